@@ -1,0 +1,1 @@
+"""The command line: commands, embedded servers, the supervisor, the development sink and the demo."""

@@ -1,0 +1,130 @@
+"""What one request carries: who asks, when, over which connection, with which batch loaders."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from strawberry.dataloader import DataLoader
+from strawberry.types import Info as StrawberryInfo
+
+from core.access import Actor
+from core.channel_registry import ChannelRegistry
+from core.db import Connection, Pool
+from core.runtime import Runtime
+
+CHANNELS = "channels"  # key of the plugins among a runtime's resources
+
+ACQUIRE_SECONDS = 10.0  # how long a request waits for a free connection
+
+
+class ConnectionLease:
+    """One connection for one request, taken when first needed and used by one statement at a time.
+
+    Root fields of a query run side by side, a connection does not: `use` lets them take turns.
+    """
+
+    def __init__(self, pool: Pool, given: Connection | None = None):
+        self._pool = pool
+        self._given = given
+        self._taken: Connection | None = None
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def use(self) -> AsyncIterator[Connection]:
+        """The connection, for the length of the block. Raises TimeoutError when none comes free."""
+        async with self._turn:
+            if self._given is not None:
+                yield self._given
+                return
+            if self._taken is None:
+                self._taken = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+            yield self._taken
+
+    @property
+    def given(self) -> Connection:
+        """The connection of the transaction that was opened at the door. Mutations have one."""
+        assert self._given is not None, "only mutations have a transaction"
+        return self._given
+
+    async def give_back(self) -> None:
+        """Return what was taken."""
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            await self._pool.release(taken)
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestContext:
+    """One request, or one event of a subscription."""
+
+    runtime: Runtime
+    actor: Actor
+    request_id: str
+    now: datetime
+    lease: ConnectionLease
+    forget_tokens: Callable[[], None]  # what the process remembers of tokens, after one was changed
+    savepoints: bool = False  # each mutation in a savepoint of its own, because others or a stored answer share its transaction
+    failed: bool = False  # a mutation was refused outside a savepoint: the transaction must not be committed
+    after_commit: list[Callable[[], None]] = field(default_factory=list)  # small things of this process, such as forgetting
+    plans: dict[Any, Any] = field(default_factory=dict)  # compiled selections, kept with the prepared document
+    conditions: tuple[Any, ...] = ()  # values of the variables that steer @skip and @include
+    connection_params: dict[str, Any] | None = None
+    _loaders: dict[Any, DataLoader[Any, Any]] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def brief(self) -> AsyncIterator[Connection]:
+        """A connection for the length of the block only: what a subscription uses, which may last for hours."""
+        async with self.runtime.pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
+            yield conn
+
+    @property
+    def conn(self) -> Connection:
+        """For mutations, which run one after the other: the connection of their transaction."""
+        return self.lease.given
+
+    @property
+    def channels(self) -> ChannelRegistry:
+        """The channel plugins of this process."""
+        registry: ChannelRegistry = self.runtime.resources[CHANNELS]
+        return registry
+
+    def counted(self, count: Callable[..., Awaitable[int]], **arguments: Any) -> Callable[[], Awaitable[int]]:
+        """`count(conn, **arguments)` for later, if anybody asks."""
+
+        async def run() -> int:
+            async with self.lease.use() as conn:
+                return await count(conn, **arguments)
+
+        return run
+
+    def loader(self, load: Callable[[RequestContext, list[Any]], Any]) -> DataLoader[Any, Any]:
+        """The batch loader around `load(context, keys)`, one per request."""
+        found = self._loaders.get(load)
+        if found is None:
+
+            async def load_all(keys: list[Any]) -> Any:
+                return await load(self, keys)
+
+            found = self._loaders[load] = DataLoader(load_fn=load_all)
+        return found
+
+    def fresh(self) -> RequestContext:
+        """The same asker a moment later: own loaders, the present time."""
+        return RequestContext(
+            runtime=self.runtime,
+            actor=self.actor,
+            request_id=self.request_id,
+            now=self.runtime.clock(),
+            lease=ConnectionLease(self.runtime.pool),
+            forget_tokens=self.forget_tokens,
+            plans=self.plans,
+            conditions=self.conditions,
+        )
+
+
+Info = StrawberryInfo[RequestContext, None]

@@ -1,0 +1,109 @@
+"""GraphQL types of content."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from api.graphql.leaf import leaf
+from api.graphql.nodes import Node, global_id, record_of
+from api.graphql.scalars import JSON
+from core.content import records
+
+
+@strawberry.type(description="One authored part, such as `subject` or `html`.")
+class ContentPart:
+    """A part by its name."""
+
+    name: str = leaf(lambda part: part[0])
+    source: str = leaf(lambda part: part[1], description="The Liquid source.")
+
+
+@strawberry.type(description="What a message says, for one channel.")
+class Content(Node):
+    """Content."""
+
+    is_type_of = record_of(records.Content)
+
+    id: strawberry.ID = global_id("Content")
+    name: str
+    label: str
+    channel: str
+    parts: list[ContentPart] = leaf(lambda content: list(content.parts.items()))
+    data: JSON = strawberry.field(description="Shared by all recipients, such as a list of products.")
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    created_by: str
+
+
+@strawberry.type(description="Something that will work and should be looked at.")
+class ContentWarning:
+    """A warning of the preview."""
+
+    code: str
+    message: str
+    part: str | None
+    line: int | None
+    column: int | None
+
+
+@strawberry.type(description="What one person would get. Show `html` in a sandboxed frame: it is foreign HTML.")
+class Preview:
+    """A rendered message."""
+
+    subject: str | None
+    html: str | None
+    text: str | None
+    warnings: list[ContentWarning]
+
+
+@strawberry.input
+class ContentPartInput:
+    """One authored part by its name; the channel says which there are."""
+
+    name: str
+    source: str
+
+
+@strawberry.input
+class ContentPartChangeInput:
+    """One part to set; a null source takes the part out."""
+
+    name: str
+    source: str | None
+
+
+@strawberry.input(description="New content. The name is its handle: a-z, 0-9, _ and -.")
+class CreateContentInput:
+    """Input of createContent."""
+
+    name: str
+    label: str
+    channel: str = "email"
+    parts: list[ContentPartInput]
+    data: JSON | None = None
+
+
+@strawberry.input(description="What is to change; fields and parts left out stay.")
+class UpdateContentInput:
+    """Input of updateContent."""
+
+    id: strawberry.ID
+    expected_version: int | None = None
+    name: strawberry.Maybe[str]
+    label: strawberry.Maybe[str]
+    parts: strawberry.Maybe[list[ContentPartChangeInput]]
+    data: strawberry.Maybe[JSON]
+
+
+@strawberry.input(description="Content that is saved (by id), or to be tried out before saving (by its parts).")
+class PreviewInput:
+    """Input of the field `preview`."""
+
+    content_id: strawberry.ID | None = None
+    channel: str = "email"
+    parts: list[ContentPartInput] | None = None
+    data: JSON | None = None
+    profile_id: strawberry.ID

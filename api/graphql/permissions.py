@@ -1,0 +1,67 @@
+"""Who may ask what: every root field and, where it differs from the field that leads there, every other field.
+
+Looked up before anything is executed. A test holds the table and the schema together: a root field that is missing here, or
+an entry that names no field, fails it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from core.access import Actor, Permission, require
+from core.errors import Forbidden
+
+ANY_TOKEN = None
+"""A valid token is enough."""
+
+PERMISSIONS: Mapping[str, Permission | None] = {
+    "Query.node": Permission.READ,  # what it leads to is asked for again in `nodes.py`
+    "Query.nodes": Permission.READ,
+    # accounts
+    "Query.viewer": ANY_TOKEN,
+    "Query.apiToken": Permission.ADMINISTER,
+    "Query.apiTokens": Permission.ADMINISTER,
+    "Mutation.createApiToken": Permission.ADMINISTER,
+    "Mutation.revokeApiToken": Permission.ADMINISTER,
+    # targeting
+    "Query.target": Permission.READ,
+    "Query.targetFields": Permission.READ,
+    "Query.audience": Permission.READ,
+    "Query.audiences": Permission.READ,
+    "Mutation.createAudience": Permission.EDIT,
+    "Mutation.updateAudience": Permission.EDIT,
+    "Mutation.deleteAudience": Permission.EDIT,
+    # content
+    "Query.content": Permission.READ,
+    "Query.contents": Permission.READ,
+    "Query.preview": Permission.READ,
+    "Mutation.createContent": Permission.EDIT,
+    "Mutation.updateContent": Permission.EDIT,
+    "Mutation.deleteContent": Permission.EDIT,
+    # planning
+    "Query.campaign": Permission.READ,
+    "Query.campaigns": Permission.READ,
+    "Query.channels": Permission.READ,
+    "Query.channelAccount": Permission.READ,
+    "Query.channelAccounts": Permission.READ,
+    "Mutation.createCampaign": Permission.EDIT,
+    "Mutation.updateCampaign": Permission.EDIT,
+    "Mutation.deleteCampaign": Permission.EDIT,
+    "Mutation.createChannelAccount": Permission.ADMINISTER,
+    "Mutation.updateChannelAccount": Permission.ADMINISTER,
+    "Mutation.deleteChannelAccount": Permission.ADMINISTER,
+    "Mutation.pauseChannelAccount": Permission.ADMINISTER,
+    "Mutation.resumeChannelAccount": Permission.ADMINISTER,
+}
+
+
+def check_permissions(actor: Actor, coordinates: Iterable[str]) -> None:
+    """Raises Forbidden, naming the first field that the actor may not ask for."""
+    for coordinate in coordinates:
+        needed = PERMISSIONS.get(coordinate)
+        if needed is not None and needed not in actor.permissions:
+            try:
+                require(actor, needed)
+            except Forbidden as error:
+                message = f"{coordinate} needs the permission {needed.value!r}"
+                raise Forbidden(message, path=coordinate, hint=error.hint) from None

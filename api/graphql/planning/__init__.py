@@ -1,0 +1,1 @@
+"""Campaigns, channels and channel accounts."""

@@ -1,0 +1,64 @@
+"""The API at a glance: every room's queries, mutations and subscriptions, added together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import strawberry
+from strawberry.schema import Schema
+
+from api.context import Info
+from api.graphql.accounts.loaders import load_tokens
+from api.graphql.accounts.mutations import AccountsMutation
+from api.graphql.accounts.queries import AccountsQuery
+from api.graphql.content.loaders import load_contents
+from api.graphql.content.mutations import ContentMutation
+from api.graphql.leaf import field
+from api.graphql.nodes import Node, NodeKind, load_nodes
+from api.graphql.planning.loaders import load_accounts, load_campaigns
+from api.graphql.planning.mutations import PlanningMutation
+from api.graphql.planning.queries import PlanningQuery
+from api.graphql.scalars import CONFIG
+from core.access import Permission
+
+SDL_FILE = Path(__file__).parent / "schema.graphql"
+
+_KINDS = (
+    NodeKind(name="ApiToken", permission=Permission.ADMINISTER, load=load_tokens),
+    NodeKind(name="Campaign", permission=Permission.READ, load=load_campaigns),
+    NodeKind(name="ChannelAccount", permission=Permission.READ, load=load_accounts),
+    NodeKind(name="Content", permission=Permission.READ, load=load_contents),
+)
+NODES = {kind.name: kind for kind in _KINDS}
+
+
+@strawberry.type
+class Query(AccountsQuery, PlanningQuery):
+    """Reads."""
+
+    @field(Node | None)
+    async def node(self, info: Info, id: strawberry.ID) -> Any:
+        """Anything by its id; null when it is gone."""
+        (found,) = await load_nodes(info.context, NODES, [id])
+        return found
+
+    @field(list[Node | None])
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> Any:
+        """Several things by their ids, in the same order."""
+        return await load_nodes(info.context, NODES, ids)
+
+
+@strawberry.type
+class Mutation(AccountsMutation, PlanningMutation, ContentMutation):
+    """Writes. Each takes effect as a whole or not at all; what the caller can mend comes back as `userErrors`."""
+
+
+def make_schema() -> Schema:
+    """The schema of an installation."""
+    return Schema(Query, Mutation, config=CONFIG)
+
+
+def print_sdl(schema: Schema) -> str:
+    """The schema as text, as it is checked in."""
+    return schema.as_str().rstrip() + "\n"

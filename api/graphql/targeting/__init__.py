@@ -1,0 +1,1 @@
+"""Expressions, what they count and whom they find, and audiences: expressions under a name."""

@@ -1,0 +1,44 @@
+"""Reads of targeting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+
+from api.context import Info
+from api.graphql.connections import Connection, Listing, by_id, requested_page
+from api.graphql.leaf import field
+from api.graphql.nodes import load_one
+from api.graphql.targeting.loaders import load_audiences
+from api.graphql.targeting.types import Audience, ExpressionInput, Question, Target, TargetField, ask
+from core.targeting import audiences
+from core.targeting.catalogue import PROFILE, CatalogueField
+
+
+@strawberry.type
+class TargetingQuery:
+    """Expressions and audiences."""
+
+    @field(Target)
+    async def target(self, expression: ExpressionInput, time_zone: str | None = None) -> Question:
+        """Check an expression; then count or sample whom it finds. Days are those of the time zone, UTC by default."""
+        return ask(expression.parsed(), time_zone)
+
+    @field(list[TargetField])
+    def target_fields(self) -> list[CatalogueField]:
+        """What expressions can ask about."""
+        return list(PROFILE.fields.values())
+
+    @field(Audience | None)
+    async def audience(self, info: Info, id: strawberry.ID) -> Any:
+        """An audience."""
+        return await load_one(info.context, "Audience", load_audiences, id)
+
+    @field(Connection[Audience])
+    async def audiences(self, info: Info, first: int | None = None, after: str | None = None) -> Listing:
+        """Audiences, oldest first."""
+        page = requested_page(info, first, after)
+        async with info.context.lease.use() as conn:
+            rows = await audiences.list_audiences(conn, page)
+        return Listing(rows, info.context.counted(audiences.count_audiences), by_id, page.after)

@@ -1,0 +1,158 @@
+"""GraphQL types of targeting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import strawberry
+
+from api.context import Info
+from api.graphql.leaf import field, leaf
+from api.graphql.nodes import Node, global_id, record_of
+from api.graphql.profiles.loaders import load_profiles
+from api.graphql.profiles.types import Profile
+from api.graphql.scalars import JSON, Long
+from core.errors import Invalid
+from core.targeting import audiences, records
+from core.targeting.catalogue import CatalogueField, Kind
+from core.targeting.check import CheckedExpression, check
+from core.targeting.json_form import parse_json, to_json
+from core.targeting.language import Expression
+from core.targeting.operators import OPERATORS
+from core.targeting.parse import parse_text
+from core.targeting.text_form import to_text
+
+ValueKind = strawberry.enum(Kind, name="ValueKind", description="What a field holds.")
+AudienceKind = strawberry.enum(
+    records.AudienceKind, name="AudienceKind", description="How the members of an audience are known."
+)
+
+DEFAULT_SAMPLE = 10
+
+
+@strawberry.input(one_of=True, description="An expression in one of its two spellings.")
+class ExpressionInput:
+    """Text as people type it, or the JSON tree as programs build it."""
+
+    text: strawberry.Maybe[str]
+    json: strawberry.Maybe[JSON]
+
+    def parsed(self) -> Expression:
+        """Raises ExpressionError."""
+        if self.text is not None:
+            return parse_text(self.text.value)
+        assert self.json is not None
+        return parse_json(self.json.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An expression that was checked, and the zone its days are counted in."""
+
+    expression: Expression
+    checked: CheckedExpression
+    zone: ZoneInfo
+
+
+def ask(expression: Expression, zone: str | None) -> Question:
+    """Raises ExpressionError, Invalid (UNKNOWN_TIME_ZONE)."""
+    return Question(expression, check(expression), _zone(zone))
+
+
+def _zone(name: str | None) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ValueError, OSError, KeyError):
+        raise Invalid(
+            f"{name!r} is not a time zone", code="UNKNOWN_TIME_ZONE", path="timeZone",
+            hint="Write it as in Europe/Paris.",
+        ) from None  # fmt: skip
+
+
+@strawberry.type(description="Whom an expression finds, at the time of asking.")
+class Target:
+    """A checked expression. Counting and sampling happen only when asked for."""
+
+    text: str = leaf(lambda question: to_text(question.expression), description="The canonical text spelling.")
+    json: JSON = leaf(lambda question: to_json(question.expression), description="The JSON spelling.")
+    reads: list[str] = leaf(lambda question: sorted(question.checked.reads), description="The fields it asks about.")
+
+    @field(Long)
+    async def count(root: strawberry.Parent[Any], info: Info) -> Long:
+        """Exactly how many profiles match now."""
+        context = info.context
+        async with context.lease.use() as conn:
+            found = await audiences.count(conn, root.checked, at=context.now, zone=root.zone)
+        return Long(found)
+
+    @field(list[Profile])
+    async def sample(root: strawberry.Parent[Any], info: Info, size: int = DEFAULT_SAMPLE) -> Any:
+        """Some of the profiles that match, lowest ids first."""
+        context = info.context
+        async with context.lease.use() as conn:
+            ids = await audiences.sample(conn, root.checked, size=size, at=context.now, zone=root.zone)
+        profiles = await context.loader(load_profiles).load_many(ids)
+        return [profile for profile in profiles if profile is not None]
+
+
+@strawberry.type(description="A saved question; its members are found anew at each use.")
+class Audience(Node):
+    """An audience."""
+
+    is_type_of = record_of(records.Audience)
+
+    id: strawberry.ID = global_id("Audience")
+    name: str
+    label: str
+    kind: AudienceKind  # type: ignore[valid-type]
+    expression: str = leaf(lambda audience: audience.expression_text, description="As its author wrote it.")
+    expression_json: JSON = leaf(lambda audience: audience.expression, description="The JSON spelling.")
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    created_by: str
+
+    @field(Target)
+    async def target(root: strawberry.Parent[Any], time_zone: str | None = None) -> Question:
+        """Whom it finds now."""
+        checked = audiences.open_audience(root)
+        return Question(checked.expression, checked, _zone(time_zone))
+
+
+@strawberry.type(description="A field that expressions can ask about.")
+class TargetField:
+    """An entry of the catalogue."""
+
+    name: str
+    label: str
+    kind: ValueKind  # type: ignore[valid-type]
+    nullable: bool
+    values: list[str] = leaf(lambda field: list(field.values), description="The names of an enumeration.")
+    operators: list[str] = leaf(lambda field: _operators(field))
+
+
+def _operators(field: CatalogueField) -> list[str]:
+    return [operator.value for operator, rule in OPERATORS.items() if field.kind in rule.takes]
+
+
+@strawberry.input(description="A new audience. The name is its handle: a-z, 0-9, _ and -.")
+class CreateAudienceInput:
+    """Input of createAudience."""
+
+    name: str
+    label: str
+    expression: ExpressionInput
+
+
+@strawberry.input(description="What is to change; fields left out stay.")
+class UpdateAudienceInput:
+    """Input of updateAudience."""
+
+    id: strawberry.ID
+    expected_version: int | None = None
+    name: strawberry.Maybe[str]
+    label: strawberry.Maybe[str]
+    expression: strawberry.Maybe[ExpressionInput]

@@ -1,0 +1,1 @@
+"""What is not GraphQL: files, probes, the explorer page, and the public pages that messages link to."""

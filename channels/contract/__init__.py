@@ -1,0 +1,52 @@
+"""All a channel plugin may import: manifest, programs, messages, outcomes, the gate and the network door.
+
+Read `channel.py` first: it is the whole of what a plugin implements.
+"""
+
+from channels.contract.channel import Channel, CheckResult, Sender
+from channels.contract.content import MessageContent, Program, RecipientRow, RenderedParts, RenderFailure
+from channels.contract.gate import Gate
+from channels.contract.inbound import InboundEvent, InboundEventKind, InboundRejected, InboundRequest
+from channels.contract.io import ChannelIO, EgressRefused
+from channels.contract.manifest import (
+    CONTRACT_VERSION,
+    AddressKind,
+    Capabilities,
+    ConfigField,
+    ConfigType,
+    ContentField,
+    Limits,
+    Manifest,
+)
+from channels.contract.messages import OutgoingMessage
+from channels.contract.outcomes import FailureReason, Outcome, OutcomeKind
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "AddressKind",
+    "Capabilities",
+    "Channel",
+    "ChannelIO",
+    "CheckResult",
+    "ConfigField",
+    "ConfigType",
+    "ContentField",
+    "EgressRefused",
+    "FailureReason",
+    "Gate",
+    "InboundEvent",
+    "InboundEventKind",
+    "InboundRejected",
+    "InboundRequest",
+    "Limits",
+    "Manifest",
+    "MessageContent",
+    "Outcome",
+    "OutcomeKind",
+    "OutgoingMessage",
+    "Program",
+    "RecipientRow",
+    "RenderFailure",
+    "RenderedParts",
+    "Sender",
+]

@@ -1,0 +1,70 @@
+"""From authored content to a program that renders recipients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from channels.contract.messages import OutgoingMessage
+from render_ext import Identity, TokenSigner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageContent:
+    """Everything a rendering depends on besides the recipient; frozen at prepare.
+
+    `parts` are template sources by content field, their links rewritten to `{% link N %}…{% endlink %}`.
+    """
+
+    parts: Mapping[str, str]
+    tracked: bool  # parts carry link tags, the open pixel and the system URLs
+    date: datetime  # the message date, and "now" of every template
+    seed: str  # of MIME boundaries
+    signer: TokenSigner
+    locale: str = "en"
+    zone: str = "UTC"
+    partials: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientRow:
+    """One recipient to render."""
+
+    address: str
+    identity: Identity
+    values: Mapping[str, Any]  # what templates see
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderFailure:
+    """This recipient's message cannot be rendered; the others are not touched."""
+
+    identity: Identity
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedParts:
+    """What a person would see: preview and mirror page."""
+
+    subject: str | None
+    html: str | None
+    text: str | None
+
+
+class Program(Protocol):
+    """Compiled content of one delivery variant. Pure: the same row always renders the same bytes."""
+
+    def render(self, rows: Sequence[RecipientRow]) -> list[OutgoingMessage | RenderFailure]:
+        """One result per row, in order."""
+        ...
+
+    def parts(self, row: RecipientRow) -> RenderedParts:
+        """The parts of one message as text. Raises render_ext.RenderError."""
+        ...
+
+    def link_target(self, row: RecipientRow, link: int, occurrence: int) -> str | None:
+        """The address behind a tracked link of this recipient's message; None where there is no such link."""
+        ...

@@ -1,0 +1,67 @@
+"""Who changed what, in the caller's transaction. Its own store.
+
+Secrets never enter it; personal values enter by reference only: the names of the changed fields, not their contents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.access import Actor
+from core.db import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One change."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str  # "campaign.create"
+    object_type: str
+    object_id: str
+    changes: Mapping[str, Any]
+    request_id: str | None
+
+
+async def record(
+    conn: Connection, actor: Actor, action: str, object_type: str, object_id: int | str, changes: Mapping[str, Any] | None = None
+) -> None:
+    """Append one entry. `changes` is plain data: `{"field": {"from": …, "to": …}}` or `{"fields": ["email"]}` for people."""
+    await conn.execute(
+        """
+        INSERT INTO audit_entry (actor, action, object_type, object_id, changes, request_id)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        """,
+        actor.name, action, object_type, str(object_id), dict(changes or {}), actor.request_id,
+    )  # fmt: skip
+
+
+async def list_entries(
+    conn: Connection, *, object_type: str | None, object_id: str | None, before_id: int | None, limit: int
+) -> list[AuditEntry]:
+    """The newest entries first, before a cursor."""
+    rows = await conn.fetch(
+        """
+        SELECT id, at, actor, action, object_type, object_id, changes, request_id
+          FROM audit_entry
+         WHERE ($1::text IS NULL OR object_type = $1)
+           AND ($2::text IS NULL OR object_id = $2)
+           AND ($3::bigint IS NULL OR id < $3)
+         ORDER BY id DESC
+         LIMIT $4
+        """,
+        object_type, object_id, before_id, limit,
+    )  # fmt: skip
+    return [AuditEntry(**dict(row)) for row in rows]
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that differ, as `{"field": {"from": …, "to": …}}`."""
+    return {
+        name: {"from": before.get(name), "to": value} for name, value in after.items() if before.get(name) != value
+    }

@@ -1,0 +1,137 @@
+"""What a link's address is, and whether it may be tracked: scheme and host must be written out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from urllib.parse import quote
+
+import idna
+
+from core.content.liquid import MASK, SYSTEM_URL, SpanKind, is_balanced, mask, pieces, spans
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_WEB = re.compile(r"https?://", re.IGNORECASE)
+_SCRIPTS = frozenset({"javascript", "vbscript", "data"})
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:/?#\\\[\]@]+)(:[0-9]+)?")
+_HOST_END = re.compile(r"[/?#\\]|\Z")
+_ALLOWED = frozenset({"if", "elsif", "else", "endif", "unless", "endunless", "for", "endfor", "#"})
+_SAFE = "%/?#[]@!$&'()*+,;=:~-._"
+_CONTROL = re.compile(r"[\t\n\r]")
+
+
+class AddressKind(Enum):
+    """What to do with an address."""
+
+    TRACK = auto()
+    LEAVE = auto()  # mailto:, tel:, #place, a system URL, …
+    RELATIVE = auto()  # leads nowhere in a message
+
+
+class BadAddress(Exception):
+    """The address cannot be used."""
+
+    def __init__(self, code: str, message: str, hint: str):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address that was looked at. `target`: the redirect's template, normalised; empty unless tracked."""
+
+    kind: AddressKind
+    target: str = ""
+
+
+def examine(source: str) -> Address:
+    """Look at an address with its entities decoded; it may hold Liquid. Raises BadAddress."""
+    text = source.strip("".join(map(chr, range(33))))
+    masked = mask(text)
+    if not text or text.startswith("#") or SYSTEM_URL.match(text):
+        return Address(AddressKind.LEAVE)
+    plain = _CONTROL.sub("", masked.split(MASK, 1)[0])
+    scheme = _SCHEME.match(plain)
+    if scheme is not None:
+        return _with_scheme(text, masked, scheme[1].lower())
+    if len(plain) < len(_CONTROL.sub("", masked)) and not re.search(r"[/?#\\]", plain):
+        raise BadAddress(
+            "LINK_NOT_LITERAL",
+            "the scheme and host of a link must be written out, not come from Liquid",
+            "Write https://host/ and let Liquid follow; put a condition around the whole link.",
+        )
+    return Address(AddressKind.RELATIVE)
+
+
+def _with_scheme(text: str, masked: str, scheme: str) -> Address:
+    if scheme in _SCRIPTS:
+        raise BadAddress(
+            "LINK_SCRIPT", f"a link must not be a {scheme}: address", "Use an http or https address."
+        )
+    if scheme not in ("http", "https"):
+        return Address(AddressKind.LEAVE)
+    web = _WEB.match(masked)
+    if web is None:
+        raise BadAddress("LINK_INVALID", f"this is not {scheme}://host/…", f"Write {scheme}:// and the host.")
+    end = _HOST_END.search(masked, web.end())
+    assert end is not None  # \Z always matches
+    return Address(AddressKind.TRACK, _target(text, masked, web.end(), end.start(), scheme))
+
+
+def _target(text: str, masked: str, host_start: int, host_end: int, scheme: str) -> str:
+    authority = masked[host_start:host_end]
+    if MASK in authority:
+        raise BadAddress(
+            "LINK_NOT_LITERAL",
+            "the host of a link must be written out up to its end",
+            "Write a / after the host, before the first {{ or {%.",
+        )
+    if foreign := [span for span in spans(text) if span.kind is SpanKind.TAG and span.name not in _ALLOWED]:
+        raise BadAddress(
+            "LINK_TAG",
+            f"the tag {foreign[0].name!r} has no place in a link",
+            "In an address there may be outputs, conditions and loops.",
+        )
+    if not is_balanced(text):
+        raise BadAddress(
+            "LINK_UNBALANCED",
+            "a block of Liquid begins or ends within this link",
+            "Close inside the address what is opened in it, or put the condition around the whole link.",
+        )
+    authority = _CONTROL.sub("", authority)
+    found = _HOST.fullmatch(authority)
+    if found is None:
+        raise BadAddress("LINK_INVALID", f"{authority!r} is not a host", "Write https://host/…")
+    start = _ascii_host(found[1]) + (found[2] or "")
+    rest = text[host_end:]
+    if rest.startswith("\\"):
+        rest = "/" + rest[1:]
+    return f"{scheme}://{start}{''.join(_rest(rest))}"
+
+
+def _rest(rest: str) -> list[str]:
+    """Literal text as an address carries it; Liquid as it is."""
+    kept = []
+    for piece, span in pieces(rest):
+        if span is not None and span.kind is SpanKind.COMMENT:
+            continue
+        kept.append(_encode(piece) if span is None else piece)
+    return kept
+
+
+def _encode(literal: str) -> str:
+    return quote(_CONTROL.sub("", literal), safe=_SAFE, errors="replace")
+
+
+def _ascii_host(host: str) -> str:
+    if host.startswith("["):
+        return host
+    if host.isascii() and re.fullmatch(r"[A-Za-z0-9._-]+", host):
+        return host
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        raise BadAddress("LINK_INVALID", f"{host!r} is not a host", "Write https://host/…") from None

@@ -1,0 +1,173 @@
+"""From content to a frozen description that renders the same bytes for ever, and back to a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from channels.contract import Channel, Manifest, MessageContent, Program
+from core.content.errors import ContentInvalid
+from core.content.insertions import PIXEL, hidden_link, insert_at_end, insert_preheader
+from core.content.links import Rewritten, rewrite_html, rewrite_text
+from core.content.personalization import fields_read, shown
+from core.content.records import Content, ContentDraft, TrackedLink
+from core.content.text import text_from_html
+from core.content.validate import check_content, compile_part, located
+from core.errors import Invalid
+from render_ext import TemplateSyntaxError, TokenSigner
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenContent:
+    """Everything a rendering depends on besides recipient, account and token key. Plain data."""
+
+    parts: Mapping[str, str]  # links numbered, preheader and pixel in place, text made from the html
+    data: Mapping[str, Any]
+    label: str  # of the delivery
+    date: datetime  # of the message, and "now" of every template
+    seed: str
+    locale: str
+    zone: str
+    tracked: bool
+    links: tuple[TrackedLink, ...]
+    fields: tuple[str, ...]  # the profile fields that a ledger row must carry
+    hidden_link: int | None
+    format: int = FORMAT
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON data."""
+        return msgspec.json.decode(msgspec.json.encode(self), type=dict[str, Any])
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> FrozenContent:
+        """What `to_json` gave. Raises msgspec.ValidationError."""
+        return msgspec.convert(plain, cls)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """Parts on their way."""
+
+    parts: dict[str, str]
+    links: list[TrackedLink] = field(default_factory=list)
+    hidden: int | None = None
+
+
+def freeze(
+    content: Content | ContentDraft,
+    manifest: Manifest,
+    *,
+    label: str,
+    date: datetime,
+    seed: str,
+    base_url: str,
+    locale: str = "en",
+    zone: str = "UTC",
+    tracked: bool | None = None,
+    hidden: bool = True,
+) -> FrozenContent:
+    """Check content once more and bring it into its final form.
+
+    `label` and `date` are the delivery's; the hidden link leads to `base_url`; `tracked` defaults to what the
+    channel can do. Raises ContentInvalid.
+    """
+    check_content(content.parts, content.data, manifest)
+    tracking = manifest.capabilities.tracking if tracked is None else tracked
+    work = _Work(parts={name: source for name, source in content.parts.items() if source.strip()})
+    if work.parts.get("html") is not None:
+        _html(work, base_url, tracking=tracking, hidden=hidden)
+    work.parts.pop("preheader", None)
+    if "html" not in work.parts and tracking and "text" in work.parts:
+        _keep(work, "text", rewrite_text(work.parts["text"]))
+    return FrozenContent(
+        parts=work.parts,
+        data=content.data,
+        label=label,
+        date=date,
+        seed=seed,
+        locale=locale,
+        zone=zone,
+        tracked=tracking,
+        links=tuple(work.links),
+        fields=_fields(work.parts, manifest),
+        hidden_link=work.hidden,
+    )
+
+
+def _html(work: _Work, base_url: str, *, tracking: bool, hidden: bool) -> None:
+    """Number the links of both bodies, then put in what readers do not see."""
+    rewritten = rewrite_html(work.parts["html"])
+    if tracking:
+        _keep(work, "html", rewritten)
+    if "text" not in work.parts:
+        text = text_from_html(work.parts["html"]) or ("{% mirror_url %}\n" if tracking else "")
+        work.parts |= {"text": text} if text else {}
+    elif tracking:
+        first = len(work.links) + 1
+        _keep(work, "text", rewrite_text(work.parts["text"], first=first, known=rewritten.numbers))
+    work.parts["html"] = insert_preheader(work.parts["html"], work.parts.pop("preheader", ""))
+    if not tracking:
+        return
+    if hidden:
+        work.hidden = len(work.links) + 1
+        work.links.append(TrackedLink(number=work.hidden, url=base_url, label=None, part="html", hidden=True))
+        work.parts["html"] = insert_at_end(work.parts["html"], hidden_link(work.hidden, base_url))
+    work.parts["html"] = insert_at_end(work.parts["html"], PIXEL)
+
+
+def _keep(work: _Work, part: str, rewritten: Rewritten) -> None:
+    if rewritten.problems:
+        raise ContentInvalid(rewritten.problems)
+    work.parts[part] = rewritten.source
+    work.links += rewritten.links
+
+
+def _fields(parts: Mapping[str, str], manifest: Manifest) -> tuple[str, ...]:
+    found: set[str] = set()
+    for one in manifest.content:
+        if one.template and one.name in parts:
+            found |= fields_read(compile_part(one.name, parts[one.name], tracking=True).variables)
+    return tuple(sorted(found))
+
+
+def thaw(frozen: FrozenContent, signer: TokenSigner, channel: Channel) -> Program:
+    """The channel's program of a frozen description; the same one, byte for byte, after any restart.
+
+    Raises TemplateProblem, and Invalid (CONTENT_REFUSED) where the channel cannot use a part.
+    """
+    content = MessageContent(
+        parts=frozen.parts,
+        tracked=frozen.tracked,
+        date=frozen.date,
+        seed=frozen.seed,
+        signer=signer,
+        locale=frozen.locale,
+        zone=frozen.zone,
+    )
+    try:
+        return channel.compile(content)
+    except TemplateSyntaxError as error:
+        raise located(error, error.template) from None
+    except (ValueError, KeyError) as error:
+        raise Invalid(
+            f"the channel refuses this content: {error}", code="CONTENT_REFUSED", path="parts"
+        ) from None
+
+
+def shared_values(frozen: FrozenContent) -> dict[str, Any]:
+    """What every recipient's template sees alike. Make it once per program, pass it to `values`."""
+    return {**frozen.data, "delivery": {"label": frozen.label, "date": frozen.date}}
+
+
+def values(
+    frozen: FrozenContent, row_values: Mapping[str, Any], shared: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What one recipient's template sees; `row_values` are the profile fields that its ledger row carries."""
+    around = shared_values(frozen) if shared is None else shared
+    return {**around, "profile": shown(row_values, frozen.fields)}

@@ -1,0 +1,164 @@
+"""Create, change, delete and find content. What cannot be sent cannot be saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from core.access import Actor, Permission, require
+from core.audit import difference, record
+from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
+from core.channel_registry import ChannelRegistry
+from core.content import store
+from core.content.records import Content, ContentDraft
+from core.content.validate import check_content
+from core.db import Connection
+from core.errors import Conflict, Invalid
+from core.paging import Page, PageRequest, cut
+
+
+async def create_content(
+    conn: Connection, actor: Actor, registry: ChannelRegistry, draft: ContentDraft
+) -> Content:
+    """Raises Invalid (BAD_NAME, BAD_LABEL, …), NotFound (CHANNEL_NOT_FOUND), Conflict (NAME_TAKEN)."""
+    require(actor, Permission.EDIT)
+    _check(registry, draft)
+    content = await store.insert_content(conn, draft, actor.name)
+    if content is None:
+        raise name_taken("content", draft.name)
+    await record(conn, actor, "content.create", "content", content.id, difference({}, _told(content)))
+    return content
+
+
+async def update_content(
+    conn: Connection,
+    actor: Actor,
+    registry: ChannelRegistry,
+    content_id: int,
+    changes: Mapping[str, Any],
+    *,
+    expected_version: int | None = None,
+) -> Content:
+    """Change `name`, `label`, `data` (as a whole) or `parts` (those given; None takes one out).
+
+    Raises as `create_content`, NotFound, Stale (VERSION_CHANGED).
+    """
+    require(actor, Permission.EDIT)
+    content = await lock_content(conn, content_id)
+    check_version("content", content.version, expected_version)
+    before = _draft(content)
+    draft = _applied(before, changes)
+    if draft == before:
+        return content
+    _check(registry, draft)
+    try:
+        async with conn.transaction():
+            updated = await store.update_content(conn, content_id, draft)
+    except asyncpg.UniqueViolationError:
+        raise name_taken("content", draft.name) from None
+    told = difference(_told(content), _told(updated)) | {"parts": _touched(before, draft)}
+    await record(conn, actor, "content.update", "content", content_id, told)
+    return updated
+
+
+async def delete_content(conn: Connection, actor: Actor, content_id: int) -> None:
+    """Raises NotFound, Conflict (IN_USE); `core.planning.uses.check_unused` says by which deliveries."""
+    require(actor, Permission.EDIT)
+    content = await lock_content(conn, content_id)
+    try:
+        async with conn.transaction():
+            await store.delete_content(conn, content_id)
+    except asyncpg.ForeignKeyViolationError:
+        raise Conflict(
+            f"the content {content.name!r} is in use", code="IN_USE", hint="Delete its deliveries first."
+        ) from None
+    await record(conn, actor, "content.delete", "content", content_id, {"name": {"from": content.name}})
+
+
+async def get_content(conn: Connection, content_id: int) -> Content:
+    """Raises NotFound (CONTENT_NOT_FOUND)."""
+    content = await store.find_content(conn, content_id)
+    if content is None:
+        raise not_found("content", content_id)
+    return content
+
+
+async def find_content(conn: Connection, content_id: int) -> Content | None:
+    """The content, or None."""
+    return await store.find_content(conn, content_id)
+
+
+async def find_contents(conn: Connection, ids: Sequence[int]) -> list[Content]:
+    """Those of the ids that exist, in any order."""
+    return await store.find_contents(conn, ids)
+
+
+async def find_content_by_name(conn: Connection, name: str) -> Content | None:
+    """The content, or None."""
+    return await store.find_content_by_name(conn, name)
+
+
+async def lock_content(conn: Connection, content_id: int) -> Content:
+    """The content, locked. Raises NotFound (CONTENT_NOT_FOUND)."""
+    content = await store.lock_content(conn, content_id)
+    if content is None:
+        raise not_found("content", content_id)
+    return content
+
+
+async def list_contents(conn: Connection, page: PageRequest) -> Page[Content]:
+    """A page in the order of ids."""
+    return cut(await store.list_contents(conn, page.after, page.first + 1), page)
+
+
+async def count_contents(conn: Connection) -> int:
+    """How many there are."""
+    return await store.count_contents(conn)
+
+
+def _draft(content: Content) -> ContentDraft:
+    return ContentDraft(
+        name=content.name,
+        label=content.label,
+        channel=content.channel,
+        parts=content.parts,
+        data=content.data,
+    )
+
+
+def _applied(before: ContentDraft, changes: Mapping[str, Any]) -> ContentDraft:
+    if changes.get("channel", before.channel) != before.channel:
+        raise Invalid(
+            "the channel of content cannot be changed", code="CHANNEL_FIXED", path="channel",
+            hint="Create other content.",
+        )  # fmt: skip
+    draft = changed(before, changes)
+    if "parts" not in changes:
+        return draft
+    parts = {
+        name: source for name, source in {**before.parts, **changes["parts"]}.items() if source is not None
+    }
+    return changed(draft, {"parts": parts})
+
+
+def _check(registry: ChannelRegistry, draft: ContentDraft) -> None:
+    check_name(draft.name)
+    check_label(draft.label)
+    check_content(draft.parts, draft.data, registry.manifest(draft.channel))
+
+
+def _told(content: Content) -> dict[str, Any]:
+    """What the audit keeps: words and data stay out of it, the version tells that they changed."""
+    return {
+        "name": content.name,
+        "label": content.label,
+        "channel": content.channel,
+        "version": content.version,
+    }
+
+
+def _touched(before: ContentDraft, after: ContentDraft) -> list[str]:
+    names = sorted({*before.parts, *after.parts})
+    return [name for name in names if before.parts.get(name) != after.parts.get(name)]

@@ -1,0 +1,33 @@
+"""Errors of authors, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from core.errors import Invalid
+
+
+class TemplateProblem(Invalid):
+    """Something wrong at one place of a part. `path` reads `parts.html:12:5`."""
+
+    default_code = "TEMPLATE_INVALID"
+
+    def __init__(
+        self, message: str, *, code: str, part: str, line: int, column: int, hint: str | None = None
+    ) -> None:
+        super().__init__(message, code=code, path=f"parts.{part}:{line}:{column}", hint=hint)
+        self.part = part
+        self.line = line
+        self.column = column
+
+
+class ContentInvalid(Invalid):
+    """Content cannot be saved or prepared; `problems` has one located error for each reason."""
+
+    default_code = "CONTENT_INVALID"
+
+    def __init__(self, problems: Collection[Invalid]) -> None:
+        self.problems = tuple(problems)
+        first = self.problems[0]
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        super().__init__(first.message + more, code=first.code, path=first.path, hint=first.hint)

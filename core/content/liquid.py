@@ -1,0 +1,151 @@
+"""Where Liquid is in a source, so that others can work around it. The engine parses; this only finds.
+
+A masked source has the same length, with a letter that no author writes in the place of every Liquid
+character: quotes, `<` and `>` inside a tag cannot mislead a reader of HTML, and offsets stay true.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+MASK = "\ue000"
+_BRACES = re.compile(r"\{\{|\{%")
+_TAG_NAME = re.compile(r"\{%-?[ \t\n\v\f\r]*([\w-]+|#)?")
+_END_RAW = re.compile(r"\{%-?[ \t\n\v\f\r]*endraw[ \t\n\v\f\r]*-?%\}")
+_OPENERS = frozenset({"if", "unless", "for", "case", "capture", "tablerow", "link", "ifchanged"})
+_MIDDLES = frozenset({"else", "elsif", "when", "break", "continue"})
+SYSTEM_URL = re.compile(r"\{%-?\s*(mirror_url|unsubscribe_url|open_pixel_url)\s*-?%\}")
+
+
+class SpanKind(Enum):
+    """What a piece of Liquid does."""
+
+    OUTPUT = auto()  # {{ … }}
+    TAG = auto()  # {% … %}
+    RAW = auto()  # {% raw %} … {% endraw %}, printed as it is
+    COMMENT = auto()  # printed never
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of Liquid in a source."""
+
+    start: int
+    end: int
+    kind: SpanKind
+    name: str = ""  # of a tag
+
+
+def spans(source: str) -> list[Span]:
+    """Every piece of Liquid in order, cut as the engine does: a brace pair ends at the first closing pair.
+
+    What is never closed is no Liquid here; the engine complains about it.
+    """
+    found: list[Span] = []
+    position = 0
+    while opening := _BRACES.search(source, position):
+        span = _span(source, opening.start())
+        if span is None:
+            break
+        found.append(span)
+        position = span.end
+    return found
+
+
+def _span(source: str, start: int) -> Span | None:
+    output = source.startswith("{{", start)
+    end = source.find("}}" if output else "%}", start + 2) + 2
+    if end < 2:
+        return None
+    if output:
+        return Span(start, end, SpanKind.OUTPUT)
+    named = _TAG_NAME.match(source, start, end)
+    name = (named and named[1]) or ""
+    if name == "raw":
+        closing = _END_RAW.search(source, end)
+        return Span(start, closing.end(), SpanKind.RAW, name) if closing else None
+    if name == "comment":
+        return _comment(source, start, end)
+    return Span(start, end, SpanKind.TAG, name)
+
+
+def _comment(source: str, start: int, position: int) -> Span | None:
+    """A block comment with those inside it."""
+    depth = 1
+    while opening := _BRACES.search(source, position):
+        output = source.startswith("{{", opening.start())
+        position = source.find("}}" if output else "%}", opening.end()) + 2
+        if position < 2:
+            return None
+        named = None if output else _TAG_NAME.match(source, opening.start(), position)
+        name = named[1] if named else None
+        if name == "raw":
+            closing = _END_RAW.search(source, position)
+            if closing is None:
+                return None
+            position = closing.end()
+        depth += {"comment": 1, "endcomment": -1}.get(name or "", 0)
+        if depth == 0:
+            return Span(start, position, SpanKind.COMMENT, "comment")
+    return None
+
+
+def mask(source: str, found: list[Span] | None = None) -> str:
+    """The source with every Liquid character replaced by MASK."""
+    pieces = []
+    position = 0
+    for span in spans(source) if found is None else found:
+        pieces += [source[position : span.start], MASK * (span.end - span.start)]
+        position = span.end
+    pieces.append(source[position:])
+    return "".join(pieces)
+
+
+def pieces(source: str) -> Iterator[tuple[str, Span | None]]:
+    """The source in order, cut into literal text (None) and Liquid."""
+    position = 0
+    for span in spans(source):
+        if span.start > position:
+            yield source[position : span.start], None
+        yield source[span.start : span.end], span
+        position = span.end
+    if position < len(source):
+        yield source[position:], None
+
+
+def balanced_prefix(source: str) -> int:
+    """Up to where every block that is opened is closed again, and none is closed that was not opened."""
+    depth = 0
+    good = 0
+    for span in spans(source):
+        if span.kind is not SpanKind.TAG:
+            continue
+        if depth == 0:
+            good = span.start
+        if span.name in _OPENERS:
+            depth += 1
+        elif span.name.startswith("end"):
+            depth -= 1
+        elif span.name in _MIDDLES and depth == 0:
+            return span.start
+        if depth < 0:
+            return span.start
+    return len(source) if depth == 0 else good
+
+
+def is_balanced(source: str) -> bool:
+    """Whether a piece of a source may stand alone, as far as its blocks go."""
+    return balanced_prefix(source) == len(source)
+
+
+def quoted(text: str) -> str:
+    """Literal text for a template: braces that would open Liquid are written as outputs."""
+    return re.sub(r"\{(?=[{%]|\Z)", '{{ "{" }}', text)
+
+
+def place(source: str, offset: int) -> tuple[int, int]:
+    """Line and column of an offset, from 1."""
+    return source.count("\n", 0, offset) + 1, offset - (source.rfind("\n", 0, offset) + 1) + 1

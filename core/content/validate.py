@@ -1,0 +1,135 @@
+"""Everything that is checked when content is saved, and again when it is prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from channels.contract import ContentField, Manifest
+from core.content.data import check_data, is_storable
+from core.content.errors import ContentInvalid, TemplateProblem
+from core.content.links import reserved_tags, rewrite_html, rewrite_text
+from core.content.personalization import check_variables
+from core.content.text import text_from_html
+from core.errors import Invalid
+from render_ext import Program, TemplateSyntaxError
+from render_ext import compile as compile_template
+
+MAX_CHARACTERS = 1_000_000  # of one part
+_NOW = datetime(
+    2000, 1, 1, tzinfo=UTC
+)  # nothing is rendered here; only `"now" | date` wants to know that there is one
+BODIES = ("html", "text")
+
+
+def check_content(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manifest) -> None:
+    """Raises ContentInvalid with every problem found, each at its place."""
+    problems: list[Invalid] = [*check_data(data), *_check_fields(parts, manifest)]
+    fields = {field.name: field for field in manifest.content}
+    for name, source in parts.items():
+        if name in fields and fields[name].template and not _size_problems(name, source):
+            problems += _check_part(name, source, parts, data, tracking=manifest.capabilities.tracking)
+    if problems:
+        raise ContentInvalid(problems)
+
+
+def compile_part(name: str, source: str, *, tracking: bool) -> Program:
+    """One part on its own, for its variables and its errors. Raises TemplateProblem."""
+    escape: Literal["html", "none"] = "html" if name == "html" else "none"
+    try:
+        return compile_template(source, name=name, escape=escape, now=_NOW, links=tracking)
+    except TemplateSyntaxError as error:
+        raise located(error, name) from None
+
+
+def located(error: TemplateSyntaxError, part: str) -> TemplateProblem:
+    """The engine's error as one of ours."""
+    hint = f"Expected {error.expected}." if error.expected else None
+    if error.suggestion:
+        hint = f"Did you mean {error.suggestion}?"
+    return TemplateProblem(
+        error.message, code="TEMPLATE_SYNTAX", part=part, line=error.line, column=error.column, hint=hint
+    )
+
+
+def _check_fields(parts: Mapping[str, str], manifest: Manifest) -> Iterator[Invalid]:
+    known = {field.name: field for field in manifest.content}
+    for name, source in parts.items():
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Parts of this channel: {', '.join(known)}."
+            yield Invalid(
+                f"there is no part {name[:80]!r}", code="UNKNOWN_PART", path=f"parts.{name[:80]}", hint=hint
+            )
+        else:
+            yield from _size_problems(name, source)
+    for field in manifest.content:
+        if field.required and not parts.get(field.name, "").strip():
+            yield _missing(field)
+    bodies = [name for name in BODIES if name in known]
+    if len(bodies) > 1 and not any(parts.get(name, "").strip() for name in bodies):
+        yield Invalid(
+            "there is neither html nor text",
+            code="PART_MISSING",
+            path="parts.html",
+            hint="Write one of them.",
+        )
+
+
+def _missing(field: ContentField) -> Invalid:
+    return Invalid(
+        f"{field.name} is missing", code="PART_MISSING", path=f"parts.{field.name}", hint=field.description
+    )
+
+
+def _size_problems(name: str, source: str) -> list[Invalid]:
+    path = f"parts.{name}"
+    if len(source) > MAX_CHARACTERS:
+        return [
+            Invalid(f"{name} is longer than {MAX_CHARACTERS:,} characters", code="PART_TOO_LARGE", path=path)
+        ]
+    if not is_storable(source):
+        return [Invalid(f"{name} contains NUL or half a character", code="BAD_TEXT", path=path)]
+    return []
+
+
+def _check_part(
+    name: str, source: str, parts: Mapping[str, str], data: Mapping[str, Any], *, tracking: bool
+) -> list[TemplateProblem]:
+    problems = reserved_tags(source, name)
+    try:
+        program = compile_part(name, source, tracking=tracking)
+    except TemplateProblem as problem:
+        return problems or [problem]
+    problems += check_variables(program.variables, data, name)
+    if name == "text" and tracking:
+        problems += rewrite_text(source).problems
+    if name == "html" and not problems:
+        problems += _check_html(source, parts, tracking=tracking)
+    return problems
+
+
+def _check_html(source: str, parts: Mapping[str, str], *, tracking: bool) -> list[TemplateProblem]:
+    """Links, and that what is made of the HTML is a template again, as the HTML is."""
+    rewritten = rewrite_html(source)
+    if found := [one for one in rewritten.problems if tracking or one.code == "LINK_SCRIPT"]:
+        return found
+    try:
+        compile_part("html", rewritten.source, tracking=True)
+    except TemplateProblem as problem:
+        return [problem]
+    try:
+        compile_part("text", text_from_html(rewritten.source), tracking=True)
+    except TemplateProblem as problem:
+        if parts.get("text", "").strip():
+            return []
+        return [
+            TemplateProblem(
+                f"no text part can be made from this HTML: {problem.message}",
+                code="TEXT_NOT_MADE", part="html", line=1, column=1,
+                hint="A block of Liquid begins or ends within an address; change that, or write a text part.",
+            )
+        ]  # fmt: skip
+    return []

@@ -1,0 +1,44 @@
+"""Connections to Postgres: one pool per process and loop, transactions opened at the doors. No statements of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+
+Connection = asyncpg.Connection | PoolConnectionProxy
+Pool = asyncpg.Pool
+
+_decode = msgspec.json.decode
+
+
+def _encode(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+async def set_up_connection(conn: asyncpg.Connection) -> None:
+    """Give a fresh connection the codecs every statement relies on: jsonb to and from plain Python values."""
+    await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=_encode, decoder=_decode, format="text")
+
+
+async def open_pool(url: str, *, size: int, application: str) -> Pool:
+    """Open a pool. `url` may name several hosts; the one that accepts writes is taken. Times are UTC."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=min(2, size),
+        max_size=size,
+        init=set_up_connection,
+        target_session_attrs="primary",
+        server_settings={"application_name": application, "timezone": "UTC", "jit": "off"},
+    )
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One connection in one transaction; commits at the end, rolls back on an error."""
+    async with pool.acquire() as conn, conn.transaction():
+        yield conn

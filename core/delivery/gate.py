@@ -1,0 +1,92 @@
+"""The gate of one batch: the contract's `Gate` on top of the ledger writer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from channels.contract import FailureReason, Outcome, OutcomeKind
+from core.clock import Clock
+from core.delivery.ledger_writer import LedgerWriter
+from core.delivery.records import ClaimedRow, LedgerState
+from core.delivery.retries import AccountVerdict, AddressVerdict, RetryRule, Verdict, judge
+from core.delivery.store.moves import Intent, Key, Settlement
+
+ANSWER_LENGTH = 300  # characters kept of what the provider said
+
+
+class BatchGate:
+    """Hands over and settles the messages of one claimed batch; index is the place in the batch."""
+
+    def __init__(self, writer: LedgerWriter, rows: Sequence[ClaimedRow], lease_id: int, rule: RetryRule, clock: Clock):
+        self._writer = writer
+        self._rows = rows
+        self._lease_id = lease_id
+        self._rule = rule
+        self._clock = clock
+        self._handed_over: set[int] = set()
+        self._closed = False
+        self.lost = asyncio.Event()  # a row was not this lease's any more, or the account is in trouble: take nothing more
+        self.settled = 0
+        self.invalid = 0
+        self.refused = 0
+        self.account = AccountVerdict.NOTHING
+        self.account_text = ""
+
+    def close_for_new(self) -> None:
+        """Answer no to whatever is not handed over yet; what is in flight may still be settled."""
+        self._closed = True
+
+    async def hand_over(self, index: int) -> bool:
+        """See `channels.contract.Gate`."""
+        if self._closed:
+            return False
+        stored = self._writer.hand_over(Intent(_key(self._rows[index]), self._lease_id))
+        try:
+            granted = await asyncio.shield(stored)
+        except asyncio.CancelledError:
+            stored.add_done_callback(lambda done: self._take_back(index, done))
+            raise
+        if granted:
+            self._handed_over.add(index)
+        else:
+            self.lost.set()
+        return granted
+
+    def _take_back(self, index: int, stored: asyncio.Future[bool]) -> None:
+        """The plugin stopped waiting for its intent, so the message never left: it is not in doubt."""
+        if not stored.cancelled() and stored.result():
+            row = self._rows[index]
+            verdict = Verdict(state=LedgerState.PENDING, reason=FailureReason.NOT_DEFINED, due_at=self._clock())
+            settlement = Settlement(_key(row), self._lease_id, verdict, False, None, None)
+            self._writer.settle(settlement, row.address_key)
+
+    def settle(self, index: int, outcome: Outcome) -> None:
+        """See `channels.contract.Gate`."""
+        row = self._rows[index]
+        verdict = judge(outcome, attempt=row.attempt, now=self._clock(), rule=self._rule)
+        self.settled += 1
+        self.invalid += verdict.address is AddressVerdict.HARD
+        self.refused += outcome.kind is OutcomeKind.CONTENT_REJECTED
+        if verdict.account is not AccountVerdict.NOTHING:
+            self.account, self.account_text = verdict.account, outcome.text[:ANSWER_LENGTH]
+            self._closed = True
+            self.lost.set()
+        accepted = outcome.kind is OutcomeKind.ACCEPTED
+        settlement = Settlement(
+            _key(row),
+            self._lease_id,
+            verdict,
+            index in self._handed_over,
+            outcome.provider_id,
+            None if accepted else _answer(outcome),
+        )
+        self._writer.settle(settlement, row.address_key)
+
+
+def _key(row: ClaimedRow) -> Key:
+    return (row.recipient_kind, row.recipient_id, row.occurrence)
+
+
+def _answer(outcome: Outcome) -> str:
+    return f"{outcome.code or ''} {outcome.text}".strip()[:ANSWER_LENGTH]

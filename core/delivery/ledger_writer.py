@@ -1,0 +1,144 @@
+"""Group commits: what the connections of a process want to store about one delivery, in as few transactions as fit.
+
+A commit takes all that waits, so that its size follows the load: alone a message waits for one commit, together twenty
+messages wait for the same one. Outcomes go before intents of the same commit, so that a connection that settles one
+message and hands over the next is never in doubt about two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+
+from core.clock import Clock
+from core.db import Connection, Pool
+from core.delivery.retries import AddressVerdict
+from core.delivery.store import moves
+from core.delivery.store.moves import Intent, Settlement
+from core.log import get_logger
+from core.profiles import quarantine
+
+log = get_logger(__name__)
+
+RETRY_SECONDS = 0.25  # between tries while the database is away
+
+
+class LedgerWriter:
+    """The one writer of a process for one running delivery."""
+
+    def __init__(self, pool: Pool, delivery_id: int, address_kind: str, slot: int, clock: Clock):
+        self._pool = pool
+        self._delivery_id = delivery_id
+        self._address_kind = address_kind
+        self._slot = slot
+        self._clock = clock
+        self._intents: list[tuple[Intent, asyncio.Future[bool]]] = []
+        self._settlements: list[tuple[Settlement, str]] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._task = asyncio.create_task(self._run(), name=f"ledger-writer-{self._delivery_id}")
+
+    async def close(self) -> None:
+        """Write what waits, then end."""
+        await self.flush()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def hand_over(self, intent: Intent) -> asyncio.Future[bool]:
+        """True once the intent is stored; False when the row is not this lease's any more."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._intents.append((intent, future))
+        self._poke()
+        return future
+
+    def settle(self, settlement: Settlement, address_key: str) -> None:
+        """Store an outcome with the next commit."""
+        self._settlements.append((settlement, address_key))
+        self._poke()
+
+    async def flush(self) -> None:
+        """Wait until everything told so far is stored."""
+        while self._intents or self._settlements or not self._idle.is_set():
+            await self._idle.wait()
+
+    def _poke(self) -> None:
+        self._idle.clear()
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            intents, self._intents = self._intents, []
+            settlements, self._settlements = self._settlements, []
+            if intents or settlements:
+                await self._commit_surely(intents, settlements)
+            if not self._intents and not self._settlements:
+                self._idle.set()
+
+    async def _commit_surely(
+        self, intents: list[tuple[Intent, asyncio.Future[bool]]], settlements: list[tuple[Settlement, str]]
+    ) -> None:
+        """Try until the database takes it. Both may be stored twice without harm: the lease fences them."""
+        while True:
+            try:
+                granted = await self._commit([one for one, _ in intents], settlements)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                log.warning("ledger commit failed; trying again", delivery_id=self._delivery_id, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            for intent, future in intents:
+                if not future.done():
+                    future.set_result(intent.key in granted)
+            return
+
+    async def _commit(self, intents: list[Intent], settlements: list[tuple[Settlement, str]]) -> set[moves.Key]:
+        now = self._clock()
+        async with self._pool.acquire() as conn, conn.transaction():
+            if settlements:
+                await self._store_outcomes(conn, settlements, now)
+            return await moves.hand_over(conn, self._delivery_id, intents) if intents else set()
+
+    async def _store_outcomes(
+        self, conn: Connection, settlements: list[tuple[Settlement, str]], now: datetime
+    ) -> None:
+        stored = await moves.settle(conn, self._delivery_id, self._slot, [one for one, _ in settlements], now)
+        bad = [
+            (one, address)
+            for one, address in settlements
+            if one.verdict.address in (AddressVerdict.HARD, AddressVerdict.SOFT) and one.key in stored
+        ]
+        if bad:
+            await self._blame_addresses(conn, bad, now)
+
+    async def _blame_addresses(
+        self, conn: Connection, bad: Sequence[tuple[Settlement, str]], now: datetime
+    ) -> None:
+        for verdict, store in (
+            (AddressVerdict.HARD, quarantine.record_hard),
+            (AddressVerdict.SOFT, quarantine.record_soft),
+        ):
+            found = [(one, address) for one, address in bad if one.verdict.address is verdict]
+            if found:
+                await store(
+                    conn,
+                    self._address_kind,
+                    [
+                        quarantine.AddressError(
+                            address_key=address, reason=one.verdict.reason, text=one.answer or ""
+                        )
+                        for one, address in found
+                    ],
+                    delivery_id=self._delivery_id,
+                    now=now,
+                )
+

@@ -1,0 +1,137 @@
+"""What a person may do with a delivery. Each: require → lock → ask the state machine → write → audit → announce."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from core import audit
+from core.access import Actor, Permission, require
+from core.db import Connection
+from core.delivery import versions
+from core.delivery.records import DeliveryRun, DeliveryState, LogLevel
+from core.delivery.state import Move, after, is_allowed
+from core.delivery.store import runs
+from core.errors import NotFound
+from core.outbox import announce
+from core.planning import deliveries
+
+
+async def get_run(conn: Connection, delivery_id: int) -> DeliveryRun:
+    """The run of a delivery; a fresh one where nothing was asked yet. Raises NotFound."""
+    run = await runs.find_run(conn, delivery_id)
+    if run is not None:
+        return run
+    delivery = await deliveries.get_delivery(conn, delivery_id)
+    return DeliveryRun(
+        delivery_id=delivery.id,
+        state=DeliveryState.EDITION,
+        versions=None,
+        prepare_id=0,
+        prepare_from=None,
+        prepare_to=None,
+        prepared_at=None,
+        contact_at=None,
+        deadline=None,
+        confirmed_at=None,
+        started_at=None,
+        finished_at=None,
+        pause_reason=None,
+        error=None,
+        updated_at=delivery.updated_at,
+    )
+
+
+async def check_editable(conn: Connection, delivery_id: int) -> None:
+    """Lock the run and raise IllegalMove while the delivery is prepared or sent, and after it ended."""
+    after(Move.EDIT, (await runs.lock_run(conn, delivery_id)).state)
+
+
+async def prepare(conn: Connection, actor: Actor, delivery_id: int, now: datetime) -> DeliveryRun:
+    """Ask for the ledger to be computed. Nothing is sent; an earlier preparation is forgotten."""
+    require(actor, Permission.PREPARE)
+    run = await _move(conn, actor, delivery_id, Move.PREPARE, now)
+    await runs.begin_preparation(conn, delivery_id, now)
+    await announce(conn, "delivery.prepare_asked", delivery_id=delivery_id)
+    return await _reread(conn, run)
+
+
+async def stop_preparation(conn: Connection, actor: Actor, delivery_id: int, now: datetime) -> DeliveryRun:
+    """Stop a running preparation at its next range; what it wrote is forgotten with the next one."""
+    require(actor, Permission.PREPARE)
+    run = await _move(conn, actor, delivery_id, Move.STOP_PREPARATION, now)
+    await runs.take_over_preparation(conn, delivery_id, now)
+    return await _reread(conn, run)
+
+
+async def confirm(conn: Connection, actor: Actor, delivery_id: int, now: datetime) -> DeliveryRun:
+    """Release a prepared delivery: it starts at its contact date, or at once. Raises IllegalMove, Stale."""
+    require(actor, Permission.START)
+    run = await runs.lock_run(conn, delivery_id)
+    after(Move.CONFIRM, run.state)
+    await versions.check_unchanged(conn, run)
+    await _move(conn, actor, delivery_id, Move.CONFIRM, now)
+    delivery = await deliveries.get_delivery(conn, delivery_id)
+    contact_at = max(now, delivery.contact_at) if delivery.contact_at is not None else now
+    await runs.set_contact(conn, delivery_id, contact_at, now)
+    await announce(conn, "delivery.confirmed", delivery_id=delivery_id)
+    return await _reread(conn, run)
+
+
+async def pause(
+    conn: Connection, actor: Actor, delivery_id: int, now: datetime, reason: str | None = None
+) -> DeliveryRun:
+    """Hand nothing more over until resumed. Messages whose bytes are under way still get their outcome."""
+    require(actor, Permission.START)
+    run = await _move(conn, actor, delivery_id, Move.PAUSE, now)
+    await runs.set_pause_reason(conn, delivery_id, reason or "asked for")
+    return await _reread(conn, run)
+
+
+async def resume(conn: Connection, actor: Actor, delivery_id: int, now: datetime) -> DeliveryRun:
+    """Go on where it paused; one that never started waits for its contact date again."""
+    require(actor, Permission.START)
+    run = await runs.lock_run(conn, delivery_id)
+    after(Move.RESUME, run.state)
+    target = DeliveryState.START_PENDING if run.started_at is None else DeliveryState.STARTED
+    await runs.set_state(conn, delivery_id, target, now)
+    await runs.set_pause_reason(conn, delivery_id, None)
+    await audit.record(conn, actor, "delivery.resume", "delivery", delivery_id)
+    await runs.add_log(conn, delivery_id, LogLevel.INFO, "RESUMED", "resumed", {"by": actor.name})
+    topic = "delivery.confirmed" if run.started_at is None else "delivery.resumed"
+    await announce(conn, topic, delivery_id=delivery_id)
+    return await _reread(conn, run)
+
+
+async def stop(conn: Connection, actor: Actor, delivery_id: int, now: datetime) -> DeliveryRun:
+    """End it for good; what is still pending becomes cancelled."""
+    require(actor, Permission.START)
+    run = await _move(conn, actor, delivery_id, Move.STOP, now)
+    await announce(conn, "delivery.stopped", delivery_id=delivery_id)
+    return await _reread(conn, run)
+
+
+def allowed_moves(run: DeliveryRun) -> list[Move]:
+    """What a person may ask of the delivery now."""
+    asked = (Move.PREPARE, Move.STOP_PREPARATION, Move.CONFIRM, Move.PAUSE, Move.RESUME, Move.STOP, Move.EDIT)
+    return [move for move in asked if is_allowed(move, run.state)]
+
+
+async def _move(conn: Connection, actor: Actor, delivery_id: int, move: Move, now: datetime) -> DeliveryRun:
+    run = await runs.lock_run(conn, delivery_id)
+    target = after(move, run.state)
+    await runs.set_state(conn, delivery_id, target, now)
+    await audit.record(
+        conn, actor, f"delivery.{move.name.lower()}", "delivery", delivery_id,
+        {"state": {"from": run.state.name, "to": target.name}},
+    )  # fmt: skip
+    await runs.add_log(
+        conn, delivery_id, LogLevel.INFO, f"{move.name}_ASKED", f"asked to {move.value}", {"by": actor.name}
+    )
+    return run
+
+
+async def _reread(conn: Connection, run: DeliveryRun) -> DeliveryRun:
+    found = await runs.find_run(conn, run.delivery_id)
+    if found is None:
+        raise NotFound("there is no such delivery", code="DELIVERY_NOT_FOUND", path="id")
+    return found

@@ -1,0 +1,168 @@
+"""The statements of a preparation, assembled from the steps: one for shared addresses, one per range of profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    SmallInteger,
+    and_,
+    case,
+    cast,
+    column,
+    false,
+    func,
+    insert,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    table,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from channels.contract import AddressKind, FailureReason
+from core.delivery.recipient_values import profile_table, values_expression
+from core.delivery.records import LedgerState, RecipientKind
+from core.delivery.steps import Step, StepContext
+from core.targeting.check import CheckedExpression
+from core.targeting.sql import Statement, compile_statement, predicate
+
+UTC = ZoneInfo("UTC")
+
+# address kind → (column as a message is addressed, column by which addresses are compared)
+ADDRESS_COLUMNS = {
+    AddressKind.EMAIL: ("email", "email_key"),
+    AddressKind.MOBILE: ("mobile_phone", "mobile_phone"),
+    AddressKind.PHONE: ("phone", "phone"),
+}
+
+_LEDGER = table(
+    "ledger",
+    *(
+        column(name)
+        for name in (
+            "delivery_id", "recipient_kind", "recipient_id", "occurrence", "program_id", "due_at", "settled_at",
+            "state", "reason", "address", "address_key", "values",
+        )
+    ),
+)  # fmt: skip
+_COUNT = table(
+    "ledger_count", *(column(name) for name in ("delivery_id", "slot", "state", "reason", "after_hand_over", "n"))
+)
+_DUPLICATE = table("prepare_duplicate", column("delivery_id"), column("address_key"), column("keeper"))
+_QUARANTINE = table("quarantine", column("address_kind"), column("address_key"), column("status"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Population:
+    """What one preparation targets, and how."""
+
+    delivery_id: int
+    program_id: int
+    audience: CheckedExpression
+    address_kind: AddressKind
+    fields: Sequence[str]
+    steps: Sequence[Step]
+    at: datetime
+
+    def duplicates_statement(self) -> Statement:
+        """Remember each address that several otherwise eligible people share, with the oldest of them as its keeper."""
+        context, source = self._joined()
+        earlier = [step.predicate(context) for step in self.steps if step.reason is not FailureReason.DUPLICATE]
+        shared = (
+            select(cast(literal(self.delivery_id), BigInteger), context.address_key, func.min(context.profile.c.id))
+            .select_from(source)
+            .where(self._targeted(context.profile), *(not_(func.coalesce(one, false())) for one in earlier))
+            .group_by(context.address_key)
+            .having(func.count() > 1)
+        )
+        return compile_statement(insert(_DUPLICATE).from_select(["delivery_id", "address_key", "keeper"], shared))
+
+    def range_statement(self, low: int, high: int) -> Statement:
+        """Write the ledger rows of the targeted profiles with low < id ≤ high, and count them."""
+        context, source = self._joined()
+        profile = context.profile
+        reason = self._reason(context)
+        written = insert(_LEDGER).from_select(
+            [
+                "delivery_id", "recipient_kind", "recipient_id", "occurrence", "program_id", "due_at", "settled_at",
+                "state", "reason", "address", "address_key", "values",
+            ],
+            self._rows(context, reason).select_from(source).where(
+                profile.c.id > low, profile.c.id <= high, self._targeted(profile)
+            ),
+        ).returning(_LEDGER.c.state, _LEDGER.c.reason).cte("written")  # fmt: skip
+        counted = select(
+            cast(literal(self.delivery_id), BigInteger),
+            cast(literal(0), SmallInteger),
+            written.c.state,
+            written.c.reason,
+            false(),
+            func.count(),
+        ).group_by(written.c.state, written.c.reason)
+        counting = upsert(_COUNT).from_select(["delivery_id", "slot", "state", "reason", "after_hand_over", "n"], counted)
+        return compile_statement(
+            counting.on_conflict_do_update(
+                index_elements=["delivery_id", "slot", "state", "reason", "after_hand_over"],
+                set_={"n": _COUNT.c.n + counting.excluded.n},
+            )
+        )
+
+    def _rows(self, context: StepContext, reason: ColumnElement[int]) -> Select[Any]:
+        kept = reason == 0
+        at = cast(literal(self.at), TIMESTAMP(timezone=True))
+        return select(
+            cast(literal(self.delivery_id), BigInteger),
+            cast(literal(int(RecipientKind.PROFILE)), SmallInteger),
+            context.profile.c.id,
+            literal(0),
+            case((kept, cast(literal(self.program_id), BigInteger)), else_=null()),
+            at,
+            case((kept, null()), else_=at),
+            cast(case((kept, int(LedgerState.PENDING)), else_=int(LedgerState.EXCLUDED)), SmallInteger),
+            reason,
+            context.address,
+            context.address_key,
+            case((kept, values_expression(self.fields, context.profile)), else_=null()),
+        )
+
+    def _reason(self, context: StepContext) -> ColumnElement[int]:
+        """The first step that excludes names the one reason."""
+        cases = [(step.predicate(context), int(step.reason)) for step in self.steps]
+        return cast(case(*cases, else_=0), SmallInteger)
+
+    def _targeted(self, profile: FromClause) -> ColumnElement[bool]:
+        return predicate(self.audience, at=self.at, zone=UTC, source=profile)
+
+    def _joined(self) -> tuple[StepContext, FromClause]:
+        profile = profile_table().alias("p")
+        quarantine = _QUARANTINE.alias("q")
+        duplicate = _DUPLICATE.alias("d")
+        address, key = (profile.c[name] for name in ADDRESS_COLUMNS[self.address_kind])
+        context = StepContext(
+            profile=profile,
+            quarantine=quarantine,
+            duplicate=duplicate,
+            address_kind=self.address_kind.value,
+            address=address,
+            address_key=key,
+        )
+        in_quarantine = and_(
+            quarantine.c.address_kind == self.address_kind.value,
+            quarantine.c.address_key == key,
+            or_(quarantine.c.status == "quarantine", quarantine.c.status == "denylisted"),
+        )
+        shared = and_(duplicate.c.delivery_id == self.delivery_id, duplicate.c.address_key == key)
+        source = profile.outerjoin(quarantine, in_quarantine).outerjoin(duplicate, shared)
+        return context, source

@@ -1,0 +1,175 @@
+"""From an audience to ledger rows: the list of steps, run set-based over ranges of profiles.
+
+Each range is one transaction, so that a preparation shows progress, can be stopped, and goes on after a crash where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from channels.contract import AddressKind
+from core.channel_registry import ChannelRegistry
+from core.clock import Clock
+from core.content import contents
+from core.db import Connection, Pool, transaction
+from core.delivery import versions
+from core.delivery.population import Population
+from core.delivery.programs import Programs
+from core.delivery.records import DeliveryState, LedgerState, LogLevel, StoredProgram
+from core.delivery.state import PREPARING
+from core.delivery.steps import Step
+from core.delivery.steps.address import duplicate_address, missing_address
+from core.delivery.steps.consent import opted_out
+from core.delivery.steps.quarantined import quarantined
+from core.delivery.store import ledger, population_reads, runs
+from core.delivery.store import programs as program_store
+from core.errors import ClarionError
+from core.outbox import announce
+from core.planning import channel_accounts, deliveries
+from core.targeting import audiences
+
+# The exclusions, in order: the first that applies names the one reason.
+PREPARATION: tuple[Step, ...] = (missing_address, opted_out, quarantined, duplicate_address)
+
+RANGE = 50_000  # profile ids per transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A preparation that was laid out and only needs its ranges run."""
+
+    population: Population
+    prepare_id: int
+    at: datetime
+    start: int
+    end: int
+
+
+class Preparation:
+    """Prepares deliveries. One per process."""
+
+    def __init__(self, pool: Pool, programs: Programs, registry: ChannelRegistry, clock: Clock):
+        self._pool = pool
+        self._programs = programs
+        self._registry = registry
+        self._clock = clock
+
+    async def run(self, delivery_id: int) -> None:
+        """Do what was asked, or go on with what a crash left. Returns at once when there is nothing to do."""
+        try:
+            plan = await self._lay_out(delivery_id)
+            if plan is None:
+                return
+            for low, high in _ranges(plan.start, plan.end):
+                if not await self._write_range(plan, low, high):
+                    return
+            await self._finish(plan)
+        except ClarionError as error:
+            await self._fail(delivery_id, error)
+
+    async def _lay_out(self, delivery_id: int) -> Plan | None:
+        async with transaction(self._pool) as conn:
+            run = await runs.lock_run(conn, delivery_id)
+            now = self._clock()
+            if run.state not in PREPARING:
+                return None
+            prepare_id = await runs.take_over_preparation(conn, delivery_id, now)
+            if run.prepare_to is None or run.prepare_from is None:
+                return await self._begin(conn, delivery_id, prepare_id, now)
+            program_id = await program_store.find_program_of(conn, delivery_id)
+            assert program_id is not None  # stored in the transaction that set prepare_to
+            loaded = await self._programs.get(conn, program_id)
+            population = await self._population(conn, delivery_id, loaded.stored, loaded.frozen.date)
+            return Plan(
+                population=population,
+                prepare_id=prepare_id,
+                at=loaded.frozen.date,
+                start=run.prepare_from,
+                end=run.prepare_to,
+            )
+
+    async def _begin(self, conn: Connection, delivery_id: int, prepare_id: int, now: datetime) -> Plan:
+        await runs.set_state(conn, delivery_id, DeliveryState.MESSAGE_PREPARATION, now)
+        await ledger.clear(conn, delivery_id)
+        await ledger.ensure_partition(conn, delivery_id)
+        read = await versions.current_versions(conn, delivery_id)
+        delivery = await deliveries.get_delivery(conn, delivery_id)
+        content = await contents.get_content(conn, delivery.content_id)
+        account = await channel_accounts.get_account(conn, delivery.channel_account_id)
+        stored = await self._programs.store_new(conn, delivery, content, account, now)
+        at = now.replace(microsecond=0)
+        population = await self._population(conn, delivery_id, stored, at)
+        statement = population.duplicates_statement()
+        await conn.execute(statement.text, *statement.args)
+        last = await population_reads.highest_profile_id(conn)
+        await runs.plan_preparation(conn, delivery_id, read, last)
+        return Plan(population=population, prepare_id=prepare_id, at=at, start=0, end=last)
+
+    async def _population(
+        self, conn: Connection, delivery_id: int, stored: StoredProgram, at: datetime
+    ) -> Population:
+        delivery = await deliveries.get_delivery(conn, delivery_id)
+        audience = await audiences.get_audience(conn, delivery.audience_id)
+        return Population(
+            delivery_id=delivery_id,
+            program_id=stored.id,
+            audience=audiences.open_audience(audience),
+            address_kind=AddressKind(self._registry.manifest(stored.channel).address_kind),
+            fields=stored.fields,
+            steps=PREPARATION,
+            at=at,
+        )
+
+    async def _write_range(self, plan: Plan, low: int, high: int) -> bool:
+        statement = plan.population.range_statement(low, high)
+        async with transaction(self._pool) as conn:
+            # The fence first: its row lock keeps a second preparation off this range until the commit.
+            going = await runs.advance_preparation(
+                conn, plan.population.delivery_id, plan.prepare_id, _CODES, high, self._clock()
+            )
+            if going:
+                await conn.execute(statement.text, *statement.args)
+            return going
+
+    async def _finish(self, plan: Plan) -> None:
+        delivery_id = plan.population.delivery_id
+        async with transaction(self._pool) as conn:
+            run = await runs.lock_run(conn, delivery_id)
+            if run.prepare_id != plan.prepare_id or run.state not in PREPARING:
+                return
+            now = self._clock()
+            await runs.set_state(conn, delivery_id, DeliveryState.READY, now)
+            await runs.finish_preparation(conn, delivery_id, now)
+            await ledger.analyze(conn, delivery_id)
+            counts = await ledger.get_counts(conn, delivery_id)
+            to_send = sum(row.n for row in counts if row.state is LedgerState.PENDING)
+            details = {
+                "targeted": sum(row.n for row in counts),
+                "to_send": to_send,
+                "excluded": {row.reason.name: row.n for row in counts if row.state is LedgerState.EXCLUDED},
+            }
+            await runs.add_log(conn, delivery_id, LogLevel.INFO, "PREPARED", f"{to_send} messages to send", details)
+            if to_send == 0:
+                await runs.add_log(
+                    conn, delivery_id, LogLevel.WARNING, "NOBODY_TO_SEND_TO", "nobody is left to write to", details
+                )
+            await announce(conn, "delivery.prepared", delivery_id=delivery_id)
+
+    async def _fail(self, delivery_id: int, error: ClarionError) -> None:
+        async with transaction(self._pool) as conn:
+            run = await runs.lock_run(conn, delivery_id)
+            if run.state not in PREPARING:
+                return
+            await runs.set_state(conn, delivery_id, DeliveryState.PREPARATION_ERROR, self._clock())
+            found = {"code": error.code, "message": error.message, "path": error.path, "hint": error.hint}
+            await runs.set_error(conn, delivery_id, found)
+            await runs.add_log(conn, delivery_id, LogLevel.ERROR, error.code, error.message, found)
+
+
+_CODES = [int(state) for state in PREPARING]
+
+
+def _ranges(start: int, end: int) -> Sequence[tuple[int, int]]:
+    return [(low, min(low + RANGE, end)) for low in range(start, end, RANGE)]

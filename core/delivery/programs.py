@@ -1,0 +1,122 @@
+"""Frozen programs: stored at prepare, compiled again wherever they are needed, the same bytes every time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from channels.contract import Channel, Program, RecipientRow
+from core.channel_registry import ChannelRegistry
+from core.content.compile import FrozenContent, freeze, shared_values, thaw, values
+from core.content.records import Content
+from core.db import Connection
+from core.delivery.records import LedgerRow, StoredProgram
+from core.delivery.store import programs as store
+from core.errors import Invalid, Unavailable
+from core.planning.records import ChannelAccount, Delivery
+from core.public_urls import PublicUrls
+from render_ext import ENGINE_VERSION, Identity
+
+CACHED_PROGRAMS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedProgram:
+    """A stored program, compiled."""
+
+    stored: StoredProgram
+    frozen: FrozenContent
+    program: Program
+    shared: Mapping[str, Any]  # what every recipient's templates see besides the profile
+
+    def row(
+        self, kind: int, recipient_id: int, occurrence: int, address: str, row_values: Mapping[str, Any]
+    ) -> RecipientRow:
+        """One recipient, ready to render."""
+        return RecipientRow(
+            address=address,
+            identity=Identity(self.stored.delivery_id, kind, recipient_id, occurrence),
+            values=values(self.frozen, row_values, self.shared),
+        )
+
+
+class Programs:
+    """Loads and compiles programs, and keeps the ones used last. One per process."""
+
+    def __init__(self, registry: ChannelRegistry, urls: PublicUrls):
+        self._registry = registry
+        self._urls = urls
+        self._cache: OrderedDict[int, LoadedProgram] = OrderedDict()
+
+    async def get(self, conn: Connection, program_id: int) -> LoadedProgram:
+        """A program by id. Raises NotFound, and Unavailable when its token key is gone."""
+        found = self._cache.get(program_id)
+        if found is None:
+            found = self._cache[program_id] = self._load(await store.get_program(conn, program_id))
+            if len(self._cache) > CACHED_PROGRAMS:
+                self._cache.popitem(last=False)
+        else:
+            self._cache.move_to_end(program_id)
+        return found
+
+    async def list_of(self, conn: Connection, delivery_id: int) -> list[LoadedProgram]:
+        """Every program of a delivery."""
+        return [await self.get(conn, program_id) for program_id in await store.list_programs_of(conn, delivery_id)]
+
+    def find_cached(self, program_id: int) -> LoadedProgram | None:
+        """A program that was used lately, without asking the database."""
+        return self._cache.get(program_id)
+
+    def _load(self, stored: StoredProgram) -> LoadedProgram:
+        try:
+            signer = self._urls.signer(stored.token_key_id, stored.base_url)
+        except KeyError:
+            raise Unavailable(
+                f"the master key {stored.token_key_id} of this delivery's links is not in the settings",
+                code="TOKEN_KEY_GONE",
+                hint="Put the key back into CLARION_SECRET_KEYS.",
+            ) from None
+        frozen = FrozenContent.from_json(dict(stored.content))
+        channel: Channel = self._registry.get(stored.channel)(stored.config)
+        return LoadedProgram(
+            stored=stored, frozen=frozen, program=thaw(frozen, signer, channel), shared=shared_values(frozen)
+        )
+
+    async def store_new(
+        self, conn: Connection, delivery: Delivery, content: Content, account: ChannelAccount, now: datetime
+    ) -> StoredProgram:
+        """Freeze a content for a delivery and store it. Raises what compiling it raises."""
+        manifest = self._registry.manifest(account.channel)
+        frozen = freeze(
+            content,
+            manifest,
+            label=delivery.label,
+            date=now.replace(microsecond=0),
+            seed=f"{delivery.id}-{content.id}-{content.version}-{int(now.timestamp())}",
+            base_url=self._urls.base_url,
+        )
+        if account.channel != content.channel:
+            raise Invalid("the content is of another channel than the account", code="CHANNEL_MISMATCH", path="contentId")
+        program_id = await store.insert_program(
+            conn,
+            delivery_id=delivery.id,
+            channel=account.channel,
+            config=account.config,
+            content=frozen.to_json(),
+            fields=frozen.fields,
+            token_key_id=self._urls.newest_key_id,
+            base_url=self._urls.base_url,
+            engine_version=ENGINE_VERSION,
+        )
+        await store.insert_links(conn, program_id, [(link.number, link.url, link.label) for link in frozen.links])
+        return (await self.get(conn, program_id)).stored
+
+
+def row_of(loaded: LoadedProgram, row: LedgerRow) -> RecipientRow | None:
+    """A ledger row ready to render; None when its values were erased."""
+    if row.values is None or row.address is None:
+        return None
+    return loaded.row(row.recipient_kind, row.recipient_id, row.occurrence, row.address, row.values)

@@ -1,0 +1,128 @@
+"""What other rooms and the API ask about deliveries. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from channels.contract import FailureReason
+from core.db import Connection
+from core.delivery.records import (
+    CountRow,
+    Explanation,
+    LedgerCounts,
+    LedgerRow,
+    LedgerState,
+    LogEntry,
+    RecipientKind,
+)
+from core.delivery.store import ledger, runs
+from core.paging import Page, PageRequest, cut
+
+RowKey = tuple[int, int, int, int]  # delivery, recipient kind, recipient, occurrence
+
+
+async def counts(conn: Connection, delivery_id: int) -> LedgerCounts:
+    """The equation's columns, from the counters."""
+    return add_up(await ledger.get_counts(conn, delivery_id))
+
+
+async def counts_of(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, LedgerCounts]:
+    """The same for several deliveries in one statement."""
+    found = await ledger.list_counts(conn, list(delivery_ids))
+    return {delivery_id: add_up(found.get(delivery_id, [])) for delivery_id in delivery_ids}
+
+
+def add_up(rows: Sequence[CountRow]) -> LedgerCounts:
+    """Counter rows → the equation's columns. Pure."""
+    totals = dict.fromkeys(LedgerState, 0)
+    after_hand_over = 0
+    for row in rows:
+        totals[row.state] += row.n
+        if row.state is LedgerState.FAILED and row.after_hand_over:
+            after_hand_over += row.n
+    return LedgerCounts(
+        targeted=sum(totals.values()),
+        excluded=totals[LedgerState.EXCLUDED],
+        pending=totals[LedgerState.PENDING],
+        accepted=totals[LedgerState.ACCEPTED],
+        failed=totals[LedgerState.FAILED],
+        unknown=totals[LedgerState.UNKNOWN],
+        withdrawn=totals[LedgerState.WITHDRAWN],
+        expired=totals[LedgerState.EXPIRED],
+        cancelled=totals[LedgerState.CANCELLED],
+        failed_after_hand_over=after_hand_over,
+        by_reason=tuple(row for row in rows if row.n),
+    )
+
+
+async def find_row(
+    conn: Connection,
+    delivery_id: int,
+    recipient_id: int,
+    kind: RecipientKind = RecipientKind.PROFILE,
+    occurrence: int = 0,
+) -> LedgerRow | None:
+    """One recipient's row."""
+    return await ledger.find_row(conn, delivery_id, kind, recipient_id, occurrence)
+
+
+async def get_rows(conn: Connection, keys: Sequence[RowKey]) -> dict[RowKey, LedgerRow]:
+    """Rows by (delivery, recipient kind, recipient, occurrence), in one statement; missing ones are left out."""
+    rows = await ledger.list_by_keys(conn, keys)
+    return {(row.delivery_id, int(row.recipient_kind), row.recipient_id, row.occurrence): row for row in rows}
+
+
+async def list_rows(
+    conn: Connection, delivery_id: int, states: Sequence[LedgerState] | None, page: PageRequest
+) -> Page[LedgerRow]:
+    """Profiles' rows in the order of recipients; the cursor is the recipient id."""
+    codes = None if states is None else [int(state) for state in states]
+    return cut(await ledger.list_rows(conn, delivery_id, codes, page.after, page.first + 1), page)
+
+
+async def list_log(conn: Connection, delivery_id: int, page: PageRequest) -> Page[LogEntry]:
+    """The preparation and sending log, oldest first."""
+    return cut(await runs.list_log(conn, delivery_id, page.after, page.first + 1), page)
+
+
+async def explain(conn: Connection, delivery_id: int, profile_id: int) -> Explanation:
+    """Why somebody did, or did not, get a delivery."""
+    row = await find_row(conn, delivery_id, profile_id)
+    if row is None:
+        run = await runs.find_run(conn, delivery_id)
+        if run is None or run.prepared_at is None:
+            return Explanation(targeted=False, row=None, summary="The delivery has not been prepared.")
+        return Explanation(targeted=False, row=None, summary="Not in the audience when the delivery was prepared.")
+    return Explanation(targeted=True, row=row, summary=_sentence(row))
+
+
+_BECAUSE: dict[FailureReason, str] = {
+    FailureReason.ADDRESS_NOT_SPECIFIED: "the profile has no usable address on this channel",
+    FailureReason.DENYLISTED_ADDRESS: "the person opted out",
+    FailureReason.QUARANTINED_ADDRESS: "the address is in quarantine",
+    FailureReason.DUPLICATE: "another profile with the same address gets the message",
+    FailureReason.PROFILE_DELETED: "the profile was deleted",
+    FailureReason.USER_UNKNOWN: "the address does not exist",
+    FailureReason.INVALID_DOMAIN: "the domain does not exist",
+    FailureReason.MAILBOX_FULL: "the mailbox is full",
+    FailureReason.REFUSED: "the provider refused the message",
+    FailureReason.RENDERING_FAILED: "the message could not be rendered for this person",
+}
+
+
+def _sentence(row: LedgerRow) -> str:
+    because = _BECAUSE.get(row.reason, row.reason.name.lower().replace("_", " "))
+    said = f" The provider said: {row.answer}" if row.answer else ""
+    sentences = {
+        LedgerState.EXCLUDED: f"Excluded at preparation: {because}.",
+        LedgerState.PENDING: f"Waiting to be sent{f', tried {row.attempt} times' if row.attempt else ''}.{said}",
+        LedgerState.CLAIMED: "A worker is about to send it.",
+        LedgerState.HANDED_OVER: "It is being handed to the provider.",
+        LedgerState.ACCEPTED: "Sent: the provider accepted it.",
+        LedgerState.FAILED: f"Failed: {because}.{said}",
+        LedgerState.UNKNOWN: "Handed to the provider, whose answer was lost; it is not sent again by itself.",
+        LedgerState.WITHDRAWN: f"Withdrawn before it was sent: {because}.",
+        LedgerState.EXPIRED: f"Not sent before the delivery's duration ended.{said}",
+        LedgerState.CANCELLED: "Not sent: the delivery was stopped first.",
+    }
+    return sentences[row.state]

@@ -1,0 +1,48 @@
+"""Open ways to providers, kept by a process from batch to batch: one per channel account and version."""
+
+from __future__ import annotations
+
+import asyncio
+
+from channels.contract import Channel, Sender
+from core.channel_registry import ChannelRegistry
+from core.planning import channel_accounts
+from core.planning.records import ChannelAccount
+from core.runtime import Runtime
+
+
+class Senders:
+    """Opens senders when first needed and closes them with the process."""
+
+    def __init__(self, runtime: Runtime, registry: ChannelRegistry):
+        self._runtime = runtime
+        self._registry = registry
+        self._open: dict[int, tuple[int, Sender]] = {}
+        self._lock = asyncio.Lock()
+
+    def connections_of(self, account: ChannelAccount) -> tuple[int, int]:
+        """(this process's share, all processes together) of the account's connections."""
+        limit = self._registry.manifest(account.channel).limits.concurrency
+        total = max(1, min(int(account.config.get("connections") or limit), 10 * limit))
+        return max(1, total // self._runtime.settings.worker_processes), total
+
+    async def get(self, account: ChannelAccount) -> Sender:
+        """The sender of an account; a changed account gets a fresh one."""
+        async with self._lock:
+            version, sender = self._open.get(account.id, (0, None))
+            if sender is not None and version == account.version:
+                return sender
+            config = channel_accounts.open_config(account, self._runtime.keyring)
+            channel: Channel = self._registry.get(account.channel)(config)
+            share, _ = self.connections_of(account)
+            fresh = channel.open(self._runtime.io, connections=share)
+            self._open[account.id] = (account.version, fresh)
+            if sender is not None:
+                await sender.close()
+            return fresh
+
+    async def close(self) -> None:
+        """Close all of them."""
+        senders = [sender for _, sender in self._open.values()]
+        self._open.clear()
+        await asyncio.gather(*(sender.close() for sender in senders), return_exceptions=True)

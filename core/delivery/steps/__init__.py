@@ -1,0 +1,31 @@
+"""The steps of a preparation. Each contributes one predicate and the one reason it excludes for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, FromClause
+
+from channels.contract import FailureReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepContext:
+    """What the predicates of a preparation may read: the rows of one range, joined."""
+
+    profile: FromClause
+    quarantine: FromClause  # left-joined on the address
+    duplicate: FromClause  # left-joined on the address
+    address_kind: str
+    address: ColumnElement[str]
+    address_key: ColumnElement[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One exclusion. `predicate` is true for rows to leave out."""
+
+    name: str
+    reason: FailureReason
+    predicate: Callable[[StepContext], ColumnElement[bool]]

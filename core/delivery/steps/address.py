@@ -1,0 +1,21 @@
+"""People without an address on the channel, and people who share one."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, and_, or_
+
+from channels.contract import FailureReason
+from core.delivery.steps import Step, StepContext
+
+
+def _missing(context: StepContext) -> ColumnElement[bool]:
+    return or_(context.address_key.is_(None), context.address_key == "")
+
+
+def _duplicate(context: StepContext) -> ColumnElement[bool]:
+    keeper = context.duplicate.c.keeper
+    return and_(keeper.is_not(None), keeper != context.profile.c.id)
+
+
+missing_address = Step(name="missing address", reason=FailureReason.ADDRESS_NOT_SPECIFIED, predicate=_missing)
+duplicate_address = Step(name="duplicate", reason=FailureReason.DUPLICATE, predicate=_duplicate)

@@ -1,0 +1,1 @@
+"""All SQL of the delivery room, one file per group of tables."""

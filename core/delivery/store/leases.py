@@ -1,0 +1,253 @@
+"""SQL on leases: claiming rows under one, keeping it, letting go of it, and reaping those of workers that went away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.db import Connection
+from core.delivery.records import ClaimedRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Rows under a fresh lease, and the position from which the next claim of this worker should look."""
+
+    lease_id: int
+    rows: list[ClaimedRow]
+    withdrawn: int
+    cursor: tuple[datetime, int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaped:
+    """What became of a dead lease's rows."""
+
+    lease_id: int
+    delivery_id: int
+    released: int
+    unknown: int
+
+
+async def lock_account(conn: Connection, account_id: int, worker: str, now: datetime) -> int:
+    """How many connections other workers hold to the account; nobody else claims on it until the transaction ends."""
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtext('lease'), $1::int)", account_id % 2**31)
+    held: int = await conn.fetchval(
+        """
+        SELECT coalesce(sum(connections), 0)::int
+          FROM (SELECT max(connections) AS connections FROM lease
+                 WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $3 AND worker <> $2 GROUP BY worker) AS others
+        """,
+        account_id, worker, now,
+    )  # fmt: skip
+    return held
+
+
+async def claim(
+    conn: Connection,
+    *,
+    delivery_id: int,
+    account_id: int,
+    address_kind: str,
+    worker: str,
+    connections: int,
+    limit: int,
+    slot: int,
+    cursor: tuple[datetime, int, int, int] | None,
+    now: datetime,
+    expires_at: datetime,
+) -> Claim | None:
+    """Claim up to `limit` due rows, oldest first, none that somebody else holds; None when there are none.
+
+    Consent, quarantine and existence are asked again here, set-based: who left since prepare becomes withdrawn.
+    """
+    lease_id: int = await conn.fetchval(
+        """
+        INSERT INTO lease (delivery_id, account_id, worker, connections, claimed_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
+        """,
+        delivery_id, account_id, worker, connections, now, expires_at,
+    )  # fmt: skip
+    if cursor is None:
+        rows = await conn.fetch(_CLAIM, delivery_id, lease_id, address_kind, limit, now)
+    else:
+        rows = await conn.fetch(_CLAIM_AFTER, delivery_id, lease_id, address_kind, limit, now, *cursor)
+    if not rows:
+        await conn.execute("DELETE FROM lease WHERE id = $1", lease_id)
+        return None
+    withdrawn = [row["reason"] for row in rows if row["state"] == 7]
+    if withdrawn:
+        await _count_withdrawn(conn, delivery_id, slot, withdrawn)
+    last = max((row["due_at"], row["recipient_kind"], row["recipient_id"], row["occurrence"]) for row in rows)
+    claimed = [
+        ClaimedRow(
+            recipient_kind=row["recipient_kind"],
+            recipient_id=row["recipient_id"],
+            occurrence=row["occurrence"],
+            attempt=row["attempt"],
+            program_id=row["program_id"],
+            address=row["address"],
+            address_key=row["address_key"],
+            values=row["values"],
+        )
+        for row in rows
+        if row["state"] == 2
+    ]
+    ids = [row["recipient_id"] for row in rows]
+    await conn.execute(
+        "UPDATE lease SET recipient_low = $2, recipient_high = $3 WHERE id = $1", lease_id, min(ids), max(ids)
+    )
+    return Claim(lease_id=lease_id, rows=claimed, withdrawn=len(withdrawn), cursor=last)
+
+
+_CLAIM_TEXT = """
+WITH candidate AS (
+    SELECT recipient_kind, recipient_id, occurrence, address_key FROM ledger
+     WHERE delivery_id = $1 AND state = 1 AND due_at <= $5 {after}
+     ORDER BY due_at, recipient_kind, recipient_id, occurrence
+     LIMIT $4 FOR UPDATE SKIP LOCKED
+), checked AS (
+    SELECT c.recipient_kind, c.recipient_id, c.occurrence,
+           CASE WHEN c.recipient_kind = 1 AND p.id IS NULL THEN 22                                  -- profile deleted
+                WHEN p.opt_out OR CASE $3::text WHEN 'email' THEN p.opt_out_email WHEN 'mobile' THEN p.opt_out_mobile
+                                          WHEN 'phone' THEN p.opt_out_phone WHEN 'push' THEN p.opt_out_push
+                                          WHEN 'postal' THEN p.opt_out_postal ELSE false END THEN 8 -- denylisted
+                WHEN q.address_key IS NOT NULL THEN 9                                               -- quarantined
+                ELSE 0 END AS reason
+      FROM candidate c
+      LEFT JOIN profile p ON c.recipient_kind = 1 AND p.id = c.recipient_id
+      LEFT JOIN quarantine q ON q.address_kind = $3 AND q.address_key = c.address_key
+                            AND q.status IN ('quarantine', 'denylisted')
+)
+UPDATE ledger l
+   SET state = CASE WHEN k.reason = 0 THEN 2 ELSE 7 END,
+       reason = k.reason,
+       lease_id = CASE WHEN k.reason = 0 THEN $2::bigint END,
+       settled_at = CASE WHEN k.reason = 0 THEN NULL ELSE $5::timestamptz END
+  FROM checked k
+ WHERE l.delivery_id = $1 AND l.recipient_kind = k.recipient_kind AND l.recipient_id = k.recipient_id
+   AND l.occurrence = k.occurrence
+RETURNING l.recipient_kind, l.recipient_id, l.occurrence, l.attempt, l.program_id, l.address, l.address_key, l.values,
+          l.state, l.reason, l.due_at
+"""
+# Two texts, not one with an OR: only the plain comparison can start the index scan behind the rows claimed before,
+# whose dead entries would otherwise be walked over again and again.
+_CLAIM = _CLAIM_TEXT.format(after="")
+_CLAIM_AFTER = _CLAIM_TEXT.format(
+    after="AND (due_at, recipient_kind, recipient_id, occurrence) > ($6::timestamptz, $7::smallint, $8::bigint, $9::integer)"
+)
+
+
+async def _count_withdrawn(conn: Connection, delivery_id: int, slot: int, reasons: list[int]) -> None:
+    await conn.execute(
+        """
+        INSERT INTO ledger_count (delivery_id, slot, state, reason, after_hand_over, n)
+        SELECT $1, $2, change.state, change.reason, false, sum(change.n)
+          FROM unnest($3::smallint[]) AS r (reason),
+               LATERAL (VALUES (1::smallint, 0::smallint, -1), (7::smallint, r.reason, 1)) AS change (state, reason, n)
+         GROUP BY change.state, change.reason
+        ON CONFLICT (delivery_id, slot, state, reason, after_hand_over) DO UPDATE SET n = ledger_count.n + excluded.n
+        """,
+        delivery_id, slot, reasons,
+    )  # fmt: skip
+
+
+async def renew(conn: Connection, worker: str, expires_at: datetime) -> None:
+    """A sign of life for all leases of a worker. One that was reaped stays dead."""
+    await conn.execute(
+        "UPDATE lease SET expires_at = $2 WHERE worker = $1 AND ended_at IS NULL", worker, expires_at
+    )  # fmt: skip
+
+
+async def end(
+    conn: Connection, lease_id: int, *, settled: int, invalid: int, refused: int, now: datetime
+) -> tuple[int, int]:
+    """Let go of a lease: claimed rows go back, rows in doubt become unknown or go back, as the delivery says.
+
+    Returns (released, unknown). Does nothing to a lease that was reaped before.
+    """
+    row = await conn.fetchrow(
+        """
+        UPDATE lease SET ended_at = $2, settled = $3, invalid = $4, refused = $5
+         WHERE id = $1 AND ended_at IS NULL
+        RETURNING delivery_id, recipient_low, recipient_high
+        """,
+        lease_id, now, settled, invalid, refused,
+    )  # fmt: skip
+    if row is None:
+        return (0, 0)
+    return await _let_go(conn, lease_id, row["delivery_id"], row["recipient_low"], row["recipient_high"], now)
+
+
+async def reap(conn: Connection, now: datetime, limit: int = 100) -> list[Reaped]:
+    """End the leases of workers that gave no sign of life."""
+    dead = await conn.fetch(
+        """
+        UPDATE lease SET ended_at = $1
+         WHERE id IN (SELECT id FROM lease WHERE ended_at IS NULL AND expires_at < $1
+                       ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+        RETURNING id, delivery_id, recipient_low, recipient_high
+        """,
+        now, limit,
+    )  # fmt: skip
+    reaped = []
+    for row in dead:  # a handful after a crash, never one per recipient
+        released, unknown = await _let_go(
+            conn, row["id"], row["delivery_id"], row["recipient_low"], row["recipient_high"], now
+        )
+        reaped.append(
+            Reaped(lease_id=row["id"], delivery_id=row["delivery_id"], released=released, unknown=unknown)
+        )
+    return reaped
+
+
+async def _let_go(
+    conn: Connection, lease_id: int, delivery_id: int, low: int | None, high: int | None, now: datetime
+) -> tuple[int, int]:
+    row = await conn.fetchrow(
+        """
+        WITH policy AS (SELECT unknown_policy = 'resend' AS resend FROM delivery WHERE id = $2),
+        moved AS (
+            UPDATE ledger l
+               SET state = CASE WHEN l.state = 2 OR policy.resend THEN 1 ELSE 6 END,
+                   attempt = l.attempt + CASE WHEN l.state = 3 THEN 1 ELSE 0 END,
+                   after_hand_over = l.state = 3,
+                   -- An unknown row keeps its lease: a worker that wakes up late may still tell its answer.
+                   lease_id = CASE WHEN l.state = 2 OR policy.resend THEN NULL ELSE l.lease_id END,
+                   settled_at = CASE WHEN l.state = 2 OR policy.resend THEN NULL ELSE $5::timestamptz END
+              FROM policy
+             WHERE l.delivery_id = $2 AND l.recipient_id BETWEEN $3 AND $4 AND l.lease_id = $1 AND l.state IN (2, 3)
+            RETURNING l.state
+        ), total AS (
+            SELECT count(*) FILTER (WHERE state = 1) AS released, count(*) FILTER (WHERE state = 6) AS unknown FROM moved
+        ), counted AS (
+            INSERT INTO ledger_count (delivery_id, slot, state, reason, after_hand_over, n)
+            SELECT $2, 0, change.state, 0, change.after_hand_over, change.n
+              FROM total, LATERAL (VALUES (1::smallint, false, -total.unknown), (6::smallint, true, total.unknown))
+                            AS change (state, after_hand_over, n)
+             WHERE total.unknown > 0
+            ON CONFLICT (delivery_id, slot, state, reason, after_hand_over) DO UPDATE SET n = ledger_count.n + excluded.n
+        )
+        SELECT released, unknown FROM total
+        """,
+        lease_id, delivery_id, low, high, now,
+    )  # fmt: skip
+    return (row["released"], row["unknown"])
+
+
+async def recent_refusals(conn: Connection, delivery_id: int, window: int) -> tuple[int, int, int]:
+    """(settled, invalid, refused) over the newest batches that together reach `window` messages."""
+    row = await conn.fetchrow(
+        """
+        WITH newest AS (
+            SELECT settled, invalid, refused, sum(settled) OVER (ORDER BY id DESC) - settled AS newer
+              FROM (SELECT id, settled, invalid, refused FROM lease
+                     WHERE delivery_id = $1 AND ended_at IS NOT NULL AND settled > 0 ORDER BY id DESC LIMIT 1000) AS last
+        )
+        SELECT coalesce(sum(settled), 0)::int AS settled, coalesce(sum(invalid), 0)::int AS invalid,
+               coalesce(sum(refused), 0)::int AS refused
+          FROM newest WHERE newer < $2
+        """,
+        delivery_id, window,
+    )  # fmt: skip
+    return (row["settled"], row["invalid"], row["refused"])

@@ -1,0 +1,119 @@
+"""SQL of the group commit: intents to hand over and outcomes of one delivery, many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.db import Connection
+from core.delivery.retries import Verdict
+
+Key = tuple[int, int, int]  # recipient kind, recipient id, occurrence
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A message about to be handed over under a lease."""
+
+    key: Key
+    lease_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A message whose outcome is known."""
+
+    key: Key
+    lease_id: int
+    verdict: Verdict
+    handed_over: bool
+    provider_id: str | None
+    answer: str | None
+
+
+# A row moves only while it is claimed under this very lease and the delivery is running: that is the fence. A row that is
+# handed over already under the same lease is one whose first commit was stored while its answer was lost.
+_HAND_OVER = """
+UPDATE ledger l SET state = 3
+  FROM unnest($2::smallint[], $3::bigint[], $4::integer[], $5::bigint[]) AS i (recipient_kind, recipient_id, occurrence, lease_id)
+ WHERE l.delivery_id = $1 AND l.recipient_kind = i.recipient_kind AND l.recipient_id = i.recipient_id
+   AND l.occurrence = i.occurrence AND l.lease_id = i.lease_id AND l.state IN (2, 3)
+   AND EXISTS (SELECT 1 FROM delivery_run r WHERE r.delivery_id = $1 AND r.state IN (55, 61, 62))
+RETURNING l.recipient_kind, l.recipient_id, l.occurrence
+"""
+
+# Rows in doubt (6) may still be settled by the lease that handed them over; their counters move from unknown then.
+_SETTLE = """
+WITH told AS (
+    SELECT * FROM unnest($3::smallint[], $4::bigint[], $5::integer[], $6::bigint[], $7::smallint[], $8::smallint[],
+                         $9::timestamptz[], $10::boolean[], $11::boolean[], $12::text[], $13::text[])
+        AS t (recipient_kind, recipient_id, occurrence, lease_id, state, reason, due_at, counts_attempt, handed_over,
+              provider_id, answer)
+), before AS (
+    SELECT l.recipient_kind, l.recipient_id, l.occurrence, l.state AS was, l.after_hand_over AS was_after
+      FROM told t JOIN ledger l
+        ON l.delivery_id = $1 AND l.recipient_kind = t.recipient_kind AND l.recipient_id = t.recipient_id
+       AND l.occurrence = t.occurrence AND l.lease_id = t.lease_id AND l.state IN (2, 3, 6)
+       FOR UPDATE OF l
+), settled AS (
+    UPDATE ledger l
+       SET state = t.state, reason = t.reason, due_at = coalesce(t.due_at, l.due_at),
+           attempt = l.attempt + t.counts_attempt::int,
+           lease_id = CASE WHEN t.state IN (1, 6) THEN CASE WHEN t.state = 6 THEN l.lease_id END ELSE NULL END,
+           settled_at = CASE WHEN t.state = 1 THEN NULL ELSE $14::timestamptz END,
+           after_hand_over = t.handed_over AND t.state <> 1,
+           provider_id = t.provider_id, answer = t.answer
+      FROM told t JOIN before b USING (recipient_kind, recipient_id, occurrence)
+     WHERE l.delivery_id = $1 AND l.recipient_kind = t.recipient_kind AND l.recipient_id = t.recipient_id
+       AND l.occurrence = t.occurrence
+    RETURNING b.was, b.was_after, l.state, l.reason, l.after_hand_over, l.recipient_kind, l.recipient_id, l.occurrence
+), change AS (
+    SELECT state, CASE WHEN state = 1 THEN 0 ELSE reason END AS reason, after_hand_over, 1 AS n FROM settled
+    UNION ALL
+    SELECT CASE WHEN was = 6 THEN 6 ELSE 1 END, 0, was = 6 AND was_after, -1 FROM settled
+), counted AS (
+    INSERT INTO ledger_count (delivery_id, slot, state, reason, after_hand_over, n)
+    SELECT $1, $2, state, reason, after_hand_over, sum(n) FROM change
+     GROUP BY state, reason, after_hand_over HAVING sum(n) <> 0
+    ON CONFLICT (delivery_id, slot, state, reason, after_hand_over) DO UPDATE SET n = ledger_count.n + excluded.n
+)
+SELECT recipient_kind, recipient_id, occurrence FROM settled
+"""
+
+
+async def hand_over(conn: Connection, delivery_id: int, intents: Sequence[Intent]) -> set[Key]:
+    """Store the intents; returns the keys that may really be handed over."""
+    rows = await conn.fetch(
+        _HAND_OVER,
+        delivery_id,
+        [one.key[0] for one in intents],
+        [one.key[1] for one in intents],
+        [one.key[2] for one in intents],
+        [one.lease_id for one in intents],
+    )
+    return {(row[0], row[1], row[2]) for row in rows}
+
+
+async def settle(
+    conn: Connection, delivery_id: int, slot: int, settlements: Sequence[Settlement], now: datetime
+) -> set[Key]:
+    """Store outcomes and move the counters with them; returns the keys that were still this lease's to settle."""
+    rows = await conn.fetch(
+        _SETTLE,
+        delivery_id,
+        slot,
+        [one.key[0] for one in settlements],
+        [one.key[1] for one in settlements],
+        [one.key[2] for one in settlements],
+        [one.lease_id for one in settlements],
+        [one.verdict.state for one in settlements],
+        [one.verdict.reason for one in settlements],
+        [one.verdict.due_at for one in settlements],
+        [one.verdict.counts_attempt for one in settlements],
+        [one.handed_over for one in settlements],
+        [one.provider_id for one in settlements],
+        [one.answer for one in settlements],
+        now,
+    )
+    return {(row[0], row[1], row[2]) for row in rows}

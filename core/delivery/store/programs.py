@@ -1,0 +1,70 @@
+"""SQL on `program` and `tracked_link`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.db import Connection
+from core.delivery.records import StoredProgram
+from core.errors import NotFound
+
+
+async def insert_program(
+    conn: Connection,
+    *,
+    delivery_id: int,
+    channel: str,
+    config: Mapping[str, Any],
+    content: Mapping[str, Any],
+    fields: Sequence[str],
+    token_key_id: int,
+    base_url: str,
+    engine_version: int,
+) -> int:
+    """Store a frozen program; returns its id."""
+    program_id: int = await conn.fetchval(
+        """
+        INSERT INTO program (delivery_id, channel, config, content, fields, token_key_id, base_url, engine_version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id
+        """,
+        delivery_id, channel, dict(config), dict(content), list(fields), token_key_id, base_url, engine_version,
+    )  # fmt: skip
+    return program_id
+
+
+async def insert_links(conn: Connection, program_id: int, links: Sequence[tuple[int, str, str | None]]) -> None:
+    """The tracked links of a program: number, source of the address, label."""
+    numbers, urls, labels = zip(*links, strict=True) if links else ((), (), ())
+    await conn.execute(
+        "INSERT INTO tracked_link (program_id, link, url, label) SELECT $1, * FROM unnest($2::int[], $3::text[], $4::text[])",
+        program_id, list(numbers), list(urls), list(labels),
+    )  # fmt: skip
+
+
+async def get_program(conn: Connection, program_id: int) -> StoredProgram:
+    """Raises NotFound."""
+    row = await conn.fetchrow(
+        """
+        SELECT id, delivery_id, variant, channel, config, content, fields, token_key_id, base_url, engine_version
+          FROM program WHERE id = $1
+        """,
+        program_id,
+    )
+    if row is None:
+        raise NotFound("there is no such program", code="PROGRAM_NOT_FOUND")
+    return StoredProgram(**{**dict(row), "fields": tuple(row["fields"])})
+
+
+async def find_program_of(conn: Connection, delivery_id: int) -> int | None:
+    """The program of a delivery's standing preparation."""
+    program_id: int | None = await conn.fetchval(
+        "SELECT id FROM program WHERE delivery_id = $1 ORDER BY id DESC LIMIT 1", delivery_id
+    )
+    return program_id
+
+
+async def list_programs_of(conn: Connection, delivery_id: int) -> list[int]:
+    """Every program of a delivery, oldest first."""
+    rows = await conn.fetch("SELECT id FROM program WHERE delivery_id = $1 ORDER BY id", delivery_id)
+    return [row["id"] for row in rows]

@@ -1,0 +1,25 @@
+"""SQL that reads the versions of the rows a delivery is made of."""
+
+from __future__ import annotations
+
+from core.db import Connection
+from core.errors import NotFound
+
+
+async def read_versions(conn: Connection, delivery_id: int) -> dict[str, int]:
+    """Versions by name, rows locked against change until the transaction ends. Raises NotFound."""
+    row = await conn.fetchrow(
+        """
+        SELECT d.version AS delivery, c.version AS content, u.version AS audience, a.version AS account, 1 AS schema
+          FROM delivery d
+          JOIN content c ON c.id = d.content_id
+          JOIN audience u ON u.id = d.audience_id
+          JOIN channel_account a ON a.id = d.channel_account_id
+         WHERE d.id = $1
+           FOR SHARE
+        """,
+        delivery_id,
+    )
+    if row is None:
+        raise NotFound("there is no such delivery", code="DELIVERY_NOT_FOUND", path="id")
+    return dict(row)

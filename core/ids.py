@@ -1,0 +1,34 @@
+"""Names for things that leave the database: global ids of the API, random names of uploads and leases."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+
+from core.errors import Invalid
+
+
+def to_global_id(kind: str, key: int | str) -> str:
+    """An opaque id of the API, stable for the life of the thing."""
+    return base64.urlsafe_b64encode(f"{kind}:{key}".encode()).decode().rstrip("=")
+
+
+def from_global_id(kind: str, text: str, path: str | None = None) -> int:
+    """The number in a global id of the given kind. Raises Invalid (BAD_ID)."""
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        found, _, key = base64.urlsafe_b64decode(padded.encode("ascii")).decode().partition(":")
+        number = int(key)
+        if found != kind or not 0 <= number < 2**63:
+            raise ValueError
+    except (ValueError, binascii.Error, UnicodeError):
+        raise Invalid(
+            f"{text[:80]!r} is not the id of a {kind}", code="BAD_ID", path=path, hint=f"Use an id that the API gave for a {kind}."
+        ) from None
+    return number
+
+
+def random_name(size: int = 16) -> str:
+    """An unguessable name safe in URLs and file names, of `size` random bytes."""
+    return secrets.token_urlsafe(size)

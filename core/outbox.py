@@ -1,0 +1,49 @@
+"""Announcements: a row in the caller's transaction that says what happened. Its own store.
+
+`core/workers/wiring.py` says which jobs follow from which topic; the relay carries rows to the broker after commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.db import Connection
+
+CHANNEL = "clarion_outbox"  # NOTIFY channel that wakes the relay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """One fact on its way to the jobs that answer it."""
+
+    id: int
+    topic: str
+    ids: dict[str, Any]
+
+
+async def announce(conn: Connection, topic: str, **ids: int | str) -> None:
+    """Say in this transaction that something happened. Carries ids only; jobs read the rows."""
+    await conn.execute("INSERT INTO outbox (topic, ids) VALUES ($1, $2)", topic, ids)
+    await conn.execute("SELECT pg_notify($1, '')", CHANNEL)
+
+
+async def take(conn: Connection, limit: int) -> list[Announcement]:
+    """Lock and delete the oldest announcements; several relays may do so at once."""
+    rows = await conn.fetch(
+        """
+        DELETE FROM outbox
+         WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+        RETURNING id, topic, ids
+        """,
+        limit,
+    )
+    return sorted((Announcement(**dict(row)) for row in rows), key=lambda found: found.id)
+
+
+async def put_back(conn: Connection, announcements: Sequence[Announcement]) -> None:
+    """Store announcements again that could not be carried."""
+    await conn.executemany(
+        "INSERT INTO outbox (topic, ids) VALUES ($1, $2)", [(one.topic, one.ids) for one in announcements]
+    )

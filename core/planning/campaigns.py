@@ -1,0 +1,127 @@
+"""Campaigns: deliveries that belong together, between two dates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import asyncpg
+
+from core.access import Actor, Permission, require
+from core.audit import difference, record
+from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
+from core.db import Connection
+from core.errors import Conflict, Invalid
+from core.paging import Page, PageRequest, cut
+from core.planning.records import Campaign, CampaignDraft
+from core.planning.store import campaigns as store
+from core.planning.uses import check_unused
+
+
+async def create_campaign(conn: Connection, actor: Actor, draft: CampaignDraft) -> Campaign:
+    """Raises Invalid (BAD_NAME, BAD_LABEL, BAD_DATES), Conflict (NAME_TAKEN)."""
+    require(actor, Permission.EDIT)
+    _check(draft)
+    campaign = await store.insert_campaign(conn, draft, actor.name)
+    if campaign is None:
+        raise name_taken("campaign", draft.name)
+    await record(conn, actor, "campaign.create", "campaign", campaign.id, difference({}, asdict(draft)))
+    return campaign
+
+
+async def update_campaign(
+    conn: Connection,
+    actor: Actor,
+    campaign_id: int,
+    changes: Mapping[str, Any],
+    *,
+    expected_version: int | None = None,
+) -> Campaign:
+    """Change the fields given. Raises as `create_campaign`, NotFound, Stale (VERSION_CHANGED)."""
+    require(actor, Permission.EDIT)
+    campaign = await lock_campaign(conn, campaign_id)
+    check_version("campaign", campaign.version, expected_version)
+    before = _draft(campaign)
+    draft = changed(before, changes)
+    if draft == before:
+        return campaign
+    _check(draft)
+    try:
+        async with conn.transaction():
+            updated = await store.update_campaign(conn, campaign_id, draft)
+    except asyncpg.UniqueViolationError:
+        raise name_taken("campaign", draft.name) from None
+    told = difference(asdict(before), asdict(draft))
+    await record(conn, actor, "campaign.update", "campaign", campaign_id, told)
+    return updated
+
+
+async def delete_campaign(conn: Connection, actor: Actor, campaign_id: int) -> None:
+    """Raises NotFound, Conflict (IN_USE) naming its deliveries."""
+    require(actor, Permission.EDIT)
+    campaign = await lock_campaign(conn, campaign_id)
+    await check_unused(conn, campaign_id=campaign_id)
+    try:
+        async with conn.transaction():
+            await store.delete_campaign(conn, campaign_id)
+    except asyncpg.ForeignKeyViolationError:  # a delivery that joined it a moment ago
+        raise Conflict("the campaign is in use", code="IN_USE") from None
+    await record(conn, actor, "campaign.delete", "campaign", campaign_id, {"name": {"from": campaign.name}})
+
+
+async def get_campaign(conn: Connection, campaign_id: int) -> Campaign:
+    """Raises NotFound (CAMPAIGN_NOT_FOUND)."""
+    campaign = await store.find_campaign(conn, campaign_id)
+    if campaign is None:
+        raise not_found("campaign", campaign_id)
+    return campaign
+
+
+async def find_campaign(conn: Connection, campaign_id: int) -> Campaign | None:
+    """The campaign, or None."""
+    return await store.find_campaign(conn, campaign_id)
+
+
+async def find_campaigns(conn: Connection, ids: Sequence[int]) -> list[Campaign]:
+    """Those of the ids that exist, in any order."""
+    return await store.find_campaigns(conn, ids)
+
+
+async def find_campaign_by_name(conn: Connection, name: str) -> Campaign | None:
+    """The campaign, or None."""
+    return await store.find_campaign_by_name(conn, name)
+
+
+async def lock_campaign(conn: Connection, campaign_id: int) -> Campaign:
+    """The campaign, locked. Raises NotFound (CAMPAIGN_NOT_FOUND)."""
+    campaign = await store.lock_campaign(conn, campaign_id)
+    if campaign is None:
+        raise not_found("campaign", campaign_id)
+    return campaign
+
+
+async def list_campaigns(conn: Connection, page: PageRequest) -> Page[Campaign]:
+    """A page in the order of ids."""
+    return cut(await store.list_campaigns(conn, page.after, page.first + 1), page)
+
+
+async def count_campaigns(conn: Connection) -> int:
+    """How many there are."""
+    return await store.count_campaigns(conn)
+
+
+def _draft(campaign: Campaign) -> CampaignDraft:
+    return CampaignDraft(
+        name=campaign.name, label=campaign.label, starts_on=campaign.starts_on, ends_on=campaign.ends_on
+    )
+
+
+def _check(draft: CampaignDraft) -> None:
+    check_name(draft.name)
+    check_label(draft.label)
+    if draft.starts_on and draft.ends_on and draft.ends_on < draft.starts_on:
+        raise Invalid(
+            f"the campaign ends on {draft.ends_on}, before it starts on {draft.starts_on}",
+            code="BAD_DATES", path="ends_on", hint="Give an end that is not before the start.",
+        )  # fmt: skip

@@ -1,0 +1,126 @@
+"""SQL on deliveries as authored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.db import Connection
+from core.planning.records import Delivery, DeliveryDraft, UnknownPolicy, Use
+
+COLUMNS = """
+    id, name, label, campaign_id, channel_account_id, audience_id, content_id, contact_at, duration,
+    unknown_policy, version, created_at, updated_at, created_by
+"""
+
+
+def _delivery(row: Any) -> Delivery:
+    values = dict(row)
+    return Delivery(**{**values, "unknown_policy": UnknownPolicy(values["unknown_policy"])})
+
+
+async def insert_delivery(conn: Connection, draft: DeliveryDraft, created_by: str) -> Delivery | None:
+    """The new delivery; None when the name is taken. Raises ForeignKeyViolationError."""
+    row = await conn.fetchrow(
+        f"""
+        INSERT INTO delivery (name, label, campaign_id, channel_account_id, audience_id, content_id,
+                              contact_at, duration, unknown_policy, created_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT (name) DO NOTHING
+        RETURNING {COLUMNS}
+        """,
+        draft.name, draft.label, draft.campaign_id, draft.channel_account_id, draft.audience_id,
+        draft.content_id, draft.contact_at, draft.duration, draft.unknown_policy.value, created_by,
+    )  # fmt: skip
+    return _delivery(row) if row else None
+
+
+async def update_delivery(conn: Connection, delivery_id: int, draft: DeliveryDraft) -> Delivery:
+    """The delivery with its next version. Raises UniqueViolationError, ForeignKeyViolationError."""
+    row = await conn.fetchrow(
+        f"""
+        UPDATE delivery
+           SET name = $2, label = $3, campaign_id = $4, channel_account_id = $5, audience_id = $6,
+               content_id = $7, contact_at = $8, duration = $9, unknown_policy = $10,
+               version = version + 1, updated_at = now()
+         WHERE id = $1
+        RETURNING {COLUMNS}
+        """,
+        delivery_id, draft.name, draft.label, draft.campaign_id, draft.channel_account_id, draft.audience_id,
+        draft.content_id, draft.contact_at, draft.duration, draft.unknown_policy.value,
+    )  # fmt: skip
+    return _delivery(row)
+
+
+async def delete_delivery(conn: Connection, delivery_id: int) -> None:
+    """Delete a delivery."""
+    await conn.execute("DELETE FROM delivery WHERE id = $1", delivery_id)
+
+
+async def find_delivery(conn: Connection, delivery_id: int) -> Delivery | None:
+    """By id."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM delivery WHERE id = $1", delivery_id)
+    return _delivery(row) if row else None
+
+
+async def find_deliveries(conn: Connection, ids: Sequence[int]) -> list[Delivery]:
+    """Those of the ids that exist."""
+    rows = await conn.fetch(f"SELECT {COLUMNS} FROM delivery WHERE id = ANY($1::bigint[])", list(ids))
+    return [_delivery(row) for row in rows]
+
+
+async def find_delivery_by_name(conn: Connection, name: str) -> Delivery | None:
+    """By name."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM delivery WHERE name = $1", name)
+    return _delivery(row) if row else None
+
+
+async def lock_delivery(conn: Connection, delivery_id: int) -> Delivery | None:
+    """By id, locked until the end of the transaction."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM delivery WHERE id = $1 FOR NO KEY UPDATE", delivery_id)
+    return _delivery(row) if row else None
+
+
+async def list_deliveries(
+    conn: Connection, campaign_id: int | None, after: int | None, limit: int
+) -> list[Delivery]:
+    """In the order of their ids, after one; of one campaign or of all."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {COLUMNS} FROM delivery
+         WHERE ($1::bigint IS NULL OR campaign_id = $1) AND id > coalesce($2::bigint, 0)
+         ORDER BY id
+         LIMIT $3
+        """,
+        campaign_id, after, limit,
+    )  # fmt: skip
+    return [_delivery(row) for row in rows]
+
+
+async def count_deliveries(conn: Connection, campaign_id: int | None) -> int:
+    """How many there are, of one campaign or of all."""
+    found: int = await conn.fetchval(
+        "SELECT count(*) FROM delivery WHERE $1::bigint IS NULL OR campaign_id = $1", campaign_id
+    )
+    return found
+
+
+async def list_uses(
+    conn: Connection,
+    campaign_id: int | None,
+    channel_account_id: int | None,
+    audience_id: int | None,
+    content_id: int | None,
+    limit: int,
+) -> list[Use]:
+    """Deliveries that use any of these, oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT id AS delivery_id, name FROM delivery
+         WHERE campaign_id = $1 OR channel_account_id = $2 OR audience_id = $3 OR content_id = $4
+         ORDER BY id
+         LIMIT $5
+        """,
+        campaign_id, channel_account_id, audience_id, content_id, limit,
+    )  # fmt: skip
+    return [Use(**dict(row)) for row in rows]

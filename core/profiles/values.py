@@ -1,0 +1,224 @@
+"""Reads and checks the value of any field: a typed one, or its text spelling as it stands in a file. Pure.
+
+Every text is stored in Unicode's composed form (NFC) without white space at its ends; white space within it that would
+break a line is one blank. Reading what was written gives the same value again.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from core.profiles.addresses import EmailAddress, parse_email
+from core.profiles.countries import COUNTRIES
+from core.profiles.errors import BadValue, shown
+from core.profiles.fields import Field, FieldType
+from core.profiles.phones import parse_phone
+
+# What no stored text holds: control characters and halves of surrogate pairs (they cannot be written as UTF-8).
+UNSTORABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+BREAKING = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+_EARLIEST = date(1850, 1, 1)
+_WORDS = {
+    "true": True, "t": True, "1": True, "yes": True, "y": True,
+    "false": False, "f": False, "0": False, "no": False, "n": False,
+}  # fmt: skip
+_SHORT_NAMES = {"m": "male", "f": "female", "u": "unknown"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a value's meaning depends on: the country of phone numbers without a prefix, and the day."""
+
+    region: str
+    today: date
+
+
+def clean(field: Field, value: object, reading: Reading) -> Any:
+    """The value as it is stored (an `EmailAddress` for an email); None for nothing.
+
+    Raises BadValue.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = clean_text(value)
+        if value is None:
+            return None
+    return READERS[field.type](field, value, reading)
+
+
+def clean_text(text: str) -> str | None:
+    """A text as it is stored; None when nothing is left of it. Raises BadValue (BAD_TEXT)."""
+    if UNSTORABLE.search(text):
+        raise BadValue("BAD_TEXT", "holds a character that cannot be stored", "Take out control characters.")
+    text = BREAKING.sub(" ", text.strip()).strip()
+    return unicodedata.normalize("NFC", text) or None
+
+
+def _text(field: Field, value: object, reading: Reading) -> str:
+    text = _expect_text(value)
+    if field.max_length is not None and len(text) > field.max_length:
+        raise BadValue("TOO_LONG", f"has {len(text)} characters, more than {field.max_length}")
+    return text
+
+
+def _email(field: Field, value: object, reading: Reading) -> EmailAddress:
+    return parse_email(_expect_text(value))
+
+
+def _phone(field: Field, value: object, reading: Reading) -> str:
+    return parse_phone(_expect_text(value), reading.region)
+
+
+def _country(field: Field, value: object, reading: Reading) -> str:
+    code = _expect_text(value).upper()
+    if code not in COUNTRIES:
+        raise BadValue(
+            "BAD_VALUE", f"{shown(code)} is not a country", "Use the two letters of ISO 3166-1, such as FR."
+        )
+    return code
+
+
+def _language(field: Field, value: object, reading: Reading) -> str:
+    tag = _expect_text(value).replace("_", "-")
+    if not _LANGUAGE.fullmatch(tag) or len(tag) > 35:
+        raise BadValue("BAD_VALUE", f"{shown(tag)} is not a language tag", "Use BCP 47, such as fr or pt-BR.")
+    return _tag(tag)
+
+
+@lru_cache(maxsize=1000)
+def _tag(tag: str) -> str:
+    """The casing of RFC 5646, 2.1.1."""
+    first, *rest = tag.lower().split("-")
+    written, single = [first], len(first) == 1
+    for part in rest:
+        if single:
+            written.append(part)
+        else:
+            written.append(part.upper() if len(part) == 2 else part.title() if len(part) == 4 else part)
+        single = single or len(part) == 1
+    return "-".join(written)
+
+
+@lru_cache(maxsize=1)
+def _zones() -> dict[str, str]:
+    return {name.lower(): name for name in available_timezones()}
+
+
+def _time_zone(field: Field, value: object, reading: Reading) -> str | None:
+    text = _expect_text(value)
+    if text.lower() == "none":  # feature map 2.02: the delivery's zone
+        return None
+    zone = _zones().get(text.lower())
+    if zone is None:
+        raise BadValue("BAD_VALUE", f"{shown(text)} is not a time zone", "Use the IANA name, such as Europe/Paris.")
+    return zone
+
+
+def _url(field: Field, value: object, reading: Reading) -> str:
+    text = _text(field, value, reading)
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and text.isprintable()
+    except ValueError:
+        good = False
+    if not good or " " in text:
+        raise BadValue("BAD_VALUE", f"{shown(text)} is not a web address", "Write https://host/….")
+    return text
+
+
+def _date(field: Field, value: object, reading: Reading) -> date:
+    if isinstance(value, datetime) or not isinstance(value, date | str):
+        raise _wrong_type("a date", value)
+    day = value if isinstance(value, date) else _day(value)
+    if not _EARLIEST <= day <= reading.today:
+        raise BadValue("BAD_DATE", f"{day} is not between {_EARLIEST} and today")
+    return day
+
+
+def _day(text: str) -> date:
+    try:
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise BadValue("BAD_DATE", f"{shown(text)} is not a day of the calendar", "Write it like 1984-12-31.")
+
+
+def _boolean(field: Field, value: object, reading: Reading) -> bool:
+    found = value if isinstance(value, bool) else _WORDS.get(str(value).lower())
+    if found is None or not isinstance(value, bool | str):
+        raise BadValue("BAD_VALUE", f"{shown(value)} is neither true nor false", "Use true, false, yes, no, 1 or 0.")
+    return found
+
+
+def _number(field: Field, value: object, reading: Reading) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise _wrong_type("a number", value)
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise BadValue("BAD_VALUE", f"{shown(value)} is not a number", "Write it like -12.5.")
+    if (field.low is not None and number < field.low) or (field.high is not None and number > field.high):
+        raise BadValue("BAD_VALUE", f"{number:g} is not between {field.low:g} and {field.high:g}")
+    return number
+
+
+def _enumeration(field: Field, value: object, reading: Reading) -> int:
+    choices = field.values
+    assert choices is not None
+    found = _member(choices, value)
+    if found is None:
+        names = ", ".join(one.name.lower() for one in choices)
+        raise BadValue("BAD_VALUE", f"{shown(value)} is none of {names}", f"Use one of {names}.")
+    return int(found)
+
+
+def _member(choices: type[IntEnum], value: object) -> IntEnum | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return next((one for one in choices if one == value), None)
+    if not isinstance(value, str):
+        return None
+    word = value.lower()
+    word = _SHORT_NAMES.get(word, word)
+    return next((one for one in choices if word in (one.name.lower(), str(int(one)))), None)
+
+
+def _expect_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise _wrong_type("a text", value)
+    return value
+
+
+def _wrong_type(expected: str, value: object) -> BadValue:
+    return BadValue("WRONG_TYPE", f"must be {expected}, not {shown(value)}")
+
+
+READERS: dict[FieldType, Callable[[Field, Any, Reading], Any]] = {
+    FieldType.TEXT: _text,
+    FieldType.EMAIL: _email,
+    FieldType.PHONE: _phone,
+    FieldType.COUNTRY: _country,
+    FieldType.LANGUAGE: _language,
+    FieldType.TIME_ZONE: _time_zone,
+    FieldType.URL: _url,
+    FieldType.DATE: _date,
+    FieldType.BOOLEAN: _boolean,
+    FieldType.NUMBER: _number,
+    FieldType.ENUMERATION: _enumeration,
+}

@@ -1,0 +1,27 @@
+"""Addresses that leave the house: tracking, mirror, unsubscribe. Made by the engine's tokens, read back here."""
+
+from __future__ import annotations
+
+from render_ext import Token, TokenKey, TokenSigner, verify
+
+from core.config import Settings
+from core.secrets import Keyring
+
+PURPOSE = "public-tokens"
+
+
+class PublicUrls:
+    """Signs with the newest key, or with the one a delivery was prepared with; verifies with all."""
+
+    def __init__(self, settings: Settings, keyring: Keyring):
+        self.base_url = settings.base_url.rstrip("/")
+        self.newest_key_id = keyring.newest.key_id
+        self._keys = {key_id: TokenKey(key_id, secret) for key_id, secret in keyring.derive_all(PURPOSE).items()}
+
+    def signer(self, key_id: int, base_url: str | None = None) -> TokenSigner:
+        """A signer with the given key (KeyError when it was taken out of the settings)."""
+        return TokenSigner(base_url or self.base_url, self._keys[key_id])
+
+    def read(self, text: str) -> Token | None:
+        """The token, or None for anything forged, altered or made with a key that is gone."""
+        return verify(text, self._keys)

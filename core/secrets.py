@@ -1,0 +1,123 @@
+"""Master keys and what is derived from them: token keys, keyed hashes, encryption of stored secrets.
+
+A master key has a small id. The newest one makes new tokens and encrypts; older ones still read, until they are taken
+out of the settings. Losing a key makes stored channel passwords unreadable and tokens made with it void; nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets as random_source
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from core.config import Settings
+from core.errors import Invalid
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKey:
+    """One master key; `key_id` is 0 to 255 and never used again for another key."""
+
+    key_id: int
+    secret: bytes
+
+    def derive(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose (HKDF-SHA256, RFC 5869)."""
+        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"clarion/" + purpose.encode()).derive(self.secret)
+
+
+class Keyring:
+    """The installation's master keys, newest first."""
+
+    def __init__(self, keys: list[MasterKey]):
+        if not keys:
+            raise Invalid("there is no master key", code="NO_SECRET_KEY", hint="Set CLARION_SECRET_KEYS.")
+        self.newest = keys[0]
+        self.by_id = {key.key_id: key for key in keys}
+
+    def derive_all(self, purpose: str) -> dict[int, bytes]:
+        """The derived key of each master key, by its id."""
+        return {key_id: key.derive(purpose) for key_id, key in self.by_id.items()}
+
+    def keyed_hash(self, purpose: str, text: str) -> bytes:
+        """A hash that only this installation can compute. Uses the oldest key, so that it stays the same over rotations."""
+        oldest = list(self.by_id.values())[-1]
+        return hmac.new(oldest.derive(purpose), text.encode(), hashlib.sha256).digest()
+
+    def encrypt(self, plain: bytes, context: str) -> bytes:
+        """Encrypt with the newest key (ChaCha20-Poly1305, RFC 8439); `context` is bound to the text."""
+        nonce = os.urandom(12)
+        box = ChaCha20Poly1305(self.newest.derive("encryption"))
+        return bytes([self.newest.key_id]) + nonce + box.encrypt(nonce, plain, context.encode())
+
+    def decrypt(self, sealed: bytes, context: str) -> bytes:
+        """Raises Invalid (SECRET_UNREADABLE) when the key is gone or the text was altered."""
+        key = self.by_id.get(sealed[0]) if sealed else None
+        if key is not None:
+            try:
+                return ChaCha20Poly1305(key.derive("encryption")).decrypt(sealed[1:13], sealed[13:], context.encode())
+            except InvalidTag:
+                pass
+        raise Invalid(
+            f"the stored secret of {context} cannot be read",
+            code="SECRET_UNREADABLE",
+            hint="Put the master key it was written with back into CLARION_SECRET_KEYS, or enter the secret again.",
+        )
+
+
+def load_keyring(settings: Settings) -> Keyring:
+    """The keyring of the settings; in development it is made on first start in `var_dir/secret-keys`."""
+    if settings.secret_keys is not None:
+        return parse_keyring(settings.secret_keys.get_secret_value())
+    return parse_keyring(_development_keys(settings.var_dir / "secret-keys"))
+
+
+def parse_keyring(text: str) -> Keyring:
+    """Read `id:base64,id:base64`. Raises Invalid (BAD_SECRET_KEYS)."""
+    keys = []
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        try:
+            key_id, encoded = part.split(":", 1)
+            key = MasterKey(int(key_id), base64.b64decode(encoded, validate=True))
+        except ValueError:
+            raise _bad_keys() from None
+        if len(key.secret) != KEY_BYTES or not 0 <= key.key_id <= 255:
+            raise _bad_keys()
+        keys.append(key)
+    return Keyring(keys)
+
+
+def new_key_text(key_id: int) -> str:
+    """A fresh master key in the spelling of the setting."""
+    return f"{key_id}:{base64.b64encode(random_source.token_bytes(KEY_BYTES)).decode()}"
+
+
+def _development_keys(path: Path) -> str:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text()
+        with os.fdopen(handle, "w") as file:
+            file.write(new_key_text(1))
+    return path.read_text()
+
+
+def _bad_keys() -> Invalid:
+    return Invalid(
+        "CLARION_SECRET_KEYS is not a list of id:base64 keys of 32 bytes",
+        code="BAD_SECRET_KEYS",
+        hint="Make one with `clarion token key`.",
+    )

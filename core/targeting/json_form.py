@@ -1,0 +1,276 @@
+"""Tree ↔ plain JSON objects: the spelling for programs. Errors carry a JSON pointer (RFC 6901).
+
+{"and": [condition, …]}   {"or": [condition, …]}   {"not": condition}
+{"operator": ">=", "operands": [operand, …]}
+{"field": "country"}      {"function": "month", "arguments": [operand, …]}
+"text"   30   1.5   true  {"decimal": "1.5"}   {"date": "2024-05-01"}   {"instant": "2024-05-01T10:00:00Z"}
+{"now": {"days": -30}}    {"today": {"years": 1, "months": -2}}
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from core.targeting.errors import SYNTAX, TOO_LARGE, UNKNOWN_OPERATOR, ExpressionError, closest, shown
+from core.targeting.language import (
+    MAX_DEPTH,
+    MAX_LENGTH,
+    Anchor,
+    And,
+    Call,
+    Condition,
+    Expression,
+    Field,
+    Literal,
+    Not,
+    Operand,
+    Operation,
+    Operator,
+    Or,
+    Place,
+    Relative,
+    Unit,
+    operand_count,
+    relative,
+)
+from core.targeting.literals import day_of, decimal_of, field_of, instant_of, integer_of, text_of
+from core.targeting.text_form import to_text
+
+
+def to_json(expression: Expression | Condition) -> Any:
+    """The expression as plain objects, ready for a JSON encoder."""
+    node = expression.root if isinstance(expression, Expression) else expression
+    match node:
+        case And(terms=terms):
+            return {"and": [to_json(term) for term in terms]}
+        case Or(terms=terms):
+            return {"or": [to_json(term) for term in terms]}
+        case Not(term=term):
+            return {"not": to_json(term)}
+        case Operation(operator=operator, operands=operands):
+            return {"operator": operator.value, "operands": [to_json(operand) for operand in operands]}
+        case Field(path=path):
+            return {"field": ".".join(path)}
+        case Call(function=function, arguments=arguments):
+            return {"function": function, "arguments": [to_json(argument) for argument in arguments]}
+        case Relative(anchor=anchor, offsets=offsets):
+            return {anchor.value: {unit.value: amount for unit, amount in offsets}}
+        case Literal(value=value):
+            return _literal(value)
+
+
+def _literal(value: Any) -> Any:
+    if isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Decimal):
+        return float(value) if Decimal(repr(float(value))) == value else {"decimal": format(value, "f")}
+    return {"instant" if isinstance(value, datetime) else "date": value.isoformat()}
+
+
+def parse_json(tree: Any) -> Expression:
+    """Read the JSON spelling from plain objects. Raises ExpressionError."""
+    root = _Reader().condition(tree, "", 0)
+    text = to_text(root)
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(
+            f"the expression is longer than {MAX_LENGTH} characters", code=TOO_LARGE, place=Place(pointer=""),
+            found=f"{len(text)} characters", expected=f"at most {MAX_LENGTH}",
+        )  # fmt: skip
+    return Expression(root=root, text=text)
+
+
+_LEVELS = f"at most {MAX_DEPTH} levels"
+_CONDITIONS = ("and", "or", "not", "operator")
+_OPERANDS = ("field", "function", "decimal", "date", "instant", "now", "today")
+_SECOND_KEYS = {"operator": "operands", "function": "arguments"}
+
+
+class _Reader:
+    """One method per shape; every value is checked before it is used."""
+
+    def condition(self, tree: Any, pointer: str, depth: int) -> Condition:
+        if depth > MAX_DEPTH:
+            raise _wrong(
+                "conditions are nested too deeply",
+                pointer,
+                "another level",
+                f"at most {MAX_DEPTH}",
+                code=TOO_LARGE,
+            )
+        kind = self._kind(tree, pointer) if isinstance(tree, Mapping) else None
+        match kind:
+            case "and" | "or":
+                items = self._list(tree[kind], f"{pointer}/{kind}")
+                terms = tuple(
+                    self.condition(item, f"{pointer}/{kind}/{index}", depth + 1)
+                    for index, item in enumerate(items)
+                )
+                node = And if kind == "and" else Or
+                return node(terms, Place(pointer=pointer)) if len(terms) > 1 else terms[0]
+            case "not":
+                return Not(self.condition(tree["not"], f"{pointer}/not", depth + 1), Place(pointer=pointer))
+            case "operator":
+                return self._operation(tree, pointer)
+            case _:
+                return self.operand(tree, pointer, depth)
+
+    def _operation(self, tree: Mapping[str, Any], pointer: str) -> Operation:
+        name = tree["operator"]
+        known = [operator.value for operator in Operator]
+        if name not in known:
+            place = Place(pointer=f"{pointer}/operator")
+            raise ExpressionError(
+                f"unknown operator {shown(name)}", code=UNKNOWN_OPERATOR, place=place, found=shown(name),
+                expected="one of " + " ".join(known),
+                suggestion=closest(name, known) if isinstance(name, str) else None,
+            )  # fmt: skip
+        operator = Operator(name)
+        items = self._list(tree.get("operands"), f"{pointer}/operands")
+        least, most = operand_count(operator)
+        if not least <= len(items) <= most:
+            expected = str(least) if least == most else f"{least} to {most}"
+            raise _wrong(
+                f"the operator {name} has the wrong number of operands", f"{pointer}/operands",
+                str(len(items)), expected,
+                code=TOO_LARGE if len(items) > most and operator is Operator.IN else SYNTAX,
+            )  # fmt: skip
+        operands = tuple(
+            self.operand(item, f"{pointer}/operands/{index}", 0) for index, item in enumerate(items)
+        )
+        return Operation(operator, operands, Place(pointer=pointer))
+
+    def operand(self, tree: Any, pointer: str, depth: int) -> Operand:
+        place = Place(pointer=pointer)
+        match tree:
+            case bool():
+                return Literal(tree, place)
+            case int():
+                return integer_of(tree, place)
+            case float() if math.isfinite(tree):
+                return decimal_of(_digits(tree), place)
+            case str():
+                return text_of(tree, place)
+            case Mapping():
+                return self._object(tree, pointer, depth)
+        raise _wrong(
+            f"{shown(tree)} is no operand", pointer, shown(tree), "a field, a value, a time or a function"
+        )
+
+    def _object(self, tree: Mapping[str, Any], pointer: str, depth: int) -> Operand:
+        kind = self._kind(tree, pointer)
+        place = Place(pointer=f"{pointer}/{kind}")
+        if kind == "function":
+            return self._call(tree, pointer, depth)
+        if kind in ("now", "today"):
+            return self._relative(Anchor(kind), tree[kind], place)
+        if kind in _CONDITIONS:
+            raise _wrong(
+                "a condition cannot be an operand", pointer, kind, "a field, a value, a time or a function"
+            )
+        if not isinstance(tree[kind], str):
+            raise _wrong(f"{kind} is a text", str(place), shown(tree[kind]), "a text")
+        if kind == "field":
+            return field_of(tree[kind].split("."), place)
+        read: Mapping[str, Callable[[str, Place], Literal]] = {
+            "decimal": decimal_of,
+            "date": day_of,
+            "instant": instant_of,
+        }
+        return read[kind](tree[kind], place)
+
+    def _call(self, tree: Mapping[str, Any], pointer: str, depth: int) -> Call:
+        if depth > MAX_DEPTH:
+            raise _wrong(
+                "functions are nested too deeply",
+                pointer,
+                "another level",
+                f"at most {MAX_DEPTH}",
+                code=TOO_LARGE,
+            )
+        place = Place(pointer=f"{pointer}/function")
+        if not isinstance(tree["function"], str):
+            raise _wrong("a function is named by a text", str(place), shown(tree["function"]), "a text")
+        name = field_of([tree["function"]], place).path[0]
+        items = self._list(tree.get("arguments"), f"{pointer}/arguments", empty=True)
+        arguments = tuple(
+            self.operand(item, f"{pointer}/arguments/{index}", depth + 1) for index, item in enumerate(items)
+        )
+        return Call(name, arguments, place)
+
+    def _relative(self, anchor: Anchor, offsets: Any, place: Place) -> Relative:
+        if not isinstance(offsets, Mapping):
+            raise _wrong(
+                "offsets are an object", str(place), shown(offsets), 'an object such as {"days": -30}'
+            )
+        for unit, amount in offsets.items():
+            if unit not in list(Unit):
+                raise _wrong(
+                    f"unknown unit {shown(unit)}", f"{place}/{_escape(unit)}", shown(unit),
+                    "one of " + " ".join(Unit),
+                    suggestion=closest(unit, Unit),
+                )  # fmt: skip
+            if not isinstance(amount, int) or isinstance(amount, bool) or abs(amount) > 999_999_999:
+                raise _wrong(
+                    "an offset is a whole number",
+                    f"{place}/{unit}",
+                    shown(amount),
+                    "a whole number of at most 9 digits",
+                )
+        return relative(anchor, [(Unit(unit), amount) for unit, amount in offsets.items()], place)
+
+    def _kind(self, tree: Mapping[str, Any], pointer: str) -> str:
+        """The one key that says what the object is."""
+        known = (*_CONDITIONS, *_OPERANDS)
+        kinds = [key for key in tree if key in known]
+        if len(kinds) != 1:
+            found = ", ".join(shown(key) for key in list(tree)[:5]) or "an empty object"
+            stray = next((key for key in tree if key not in known), None)
+            raise _wrong(
+                "an object has exactly one of the known keys", pointer, found, "one of " + " ".join(known),
+                suggestion=closest(stray, known) if isinstance(stray, str) and not kinds else None,
+            )  # fmt: skip
+        allowed = {kinds[0], _SECOND_KEYS.get(kinds[0])}
+        for key in tree:
+            if key not in allowed:
+                second = _SECOND_KEYS.get(kinds[0])
+                raise _wrong(
+                    f"unknown key {shown(key)}", f"{pointer}/{_escape(key)}", shown(key),
+                    " and ".join(sorted(name for name in allowed if name)),
+                    suggestion=second if second and second not in tree else None,
+                )  # fmt: skip
+        return kinds[0]
+
+    def _list(self, items: Any, pointer: str, *, empty: bool = False) -> list[Any]:
+        if not isinstance(items, list) or (not items and not empty):
+            found = "an empty list" if items == [] else "nothing" if items is None else shown(items)
+            raise _wrong("a list is missing", pointer, found, "a list" if empty else "a list of at least one")
+        return items
+
+
+def _digits(number: float) -> str:
+    """A float as decimal digits, the shortest that give the float back."""
+    text = format(Decimal(repr(number)), "f")
+    return text if "." in text else text + ".0"
+
+
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _wrong(
+    message: str,
+    pointer: str,
+    found: str,
+    expected: str,
+    *,
+    code: str = SYNTAX,
+    suggestion: str | None = None,
+) -> ExpressionError:
+    place = Place(pointer="" if pointer == "/" else pointer)
+    return ExpressionError(
+        message, code=code, place=place, found=found, expected=expected, suggestion=suggestion
+    )

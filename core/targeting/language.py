@@ -1,0 +1,199 @@
+"""The tree of a question: frozen nodes, the same for both spellings.
+
+A condition is `And`, `Or`, `Not`, an `Operation` between operands, or a boolean operand. An operand is a
+`Field`, a `Literal`, a `Relative` time or a `Call`. Fields are paths and operations take any operands, so
+links and functions add rows to the tables of `catalogue` and `operators`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias
+
+MAX_LENGTH = 50_000  # characters of an expression, or of all texts in its JSON spelling
+MAX_DEPTH = 40  # groups within groups
+MAX_NODES = 2_000  # conditions and operands, the values of `in` not counted
+MAX_VALUES = 1_000  # values of one `in`
+MAX_LIST_VALUES = 5_000  # values of all `in` together
+MAX_YEARS = 1_000  # how far a relative time may reach
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+RESERVED = frozenset(
+    [
+        "and",
+        "or",
+        "not",
+        "in",
+        "between",
+        "contains",
+        "starts_with",
+        "ends_with",
+        "is_null",
+        "is",
+        "now",
+        "today",
+        "true",
+        "false",
+        "null",
+    ]
+)  # words that cannot name a field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where in the source: line and column, both from 1, or a JSON pointer (RFC 6901)."""
+
+    line: int | None = None
+    column: int | None = None
+    pointer: str | None = None
+
+    def __str__(self) -> str:
+        if self.pointer is not None:
+            return self.pointer or "/"
+        return f"line {self.line}, column {self.column}"
+
+
+NOWHERE = Place(line=1, column=1)
+
+
+class Anchor(StrEnum):
+    """What a relative time starts from: the instant of evaluation, or its calendar day."""
+
+    NOW = "now"
+    TODAY = "today"
+
+
+class Unit(StrEnum):
+    """Steps of relative times, largest first: the order in which they are applied."""
+
+    YEARS = "years"
+    MONTHS = "months"
+    WEEKS = "weeks"
+    DAYS = "days"
+    HOURS = "hours"
+    MINUTES = "minutes"
+    SECONDS = "seconds"
+
+
+class Operator(StrEnum):
+    """Operators between operands, as they are written."""
+
+    EQUAL = "="
+    NOT_EQUAL = "!="
+    LESS = "<"
+    AT_MOST = "<="
+    GREATER = ">"
+    AT_LEAST = ">="
+    IN = "in"
+    BETWEEN = "between"
+    CONTAINS = "contains"
+    STARTS_WITH = "starts_with"
+    ENDS_WITH = "ends_with"
+    IS_NULL = "is_null"
+
+
+Scalar: TypeAlias = bool | int | Decimal | str | date | datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field by its path: `("country",)`; a link's name comes before the field's."""
+
+    path: tuple[str, ...]
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value as written. A `datetime` without offset is a wall-clock time of the zone asked in."""
+
+    value: Scalar
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A time relative to the evaluation. Offsets have distinct units, largest first, and are never zero."""
+
+    anchor: Anchor
+    offsets: tuple[tuple[Unit, int], ...] = ()
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of operands."""
+
+    function: str
+    arguments: tuple[Operand, ...]
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operator and its operands: one for `is_null`, three for `between`, two or more for `in`, else two.
+
+    Its place is the operator's.
+    """
+
+    operator: Operator
+    operands: tuple[Operand, ...]
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of two or more."""
+
+    terms: tuple[Condition, ...]
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any of two or more."""
+
+    terms: tuple[Condition, ...]
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The opposite; never unknown."""
+
+    term: Condition
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+Operand: TypeAlias = Field | Literal | Relative | Call
+Condition: TypeAlias = And | Or | Not | Operation | Operand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """A question as understood, and as text: what its author typed, or what the JSON spelling reads as."""
+
+    root: Condition
+    text: str = field(compare=False)
+
+
+def relative(anchor: Anchor, offsets: Iterable[tuple[Unit, int]], place: Place = NOWHERE) -> Relative:
+    """A relative time in its one form: amounts of a unit added up, zeros dropped, largest unit first."""
+    totals = dict.fromkeys(Unit, 0)
+    for unit, amount in offsets:
+        totals[unit] += amount
+    return Relative(anchor, tuple((unit, total) for unit, total in totals.items() if total), place)
+
+
+def operand_count(operator: Operator) -> tuple[int, int]:
+    """The least and the most operands an operator takes."""
+    if operator is Operator.IS_NULL:
+        return 1, 1
+    if operator is Operator.BETWEEN:
+        return 3, 3
+    return (2, MAX_VALUES + 1) if operator is Operator.IN else (2, 2)

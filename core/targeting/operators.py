@@ -1,0 +1,107 @@
+"""Each operator and function once: what it takes and its SQL. Rows of a table, no names known elsewhere."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from sqlalchemy import BigInteger, ColumnElement, cast, extract, func
+
+from core.targeting.catalogue import Kind
+from core.targeting.language import Operator
+
+Sql: TypeAlias = ColumnElement[Any]
+
+EVERY = frozenset(Kind)
+ORDERED = frozenset({Kind.TEXT, Kind.INTEGER, Kind.DECIMAL, Kind.DATE, Kind.INSTANT})
+NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL})
+TIMES = frozenset({Kind.DATE, Kind.INSTANT})
+TEXTS = frozenset({Kind.TEXT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorRule:
+    """The kinds its operands may have, and whether all but the first must be known before the query runs."""
+
+    takes: frozenset[Kind]
+    constants: bool = False
+
+
+OPERATORS: Mapping[Operator, OperatorRule] = MappingProxyType(
+    {
+        Operator.EQUAL: OperatorRule(takes=EVERY),
+        Operator.NOT_EQUAL: OperatorRule(takes=EVERY),
+        Operator.LESS: OperatorRule(takes=ORDERED),
+        Operator.AT_MOST: OperatorRule(takes=ORDERED),
+        Operator.GREATER: OperatorRule(takes=ORDERED),
+        Operator.AT_LEAST: OperatorRule(takes=ORDERED),
+        Operator.BETWEEN: OperatorRule(takes=ORDERED),
+        Operator.IN: OperatorRule(takes=ORDERED | {Kind.ENUMERATION}, constants=True),
+        Operator.CONTAINS: OperatorRule(takes=TEXTS, constants=True),
+        Operator.STARTS_WITH: OperatorRule(takes=TEXTS, constants=True),
+        Operator.ENDS_WITH: OperatorRule(takes=TEXTS, constants=True),
+        Operator.IS_NULL: OperatorRule(takes=EVERY),
+    }
+)
+
+COMPARATORS: Mapping[Operator, Callable[[Any, Any], Any]] = MappingProxyType(
+    {
+        Operator.EQUAL: operator.eq,
+        Operator.NOT_EQUAL: operator.ne,
+        Operator.LESS: operator.lt,
+        Operator.AT_MOST: operator.le,
+        Operator.GREATER: operator.gt,
+        Operator.AT_LEAST: operator.ge,
+    }
+)
+
+MIRRORED: Mapping[Operator, Operator] = MappingProxyType(
+    {
+        Operator.EQUAL: Operator.EQUAL,
+        Operator.NOT_EQUAL: Operator.NOT_EQUAL,
+        Operator.LESS: Operator.GREATER,
+        Operator.AT_MOST: Operator.AT_LEAST,
+        Operator.GREATER: Operator.LESS,
+        Operator.AT_LEAST: Operator.AT_MOST,
+    }
+)  # the same comparison with its sides exchanged
+
+PATTERNS: Mapping[Operator, tuple[str, str]] = MappingProxyType(
+    {
+        Operator.CONTAINS: ("%", "%"),
+        Operator.STARTS_WITH: ("", "%"),
+        Operator.ENDS_WITH: ("%", ""),
+    }
+)  # what stands before and after the text in a LIKE pattern
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A function: the kinds of each parameter, what it gives, and its SQL. Instants arrive as local times."""
+
+    parameters: tuple[frozenset[Kind], ...]
+    gives: Kind
+    build: Callable[..., Sql]
+
+
+def _part(name: str) -> Function:
+    return Function(
+        parameters=(TIMES,), gives=Kind.INTEGER, build=lambda value: cast(extract(name, value), BigInteger)
+    )
+
+
+FUNCTIONS: Mapping[str, Function] = MappingProxyType(
+    {
+        "year": _part("year"),
+        "month": _part("month"),
+        "day": _part("day"),
+        "length": Function(
+            parameters=(TEXTS,),
+            gives=Kind.INTEGER,
+            build=lambda value: cast(func.char_length(value), BigInteger),
+        ),
+    }
+)

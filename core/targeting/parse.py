@@ -1,0 +1,242 @@
+"""Text → tree. Errors carry line and column, what was found, what was expected, and a suggestion."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any, TypeAlias
+
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from core.targeting.errors import SYNTAX, TOO_LARGE, ExpressionError, closest, shown
+from core.targeting.language import (
+    MAX_LENGTH,
+    NOWHERE,
+    Anchor,
+    And,
+    Call,
+    Condition,
+    Expression,
+    Field,
+    Literal,
+    Not,
+    Operand,
+    Operation,
+    Operator,
+    Or,
+    Place,
+    Relative,
+    Unit,
+    relative,
+)
+from core.targeting.literals import day_of, decimal_of, field_of, instant_of, integer_of, text_of
+
+_Children: TypeAlias = list[Any]
+_ALIASES = {"==": "=", "<>": "!="}
+
+_WORDS = {
+    "NAME": "a field",
+    "STRING": "a value",
+    "INTEGER": "a value",
+    "COMPARATOR": "an operator",
+    "_AND": "and",
+    "_OR": "or",
+    "RPAR": "a closing parenthesis",
+    "LPAR": "an opening parenthesis",
+    "COMMA": "a comma",
+    "COUNT": "a whole number",
+    "UNIT": "a unit of time",
+    "DOT": "",
+    "$END": "the end",
+}
+_KEYWORDS = {
+    "COMPARATOR": ("=",),
+    "TEXT_OPERATOR": ("contains", "starts_with", "ends_with"),
+    "IN": ("in",),
+    "BETWEEN": ("between",),
+    "IS_NULL": ("is_null",),
+    "_AND": ("and",),
+    "_OR": ("or",),
+    "NOT": ("not",),
+    "UNIT": tuple(unit.value for unit in Unit),
+}
+_HABITS = {
+    "like": "contains",
+    "matches": "contains",
+    "includes": "contains",
+    "equals": "=",
+    "is": "=",
+    "eq": "=",
+    "isnull": "is_null",
+    "empty": "is_null",
+    "startswith": "starts_with",
+    "begins_with": "starts_with",
+    "endswith": "ends_with",
+    "&": "and",
+    "|": "or",
+    "!": "not",
+    "=>": ">=",
+    "=<": "<=",
+}  # what people write from habit, where it is not near enough in letters
+
+
+def parse_text(source: str) -> Expression:
+    """Read the text spelling. Raises ExpressionError."""
+    if len(source) > MAX_LENGTH:
+        raise ExpressionError(
+            f"the expression is longer than {MAX_LENGTH} characters", code=TOO_LARGE,
+            place=NOWHERE, found=f"{len(source)} characters", expected=f"at most {MAX_LENGTH}",
+        )  # fmt: skip
+    try:
+        root: Condition = _parser().parse(source)  # type: ignore[assignment]  # the transformer replaces the tree
+    except UnexpectedInput as error:
+        raise _explain(error, source) from None
+    return Expression(root=root, text=source)
+
+
+def _at(first: Token | Condition) -> Place:
+    """Where a rule starts: at its first token, or where its first node does."""
+    return Place(line=first.line, column=first.column) if isinstance(first, Token) else first.place
+
+
+def _maybe_not(children: _Children, condition: Condition) -> Condition:
+    """`x not in (…)` is `not x in (…)`."""
+    negated = any(isinstance(child, Token) and child.type == "NOT" for child in children)
+    return Not(condition, _at(children[0])) if negated else condition
+
+
+def _operands(children: _Children) -> tuple[Operand, ...]:
+    return tuple(child for child in children if child is not None and not isinstance(child, Token))
+
+
+class _Builder(Transformer[Token, Condition]):
+    """One method per rule of the grammar, each building its node."""
+
+    def start(self, children: _Children) -> Condition:
+        return children[0]  # type: ignore[no-any-return]
+
+    def any_of(self, children: _Children) -> Condition:
+        return Or(tuple(children), _at(children[0])) if len(children) > 1 else children[0]
+
+    def all_of(self, children: _Children) -> Condition:
+        return And(tuple(children), _at(children[0])) if len(children) > 1 else children[0]
+
+    def opposite(self, children: _Children) -> Condition:
+        return Not(children[-1], _at(children[0]))
+
+    def comparison(self, children: _Children) -> Condition:
+        left, sign, right = children
+        return Operation(Operator(_ALIASES.get(str(sign), str(sign))), (left, right), _at(sign))
+
+    def text_test(self, children: _Children) -> Condition:
+        sign = next(child for child in children if isinstance(child, Token) and child.type == "TEXT_OPERATOR")
+        return _maybe_not(children, Operation(Operator(sign.lower()), _operands(children), _at(sign)))
+
+    def membership(self, children: _Children) -> Condition:
+        sign = next(child for child in children if isinstance(child, Token) and child.type == "IN")
+        return _maybe_not(children, Operation(Operator.IN, _operands(children), _at(sign)))
+
+    def range(self, children: _Children) -> Condition:
+        sign = next(child for child in children if isinstance(child, Token) and child.type == "BETWEEN")
+        return _maybe_not(children, Operation(Operator.BETWEEN, _operands(children), _at(sign)))
+
+    def null_test(self, children: _Children) -> Condition:
+        return Operation(Operator.IS_NULL, (children[0],), _at(children[1]))
+
+    def not_null_test(self, children: _Children) -> Condition:
+        return Not(self.null_test(children), _at(children[0]))
+
+    def field(self, children: _Children) -> Field:
+        return field_of([str(name) for name in children], _at(children[0]))
+
+    def call(self, children: _Children) -> Call:
+        name = field_of([str(children[0])], _at(children[0])).path[0]
+        return Call(name, _operands(children[1:]), _at(children[0]))
+
+    def relative_time(self, children: _Children) -> Relative:
+        anchor, *steps = children
+        offsets = [
+            (Unit(unit.lower().rstrip("s") + "s"), int(count) if sign == "+" else -int(count))
+            for sign, count, unit in zip(steps[::3], steps[1::3], steps[2::3], strict=True)
+        ]
+        return relative(Anchor(anchor.lower()), offsets, _at(children[0]))
+
+    def text(self, children: _Children) -> Literal:
+        quote = children[0][0]
+        return text_of(children[0][1:-1].replace(quote * 2, quote), _at(children[0]))
+
+    def instant(self, children: _Children) -> Literal:
+        return instant_of(str(children[0]), _at(children[0]))
+
+    def day(self, children: _Children) -> Literal:
+        return day_of(str(children[0]), _at(children[0]))
+
+    def decimal(self, children: _Children) -> Literal:
+        return decimal_of(str(children[0]), _at(children[0]))
+
+    def integer(self, children: _Children) -> Literal:
+        return integer_of(str(children[0]), _at(children[0]))
+
+    def boolean(self, children: _Children) -> Literal:
+        return Literal(children[0].lower() == "true", _at(children[0]))
+
+
+@cache
+def _parser() -> Lark:
+    grammar = resources.files("core.targeting").joinpath("grammar.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", transformer=_Builder(), maybe_placeholders=False)
+
+
+def _explain(error: UnexpectedInput, source: str) -> ExpressionError:
+    """A parser's complaint in an author's words."""
+    place, found, terminals = _seen(error, source)
+    if found in ("'", '"'):
+        return ExpressionError(
+            "a text is not closed", code=SYNTAX, place=place, found=f"an opening {found}",
+            expected=f"a closing {found}",
+        )  # fmt: skip
+    suggestion = _suggest(found, terminals)
+    message = f"unexpected {shown(found)}" if found else "the expression ends too early"
+    if not source.strip():
+        message, suggestion = "the expression is empty", "true, which is everybody"
+    return ExpressionError(
+        message, code=SYNTAX, place=place, found=shown(found) if found else "the end",
+        expected=_words(terminals), suggestion=suggestion,
+    )  # fmt: skip
+
+
+def _seen(error: UnexpectedInput, source: str) -> tuple[Place, str, set[str]]:
+    """Where it stopped, at what (nothing at the end), and which terminals would have done."""
+    if isinstance(error, UnexpectedToken):
+        terminals = set(error.accepts or error.expected)
+        if error.token.type == "$END":
+            return _end_of(source), "", terminals
+        place, found = _at(error.token), str(error.token)
+    else:
+        assert isinstance(error, UnexpectedCharacters), "the only other complaint of this parser"
+        terminals = set(error.allowed or ())
+        place, found = Place(line=error.line, column=error.column), source[error.pos_in_stream or 0]
+    turned = found in ("<", ">") and source[: error.pos_in_stream].endswith("=")
+    return place, f"={found}" if turned else found, terminals
+
+
+def _end_of(source: str) -> Place:
+    lines = source.rstrip().split("\n")
+    return Place(line=len(lines), column=len(lines[-1]) + 1)
+
+
+def _words(terminals: set[str]) -> str:
+    if "COMPARATOR" in terminals:
+        terminals = terminals - {"LPAR", "RPAR", "COMMA"}
+    words = list(dict.fromkeys(word for name, word in _WORDS.items() if name in terminals and word))
+    if not words:
+        words = ["an operator"] if "IN" in terminals else ["something else"]
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _suggest(found: str, terminals: set[str]) -> str | None:
+    known = [word for name in terminals for word in _KEYWORDS.get(name, ())]
+    habit = _HABITS.get(found.lower())
+    if habit is not None and (habit in known or found in ("=>", "=<")):
+        return habit
+    return closest(found, known) if found else None

@@ -1,0 +1,206 @@
+"""What was sent: where its links lead, which links it shows, what it looked like.
+
+Everything is rendered again from the ledger row and the stored program. The redirect of a link without personal values needs
+no row; rows are read in groups, so that a storm of clicks is a handful of statements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from channels.contract import RenderedParts
+from core.content.records import TrackedLink
+from core.db import Connection, Pool
+from core.delivery.programs import LoadedProgram, Programs, row_of
+from core.delivery.reading import RowKey, get_rows
+from core.delivery.records import LedgerRow
+from core.errors import ClarionError, NotFound
+from core.log import get_logger
+from core.public_urls import PublicUrls
+from core.tracking.groups import Group, Grouped
+from core.tracking.machines import NOTHING_SHOWN, ShownLinks
+from core.tracking.recent import Recent
+from core.tracking.records import Message
+from render_ext import RenderError, Token, TokenKind
+
+KEEP_SECONDS = 20.0  # how long a process may go on with what it read
+KEPT_DELIVERIES = 500
+KEPT_MESSAGES = 20_000
+
+_log = get_logger(__name__)
+_CLICK_URL = re.compile(r"/c/([A-Za-z0-9_\-]+)")
+
+
+class Gone(NotFound):
+    """The message was sent once, and its personal values have been erased since."""
+
+    default_code = "MESSAGE_ERASED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a tracked link leads."""
+
+    location: str
+    url: str | None  # as its author wrote it
+
+
+@dataclass(slots=True, kw_only=True)
+class _Delivery:
+    programs: Sequence[LoadedProgram]
+    links: Mapping[int, TrackedLink]
+    hidden: frozenset[int]
+    fixed: dict[int, Target] = field(default_factory=dict)  # links that lead everybody to the same place
+
+
+_Sent = tuple[LedgerRow, LoadedProgram, _Delivery]
+
+
+class SentMessages:
+    """Reads sent messages for one process."""
+
+    def __init__(self, pool: Pool, programs: Programs, urls: PublicUrls, *, wait_seconds: float):
+        self._programs = programs
+        self._urls = urls
+        self._deliveries: Recent[int, _Delivery] = Recent(size=KEPT_DELIVERIES, seconds=KEEP_SECONDS)
+        self._targets: Recent[Token, Target] = Recent(size=KEPT_MESSAGES, seconds=KEEP_SECONDS)
+        self._shown: Recent[Message, ShownLinks] = Recent(size=KEPT_MESSAGES, seconds=KEEP_SECONDS)
+        self._reader: Grouped[RowKey, _Sent | None] = Grouped(
+            "ledger reader", pool, self._read, wait_seconds=wait_seconds
+        )
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._reader.close()
+
+    async def target(self, token: Token) -> Target:
+        """Where the link of a click token leads. Raises NotFound, Gone, Unavailable."""
+        delivery = self._deliveries.get(token.delivery_id)
+        found = delivery.fixed.get(token.link) if delivery is not None else None
+        if found is None:
+            found = self._targets.get(token)
+        return await self._render_target(token) if found is None else found
+
+    async def _render_target(self, token: Token) -> Target:
+        row, loaded, delivery = await self._find(_key_of_token(token))
+        link = delivery.links.get(token.link)
+        recipient = row_of(loaded, row)
+        if recipient is None:
+            raise _gone()
+        try:
+            location = loaded.program.link_target(recipient, token.link, token.link_occurrence)
+        except RenderError as error:
+            raise _not_found() from error
+        if location is None:
+            raise _not_found()
+        target = Target(location=location, url=None if link is None else link.url)
+        if link is not None and _is_fixed(link.url) and len(delivery.programs) == 1:
+            delivery.fixed[token.link] = target
+        else:
+            self._targets.put(token, target)
+        return target
+
+    async def parts(self, message: Message) -> RenderedParts:
+        """What was sent, rendered again. Raises NotFound, Gone, Unavailable."""
+        row, loaded, _ = await self._find(_key_of_message(message))
+        recipient = row_of(loaded, row)
+        if recipient is None:
+            raise _gone()
+        try:
+            return loaded.program.parts(recipient)
+        except RenderError as error:
+            raise _not_found() from error
+
+    async def channel(self, conn: Connection, delivery_id: int) -> str | None:
+        """The channel that a delivery's messages went over; None when the delivery is gone."""
+        delivery = await self._delivery(conn, delivery_id)
+        return delivery.programs[0].stored.channel if delivery.programs else None
+
+    async def hidden(self, conn: Connection, delivery_id: int) -> frozenset[int]:
+        """The links of a delivery that no person sees."""
+        return (await self._delivery(conn, delivery_id)).hidden
+
+    async def shown(self, conn: Connection, messages: Sequence[Message]) -> Mapping[Message, ShownLinks]:
+        """The links that each message shows to its own recipient."""
+        found = {message: self._shown.get(message) for message in messages}
+        missing = [message for message, links in found.items() if links is None]
+        if missing:
+            rows = await get_rows(conn, [_key_of_message(message) for message in missing])
+            for message in missing:
+                found[message] = links = await self._read_shown(conn, message, rows.get(_key_of_message(message)))
+                self._shown.put(message, links)
+        return {message: links or NOTHING_SHOWN for message, links in found.items()}
+
+    async def _read_shown(self, conn: Connection, message: Message, row: LedgerRow | None) -> ShownLinks:
+        delivery = await self._delivery(conn, message.delivery_id)
+        loaded = next((one for one in delivery.programs if row is not None and one.stored.id == row.program_id), None)
+        recipient = row_of(loaded, row) if loaded is not None and row is not None else None
+        if loaded is None or recipient is None:
+            return ShownLinks(hidden=delivery.hidden)
+        try:
+            parts = loaded.program.parts(recipient)
+        except RenderError:
+            return ShownLinks(hidden=delivery.hidden)
+        tokens = (self._urls.read(text) for text in _CLICK_URL.findall(parts.html or parts.text or ""))
+        numbers = frozenset(token.link for token in tokens if token is not None and token.kind is TokenKind.CLICK)
+        unseen = {number for number, link in delivery.links.items() if link.hidden or link.conditional}
+        return ShownLinks(visible=numbers - unseen, hidden=delivery.hidden)
+
+    async def _find(self, key: RowKey) -> _Sent:
+        found = await self._reader.ask(key)
+        if found is None:
+            raise _not_found()
+        return found
+
+    async def _read(self, conn: Connection, group: Group[RowKey]) -> list[_Sent | None]:
+        rows = await get_rows(conn, list(set(group.items)))
+        return [await self._join(conn, rows.get(key)) for key in group.items]
+
+    async def _join(self, conn: Connection, row: LedgerRow | None) -> _Sent | None:
+        if row is None:
+            return None
+        delivery = await self._delivery(conn, row.delivery_id)
+        loaded = next((one for one in delivery.programs if one.stored.id == row.program_id), None)
+        return None if loaded is None else (row, loaded, delivery)
+
+    async def _delivery(self, conn: Connection, delivery_id: int) -> _Delivery:
+        delivery = self._deliveries.get(delivery_id)
+        if delivery is None:
+            delivery = await self._load(conn, delivery_id)
+            self._deliveries.put(delivery_id, delivery)
+        return delivery
+
+    async def _load(self, conn: Connection, delivery_id: int) -> _Delivery:
+        try:
+            programs = await self._programs.list_of(conn, delivery_id)
+        except ClarionError as error:  # one delivery that cannot be loaded must not stop the hits of the others
+            _log.error("the programs of a delivery cannot be loaded", delivery_id=delivery_id, error=error.message)
+            programs = []
+        links = {link.number: link for loaded in programs for link in loaded.frozen.links}
+        return _Delivery(
+            programs=programs,
+            links=links,
+            hidden=frozenset(number for number, link in links.items() if link.hidden),
+        )
+
+
+def _key_of_token(token: Token) -> RowKey:
+    return (token.delivery_id, token.recipient_kind, token.recipient_id, token.occurrence)
+
+
+def _key_of_message(message: Message) -> RowKey:
+    return (message.delivery_id, message.recipient_kind, message.recipient_id, message.occurrence)
+
+
+def _is_fixed(url: str) -> bool:
+    return "{{" not in url and "{%" not in url
+
+
+def _not_found() -> NotFound:
+    return NotFound("there is no such message or link", code="MESSAGE_NOT_FOUND")
+
+
+def _gone() -> Gone:
+    return Gone("this message was removed")

@@ -1,0 +1,350 @@
+"""All SQL on `stream`, `tracking_event`, `tracking_first`, `tracking_count`, `machine_rule`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from core.db import Connection
+from core.tracking.records import (
+    EventFilter,
+    Hit,
+    MachineRule,
+    Message,
+    Remark,
+    RuleKind,
+    Sighting,
+    TrackingCount,
+    TrackingEvent,
+    TrackingKind,
+)
+
+CHANNEL = "clarion_tracking"  # NOTIFY channel that wakes whoever follows the stream
+
+_EVENT = (
+    "position",
+    "at",
+    "delivery_id",
+    "recipient_id",
+    "occurrence",
+    "link",
+    "link_occurrence",
+    "recipient_kind",
+    "kind",
+    "machine_rule",
+    "url",
+    "user_agent",
+)
+
+Row = tuple[Any, ...]
+
+
+async def make_durable(conn: Connection, *, for_session: bool) -> None:
+    """Raise `synchronous_commit` to at least `on`, for this transaction or for the whole session."""
+    await conn.execute(
+        """
+        SELECT set_config('synchronous_commit', 'on', $1)
+         WHERE current_setting('synchronous_commit') IN ('off', 'local')
+        """,
+        not for_session,
+    )
+
+
+async def set_up_writer(conn: Connection) -> None:
+    """Settings of a connection that does nothing but append.
+
+    Every statement of it finds single keys; plans that were made while the tables were small must do so too.
+    """
+    await conn.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
+    await conn.execute("SET idle_in_transaction_session_timeout = '10s'")
+    await make_durable(conn, for_session=True)
+
+
+async def advance(conn: Connection, count: int) -> int:
+    """Take the stream until the end of the transaction and give out `count` positions after the one returned."""
+    position: int = await conn.fetchval(
+        """
+        UPDATE stream SET position = position + $1 WHERE name = 'tracking'
+        RETURNING position - $1, pg_notify($2, '')
+        """,
+        count, CHANNEL,
+    )  # fmt: skip
+    return position
+
+
+async def newest_position(conn: Connection) -> int:
+    """The last position given out; every event up to it is visible."""
+    position: int = await conn.fetchval("SELECT position FROM stream WHERE name = 'tracking'")
+    return position
+
+
+async def is_stored(conn: Connection, position: int, hit: Hit) -> bool:
+    """Whether this hit got this position. Waits for a writer that still holds the stream."""
+    await conn.fetchval("SELECT position FROM stream WHERE name = 'tracking' FOR UPDATE")
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM tracking_event
+             WHERE position = $1 AND at = $2 AND delivery_id = $3 AND recipient_id = $4 AND kind = $5 AND link = $6
+        )
+        """,
+        position, hit.at, hit.delivery_id, hit.recipient_id, hit.kind, hit.link,
+    )  # fmt: skip
+    return found
+
+
+async def copy_hits(conn: Connection, position: int, hits: Iterable[tuple[Hit, int]]) -> None:
+    """Store hits with the rules that marked them, at the positions after `position`."""
+    rows = [
+        (number, hit.at, hit.delivery_id, hit.recipient_id, hit.occurrence, hit.link, hit.link_occurrence,
+         hit.recipient_kind, hit.kind, rule, hit.url, hit.user_agent)
+        for number, (hit, rule) in enumerate(hits, position + 1)
+    ]  # fmt: skip
+    await conn.copy_records_to_table("tracking_event", records=rows, columns=_EVENT)
+
+
+async def count_hits(
+    conn: Connection,
+    position: int,
+    oldest: datetime,
+    newest: datetime,
+    window: timedelta | None,
+    hidden_rule: int,
+) -> list[Sighting]:
+    """Move uniques and counters for the events after `position` (at `oldest` to `newest`).
+
+    Returns what the messages among them clicked within `window`, where it was several links or a hidden one.
+    """
+    rows = await conn.fetch(
+        """
+        WITH fresh AS MATERIALIZED (
+            SELECT at, delivery_id, recipient_id, recipient_kind, occurrence, kind, link, machine_rule <> 0 AS machine
+              FROM tracking_event WHERE position > $1 AND at BETWEEN $2 AND $3
+        ), wanted AS (
+            SELECT f.delivery_id, f.recipient_id, f.recipient_kind, f.occurrence, k.kind, k.link,
+                   bool_and(f.machine) AS machine
+              FROM fresh f, LATERAL (VALUES (f.kind, f.link), (f.kind, 0), (0::smallint, 0)) AS k (kind, link)
+             GROUP BY 1, 2, 3, 4, 5, 6
+        ), firsts AS (
+            INSERT INTO tracking_first AS t
+                   (delivery_id, recipient_id, recipient_kind, occurrence, kind, link, machine, machine_first)
+            SELECT delivery_id, recipient_id, recipient_kind, occurrence, kind, link, machine, machine FROM wanted
+            ON CONFLICT (delivery_id, recipient_id, recipient_kind, occurrence, kind, link)
+            DO UPDATE SET machine = false WHERE t.machine AND NOT excluded.machine
+            RETURNING delivery_id, kind, link, machine, machine_first
+        ), moves AS (
+            SELECT delivery_id, kind, link, machine, 1 AS total, 0 AS uniques FROM fresh
+            UNION ALL
+            SELECT delivery_id, kind, 0, machine, 1, 0 FROM fresh WHERE link <> 0
+            UNION ALL
+            SELECT delivery_id, kind, link, machine, 0, 1 FROM firsts
+            UNION ALL
+            SELECT delivery_id, kind, link, true, 0, -1 FROM firsts WHERE machine_first AND NOT machine
+        ), counted AS (
+            INSERT INTO tracking_count AS c (delivery_id, kind, link, machine, total, uniques)
+            SELECT delivery_id, kind, link, machine, sum(total), sum(uniques) FROM moves GROUP BY 1, 2, 3, 4
+            ON CONFLICT (delivery_id, kind, link, machine)
+            DO UPDATE SET total = c.total + excluded.total, uniques = c.uniques + excluded.uniques
+        )
+        SELECT m.delivery_id, m.recipient_kind, m.recipient_id, m.occurrence, m.newest, seen.links, seen.times
+          FROM (SELECT delivery_id, recipient_kind, recipient_id, occurrence, max(at) AS newest
+                  FROM fresh WHERE kind <> 3 GROUP BY 1, 2, 3, 4) AS m,
+               LATERAL (
+                   SELECT array_agg(e.link) AS links, array_agg(e.at) AS times, count(DISTINCT e.link) AS n,
+                          bool_or(e.machine_rule = $5) AS hidden
+                     FROM tracking_event e
+                    WHERE e.delivery_id = m.delivery_id AND e.recipient_id = m.recipient_id
+                      AND e.recipient_kind = m.recipient_kind AND e.occurrence = m.occurrence
+                      AND e.at >= m.newest - $4::interval AND e.at >= $2 - $4::interval
+                      AND e.kind = 1 AND e.corrects IS NULL
+               ) AS seen
+         WHERE $4::interval IS NOT NULL AND (seen.n > 1 OR seen.hidden)
+        """,
+        position, oldest, newest, window, hidden_rule,
+    )  # fmt: skip
+    return [_sighting(row) for row in rows]
+
+
+def _sighting(row: Any) -> Sighting:
+    last: dict[int, datetime] = {}
+    for link, at in zip(row["links"], row["times"], strict=True):
+        last[link] = max(at, last.get(link, at))
+    message = Message(
+        delivery_id=row["delivery_id"],
+        recipient_kind=row["recipient_kind"],
+        recipient_id=row["recipient_id"],
+        occurrence=row["occurrence"],
+    )
+    return Sighting(message=message, newest=row["newest"], links=last)
+
+
+async def re_mark(conn: Connection, position: int, now: datetime, remarks: Sequence[Remark]) -> int:
+    """Add corrections after `position` for what the messages did as people since the given moments. Returns how many."""
+    added: int = await conn.fetchval(
+        """
+        WITH remark AS (
+            SELECT * FROM unnest($3::bigint[], $4::smallint[], $5::bigint[], $6::int[], $7::timestamptz[], $8::smallint[])
+                     AS r (delivery_id, recipient_kind, recipient_id, occurrence, since, rule)
+        ), added AS (
+            INSERT INTO tracking_event (position, at, delivery_id, recipient_id, occurrence, link, link_occurrence,
+                                        recipient_kind, kind, machine_rule, url, user_agent, corrects)
+            SELECT $1 + row_number() OVER (ORDER BY e.position), $2, e.delivery_id, e.recipient_id, e.occurrence, e.link,
+                   e.link_occurrence, e.recipient_kind, e.kind, r.rule, e.url, e.user_agent, e.position
+              FROM remark r
+              JOIN tracking_event e ON e.delivery_id = r.delivery_id AND e.recipient_id = r.recipient_id
+                                   AND e.recipient_kind = r.recipient_kind AND e.occurrence = r.occurrence
+             WHERE e.at >= r.since AND e.machine_rule = 0 AND e.corrects IS NULL AND e.kind <> 3
+               AND NOT EXISTS (SELECT FROM tracking_event c
+                                WHERE c.delivery_id = e.delivery_id AND c.recipient_id = e.recipient_id
+                                  AND c.corrects = e.position)
+            RETURNING 1
+        )
+        SELECT count(*) FROM added
+        """,
+        position, now,
+        [r.message.delivery_id for r in remarks], [r.message.recipient_kind for r in remarks],
+        [r.message.recipient_id for r in remarks], [r.message.occurrence for r in remarks],
+        [r.since for r in remarks], [r.rule for r in remarks],
+    )  # fmt: skip
+    return added
+
+
+async def count_remarks(conn: Connection, position: int) -> None:
+    """Move uniques and counters for the corrections after `position`: from people to machines.
+
+    A unique is withdrawn where no other event of a person stands for it.
+    """
+    await conn.execute(
+        """
+        WITH marked AS MATERIALIZED (
+            SELECT delivery_id, recipient_id, recipient_kind, occurrence, kind, link
+              FROM tracking_event WHERE position > $1 AND corrects IS NOT NULL
+        ), withdrawn AS (
+            UPDATE tracking_first t SET machine = true, machine_first = true
+              FROM (SELECT DISTINCT delivery_id, recipient_id, recipient_kind, occurrence FROM marked) AS m
+             WHERE t.delivery_id = m.delivery_id AND t.recipient_id = m.recipient_id
+               AND t.recipient_kind = m.recipient_kind AND t.occurrence = m.occurrence AND NOT t.machine
+               AND NOT EXISTS (
+                   SELECT FROM tracking_event e
+                    WHERE e.delivery_id = t.delivery_id AND e.recipient_id = t.recipient_id
+                      AND e.recipient_kind = t.recipient_kind AND e.occurrence = t.occurrence
+                      AND e.machine_rule = 0 AND e.corrects IS NULL
+                      AND t.kind IN (0, e.kind) AND t.link IN (0, e.link)
+                      AND NOT EXISTS (SELECT FROM tracking_event c
+                                       WHERE c.delivery_id = e.delivery_id AND c.recipient_id = e.recipient_id
+                                         AND c.corrects = e.position))
+            RETURNING t.delivery_id, t.kind, t.link
+        ), moved AS (
+            SELECT delivery_id, kind, link, 1 AS total, 0 AS uniques FROM marked
+            UNION ALL
+            SELECT delivery_id, kind, 0, 1, 0 FROM marked WHERE link <> 0
+            UNION ALL
+            SELECT delivery_id, kind, link, 0, 1 FROM withdrawn
+        )
+        INSERT INTO tracking_count AS c (delivery_id, kind, link, machine, total, uniques)
+        SELECT delivery_id, kind, link, side.machine, side.sign * sum(total), side.sign * sum(uniques)
+          FROM moved, (VALUES (true, 1), (false, -1)) AS side (machine, sign)
+         GROUP BY delivery_id, kind, link, side.machine, side.sign
+        ON CONFLICT (delivery_id, kind, link, machine)
+        DO UPDATE SET total = c.total + excluded.total, uniques = c.uniques + excluded.uniques
+        """,
+        position,
+    )
+
+
+async def list_events(
+    conn: Connection, after: int, through: int, limit: int, filters: EventFilter
+) -> list[TrackingEvent]:
+    """Events after one position and up to another, in order."""
+    rows = await conn.fetch(
+        """
+        SELECT position, at, kind, delivery_id, recipient_kind, recipient_id, occurrence, link, link_occurrence, url,
+               user_agent, machine_rule, corrects
+          FROM tracking_event
+         WHERE position > $1 AND position <= $2
+           AND ($4::bigint IS NULL OR delivery_id = $4)
+           AND ($5::smallint[] IS NULL OR kind = ANY ($5))
+           AND ($6 OR machine_rule = 0 OR corrects IS NOT NULL)
+         ORDER BY position LIMIT $3
+        """,
+        after, through, limit, filters.delivery_id, None if filters.kinds is None else sorted(filters.kinds),
+        filters.machines,
+    )  # fmt: skip
+    return [TrackingEvent(**{**dict(row), "kind": TrackingKind(row["kind"])}) for row in rows]
+
+
+async def list_counts(conn: Connection, delivery_id: int) -> list[TrackingCount]:
+    """The counters of one delivery; no scan of events."""
+    rows = await conn.fetch(
+        """
+        SELECT kind, link, machine, total, uniques FROM tracking_count
+         WHERE delivery_id = $1 ORDER BY kind, link, machine
+        """,
+        delivery_id,
+    )
+    return [TrackingCount(**dict(row)) for row in rows]
+
+
+async def recount(conn: Connection, delivery_id: int) -> list[TrackingCount]:
+    """The same from the events themselves; for checks and tests."""
+    rows = await conn.fetch(
+        """
+        WITH hit AS (
+            SELECT e.recipient_kind, e.recipient_id, e.occurrence, e.kind, e.link,
+                   e.machine_rule <> 0 OR EXISTS (
+                       SELECT FROM tracking_event c WHERE c.delivery_id = $1 AND c.corrects = e.position) AS machine
+              FROM tracking_event e WHERE e.delivery_id = $1 AND e.corrects IS NULL
+        ), keyed AS (
+            SELECT hit.*, k.kind AS key_kind, k.link AS key_link
+              FROM hit, LATERAL (SELECT DISTINCT v.kind, v.link
+                                   FROM (VALUES (hit.kind, hit.link), (hit.kind, 0), (0::smallint, 0)) AS v (kind, link)) AS k
+        ), recipient AS (
+            SELECT key_kind, key_link, bool_and(machine) AS machine FROM keyed
+             GROUP BY key_kind, key_link, recipient_kind, recipient_id, occurrence
+        ), counted AS (
+            SELECT key_kind AS kind, key_link AS link, machine, count(*) AS total, 0 AS uniques FROM keyed
+             WHERE key_kind <> 0 GROUP BY 1, 2, 3
+            UNION ALL
+            SELECT key_kind, key_link, machine, 0, count(*) FROM recipient GROUP BY 1, 2, 3
+        )
+        SELECT kind, link, machine, sum(total)::bigint AS total, sum(uniques)::bigint AS uniques FROM counted
+         GROUP BY kind, link, machine ORDER BY kind, link, machine
+        """,
+        delivery_id,
+    )
+    return [TrackingCount(**dict(row)) for row in rows]
+
+
+async def list_rules(conn: Connection) -> list[MachineRule]:
+    """The rules in force, in the order in which they are asked."""
+    rows = await conn.fetch(
+        "SELECT id, kind, pattern, seconds, least, description FROM machine_rule WHERE enabled ORDER BY id"
+    )
+    return [MachineRule(**{**dict(row), "kind": RuleKind(row["kind"])}) for row in rows]
+
+
+async def make_partition(conn: Connection, start: datetime, end: datetime) -> bool:
+    """Make the partition of events from `start` up to `end`, with what lies in the default one. False: it is there.
+
+    Attaching needs the default partition for itself; raises LockNotAvailableError when somebody else reads it for long.
+    """
+    name = f"tracking_event_{start:%Y_%m}"
+    if await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
+        return False
+    await conn.execute("SET LOCAL lock_timeout = '100ms'")
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtext('tracking partition'))")
+    if await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
+        return False
+    await conn.execute(
+        f"""
+        CREATE TABLE {name} (LIKE tracking_event INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+        LOCK TABLE tracking_event_other IN ACCESS EXCLUSIVE MODE;
+        WITH moved AS (
+            DELETE FROM tracking_event_other WHERE at >= '{start.isoformat()}' AND at < '{end.isoformat()}' RETURNING *
+        )
+        INSERT INTO {name} SELECT * FROM moved;
+        ALTER TABLE tracking_event ATTACH PARTITION {name} FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')
+        """
+    )
+    return True

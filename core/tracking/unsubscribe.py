@@ -1,0 +1,106 @@
+"""Leave: the consent and the event in one transaction, or neither. Again and again does no harm."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from channels.contract import AddressKind
+from core.access import Actor, Permission
+from core.channel_registry import ChannelRegistry
+from core.clock import Clock
+from core.db import Connection, Pool
+from core.delivery.records import RecipientKind
+from core.errors import Unavailable
+from core.log import get_logger
+from core.profiles import consent
+from core.profiles.records import Channel
+from core.tracking import store
+from core.tracking.append import append
+from core.tracking.machines import FreshRules
+from core.tracking.records import Hit
+from core.tracking.sent import SentMessages
+
+PAUSE_SECONDS = 0.2
+LEAST_TRY = 2.0
+
+RECIPIENT = Actor(name="recipient", permissions=frozenset({Permission.EDIT}), label="A recipient, by their own link")
+
+_log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Try:
+    """What is left of a lost try: where its event stands if it was committed after all."""
+
+    position: int | None = None
+
+
+class Unsubscriptions:
+    """Takes people out. One per process."""
+
+    def __init__(
+        self, pool: Pool, sent: SentMessages, registry: ChannelRegistry, clock: Clock, *, wait_seconds: float
+    ):
+        self._pool = pool
+        self._sent = sent
+        self._registry = registry
+        self._clock = clock
+        self._wait_seconds = wait_seconds
+        self._rules = FreshRules()
+
+    async def act(self, hit: Hit) -> None:
+        """Opt the recipient out of the delivery's channel and store the event. Raises Unavailable."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._wait_seconds
+        lost = _Try()
+        while True:
+            try:
+                async with asyncio.timeout(max(until - loop.time(), LEAST_TRY)), self._pool.acquire() as conn:
+                    await self._try(conn, hit, lost)
+                return
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # TimeoutError is an OSError
+                _log.warning("somebody waits to be unsubscribed", error=repr(error))
+                if loop.time() + PAUSE_SECONDS >= until:
+                    raise _unavailable() from error
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _try(self, conn: Connection, hit: Hit, lost: _Try) -> None:
+        if lost.position is not None:
+            async with conn.transaction():
+                stored = await store.is_stored(conn, lost.position, hit)
+            lost.position = None
+            if stored:
+                return
+        async with conn.transaction():
+            lost.position = await unsubscribe(conn, hit, self._sent, self._registry, self._rules, self._clock) + 1
+        lost.position = None
+
+
+async def unsubscribe(
+    conn: Connection, hit: Hit, sent: SentMessages, registry: ChannelRegistry, rules: FreshRules, clock: Clock
+) -> int:
+    """Opt out and append the event; commit at once. Returns the position before the event."""
+    await store.make_durable(conn, for_session=False)
+    now = clock()
+    await _opt_out(conn, hit, sent, registry, now)
+    book = await rules.get(conn, asyncio.get_running_loop().time())
+    return await append(conn, [hit], book, sent, now)
+
+
+async def _opt_out(
+    conn: Connection, hit: Hit, sent: SentMessages, registry: ChannelRegistry, now: datetime
+) -> None:
+    if hit.recipient_kind != RecipientKind.PROFILE:
+        return  # a test profile or a trap has no consent to withdraw
+    channel = await sent.channel(conn, hit.delivery_id)
+    kind = AddressKind.EMAIL if channel is None else registry.manifest(channel).address_kind
+    # Somebody who is no longer there is not among those who change, and that is all.
+    await consent.opt_out(conn, RECIPIENT, [hit.recipient_id], Channel(kind.value), now=now)
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("this could not be stored in time", code="NOT_STORED", hint="Try again in a few seconds.")

@@ -1,0 +1,64 @@
+"""Builds the Dramatiq broker and binds every marked job as an actor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import dramatiq
+from dramatiq import Broker
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
+
+from core.errors import Invalid
+from core.jobs import JOBS, Job
+
+STALE = 60_000  # milliseconds after which a wake-up is worth nothing: the sweeps have made another
+LONGEST_WAIT = 60_000  # milliseconds between two tries of a job; the sweeps find lost work anyway
+
+
+class QuorumBroker(RabbitmqBroker):
+    """RabbitMQ with quorum queues, which survive the loss of a node."""
+
+    def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:
+        arguments: dict[str, Any] = super()._build_queue_arguments(queue_name)  # type: ignore[no-untyped-call]
+        return {**arguments, "x-queue-type": "quorum"}
+
+
+def make_broker(url: str, *middleware: Middleware) -> Broker:
+    """A broker for `amqp://`, `redis://` or `unix://`. Raises Invalid (BAD_BROKER_URL)."""
+    stack: list[Middleware] = [
+        AgeLimit(),
+        TimeLimit(),
+        ShutdownNotifications(),
+        Callbacks(),
+        Retries(max_backoff=LONGEST_WAIT),
+        *middleware,
+    ]
+    if url.startswith(("amqp://", "amqps://")):
+        return QuorumBroker(url=url, confirm_delivery=True, middleware=stack)
+    if url.startswith(("redis://", "rediss://", "unix://")):
+        return RedisBroker(url=url, middleware=stack, namespace="clarion")  # type: ignore[no-untyped-call]
+    raise Invalid(
+        "CLARION_BROKER_URL must begin with amqp:// or redis://", code="BAD_BROKER_URL", hint="Unset it to use the embedded Redis."
+    )
+
+
+def bind(broker: Broker, run: Callable[[Job], Callable[..., Any]]) -> dict[str, dramatiq.Actor[..., Any]]:
+    """Declare an actor for every job; `run` makes the function that a worker calls."""
+    return {
+        name: dramatiq.actor(
+            actor_name=name,
+            queue_name=job.queue.value,
+            broker=broker,
+            max_retries=job.max_retries,
+            time_limit=int(job.time_limit.total_seconds() * 1000),
+        )(run(job))
+        for name, job in JOBS.items()
+    }
+
+
+def message_for(job: Job, ids: dict[str, Any]) -> dramatiq.Message[Any]:
+    """A wake-up for a job."""
+    return dramatiq.Message(queue_name=job.queue.value, actor_name=job.name, args=(), kwargs=ids, options={"max_age": STALE})

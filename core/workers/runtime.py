@@ -1,0 +1,45 @@
+"""Opens what a process needs: settings, logs, keys, pool, the guarded way out."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from core.config import Settings
+from core.db import open_pool
+from core.egress import GuardedIO
+from core.errors import Invalid
+from core.files import Files
+from core.ids import random_name
+from core.runtime import Runtime
+from core.secrets import load_keyring
+
+
+def database_url(settings: Settings) -> str:
+    """The database of the settings. Raises Invalid (NO_DATABASE_URL)."""
+    if settings.database_url is None:
+        raise Invalid(
+            "CLARION_DATABASE_URL is not set",
+            code="NO_DATABASE_URL",
+            hint="Start everything with `clarion up`, which runs an embedded PostgreSQL, or set the URL.",
+        )
+    return settings.database_url
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings, process: str) -> AsyncIterator[Runtime]:
+    """A runtime for the life of a process; its pool belongs to the running loop."""
+    pool = await open_pool(database_url(settings), size=settings.database_pool_size, application=f"clarion {process}")
+    try:
+        yield Runtime(
+            settings=settings,
+            pool=pool,
+            keyring=load_keyring(settings),
+            files=Files(settings.var_dir / "files"),
+            io=GuardedIO.from_settings(settings),
+            worker_id=f"{socket.gethostname()}:{os.getpid()}:{random_name(6)}",
+        )
+    finally:
+        pool.terminate()

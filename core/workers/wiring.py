@@ -1,0 +1,47 @@
+"""Which jobs follow from which fact, and what runs on a schedule. The whole flow of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from core.delivery import jobs as delivery
+from core.jobs import Job
+from core.profiles import jobs as profiles
+from core.runtime import Runtime
+from core.tracking import jobs as tracking
+
+WIRING: dict[str, tuple[Job, ...]] = {
+    "delivery.prepare_asked": (delivery.prepare,),
+    "delivery.prepared": (),
+    "delivery.confirmed": (delivery.start,),
+    "delivery.started": (delivery.send,),
+    "delivery.resumed": (delivery.send,),
+    "delivery.stopped": (delivery.end,),
+    "delivery.ending": (delivery.end,),
+    "delivery.finished": (),
+    "import.ready": (profiles.run_import,),
+    "export.ready": (profiles.run_export,),
+}
+
+# Jobs that every worker process should take a share of: one message per process.
+SHARED: frozenset[str] = frozenset({"delivery.send"})
+
+Sweep = Callable[[Runtime], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A sweep and how often it runs. Sweeps run in the relay: short, set-based, harmless when run twice."""
+
+    name: str
+    sweep: Sweep
+    every: timedelta | None  # None: as often as the settings reconcile
+
+
+SCHEDULE: tuple[Scheduled, ...] = (
+    Scheduled("delivery", delivery.sweep, None),
+    Scheduled("profiles", profiles.sweep, None),
+    Scheduled("tracking partitions", tracking.sweep, timedelta(hours=1)),
+)

@@ -1,0 +1,108 @@
+"""`campaign_send`: MESSAGES emails of 33 KB from ledger to SMTP, against `smtp-source -d -s 20 -l 33000` to the same sink."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from core.access import SYSTEM
+from core.db import Connection
+from core.delivery import lifecycle, reading
+from core.delivery.records import DeliveryState
+from loadtests.campaign import connect, fill_profiles, make_delivery, page
+from loadtests.figures import need, print_figure
+from loadtests.stage import Stage, stage
+
+MESSAGES = int(os.environ.get("MESSAGES", "50000"))
+RUNS = int(os.environ.get("RUNS", "3"))
+SIZE = 33_000  # bytes of one message
+CONNECTIONS = 20
+
+
+@contextmanager
+def sink() -> Iterator[int]:
+    """Postfix's smtp-sink on a free port."""
+    program = need("smtp-sink", "postfix")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    process = subprocess.Popen(
+        [program, "-u", "nobody", f"127.0.0.1:{port}", "1000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(100):
+            with socket.socket() as attempt:
+                if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def reference(port: int) -> float:
+    """Messages per second of smtp-source."""
+    command = [
+        need("smtp-source", "postfix"), "-d", "-s", str(CONNECTIONS), "-l", str(SIZE), "-m", str(MESSAGES),
+        "-f", "from@mail.example", "-t", "to@mail.example", f"127.0.0.1:{port}",
+    ]  # fmt: skip
+    started = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return MESSAGES / (time.perf_counter() - started)
+
+
+async def until(conn: Connection, delivery_id: int, states: set[DeliveryState], seconds: float) -> None:
+    """Wait for a state. Raises SystemExit after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while (await lifecycle.get_run(conn, delivery_id)).state not in states:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"delivery {delivery_id} hangs: {await lifecycle.get_run(conn, delivery_id)}")
+        await asyncio.sleep(0.2)
+
+
+async def ours(on: Stage, conn: Connection, port: int, number: int) -> float:
+    """Messages per second from start to finish, as the database recorded them."""
+    config = {"host": "127.0.0.1", "port": port, "security": "none", "connections": CONNECTIONS}
+    delivery_id = await make_delivery(
+        on.settings, conn, f"send-{number}", channel="email", config=config, html=page(SIZE - 3500), audience="id > 0"
+    )
+    async with conn.transaction():
+        await lifecycle.prepare(conn, SYSTEM, delivery_id, datetime.now(UTC))
+    await until(conn, delivery_id, {DeliveryState.READY}, 120)
+    await conn.execute("CHECKPOINT")
+    async with conn.transaction():
+        await lifecycle.confirm(conn, SYSTEM, delivery_id, datetime.now(UTC))
+    await until(conn, delivery_id, {DeliveryState.FINISHED}, 300)
+    run = await lifecycle.get_run(conn, delivery_id)
+    counts = await reading.counts(conn, delivery_id)
+    if counts.accepted != MESSAGES or run.started_at is None or run.finished_at is None:
+        raise SystemExit(f"not everything was sent: {counts}")
+    return MESSAGES / (run.finished_at - run.started_at).total_seconds()
+
+
+async def bench(on: Stage, port: int) -> None:
+    """Alternate the two against one sink."""
+    conn = await connect(on.settings)
+    await fill_profiles(conn, MESSAGES)
+    mine, other = [], []
+    with on.workers():
+        for number in range(RUNS):
+            other.append(await asyncio.to_thread(reference, port))
+            mine.append(await ours(on, conn, port, number))
+    print_figure(
+        "campaign_send", mine, other, unit="messages/s", against=f"smtp-source -d -s {CONNECTIONS} -l {SIZE}",
+        messages=MESSAGES,
+    )  # fmt: skip
+    await conn.close()
+
+
+if __name__ == "__main__":
+    with sink() as sink_port, stage() as made:
+        asyncio.run(bench(made, sink_port))

@@ -1,0 +1,44 @@
+"""The engine: templates compiled to programs, tracking tokens, whole messages. Knows nothing of the rest of
+the project.
+
+program = compile("Hello {{ name | default: 'friend' }}", escape="html")
+program.render({"name": "Zoë"})
+"""
+
+try:
+    from render_ext._tokens import TokenSigner, mint, read_envelope_sender, read_message_id, verify
+    from render_ext._vm import Program
+except ImportError as error:  # pragma: no cover
+    raise ImportError("render_ext is not built: run `pip install -e .` in the project's folder") from error
+from render_ext.email import EmailProgram, EmailRow, EmailSource, RenderedEmail
+from render_ext.errors import RenderError, RenderExtError, TemplateSyntaxError
+from render_ext.limits import Limits
+from render_ext.places import Link, Variable
+from render_ext.template import compile
+from render_ext.tokens import Identity, Token, TokenKey, TokenKind
+from render_ext.version import ENGINE_VERSION
+
+__all__ = [
+    "ENGINE_VERSION",
+    "EmailProgram",
+    "EmailRow",
+    "EmailSource",
+    "Identity",
+    "Limits",
+    "Link",
+    "Program",
+    "RenderError",
+    "RenderExtError",
+    "RenderedEmail",
+    "TemplateSyntaxError",
+    "Token",
+    "TokenKey",
+    "TokenKind",
+    "TokenSigner",
+    "Variable",
+    "compile",
+    "mint",
+    "read_envelope_sender",
+    "read_message_id",
+    "verify",
+]

@@ -1,0 +1,8 @@
+"""C-level face of the header writer; see _headers.pyx."""
+
+from render_ext._buffer cimport Buffer
+
+cdef int write_unstructured(Buffer out, const char* c_text, Py_ssize_t size, int column) except -1
+cdef int write_mailbox(Buffer out, object name, bytes address, int column) except -1
+cdef bytes checked_address(object address)
+cdef Py_ssize_t trimmed(char* c_text, Py_ssize_t size, Py_ssize_t* c_start) noexcept

@@ -1,0 +1,179 @@
+"""Text → pieces (literal text, outputs, tags) → tokens of the markup inside them, each with its offset in
+the source.
+
+Whitespace control (`{%-`, `-%}`) and `raw` are settled here; the parser sees plain pieces.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import NamedTuple
+
+from render_ext.errors import TemplateSyntaxError
+
+WHITESPACE = " \t\n\v\f\r"
+TAG_NAME = re.compile(r"[ \t\n\v\f\r]*([\w-]+|#)")
+ENDRAW = re.compile(r"\{%(-?)[ \t\n\v\f\r]*endraw[ \t\n\v\f\r]*(-?)%\}")
+TOKEN = re.compile(
+    r"""(?P<string>"[^"]*"|'[^']*')"""
+    r"""|(?P<number>-?[0-9]+(?:\.[0-9]+)?)"""
+    r"""|(?P<name>[^\W\d][\w-]*\??)"""
+    r"""|(?P<sign>==|!=|<>|<=|>=|\.\.|[|.:,\[\]()<>=])"""
+    r"""|(?P<space>[ \t\n\v\f\r]+)"""
+)
+
+
+class PieceKind(Enum):
+    """What a piece of a template is."""
+
+    TEXT = "text"
+    OUTPUT = "output"
+    TAG = "tag"
+
+
+class Piece(NamedTuple):
+    """A stretch of the source. For a tag `name` is its name and `text` what follows it."""
+
+    kind: PieceKind
+    text: str
+    at: int  # offset of `text` (of the opening brace for an empty output)
+    name: str = ""
+    name_at: int = 0
+
+
+class Token(NamedTuple):
+    """One token of a markup: kind is string, number, name, sign or end."""
+
+    kind: str
+    text: str
+    at: int
+
+
+def pieces(source: str, template: str) -> list[Piece]:
+    """Cut a template into its pieces. Raises TemplateSyntaxError for a brace that is never closed."""
+    return _Cutter(source, template).cut()
+
+
+class _Cutter:
+    def __init__(self, source: str, template: str):
+        self.source = source
+        self.template = template
+        self.found: list[Piece] = []
+        self.trim_next = False
+
+    def cut(self) -> list[Piece]:
+        at, source = 0, self.source
+        while True:
+            output, tag = source.find("{{", at), source.find("{%", at)
+            opening = output if tag < 0 or 0 <= output < tag else tag
+            if opening < 0:
+                self._text(at, len(source), trim_end=False)
+                return self.found
+            self._text(at, opening, trim_end=source.startswith("-", opening + 2))
+            at = self._braces(opening, "}}" if opening == output else "%}")
+
+    def _text(self, start: int, end: int, *, trim_end: bool) -> None:
+        text = self.source[start:end]
+        if self.trim_next:
+            stripped = text.lstrip(WHITESPACE)
+            start += len(text) - len(stripped)
+            text = stripped
+        if trim_end:
+            text = text.rstrip(WHITESPACE)
+        if text:
+            self.found.append(Piece(PieceKind.TEXT, text, start))
+
+    def _braces(self, opening: int, closing: str) -> int:
+        source = self.source
+        end = source.find(closing, opening + 2)
+        if end < 0:
+            raise TemplateSyntaxError(
+                f"`{source[opening : opening + 2]}` is never closed",
+                template=self.template,
+                source=source,
+                at=opening,
+                width=2,
+                found="the end of the template",
+                expected=f"`{closing}`",
+            )
+        start, stop = opening + 2, end
+        if start < stop and source[start] == "-":
+            start += 1
+        self.trim_next = start < stop and source[stop - 1] == "-"
+        stop -= self.trim_next
+        if closing == "}}":
+            self.found.append(Piece(PieceKind.OUTPUT, source[start:stop], start))
+            return end + 2
+        return self._tag(start, stop, end + 2)
+
+    def _tag(self, start: int, stop: int, after: int) -> int:
+        match = TAG_NAME.match(self.source, start, stop)
+        if match is None:
+            raise TemplateSyntaxError(
+                "a tag without a name",
+                template=self.template,
+                source=self.source,
+                at=start,
+                found="`" + self.source[start:stop].strip()[:20] + "`",
+                expected="the name of a tag, such as `if`",
+            )
+        if match[1] == "raw":
+            return self._raw(after, start)
+        self.found.append(
+            Piece(PieceKind.TAG, self.source[match.end() : stop], match.end(), match[1], match.start(1))
+        )
+        return after
+
+    def _raw(self, after: int, opened_at: int) -> int:
+        match = ENDRAW.search(self.source, after)
+        if match is None:
+            raise TemplateSyntaxError(
+                "`raw` is never closed",
+                template=self.template,
+                source=self.source,
+                at=opened_at,
+                found="the end of the template",
+                expected="`{% endraw %}`",
+            )
+        self._text(after, match.start(), trim_end=match[1] == "-")
+        self.trim_next = match[2] == "-"
+        return match.end()
+
+
+def tokens(piece: Piece, source: str, template: str) -> list[Token]:
+    """Tokens of a piece's markup, `end` last. Raises TemplateSyntaxError for a stray character."""
+    found: list[Token] = []
+    text, at = piece.text, 0
+    while at < len(text):
+        match = TOKEN.match(text, at)
+        if match is None:
+            raise _stray(text, at, piece.at, source, template)
+        kind = match.lastgroup or ""
+        if kind != "space":
+            found.append(Token(kind, match[0], piece.at + at))
+        at = match.end()
+    found.append(Token("end", "", piece.at + len(text.rstrip(WHITESPACE))))
+    return found
+
+
+def _stray(text: str, at: int, offset: int, source: str, template: str) -> TemplateSyntaxError:
+    character = text[at]
+    suggestion = None
+    if character in "\"'":
+        message, expected = "a text is never closed", f"a closing {character} before the end of the tag"
+    else:
+        message, expected = (
+            f"unexpected character `{character}`",
+            "a name, a number, a text in quotes or an operator",
+        )
+        suggestion = {"&": "`and`", "!": "`!=`"}.get(character)
+    return TemplateSyntaxError(
+        message,
+        template=template,
+        source=source,
+        at=offset + at,
+        found=f"`{text[at : at + 20].strip()}`",
+        expected=expected,
+        suggestion=suggestion,
+    )

@@ -1,0 +1,24 @@
+"""Bounds on one rendering, so that a template can neither hang nor eat memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one rendering may use. Reaching a bound is fine; passing it is a RenderError that names it.
+
+    steps         instructions executed; a loop costs its body once per item
+    output_bytes  bytes written
+    nesting       depth of the blocks of a template; more is a TemplateSyntaxError
+    value_bytes   characters of any text that a filter makes
+    """
+
+    steps: int = 1_000_000
+    output_bytes: int = 32_000_000
+    nesting: int = 100
+    value_bytes: int = 16_000_000
+
+
+DEFAULT_LIMITS = Limits()

@@ -1,0 +1,109 @@
+"""`compile`: from source to program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from render_ext._buffer import Escape, Transfer
+from render_ext._tokens import TokenSigner
+from render_ext._vm import Program
+from render_ext.compiler import lay_out
+from render_ext.filters import Surroundings
+from render_ext.limits import DEFAULT_LIMITS, Limits
+from render_ext.parser import parse
+
+EscapeName: TypeAlias = Literal["none", "html", "url", "json", "header"]
+ESCAPES: dict[str, Escape] = {
+    "none": Escape.ESCAPE_NONE,
+    "html": Escape.ESCAPE_HTML,
+    "url": Escape.ESCAPE_URL,
+    "json": Escape.ESCAPE_JSON,
+    "header": Escape.ESCAPE_HEADER,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What all the templates of one message share."""
+
+    strict_variables: bool = False
+    now: datetime | None = None
+    locale: str = "en"
+    zone: str = "UTC"
+    limits: Limits = DEFAULT_LIMITS
+    partials: Mapping[str, str] = field(default_factory=dict)
+
+    def surroundings(self) -> Surroundings:
+        """What filters may know. Raises ValueError for a naive `now` or an unknown zone."""
+        if self.now is not None and self.now.tzinfo is None:
+            raise ValueError("now must be an aware datetime")
+        try:
+            return Surroundings(self.now, ZoneInfo(self.zone), self.locale, self.limits.value_bytes)
+        except (ZoneInfoNotFoundError, OSError, ValueError) as error:
+            raise ValueError(f"unknown time zone {self.zone!r}") from error
+
+
+def compile(
+    source: str,
+    *,
+    name: str = "template",
+    escape: EscapeName = "none",
+    partials: Mapping[str, str] | None = None,
+    strict_variables: bool = False,
+    now: datetime | None = None,
+    locale: str = "en",
+    zone: str = "UTC",
+    limits: Limits = DEFAULT_LIMITS,
+    links: bool = False,
+    signer: TokenSigner | None = None,
+) -> Program:
+    """Compile a template once, to render it for many.
+
+    - `escape`: what every output is escaped for. `raw` switches it off for one output (inside a URL it
+      keeps the reserved characters, in a header it changes nothing).
+    - `strict_variables`: a variable that is not there fails the rendering instead of printing nothing.
+    - `now` (aware) and `zone`: what the `date` filter takes "now" for, and the zone it shows instants in.
+    - `links`: allow the tags `link`, `open_pixel_url`, `mirror_url` and `unsubscribe_url`; `signer` makes
+      their URLs.
+
+    Raises TemplateSyntaxError, and ValueError for an unknown escape or zone or a naive `now`.
+    """
+    if escape not in ESCAPES:
+        raise ValueError(f"escape must be one of {', '.join(ESCAPES)}, not {escape!r}")
+    options = Options(
+        strict_variables=strict_variables,
+        now=now,
+        locale=locale,
+        zone=zone,
+        limits=limits,
+        partials=partials or {},
+    )
+    return build(source, name, ESCAPES[escape], options, links=links, signer=signer)
+
+
+def build(
+    source: str,
+    name: str,
+    escape: Escape,
+    options: Options,
+    *,
+    links: bool = False,
+    signer: TokenSigner | None = None,
+    transfer: Transfer = Transfer.TRANSFER_NONE,
+) -> Program:
+    """`compile`, for a part of a message: its fixed text is kept in the part's transfer encoding too."""
+    nodes = parse(source, name, nesting=options.limits.nesting, links=links)
+    layout = lay_out(nodes, escape=escape, transfer=transfer, around=options.surroundings())
+    return Program(
+        layout,
+        name=name,
+        source=source,
+        limits=options.limits,
+        strict=options.strict_variables,
+        transfer=transfer,
+        signer=signer,
+    )

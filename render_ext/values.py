@@ -1,0 +1,329 @@
+"""Plain values and what Liquid makes of them: text, numbers, equality, order.
+
+A template sees dict, list, tuple, str, int, float, bool, Decimal, datetime, date and None, and `range` made
+by `(1..n)`. Anything else can be passed along but not printed, compared or counted.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from render_ext.errors import FilterError, LimitReached
+
+DECIMAL_NUMBER = re.compile(r"-?[0-9]+\.[0-9]+")
+LEADING_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+(?:_[0-9]+)*)")
+WHOLE_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+(?:_[0-9]+)*)[ \t\n\v\f\r]*")
+STRIPPED: Final = "\0\t\n\v\f\r "
+MOST_DIGITS: Final = 1000  # of an integer read from text
+MOST_BITS: Final = 4096  # of an integer that is computed
+DEEPEST: Final = 100  # lists within lists that are printed
+
+
+class Html(str):
+    """Text that is already safe HTML: not escaped again where `escape="html"`."""
+
+    __slots__ = ()
+
+
+class Emptiness:
+    """The value of the words `empty` and `blank`."""
+
+    __slots__ = ("word",)
+
+    def __init__(self, word: str):
+        self.word = word
+
+
+EMPTY: Final = Emptiness("empty")
+BLANK: Final = Emptiness("blank")
+
+
+def unprintable(value: object) -> FilterError:
+    """The error for a value that is none of ours."""
+    return FilterError(f"a value of type {type(value).__name__} is not plain data")
+
+
+def output_text(value: Any, depth: int = 0) -> str:
+    """What `{{ value }}` prints: lists are joined, None is nothing."""
+    if isinstance(value, (list, tuple)):
+        if depth >= DEEPEST:
+            raise LimitReached("nesting", DEEPEST)
+        return "".join([output_text(item, depth + 1) for item in value])
+    return to_text(value)
+
+
+def to_text(value: Any) -> str:
+    """What a filter takes a value for when it needs text: lists and dicts are shown as written in Ruby."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if value is True or value is False:
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return _float_text(value)
+    if isinstance(value, Decimal):
+        return format(value, "f") if -MOST_DIGITS < value.adjusted() < MOST_DIGITS else str(value)
+    if isinstance(value, datetime):
+        return _time_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, range):
+        return f"{value.start}..{value.stop - 1}"
+    if isinstance(value, (list, tuple, dict)):
+        return inspect(value)
+    if isinstance(value, Emptiness):
+        return ""
+    raise unprintable(value)
+
+
+def inspect(value: Any, depth: int = 0) -> str:
+    """A value inside a list or dict that is printed as text."""
+    if depth >= DEEPEST:
+        raise LimitReached("nesting", DEEPEST)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join([inspect(item, depth + 1) for item in value]) + "]"
+    if isinstance(value, dict):
+        pairs = [f"{inspect(key, depth + 1)}=>{inspect(item, depth + 1)}" for key, item in value.items()]
+        return "{" + ", ".join(pairs) + "}"
+    if value is None:
+        return "nil"
+    if isinstance(value, str):
+        return '"' + _INSPECTED.sub(_inspected, value) + '"'
+    return to_text(value)
+
+
+_INSPECTED = re.compile(r'["\\\x00-\x1f\x7f]|#(?=[{$@])')
+_SHORT = {
+    "\n": "\\n",
+    "\t": "\\t",
+    "\r": "\\r",
+    "\f": "\\f",
+    "\v": "\\v",
+    "\b": "\\b",
+    "\a": "\\a",
+    "\x1b": "\\e",
+}
+
+
+def _inspected(match: re.Match[str]) -> str:
+    found = match[0]
+    if found in '"\\#':
+        return "\\" + found
+    return _SHORT.get(found) or (f"\\x{ord(found):02X}" if ord(found) == 127 else f"\\u{ord(found):04X}")
+
+
+def _float_text(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    text = repr(value)
+    mantissa, exponent, power = text.partition("e")
+    if exponent and "." not in mantissa:
+        return f"{mantissa}.0e{power}"
+    return text
+
+
+def _time_text(value: datetime) -> str:
+    zone = value.strftime("%z")
+    if not zone or zone == "+0000":
+        zone = "UTC"
+    return (
+        f"{value:%Y-%m-%d %H:%M:%S} {zone}"
+        if value.year >= 1000
+        else f"{value.year:04}{value:-%m-%d %H:%M:%S} {zone}"
+    )
+
+
+# ---- numbers -------------------------------------------------------------------------------------
+
+
+def to_number(value: Any) -> int | Decimal:
+    """The number a value counts as in arithmetic; 0 for what is none."""
+    if isinstance(value, bool):
+        return 0
+    if isinstance(value, (int, Decimal)):
+        return value
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    if isinstance(value, str):
+        stripped = value.strip(STRIPPED)
+        if DECIMAL_NUMBER.fullmatch(stripped):
+            return Decimal(stripped[:MOST_DIGITS])
+        return leading_integer(value)
+    return 0
+
+
+def leading_integer(text: str) -> int:
+    """The integer a text begins with, 0 without one."""
+    match = LEADING_INTEGER.match(text)
+    if match is None:
+        return 0
+    if len(match[1]) > MOST_DIGITS:
+        raise FilterError(f"a number of more than {MOST_DIGITS} digits")
+    return int(match[1])
+
+
+def to_integer(value: Any) -> int:
+    """An integer that must be one. Raises FilterError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = WHOLE_INTEGER.fullmatch(to_text(value))
+    if match is None or len(match[1]) > MOST_DIGITS:
+        raise FilterError("invalid integer")
+    return int(match[1])
+
+
+def range_end(value: Any) -> int:
+    """One end of `(a..b)`. Raises FilterError."""
+    if value is None:
+        return 0
+    if isinstance(value, str):
+        return leading_integer(value)
+    if isinstance(value, (float, Decimal)):
+        raise FilterError("invalid integer")
+    return to_integer(value)
+
+
+def make_range(first: Any, last: Any) -> range:
+    """The value of `(first..last)`."""
+    return range(range_end(first), range_end(last) + 1)
+
+
+def bounded(number: int | Decimal) -> int | Decimal:
+    """The number, unless it has grown beyond reason."""
+    if isinstance(number, int) and number.bit_length() > MOST_BITS:
+        raise FilterError(f"a number of more than {MOST_BITS} bits")
+    return number
+
+
+# ---- comparison ----------------------------------------------------------------------------------
+
+
+def equal(left: Any, right: Any) -> bool:
+    """`left == right`: numbers by value, `empty` and `blank` by meaning, all else by kind and value."""
+    if isinstance(right, Emptiness):
+        return is_empty(left) if right.word == "empty" else is_blank(left)
+    if isinstance(left, Emptiness):
+        return is_empty(right) if left.word == "empty" else is_blank(right)
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, datetime) != isinstance(right, datetime):
+        return False
+    return bool(left == right)
+
+
+def is_empty(value: Any) -> bool:
+    """`value == empty`."""
+    if isinstance(value, Emptiness):
+        return value is EMPTY
+    return isinstance(value, (str, list, tuple, dict)) and len(value) == 0
+
+
+def is_blank(value: Any) -> bool:
+    """`value == blank`: also None, false and text of whitespace."""
+    if isinstance(value, Emptiness):
+        return True
+    if value is None or value is False or is_empty(value):
+        return True
+    return isinstance(value, str) and not value.strip()
+
+
+ORDERED: Final = (int, float, Decimal, str, datetime, date)
+
+
+def less(left: Any, right: Any, operator: str) -> bool:
+    """One of < <= > >=. False where a side has no order, FilterError where they do not compare."""
+    if not _is_ordered(left) or not _is_ordered(right):
+        return False
+    try:
+        if operator == "<":
+            return bool(left < right)
+        if operator == "<=":
+            return bool(left <= right)
+        if operator == ">":
+            return bool(left > right)
+        return bool(left >= right)
+    except TypeError:
+        message = f"comparison of {kind_name(left)} with {kind_name(right)} failed"
+        raise FilterError(message) from None
+
+
+def _is_ordered(value: Any) -> bool:
+    return isinstance(value, ORDERED) and not isinstance(value, bool)
+
+
+def kind_name(value: Any) -> str:
+    """What an author calls the type of a value."""
+    names: dict[type, str] = {
+        str: "text",
+        bool: "true or false",
+        dict: "an object",
+        list: "a list",
+        tuple: "a list",
+    }
+    if value is None:
+        return "nothing"
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        return "a number"
+    if isinstance(value, date):
+        return "a date"
+    return names.get(type(value), type(value).__name__)
+
+
+def contains(left: Any, right: Any) -> bool:
+    """`left contains right`: in a text, a list or the keys of a dict."""
+    if left is None or left is False or right is None or right is False:
+        return False
+    if isinstance(left, str):
+        return to_text(right) in left
+    if isinstance(left, (list, tuple)):
+        return any(equal(item, right) for item in left)
+    if isinstance(left, dict):
+        return isinstance(right, str) and right in left
+    if isinstance(left, range):
+        return isinstance(right, int) and right in left
+    return False
+
+
+# ---- collections ---------------------------------------------------------------------------------
+
+
+def loop_items(value: Any) -> list[Any] | tuple[Any, ...] | range:
+    """What a `for` goes over: a text is one item, a dict its pairs, other scalars nothing."""
+    if isinstance(value, (list, tuple, range)):
+        return value
+    if isinstance(value, dict):
+        return [[key, item] for key, item in value.items()]
+    if isinstance(value, str):
+        return [value] if value else []
+    return []
+
+
+def flat_items(value: Any) -> Iterator[Any]:
+    """The items an array filter sees: nested lists are flattened, anything else is one item, None is none."""
+    if value is None:
+        return iter(())
+    if isinstance(value, range):
+        return iter(value)
+    if isinstance(value, (list, tuple)):
+        return _flattened(value, 0)
+    return iter((value,))
+
+
+def _flattened(items: Iterable[Any], depth: int) -> Iterator[Any]:
+    if depth >= DEEPEST:
+        raise LimitReached("nesting", DEEPEST)
+    for item in items:
+        if isinstance(item, (list, tuple)):
+            yield from _flattened(item, depth + 1)
+        else:
+            yield item

@@ -1,0 +1,133 @@
+"""A readable text out of HTML, with its Liquid alive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.content.links import rewrite_html
+from core.content.liquid import SpanKind, spans
+from core.content.text import text_from_html
+from render_ext import TemplateSyntaxError, compile
+
+
+def shown(html: str, values: dict[str, Any] | None = None) -> str:
+    """What a recipient of the generated text reads."""
+    return compile(text_from_html(html), links=True).render(values or {})
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<h1>Big\n  news</h1><p>One&nbsp;two<br>three</p><p>4</p>", "Big news\n\nOne two\nthree\n\n4\n"),
+        ("a <b>b</b> <i>c</i>d", "a b cd\n"),
+        ("<div>a</div><div>b<div>c</div></div>d", "a\nb\nc\nd\n"),
+        ("<ul><li>a</li><li>b<ul><li>c</li></ul></li></ul>d", "* a\n* b\n  * c\n\nd\n"),
+        ("<ol><li>a<li>b</ol>", "1. a\n2. b\n"),
+        ("<ol><li><p>a</p></li><li><p>b</p></li></ol>", "1. a\n\n2. b\n"),
+        ("<table><tr><th>Item</th><th>Price</th></tr><tr><td>Tea</td><td>3</td></tr></table>",
+         "Item  Price\nTea  3\n"),
+        ("<table><tr><td><p>Left</p></td><td><p>Right</p></td></tr></table>", "Left\n\nRight\n"),
+        ("<p>a</p><hr><p>b</p>", "a\n\n--------------------\n\nb\n"),
+        ("<pre>a\n  b &lt;</pre>", "a\n  b <\n"),
+        ("x &copy; &#8364; &lt;b&gt; a&shy;b&zwnj;c", "x © € <b> abc\n"),
+        ("&#123;&#123; no &#125;} {&#37; no %}", "{{ no }} {% no %}\n"),
+        ('<img src="x" alt="Our &quot;logo&quot;"><img src="pixel">', 'Our "logo"\n'),
+        ("<a href='https://x.example/?a=1&amp;b=2'>Shop</a> now", "Shop <https://x.example/?a=1&b=2> now\n"),
+        ("<a href='https://x.example/'>https://x.example/</a>.", "https://x.example/.\n"),
+        ("<a href='https://x.example/'><img alt='Logo' src='x'></a>", "Logo <https://x.example/>\n"),
+        ("<a href='https://x.example/'><img src='x'></a>", "https://x.example/\n"),
+        ("<a href='https://x.example/'><p>Block</p></a><p>b</p>", "Block <https://x.example/>\n\nb\n"),
+        ("<a href='#top'>up</a> <a href='/x'>y</a> <a>z</a>", "up y z\n"),
+        ("<a href='mailto:a@b.example?subject=x'>write</a> <a href='mailto:a@b.example'>a@b.example</a>",
+         "write <a@b.example> a@b.example\n"),
+        ("<a href='https://a.example/'>one<a href='https://b.example/'>two</a>",
+         "one <https://a.example/>two <https://b.example/>\n"),
+        ("<head><title>t</title><style>p{}</style></head><script>s</script><body>b</body>", "b\n"),
+        ("<div style='color:red;Display : NONE'>no<div>no</div>no</div>yes", "yes\n"),
+        ("<span hidden>no</span><template>no</template>yes", "yes\n"),
+        ("<!-- no --><!--[if mso]><p>no</p><![endif]--><!--[if !mso]><!--><p>y</p><!--<![endif]-->", "y\n"),
+        ("", ""),
+        ("<p> \n </p><img src=x>", ""),
+    ],
+)  # fmt: skip
+def test_html_reads_well_as_text(html: str, text: str) -> None:
+    assert shown(html) == text
+
+
+def test_loops_and_conditions_keep_their_lines() -> None:
+    html = (
+        "<p>Hello {{ name }},</p><ul>{% for p in products %}<li><a href='https://x.example/{{ p.id }}'>"
+        "{{ p.name }}</a></li>{% endfor %}</ul>{% if vip %}<p>Thank you!</p>{% else %}"
+        "<p>Join us.</p>{% endif %}<p>Bye</p>"
+    )
+    rewritten = rewrite_html(html).source
+    products = [{"id": 1, "name": "Tea"}, {"id": 2, "name": "Cake"}]
+    text = shown(rewritten, {"name": "Zoë", "products": products, "vip": True})
+    assert text == (
+        "Hello Zoë,\n\n* Tea <https://x.example/1>\n* Cake <https://x.example/2>\n\nThank you!\n\nBye\n"
+    )
+    assert "Join us.\n\nBye" in shown(rewritten, {"name": "Zoë", "products": [], "vip": False})
+
+
+def test_numbers_of_a_list_are_not_counted_through_a_loop() -> None:
+    assert shown("<ol>{% for p in ps %}<li>{{ p }}</li>{% endfor %}</ol>", {"ps": ["a", "b"]}) == "* a\n* b\n"
+
+
+def test_assignments_survive_the_elements_that_are_dropped() -> None:
+    html = (
+        '<head><style>{% assign a = "x" %}</style></head><!-- {% assign b = "y" %} -->'
+        '<p {% assign c = "z" %}>{{ a }}{{ b }}{{ c }}</p>'
+    )
+    assert shown(html).strip() == "xyz"
+
+
+def test_a_tag_in_a_written_address_is_not_written_twice() -> None:
+    html = '<a href="https://x.example/?{% if a %}b={{ a }}{% endif %}">go</a>'
+    assert text_from_html(html).count("{% if a %}") == 1
+    assert shown(html, {"a": 1}) == "go <https://x.example/?b=1>\n"
+
+
+def test_where_liquid_chooses_the_address_the_text_chooses_too() -> None:
+    html = '<a {% if a %}href="https://a.example/"{% else %}href="https://b.example/"{% endif %}>go</a>'
+    rewritten = rewrite_html(html).source
+    assert shown(rewritten, {"a": True}) == "go <https://a.example/>\n"
+    assert shown(rewritten, {"a": False}) == "go <https://b.example/>\n"
+
+
+def test_system_addresses_and_tracked_links_are_carried_over() -> None:
+    html = '<a href="https://x.example/">Shop</a> <a href=" {% unsubscribe_url %} ">Unsubscribe</a>'
+    assert text_from_html(rewrite_html(html).source) == (
+        "Shop <{% link 1 %}https://x.example/{% endlink %}> Unsubscribe <{% unsubscribe_url %}>\n"
+    )
+
+
+FRAGMENTS = [
+    "<p>", "</p>", "<div>", "</div>", "<ul>", "<ol>", "<li>", "</li>", "</ol>", "<table>", "<tr>", "<td>",
+    "</table>", "<br>", "<style>", "</style>", "<head>", "</head>", "<a href='https://x.example/{{ a }}'>",
+    "</a>",
+    "<img alt='{{ a }}'>", "<pre>", "</pre>", "<!--", "-->", "<!--[if mso]>", "<![endif]-->",
+    "<span style='display:none'>", "</span>", "word", " ", "&nbsp;", "{", "&#123;", "{{ a }}", "{% if a %}",
+    "{% else %}", "{% endif %}", "{% for i in list %}", "{% endfor %}", "{{ i }}", "{% assign a = 'b' %}",
+    "<p class='{% if a %}x{% endif %}'>", "{% comment %}", "{% endcomment %}", "{% raw %}", "{% endraw %}",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join))
+def test_a_valid_template_makes_a_valid_text_with_the_same_blocks(html: str) -> None:
+    try:
+        compile(html, escape="html", links=True)
+    except TemplateSyntaxError:
+        return
+    text = text_from_html(html)
+    if text:
+        compile(text, links=True).render({"a": "x", "list": [1, 2]})
+        blocks = ("if", "else", "endif", "for", "endfor", "assign")
+        assert _tags(text, blocks) == _tags(html, blocks)
+
+
+def _tags(source: str, names: tuple[str, ...]) -> list[str]:
+    return [span.name for span in spans(source) if span.kind is SpanKind.TAG and span.name in names]

@@ -1,0 +1,170 @@
+"""What cannot be sent is told when it is written: every problem, each at its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from channels.email import EmailChannel
+from core.content.data import MAX_BYTES, MAX_DEPTH
+from core.content.errors import ContentInvalid, TemplateProblem
+from core.content.validate import check_content
+from tests.core.authors import PARTS
+
+MANIFEST = EmailChannel.manifest
+DATA = {
+    "products": [{"name": "Tea", "price": 3}, {"name": "Cake", "tags": ["new"]}],
+    "brand": {"city": "Ulm"},
+}
+
+
+def problems(parts: dict[str, Any], data: dict[str, Any] | None = None) -> list[Any]:
+    with pytest.raises(ContentInvalid) as caught:
+        check_content({**PARTS, **parts}, data or {}, MANIFEST)
+    return list(caught.value.problems)
+
+
+def test_good_content_passes() -> None:
+    html = (
+        "{% for p in products %}{{ p.name }} {{ p.price }} {{ p.tags.first }}{% endfor %}"
+        "{{ products.size }}{{ products.first.name }}{{ products[0].name }}{{ brand.city | upcase }}"
+        "{{ delivery.label }}{{ delivery.date | date: '%Y' }}{{ 'now' | date: '%Y' }}"
+        "{% assign x = profile.city %}{{ x }}{{ x.size }}"
+        '<a href="{% mirror_url %}">web</a>'
+    )
+    check_content({**PARTS, "html": html, "preheader": "{{ profile.gender }}"}, DATA, MANIFEST)
+
+
+@pytest.mark.parametrize(
+    ("source", "place", "hint"),
+    [
+        ("a\n {{ x | upcas }}", (2, 9), "upcase"),
+        ("{% unles a %}", (1, 4), "unless"),
+        ("{% if a %}", (1, 4), None),
+        ("{{ a", (1, 1), None),
+        ("{% include 'x' %}", (1, 4), None),
+    ],
+)
+def test_a_template_error_has_its_line_and_column(
+    source: str, place: tuple[int, int], hint: str | None
+) -> None:
+    (problem,) = problems({"html": source})
+    assert isinstance(problem, TemplateProblem)
+    assert problem.code == "TEMPLATE_SYNTAX"
+    assert (problem.line, problem.column) == place
+    assert problem.path == f"parts.html:{place[0]}:{place[1]}"
+    assert hint is None or hint in (problem.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("source", "told", "hint"),
+    [
+        ("{{ profile.frist_name }}", "no profile field 'frist_name'", "Did you mean 'profile.first_name'?"),
+        ("{{ first_name }}", "no 'first_name'", "Did you mean 'profile.first_name'?"),
+        ("{{ profile.age }}", "no profile field 'age'", None),
+        ("{{ profile }}", "as a whole", "Write one field"),
+        ("{% for f in profile %}{{ f }}{% endfor %}", "as a whole", None),
+        ("{% assign p = profile %}{{ p.city }}", "as a whole", None),
+        ("{{ profile[x] }}", "as a whole", None),
+        ("{{ delivery.lable }}", "no 'delivery.lable'", "delivery.label"),
+        ("{{ delivery }}", "no 'delivery'", None),
+        ("{{ prodcts.size }}", "no 'prodcts'", "Did you mean 'products'?"),
+        ("{{ brand.town }}", "'brand' has no 'town'", "There are city."),
+        ("{% for p in products %}{{ p.nmae }}{% endfor %}", "has no 'nmae'", "Did you mean 'name'?"),
+        ("{% if profile.vip %}x{% endif %}", "no profile field 'vip'", None),
+        (
+            '<a href="https://x.example/{{ profile.idd }}">',
+            "no profile field 'idd'",
+            "Did you mean 'profile.id'?",
+        ),
+    ],
+)
+def test_an_unknown_variable_is_told_with_a_suggestion(source: str, told: str, hint: str | None) -> None:
+    found = problems({"html": source}, DATA)
+    problem = next(one for one in found if told in one.message)
+    assert problem.code == "UNKNOWN_VARIABLE"
+    assert problem.path.startswith("parts.html:1:")
+    assert hint is None or hint in problem.hint
+
+
+def test_all_problems_come_at_once() -> None:
+    found = problems(
+        {
+            "subject": "{{ profile.x }}",
+            "html": '<a href="javascript:x">\n{% link 1 %}',
+            "footer": "x",
+            "from_address": " ",
+        },
+        {"profile": 1},
+    )
+    assert [(one.code, one.path) for one in found] == [
+        ("BAD_DATA_NAME", "data/profile"),
+        ("UNKNOWN_PART", "parts.footer"),
+        ("PART_MISSING", "parts.from_address"),
+        ("UNKNOWN_VARIABLE", "parts.subject:1:4"),
+        ("RESERVED_TAG", "parts.html:2:1"),
+    ]
+    (link,) = problems({"html": '<a href="javascript:x">'})
+    assert (link.code, link.path) == ("LINK_SCRIPT", "parts.html:1:10")
+
+
+def test_links_of_the_text_are_checked_too() -> None:
+    (problem,) = problems({"text": "Go to https://{{ profile.city }}.example/"})
+    assert (problem.code, problem.path) == ("LINK_NOT_LITERAL", "parts.text:1:7")
+
+
+def test_liquid_may_overlap_with_elements_but_not_with_an_address() -> None:
+    source = "{% if profile.city %}<style>{% endif %}</style>{% if profile.city %}<p>{% endif %}x</p>"
+    check_content({**PARTS, "html": source}, {}, MANIFEST)
+    source = '\n<a href="#{% if profile.city %}x">a</a>{% endif %}'
+    (problem,) = problems({"html": source})
+    assert problem.code == "TEXT_NOT_MADE"
+    check_content({**PARTS, "html": source, "text": "My own"}, {}, MANIFEST)
+
+
+@pytest.mark.parametrize(
+    ("parts", "code", "path"),
+    [
+        ({"subject": ""}, "PART_MISSING", "parts.subject"),
+        ({"html": " "}, "PART_MISSING", "parts.html"),
+        ({"html": "a\0b"}, "BAD_TEXT", "parts.html"),
+        ({"html": "\ud800"}, "BAD_TEXT", "parts.html"),
+        ({"html": "x" * 1_000_001}, "PART_TOO_LARGE", "parts.html"),
+        ({"subjekt": "x"}, "UNKNOWN_PART", "parts.subjekt"),
+    ],
+)
+def test_parts_fit_the_channel(parts: dict[str, Any], code: str, path: str) -> None:
+    (problem,) = problems(parts)
+    assert (problem.code, problem.path) == (code, path)
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "path"),
+    [
+        ({"a b": 1}, "BAD_DATA_NAME", "data/a b"),
+        ({"delivery": {}}, "BAD_DATA_NAME", "data/delivery"),
+        ({"a": [{"b/c": "x\0"}]}, "BAD_DATA", "data/a/0/b~1c"),
+        ({"a": {"k\0": 1}}, "BAD_DATA", "data/a"),
+        ({"a": 2**53 + 1}, "BAD_DATA", "data/a"),
+        ({"a": float("nan")}, "BAD_DATA", "data/a"),
+        ({"a": float("inf")}, "BAD_DATA", "data/a"),
+        ({"a": {1, 2}}, "BAD_DATA", "data/a"),
+        ({"a": nested(MAX_DEPTH)}, "DATA_TOO_DEEP", "data/a" + "/0" * MAX_DEPTH),
+        ({"a": "x" * MAX_BYTES}, "DATA_TOO_LARGE", "data"),
+    ],
+)
+def test_data_is_bounded_json(data: dict[str, Any], code: str, path: str) -> None:
+    (problem,) = problems({}, data)
+    assert (problem.code, problem.path) == (code, path)
+
+
+def test_data_up_to_the_bounds_passes() -> None:
+    check_content(PARTS, {"a": nested(MAX_DEPTH - 1), "b": 2**53, "c": None, "d": True, "e": 0.5}, MANIFEST)

@@ -1,0 +1,163 @@
+"""Preparation: one row per targeted person, one reason per exclusion, nothing sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from channels.contract import FailureReason
+from core.access import SYSTEM
+from core.db import Connection
+from core.delivery import lifecycle, prepare, reading
+from core.delivery.engine import Engine
+from core.delivery.records import DeliveryState, LedgerState
+from core.delivery.store import runs
+from core.runtime import Runtime
+from tests.core.delivery.people import (
+    Times,
+    add_people,
+    add_person,
+    check_equation,
+    confirmed,
+    new_delivery,
+    outcome_of,
+    prepared,
+)
+
+EXCLUDED = LedgerState.EXCLUDED
+
+
+async def test_each_exclusion_has_its_one_reason(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    # Given people of every kind
+    fine = await add_person(db, "Ana@mail.example", first_name="Ana", gender=2)
+    nowhere = await add_person(db, None)
+    left_email = await add_person(db, "left@mail.example", opt_out_email=True)
+    left_all = await add_person(db, "gone@mail.example", opt_out=True)
+    bounced = await add_person(db, "bounced@mail.example")
+    both = await add_person(db, "both@mail.example", opt_out=True)
+    first = await add_person(db, "same@mail.example")
+    second = await add_person(db, "Same@mail.example")
+    outside = await add_person(db, "out@mail.example", country="FR")
+    for address, status in (("bounced", "quarantine"), ("both", "denylisted"), ("ana", "erroneous")):
+        await db.execute(
+            "INSERT INTO quarantine (address_kind, address_key, status) VALUES ('email', $1, $2)",
+            f"{address}@mail.example", status,
+        )  # fmt: skip
+    delivery_id = await new_delivery(runtime, db, audience="not country = 'FR'")
+
+    # When the delivery is prepared
+    counts = await prepared(engine, runtime, db, delivery_id)
+
+    # Then everybody targeted has a row with one reason, and the sum is right
+    assert await outcome_of(db, delivery_id, fine) == (LedgerState.PENDING, FailureReason.NOT_DEFINED)
+    assert await outcome_of(db, delivery_id, nowhere) == (EXCLUDED, FailureReason.ADDRESS_NOT_SPECIFIED)
+    assert await outcome_of(db, delivery_id, left_email) == (EXCLUDED, FailureReason.DENYLISTED_ADDRESS)
+    assert await outcome_of(db, delivery_id, left_all) == (EXCLUDED, FailureReason.DENYLISTED_ADDRESS)
+    assert await outcome_of(db, delivery_id, bounced) == (EXCLUDED, FailureReason.QUARANTINED_ADDRESS)
+    assert await outcome_of(db, delivery_id, both) == (EXCLUDED, FailureReason.DENYLISTED_ADDRESS)
+    assert await outcome_of(db, delivery_id, first) == (LedgerState.PENDING, FailureReason.NOT_DEFINED)
+    assert await outcome_of(db, delivery_id, second) == (EXCLUDED, FailureReason.DUPLICATE)
+    assert await reading.find_row(db, delivery_id, outside) is None
+    assert (counts.targeted, counts.excluded, counts.pending) == (8, 6, 2)
+    await check_equation(db, delivery_id)
+
+    # And the row carries what the program needs, frozen
+    row = await reading.find_row(db, delivery_id, fine)
+    assert row is not None
+    assert row.values == {"first_name": "Ana"}
+    assert row.address == "Ana@mail.example"
+
+
+async def test_the_keeper_of_a_shared_address_is_somebody_who_gets_the_message(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    # Given an address whose oldest owner opted out
+    left = await add_person(db, "same@mail.example", opt_out=True)
+    stays = await add_person(db, "same@mail.example")
+    delivery_id = await new_delivery(runtime, db)
+    await prepared(engine, runtime, db, delivery_id)
+    assert await outcome_of(db, delivery_id, left) == (EXCLUDED, FailureReason.DENYLISTED_ADDRESS)
+    assert await outcome_of(db, delivery_id, stays) == (LedgerState.PENDING, FailureReason.NOT_DEFINED)
+
+
+async def test_preparing_again_forgets_the_first_time(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    await add_people(db, 30)
+    delivery_id = await new_delivery(runtime, db)
+    await prepared(engine, runtime, db, delivery_id)
+    await db.execute("UPDATE profile SET opt_out = true WHERE id <= 10")
+    counts = await prepared(engine, runtime, db, delivery_id)
+    assert (counts.targeted, counts.excluded, counts.pending) == (30, 10, 20)
+    await check_equation(db, delivery_id)
+
+
+async def test_a_preparation_goes_on_where_a_crash_left_it(
+    engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a preparation that died after its first ranges
+    monkeypatch.setattr(prepare, "RANGE", 10)
+    await add_people(db, 45)
+    delivery_id = await new_delivery(runtime, db)
+    async with db.transaction():
+        await lifecycle.prepare(db, SYSTEM, delivery_id, runtime.clock())
+    plan = await engine.preparation._lay_out(delivery_id)
+    assert plan is not None
+    assert await engine.preparation._write_range(plan, 0, 10)
+    assert await engine.preparation._write_range(plan, 10, 20)
+
+    # When another worker takes it up, and the dead one wakes
+    await engine.preparation.run(delivery_id)
+    assert not await engine.preparation._write_range(plan, 20, 30)
+
+    # Then every person is in it once
+    run = await lifecycle.get_run(db, delivery_id)
+    assert run.state is DeliveryState.READY
+    assert (await reading.counts(db, delivery_id)).targeted == 45
+    await check_equation(db, delivery_id)
+
+
+async def test_a_stopped_preparation_writes_no_more(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    await add_people(db, 20)
+    delivery_id = await new_delivery(runtime, db)
+    async with db.transaction():
+        await lifecycle.prepare(db, SYSTEM, delivery_id, runtime.clock())
+    plan = await engine.preparation._lay_out(delivery_id)
+    assert plan is not None
+    async with db.transaction():
+        await lifecycle.stop_preparation(db, SYSTEM, delivery_id, runtime.clock())
+    assert not await engine.preparation._write_range(plan, 0, 20)
+    assert (await lifecycle.get_run(db, delivery_id)).state is DeliveryState.EDITION
+    assert (await reading.counts(db, delivery_id)).targeted == 0
+
+
+async def test_a_content_that_cannot_be_compiled_any_more_fails_the_preparation_with_its_place(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    delivery_id = await new_delivery(runtime, db)
+    await db.execute("UPDATE content SET parts = jsonb_set(parts, '{html}', '\"<p>{{ profile.first_name | nope }}</p>\"')")
+    async with db.transaction():
+        await lifecycle.prepare(db, SYSTEM, delivery_id, runtime.clock())
+    await engine.preparation.run(delivery_id)
+    run = await lifecycle.get_run(db, delivery_id)
+    assert run.state is DeliveryState.PREPARATION_ERROR
+    assert run.error is not None
+    assert "nope" in run.error["message"]
+    log = await runs.list_log(db, delivery_id, None, 50)
+    assert log[-1].level.value == "error"
+
+
+async def test_confirm_before_prepare_and_on_stale_versions_is_refused(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    from core.errors import IllegalMove, Stale
+
+    await add_people(db, 3)
+    delivery_id = await new_delivery(runtime, db)
+    with pytest.raises(IllegalMove, match="EDITION"):
+        await confirmed(db, runtime, delivery_id)
+    await prepared(engine, runtime, db, delivery_id)
+    await db.execute("UPDATE content SET version = version + 1")
+    with pytest.raises(Stale, match="the content changed"):
+        await confirmed(db, runtime, delivery_id)
+    assert (await lifecycle.get_run(db, delivery_id)).state is DeliveryState.READY
+    await prepared(engine, runtime, db, delivery_id)
+    await confirmed(db, runtime, delivery_id)
+    assert (await lifecycle.get_run(db, delivery_id)).state is DeliveryState.START_PENDING

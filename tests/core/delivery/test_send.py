@@ -1,0 +1,267 @@
+"""Sending over the memory channel: every pending row once, every end recorded, the account and the person respected."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from channels.contract import FailureReason
+from channels.memory.stores import store
+from core.access import SYSTEM
+from core.db import Connection
+from core.delivery import ending, jobs, lifecycle, reading
+from core.delivery.engine import Engine
+from core.delivery.records import DeliveryState, LedgerState
+from core.outbox import take
+from core.planning import channel_accounts
+from core.runtime import Runtime
+from tests.core.delivery.people import (
+    Times,
+    add_people,
+    check_equation,
+    confirmed,
+    new_delivery,
+    outcome_of,
+    prepared,
+)
+
+
+async def _started(
+    engine: Engine, runtime: Runtime, db: Connection, name: str, people: int = 120, **config: object
+) -> int:
+    await add_people(db, people)
+    delivery_id = await new_delivery(runtime, db, name=name, config=dict(config))
+    await prepared(engine, runtime, db, delivery_id)
+    await confirmed(db, runtime, delivery_id)
+    assert await ending.start(runtime.pool, delivery_id, runtime.clock())
+    return delivery_id
+
+
+async def _first_message(name: str, sending: asyncio.Task[None]) -> None:
+    while not store(name).messages:
+        assert not sending.done(), sending
+        await asyncio.sleep(0.01)
+
+
+async def _state(db: Connection, delivery_id: int) -> DeliveryState:
+    return (await lifecycle.get_run(db, delivery_id)).state
+
+
+async def test_a_confirmed_delivery_reaches_everybody_once_and_finishes(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "everybody")
+    await engine.sending.run(delivery_id)
+    kept = store("everybody").messages
+    assert sorted(message.identity.recipient_id for message in kept) == list(range(1, 121))
+    assert json.loads(kept[0].body)["html"] == f"<p>Hello Name{kept[0].identity.recipient_id}</p>"
+    counts = await reading.counts(db, delivery_id)
+    assert (counts.accepted, counts.pending, counts.sent) == (120, 0, 120)
+    assert await _state(db, delivery_id) is DeliveryState.FINISHED
+    await check_equation(db, delivery_id)
+
+
+async def test_somebody_who_leaves_after_prepare_gets_nothing(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "leaver", people=3)
+    await db.execute("UPDATE profile SET opt_out = true WHERE id = 2")
+    await engine.sending.run(delivery_id)
+    assert sorted(message.identity.recipient_id for message in store("leaver").messages) == [1, 3]
+    assert await outcome_of(db, delivery_id, 2) == (LedgerState.WITHDRAWN, FailureReason.DENYLISTED_ADDRESS)
+    explanation = await reading.explain(db, delivery_id, 2)
+    assert explanation.summary == "Withdrawn before it was sent: the person opted out."
+    await check_equation(db, delivery_id)
+
+
+async def test_a_transient_failure_is_tried_again_later_and_a_refusal_is_final(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    delivery_id = await _started(
+        engine, runtime, db, "mixed", people=4, outcomes="accepted,transient,content_rejected,unknown"
+    )
+    await engine.sending.run(delivery_id)
+    counts = await reading.counts(db, delivery_id)
+    assert (counts.accepted, counts.pending, counts.failed, counts.unknown) == (1, 1, 1, 1)
+    assert await _state(db, delivery_id) is DeliveryState.STARTED
+    await check_equation(db, delivery_id)
+
+    # Not before its time …
+    await engine.sending.run(delivery_id)
+    assert (await reading.counts(db, delivery_id)).pending == 1
+    # … but then: the next outcome of the cycle accepts it
+    times.move(seconds=61)
+    await engine.sending.run(delivery_id)
+    counts = await reading.counts(db, delivery_id)
+    assert (counts.accepted, counts.pending) == (2, 0)
+    assert await _state(db, delivery_id) is DeliveryState.FINISHED
+    await check_equation(db, delivery_id)
+
+
+async def test_what_is_left_after_the_duration_expires(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "late", people=5, outcomes="transient")
+    await engine.sending.run(delivery_id)
+    times.move(days=4)
+    await engine.sending.run(delivery_id)
+    await ending.end_if_done(runtime.pool, delivery_id, times())
+    counts = await reading.counts(db, delivery_id)
+    assert (counts.expired, counts.pending) == (5, 0)
+    assert await _state(db, delivery_id) is DeliveryState.FINISHED
+    await check_equation(db, delivery_id)
+
+
+async def test_pause_takes_claims_back_and_resume_goes_on(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "pause", people=400, delay=0.02)
+    sending = asyncio.create_task(engine.sending.run(delivery_id))
+    await _first_message("pause", sending)
+    async with db.transaction():
+        await lifecycle.pause(db, SYSTEM, delivery_id, runtime.clock())
+    await sending
+    counts = await reading.counts(db, delivery_id)
+    assert 0 < counts.accepted < 400
+    assert counts.unknown == 0
+    assert await db.fetchval("SELECT count(*) FROM ledger WHERE state IN (2, 3)") == 0
+    assert counts.accepted == len(store("pause").messages)
+    await check_equation(db, delivery_id)
+
+    async with db.transaction():
+        await lifecycle.resume(db, SYSTEM, delivery_id, runtime.clock())
+    await engine.sending.run(delivery_id)
+    assert len({message.identity for message in store("pause").messages}) == 400
+    assert len(store("pause").messages) == 400
+    assert await _state(db, delivery_id) is DeliveryState.FINISHED
+    await check_equation(db, delivery_id)
+
+
+async def test_stop_cancels_the_rest_for_good(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    delivery_id = await _started(engine, runtime, db, "stop", people=400, delay=0.02)
+    sending = asyncio.create_task(engine.sending.run(delivery_id))
+    await _first_message("stop", sending)
+    async with db.transaction():
+        await lifecycle.stop(db, SYSTEM, delivery_id, runtime.clock())
+    await sending
+    await ending.end_if_done(runtime.pool, delivery_id, runtime.clock())
+    counts = await reading.counts(db, delivery_id)
+    assert counts.cancelled == 400 - len(store("stop").messages) > 0
+    assert (counts.pending, counts.unknown) == (0, 0)
+    assert await _state(db, delivery_id) is DeliveryState.CANCELLED
+    await check_equation(db, delivery_id)
+
+
+async def test_a_process_that_must_end_leaves_nothing_claimed_or_in_doubt(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "ending", people=400, delay=0.02)
+    sending = asyncio.create_task(engine.sending.run(delivery_id))
+    await _first_message("ending", sending)
+    runtime.stopping.set()
+    await asyncio.wait_for(sending, 10)
+    counts = await reading.counts(db, delivery_id)
+    assert counts.unknown == 0
+    assert await db.fetchval("SELECT count(*) FROM ledger WHERE state IN (2, 3)") == 0
+    assert await db.fetchval("SELECT count(*) FROM lease WHERE ended_at IS NULL") == 0
+    assert counts.accepted + counts.pending == 400
+    await check_equation(db, delivery_id)
+
+
+async def test_too_many_invalid_addresses_pause_the_delivery_and_quarantine_the_addresses(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    delivery_id = await _started(
+        engine, runtime, db, "invalid", people=1500, outcomes="accepted,accepted,accepted,invalid_address"
+    )
+    await engine.sending.run(delivery_id)
+    run = await lifecycle.get_run(db, delivery_id)
+    counts = await reading.counts(db, delivery_id)
+    assert run.state is DeliveryState.PAUSED
+    assert run.pause_reason is not None
+    assert "do not exist" in run.pause_reason
+    assert counts.pending > 0
+    assert await db.fetchval("SELECT count(*) FROM quarantine WHERE status = 'quarantine'") == counts.failed > 50
+    await check_equation(db, delivery_id)
+
+
+async def test_an_account_error_pauses_the_account_and_uses_up_no_attempt(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "broken", people=10, outcomes="account_error")
+    await engine.sending.run(delivery_id)
+    account_id = await db.fetchval("SELECT channel_account_id FROM delivery WHERE id = $1", delivery_id)
+    account = await channel_accounts.get_account(db, account_id)
+    assert account.paused_at is not None
+    assert (await reading.counts(db, delivery_id)).pending == 10
+    assert await db.fetchval("SELECT max(attempt) FROM ledger") == 0
+
+
+async def test_a_provider_that_is_down_opens_the_breaker(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "down", people=10, outcomes="provider_down")
+    await engine.sending.run(delivery_id)
+    account_id = await db.fetchval("SELECT channel_account_id FROM delivery WHERE id = $1", delivery_id)
+    account = await channel_accounts.get_account(db, account_id)
+    assert account.paused_at is None
+    assert account.retry_at is not None
+    assert account.retry_at > times()
+    assert (await reading.counts(db, delivery_id)).pending == 10
+
+
+async def test_a_value_that_cannot_be_rendered_fails_that_person_alone(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    await add_people(db, 5)
+    html = "<p>{% for n in (1..profile.external_id) %}{{ profile.first_name }}{% endfor %}</p>"
+    await db.execute("UPDATE profile SET external_id = CASE WHEN id = 3 THEN '999999999' ELSE id::text END")
+    delivery_id = await new_delivery(runtime, db, name="render", html=html)
+    await prepared(engine, runtime, db, delivery_id)
+    await confirmed(db, runtime, delivery_id)
+    await ending.start(runtime.pool, delivery_id, runtime.clock())
+    await engine.sending.run(delivery_id)
+    assert await outcome_of(db, delivery_id, 3) == (LedgerState.FAILED, FailureReason.RENDERING_FAILED)
+    counts = await reading.counts(db, delivery_id)
+    assert (counts.accepted, counts.failed, counts.sent) == (4, 1, 4)
+    await check_equation(db, delivery_id)
+
+
+async def test_start_waits_for_the_contact_date_and_refuses_what_changed(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    await add_people(db, 3)
+    delivery_id = await new_delivery(runtime, db, name="later")
+    await db.execute("UPDATE delivery SET contact_at = $1", times.now.replace(hour=18))
+    await prepared(engine, runtime, db, delivery_id)
+    await confirmed(db, runtime, delivery_id)
+    assert not await ending.start(runtime.pool, delivery_id, times())
+    await db.execute("UPDATE audience SET version = version + 1")
+    times.move(hours=10)
+    assert not await ending.start(runtime.pool, delivery_id, times())
+    assert await _state(db, delivery_id) is DeliveryState.EDITION
+    assert not store("later").messages
+
+
+async def test_the_sweep_finds_work_that_no_message_announced(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "swept", people=3)
+    async with db.transaction():
+        await take(db, 1000)  # the broker lost everything
+    await jobs.sweep(runtime)
+    async with db.transaction():
+        found = [(one.topic, one.ids) for one in await take(db, 1000)]
+    assert found == [("delivery.resumed", {"delivery_id": delivery_id})]
+
+
+@pytest.mark.parametrize("moves", [1, 2])
+async def test_two_processes_share_a_delivery(
+    engine: Engine, runtime: Runtime, db: Connection, moves: int
+) -> None:
+    delivery_id = await _started(engine, runtime, db, f"shared{moves}", people=300)
+    await asyncio.gather(*(engine.sending.run(delivery_id) for _ in range(moves)))
+    assert len(store(f"shared{moves}").messages) == 300
+    assert (await reading.counts(db, delivery_id)).accepted == 300

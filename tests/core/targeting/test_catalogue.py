@@ -1,0 +1,68 @@
+"""The catalogue says of the database what the database says of itself."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from core.db import Connection
+from core.targeting.catalogue import CATALOGUE, Derived, Kind
+from core.targeting.language import NAME, RESERVED
+
+COLUMN_TYPES = {
+    Kind.TEXT: {"text", "character varying"},
+    Kind.INTEGER: {"smallint", "integer", "bigint"},
+    Kind.DECIMAL: {"numeric", "double precision"},
+    Kind.BOOLEAN: {"boolean"},
+    Kind.DATE: {"date"},
+    Kind.INSTANT: {"timestamp with time zone"},
+    Kind.ENUMERATION: {"smallint"},
+}
+
+
+async def test_every_field_has_its_column(conn: Connection) -> None:
+    for entity in CATALOGUE.entities.values():
+        rows = await conn.fetch(
+            """
+            SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_name = $1
+            """,
+            entity.table,
+        )
+        columns = {row["column_name"]: (row["data_type"], row["is_nullable"] == "YES") for row in rows}
+        assert entity.key in columns
+        for field in entity.fields.values():
+            data_type, nullable = columns[field.column]
+            expected = {"date"} if field.derived is Derived.AGE else COLUMN_TYPES[field.kind]
+            assert data_type in expected, field.name
+            assert nullable == field.nullable, field.name
+
+
+async def test_every_column_of_a_profile_can_be_asked_about(conn: Connection) -> None:
+    rows = await conn.fetch("SELECT column_name FROM information_schema.columns WHERE table_name = 'profile'")
+    asked = {field.column for field in CATALOGUE.entities["profile"].fields.values()}
+
+    # the address as typed answers through its key; the id of an opt-in is no business of a question
+    assert {row["column_name"] for row in rows} - asked == {"email", "opt_in_id"}
+
+
+async def test_the_codes_of_an_enumeration_are_those_the_database_takes(conn: Connection) -> None:
+    for field in CATALOGUE.entities["profile"].fields.values():
+        if field.kind is not Kind.ENUMERATION:
+            continue
+        taken = []
+        for code in range(-1, 10):
+            try:
+                async with conn.transaction():
+                    await conn.execute(f"INSERT INTO profile ({field.column}) VALUES ($1)", code)
+                taken.append(code)
+            except asyncpg.CheckViolationError:
+                pass
+        assert taken == sorted(field.values.values()), field.name
+
+
+def test_every_name_can_be_written() -> None:
+    for entity in CATALOGUE.entities.values():
+        for name, field in entity.fields.items():
+            assert field.name == name
+            assert NAME.fullmatch(name)
+            assert name not in RESERVED
+            assert field.label

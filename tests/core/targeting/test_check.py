@@ -1,0 +1,172 @@
+"""What means nothing is refused: where, what was found, what was expected, what to write instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.targeting.check import check
+from core.targeting.errors import ExpressionError
+from core.targeting.json_form import parse_json
+from core.targeting.language import (
+    MAX_DEPTH,
+    MAX_LIST_VALUES,
+    MAX_NODES,
+    MAX_VALUES,
+    Expression,
+    Field,
+    Literal,
+    Not,
+    Operation,
+    Operator,
+)
+from core.targeting.parse import parse_text
+
+GOOD = [
+    "true",
+    "opt_out",
+    "not opt_out_email",
+    "opt_out = true",
+    "opt_out != opt_out_email",
+    "gender = 'female'",
+    "'female' = gender",
+    "gender in ('female', 'unknown')",
+    "gender != gender",
+    "age = 30.5",
+    "latitude = 30",
+    "latitude between 1 and 2.5",
+    "id in (1, 2.5)",
+    "birth_date = created_at",
+    "created_at >= 2024-01-01",
+    "created_at in (today, now, 2024-01-01T00:00)",
+    "today - 18 years >= birth_date",
+    "city = first_name",
+    "city contains 'x'",
+    "city is_null",
+    "gender is_null",
+    "month(birth_date) = month(today)",
+    "year(created_at) = 2024",
+    "length(city) > 3",
+    "length('abc') = 3",
+    "1 = 1",
+]
+
+
+@pytest.mark.parametrize("source", GOOD)
+def test_what_means_something_passes(source: str) -> None:
+    expression = parse_text(source)
+
+    assert check(expression).expression is expression
+
+
+def test_a_checked_expression_knows_what_it_reads() -> None:
+    checked = check(
+        parse_text("country = 'FR' and (age > 3 or not month(birth_date) = 2) and country is_null")
+    )
+
+    assert checked.reads == {"country", "age", "birth_date"}
+    assert checked.entity.name == "profile"
+
+
+MISTAKES: list[tuple[str, str, int, str, str | None]] = [
+    # source, code, column, what was found, the suggestion
+    ("contry = 'FR'", "UNKNOWN_FIELD", 1, "'contry'", "country"),
+    ("Country = 'FR'", "UNKNOWN_FIELD", 1, "'Country'", "country"),
+    ("xyzzy = 'FR'", "UNKNOWN_FIELD", 1, "'xyzzy'", None),
+    ("country = FR", "UNKNOWN_FIELD", 11, "'FR'", "'FR' in quotes"),
+    ("gender = female", "UNKNOWN_FIELD", 10, "'female'", "'female' in quotes"),
+    ("purchases.amount > 3", "UNKNOWN_FIELD", 1, "'purchases.amount'", None),
+    ("age > '3'", "WRONG_TYPE", 7, "'3'", "3 without quotes"),
+    ("age > 'three'", "WRONG_TYPE", 7, "'three'", None),
+    ("birth_date > '1980-01-01'", "WRONG_TYPE", 14, "'1980-01-01'", "1980-01-01 without quotes"),
+    ("created_at > 3", "WRONG_TYPE", 14, "an integer", None),
+    ("zip_code = 75001", "WRONG_TYPE", 12, "an integer", "'75001'"),
+    ("zip_code in ('1', 75001)", "WRONG_TYPE", 19, "an integer", "'75001'"),
+    ("zip_code between '1' and 2.5", "WRONG_TYPE", 26, "a decimal", "'2.5'"),
+    ("opt_out = 1", "WRONG_TYPE", 11, "an integer", "true"),
+    ("opt_out = 'no'", "WRONG_TYPE", 11, "'no'", "false"),
+    ("country", "WRONG_TYPE", 1, "a text alone", None),
+    ("opt_out and 3", "WRONG_TYPE", 13, "an integer alone", None),
+    ("opt_out > true", "WRONG_TYPE", 9, ">", None),
+    ("gender < 'male'", "WRONG_TYPE", 8, "<", None),
+    ("'male' < gender", "WRONG_TYPE", 10, "<", None),
+    ("gender contains 'm'", "WRONG_TYPE", 8, "contains", None),
+    ("age contains '1'", "WRONG_TYPE", 5, "contains", None),
+    ("opt_out in (true)", "WRONG_TYPE", 9, "in", None),
+    ("gender = 'femal'", "BAD_VALUE", 10, "'femal'", "female"),
+    ("'femal' = gender", "BAD_VALUE", 1, "'femal'", "female"),
+    ("gender in ('male', 'Female')", "BAD_VALUE", 20, "'Female'", "female"),
+    ("gender = 1", "WRONG_TYPE", 10, "an integer", None),
+    ("gender = email_format", "WRONG_TYPE", 10, "an enumeration", None),
+    ("gender = city", "WRONG_TYPE", 10, "a text", None),
+    ("first_name contains last_name", "WRONG_TYPE", 21, "a field", None),
+    ("age in (1, id)", "WRONG_TYPE", 12, "a field", None),
+    ("age in (1, length(city))", "WRONG_TYPE", 12, "a function", None),
+    ("mnth(birth_date) = 3", "UNKNOWN_FUNCTION", 1, "'mnth'", "month"),
+    ("month(city) = 3", "WRONG_TYPE", 7, "a text", None),
+    ("month(month(birth_date)) = 3", "WRONG_TYPE", 7, "an integer", None),
+    ("month() = 3", "EXPRESSION_SYNTAX", 1, "0", None),
+    ("month(today, now) = 3", "EXPRESSION_SYNTAX", 1, "2", None),
+    ("birth_date > today - 3 hours", "WRONG_TYPE", 14, "hours", "now"),
+    ("created_at > now - 1001 years", "EXPRESSION_TOO_LARGE", 14, "a longer time", None),
+    ("created_at > now - 900 years + 200000 days", "EXPRESSION_TOO_LARGE", 14, "a longer time", None),
+    ("created_at > now + 999999999 hours", "EXPRESSION_TOO_LARGE", 14, "a longer time", None),
+]
+
+
+@pytest.mark.parametrize(("source", "code", "column", "found", "suggestion"), MISTAKES)
+def test_a_mistake_is_placed_and_explained(
+    source: str, code: str, column: int, found: str, suggestion: str | None
+) -> None:
+    expression = parse_text(source)
+
+    with pytest.raises(ExpressionError) as caught:
+        check(expression)
+
+    error = caught.value
+    assert (error.code, error.found, error.suggestion) == (code, found, suggestion)
+    assert error.path == f"line 1, column {column}"
+    assert error.expected
+
+
+def test_in_json_the_place_is_a_pointer() -> None:
+    tree = {"and": [{"field": "opt_out"}, {"not": {"operator": ">", "operands": [{"field": "age"}, "x"]}}]}
+
+    with pytest.raises(ExpressionError) as caught:
+        check(parse_json(tree))
+
+    assert caught.value.path == "/and/1/not/operands/1"
+    assert caught.value.message == "an integer cannot be compared with a text"
+    assert caught.value.hint == "Expected an integer."
+
+
+def test_an_unknown_value_is_answered_with_those_there_are() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        check(parse_text("email_format = 'pdf'"))
+
+    assert caught.value.hint == "Expected one of 'unknown', 'text', 'html'."
+
+
+def refusal(source: str) -> str:
+    with pytest.raises(ExpressionError) as caught:
+        check(parse_text(source))
+    assert caught.value.code == "EXPRESSION_TOO_LARGE"
+    return caught.value.message
+
+
+def test_sizes_are_bounded() -> None:
+    assert refusal("age in (" + ", ".join(["1"] * (MAX_VALUES + 1)) + ")") == "the list has too many values"
+    long = "age in (" + ", ".join(["1"] * MAX_VALUES) + ")"
+    lists = " and ".join([long] * (MAX_LIST_VALUES // MAX_VALUES))
+    assert check(parse_text(lists)).reads == {"age"}
+    assert refusal(lists + " and age in (1)") == "the lists have too many values"
+
+    assert refusal(" or ".join(["age = 1"] * (MAX_NODES // 3 + 1))) == "the expression has too many parts"
+    assert refusal("not " * (MAX_DEPTH + 1) + "opt_out") == "the expression is nested too deeply"
+    assert check(parse_text("not " * (MAX_DEPTH - 1) + "opt_out"))
+
+
+def test_a_tree_built_by_hand_is_checked_alike() -> None:
+    tree = Not(Operation(Operator.EQUAL, (Field(("city",)), Literal(3))))
+
+    with pytest.raises(ExpressionError):
+        check(Expression(root=tree, text=""))

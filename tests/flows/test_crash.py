@@ -1,0 +1,260 @@
+"""Promise 1: after `kill -9` of any process at any moment none is lost, none is doubled, few are in doubt, and work goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from api.cli.sink import read_sink
+from core.access import SYSTEM
+from core.delivery import lifecycle, reading
+from core.delivery.records import DeliveryState, LedgerCounts, LedgerState
+from core.delivery.store import ledger
+from loadtests.campaign import fill_profiles, make_delivery, page
+from tests.flows.house import House, connect, free_port, house, until
+
+MESSAGES = int(os.environ.get("CRASH_MESSAGES", "20000"))
+CONNECTIONS = 20
+RESUME_SECONDS = 15
+
+
+@asynccontextmanager
+async def recording_sink(folder: Path, delay: float = 0.0) -> AsyncIterator[int]:
+    """The recording SMTP server as a process of its own, which no kill of the house touches."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "api.cli.sink", "--port", str(port), "--directory", str(folder), "--delay", str(delay)],
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    try:
+        await _listening(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+async def _listening(port: int) -> None:
+    for _ in range(200):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        except OSError:
+            await asyncio.sleep(0.05)
+    raise AssertionError("the sink does not listen")
+
+
+async def started_delivery(made: House, sink_port: int, messages: int, **options: object) -> int:
+    """A delivery to so many recipients, prepared, confirmed and being sent."""
+    conn = await made.connect()
+    await fill_profiles(conn, messages)
+    config = {"host": "127.0.0.1", "port": sink_port, "security": "none", "connections": CONNECTIONS, **options}
+    delivery_id = await make_delivery(
+        made.settings, conn, "crash", channel="email", config=config, html=page(2000, 3), audience="id > 0"
+    )
+    async with conn.transaction():
+        await lifecycle.prepare(conn, SYSTEM, delivery_id, datetime.now(UTC))
+    await state_of(made, delivery_id, {DeliveryState.READY}, 60)
+    async with conn.transaction():
+        await lifecycle.confirm(conn, SYSTEM, delivery_id, datetime.now(UTC))
+    await conn.close()
+    return delivery_id
+
+
+async def state_of(made: House, delivery_id: int, states: set[DeliveryState], seconds: float) -> None:
+    """Wait until the delivery is in one of the states; the database may be away in between."""
+    deadline = time.monotonic() + seconds
+    while True:
+        conn = await made.connect()
+        try:
+            run = await lifecycle.get_run(conn, delivery_id)
+        finally:
+            await conn.close()
+        if run.state in states:
+            return
+        assert time.monotonic() < deadline, f"still {run.state.name} after {seconds} s"
+        await asyncio.sleep(0.2)
+
+
+async def counts_of(made: House, delivery_id: int) -> LedgerCounts:
+    """The equation's columns now."""
+    conn = await made.connect()
+    try:
+        return await reading.counts(conn, delivery_id)
+    finally:
+        await conn.close()
+
+
+async def progress(made: House, delivery_id: int, more: int, seconds: float) -> None:
+    """Wait until `more` further messages were accepted, or none is left to send."""
+    before = (await counts_of(made, delivery_id)).accepted
+    deadline = time.monotonic() + seconds
+    while True:
+        now = await counts_of(made, delivery_id)
+        if now.accepted >= before + more or now.pending == 0:
+            return
+        assert time.monotonic() < deadline, f"no progress within {seconds} s: {now}"
+        await asyncio.sleep(0.1)
+
+
+def _kill(made: House, pattern: str) -> None:
+    victims = made.find(pattern)
+    assert victims, f"no process matches {pattern!r}"
+    os.kill(victims[0].pid, signal.SIGKILL)
+
+
+def _worker_master(made: House) -> None:
+    _kill(made, r"api\.cli\.main worker|clarion worker")
+
+
+def _worker_child(made: House) -> None:
+    _kill(made, r"core\.workers\.process")
+
+
+def _relay(made: House) -> None:
+    _kill(made, r"core\.workers\.relay")
+
+
+def _api(made: House) -> None:
+    _kill(made, r"api\.server")
+
+
+def _postgres(made: House) -> None:
+    _kill(made, r"postgres.* -D ")
+
+
+KILLS: list[Callable[[House], None]] = [_worker_master, _worker_child, _relay, _api, _postgres]
+
+
+async def test_no_kill_loses_or_doubles_a_message(tmp_path: Path) -> None:
+    # Given a delivery of many messages to a server that takes its time for some final answers
+    caught = tmp_path / "sink"
+    async with (
+        recording_sink(caught, delay=0.02) as port,
+        house(tmp_path, database_url=None, lease_seconds=6, worker_processes=2) as made,
+    ):
+        delivery_id = await started_delivery(made, port, MESSAGES)
+        await progress(made, delivery_id, 500, 30)
+
+        # When each process is killed in turn, and one is frozen beyond its lease
+        kills = 0
+        for kill in KILLS:
+            kill(made)
+            kills += 1
+            await progress(made, delivery_id, 200, RESUME_SECONDS)
+        frozen = made.find(r"core\.workers\.process")[0]
+        frozen.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(8)
+        await progress(made, delivery_id, 200, RESUME_SECONDS)
+        frozen.send_signal(signal.SIGCONT)
+        kills += 1
+        await state_of(made, delivery_id, {DeliveryState.FINISHED}, 240)
+
+        # Then every accepted row was recorded once, every row in doubt at most once, and nothing else was
+        await _check(made, delivery_id, caught, kills)
+
+
+async def _check(made: House, delivery_id: int, caught: Path, kills: int) -> None:
+    recorded = Counter(message.recipients[0].lower() for message in read_sink(caught))
+    conn = await made.connect()
+    rows = await conn.fetch("SELECT address_key, state FROM ledger WHERE delivery_id = $1", delivery_id)
+    counts = await reading.counts(conn, delivery_id)
+    assert len(rows) == MESSAGES == counts.targeted
+    for row in rows:
+        times = recorded.pop(row["address_key"], 0)
+        if row["state"] == LedgerState.ACCEPTED:
+            assert times == 1, f"{row['address_key']} was recorded {times} times"
+        else:
+            assert row["state"] == LedgerState.UNKNOWN
+            assert times <= 1
+    assert not recorded
+    assert counts.unknown <= CONNECTIONS * kills
+    assert counts.accepted + counts.unknown == MESSAGES
+    recount = [(state, reason, after, n) for state, reason, after, n in await ledger.recount(conn, delivery_id)]
+    assert sum(n for *_, n in recount) == MESSAGES
+    assert {state: n for state, _, _, n in recount} == {
+        state: n
+        for state, n in ((LedgerState.ACCEPTED, counts.accepted), (LedgerState.UNKNOWN, counts.unknown))
+        if n
+    }
+    await conn.close()
+
+
+async def test_an_emptied_broker_delays_and_loses_nothing(tmp_path: Path) -> None:
+    caught = tmp_path / "sink"
+    async with (
+        recording_sink(caught) as port,
+        house(tmp_path, database_url=None, worker_processes=1) as made,
+    ):
+        delivery_id = await started_delivery(made, port, 3000)
+        await _empty_broker(made)
+        await progress(made, delivery_id, 100, 30)
+        await _empty_broker(made)
+        await state_of(made, delivery_id, {DeliveryState.FINISHED}, 60)
+        assert (await counts_of(made, delivery_id)).accepted == 3000
+        assert len(list(read_sink(caught))) == 3000
+
+
+async def _empty_broker(made: House) -> None:
+    import pika
+    import redis
+
+    url = next(p for p in made.find(r"core\.workers\.relay")).environ()["CLARION_BROKER_URL"]
+    if url.startswith("amqp"):
+        channel = pika.BlockingConnection(pika.URLParameters(url)).channel()
+        for queue in ("urgent", "send", "heavy"):
+            channel.queue_purge(queue)
+        channel.connection.close()
+    else:
+        redis.Redis.from_url(url).flushall()
+
+
+async def test_sigterm_ends_everything_with_claims_released_and_nothing_in_doubt(tmp_path: Path) -> None:
+    caught = tmp_path / "sink"
+    keep = tmp_path / "keep"
+    async with recording_sink(caught, delay=0.01) as port:
+        async with house(tmp_path, database_url=None) as made:
+            delivery_id = await started_delivery(made, port, MESSAGES)
+            await progress(made, delivery_id, 300, 30)
+            workers = made.find(r"core\.workers\.process")
+            for worker in workers:
+                worker.send_signal(signal.SIGTERM)
+            await until(lambda: not any(_alive(worker) for worker in workers), 10, "workers end")
+            conn = await made.connect()
+            doubt = await conn.fetchval("SELECT count(*) FROM ledger WHERE state IN (3, 6)")
+            held = await conn.fetchval(
+                "SELECT count(*) FROM ledger l JOIN lease e ON e.id = l.lease_id WHERE l.state = 2 AND e.worker LIKE ANY($1)",
+                [f"%:{worker.pid}:%" for worker in workers],
+            )
+            await conn.close()
+            keep.write_text("ended")
+            assert held == 0
+            assert doubt <= CONNECTIONS  # those that the restarted workers hold by now
+    assert keep.exists()
+
+
+def _alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+async def test_nothing_stays_held_after_a_finished_delivery(tmp_path: Path) -> None:
+    caught = tmp_path / "sink"
+    async with recording_sink(caught) as port, house(tmp_path, database_url=None, worker_processes=1) as made:
+        delivery_id = await started_delivery(made, port, 500)
+        await state_of(made, delivery_id, {DeliveryState.FINISHED}, 60)
+        conn = await connect(str(made.settings.database_url))
+        assert await conn.fetchval("SELECT count(*) FROM ledger WHERE state IN (1, 2, 3)") == 0
+        assert await conn.fetchval("SELECT count(*) FROM lease WHERE ended_at IS NULL") == 0
+        await conn.close()
