@@ -29,7 +29,7 @@ from core.channel_registry import ChannelRegistry
 from core.config import Settings
 from core.log import get_logger
 from core.runtime import Runtime
-from core.workers.runtime import open_runtime
+from core.runtime import open_runtime
 from migrations.runner import check_schema
 
 log = get_logger("clarion.api")

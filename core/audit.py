@@ -5,7 +5,7 @@ Secrets never enter it; personal values enter by reference only: the names of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,12 @@ class AuditEntry:
 
 
 async def record(
-    conn: Connection, actor: Actor, action: str, object_type: str, object_id: int | str, changes: Mapping[str, Any] | None = None
+    conn: Connection,
+    actor: Actor,
+    action: str,
+    object_type: str,
+    object_id: int | str,
+    changes: Mapping[str, Any] | None = None,
 ) -> None:
     """Append one entry. `changes` is plain data: `{"field": {"from": …, "to": …}}` or `{"fields": ["email"]}` for people."""
     await conn.execute(
@@ -38,6 +43,24 @@ async def record(
         VALUES ($1, $2, $3, $4, $5, $6)
         """,
         actor.name, action, object_type, str(object_id), dict(changes or {}), actor.request_id,
+    )  # fmt: skip
+
+
+async def record_many(
+    conn: Connection,
+    actor: Actor,
+    action: str,
+    object_type: str,
+    object_ids: Sequence[int],
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Append one entry for each object of a set that changed alike."""
+    await conn.execute(
+        """
+        INSERT INTO audit_entry (actor, action, object_type, object_id, changes, request_id)
+        SELECT $1, $2, $3, object_id::text, $5, $6 FROM unnest($4::bigint[]) AS object_id
+        """,
+        actor.name, action, object_type, object_ids, dict(changes or {}), actor.request_id,
     )  # fmt: skip
 
 
@@ -63,5 +86,7 @@ async def list_entries(
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that differ, as `{"field": {"from": …, "to": …}}`."""
     return {
-        name: {"from": before.get(name), "to": value} for name, value in after.items() if before.get(name) != value
+        name: {"from": before.get(name), "to": value}
+        for name, value in after.items()
+        if before.get(name) != value
     }

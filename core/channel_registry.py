@@ -80,11 +80,7 @@ class ChannelRegistry:
                     )
                 channels[channel.manifest.name] = channel
             except _Unusable as error:
-                problems.append(
-                    ChannelProblem(
-                        name=point.name, source=_source(point), message=error.message, hint=error.hint
-                    )
-                )
+                problems.append(ChannelProblem(name=point.name, source=_source(point), message=error.message, hint=error.hint))
         return cls(channels, problems)
 
     def names(self) -> list[str]:
@@ -114,9 +110,7 @@ class ChannelRegistry:
         """Raises NotFound (CHANNEL_NOT_FOUND)."""
         return self.get(name).manifest
 
-    def check_config(
-        self, name: str, config: Mapping[str, Any], *, stored_secrets: Collection[str] = ()
-    ) -> CheckedConfig:
+    def check_config(self, name: str, config: Mapping[str, Any], *, stored_secrets: Collection[str] = ()) -> CheckedConfig:
         """Check an account's settings against the manifest; a required secret may be stored already.
 
         Raises NotFound (CHANNEL_NOT_FOUND) and ConfigInvalid, whose problems point at `config.<field>`.
@@ -124,9 +118,7 @@ class ChannelRegistry:
         return check_config(self.manifest(name), config, stored_secrets=stored_secrets)
 
 
-def check_config(
-    manifest: Manifest, config: Mapping[str, Any], *, stored_secrets: Collection[str] = ()
-) -> CheckedConfig:
+def check_config(manifest: Manifest, config: Mapping[str, Any], *, stored_secrets: Collection[str] = ()) -> CheckedConfig:
     """As `ChannelRegistry.check_config`, for one manifest. None means "not set"."""
     fields = {field.name: field for field in manifest.config}
     problems = [_unknown(key, fields) for key in config if key not in fields]
@@ -177,29 +169,19 @@ def _text(field: ConfigField, given: Any) -> str:
     if field.choices and given not in field.choices:
         near = get_close_matches(given, field.choices, 1)
         hint = f"Did you mean {near[0]!r}?" if near else None
-        raise _invalid(
-            field, f"must be one of {', '.join(field.choices)}, not {given!r}", "CONFIG_CHOICE", hint
-        )
+        raise _invalid(field, f"must be one of {', '.join(field.choices)}, not {given!r}", "CONFIG_CHOICE", hint)
     return given
 
 
 def _number(field: ConfigField, given: Any) -> int | float:
     whole = field.type is ConfigType.INTEGER
-    right = isinstance(given, int) or (
-        isinstance(given, float) and math.isfinite(given) and (not whole or given.is_integer())
-    )
+    right = isinstance(given, int) or (isinstance(given, float) and math.isfinite(given) and (not whole or given.is_integer()))
     if isinstance(given, bool) or not right:
-        raise _invalid(
-            field, f"must be a {'whole ' if whole else ''}number, not {_shown(field, given)}", "CONFIG_TYPE"
-        )
+        raise _invalid(field, f"must be a {'whole ' if whole else ''}number, not {_shown(field, given)}", "CONFIG_TYPE")
     if field.minimum is not None and given < field.minimum:
-        raise _invalid(
-            field, f"must be at least {field.minimum:g}, not {_shown(field, given)}", "CONFIG_RANGE"
-        )
+        raise _invalid(field, f"must be at least {field.minimum:g}, not {_shown(field, given)}", "CONFIG_RANGE")
     if field.maximum is not None and given > field.maximum:
-        raise _invalid(
-            field, f"must be at most {field.maximum:g}, not {_shown(field, given)}", "CONFIG_RANGE"
-        )
+        raise _invalid(field, f"must be at most {field.maximum:g}, not {_shown(field, given)}", "CONFIG_RANGE")
     return int(given) if whole else float(given)
 
 
@@ -208,17 +190,13 @@ def _shown(field: ConfigField, given: Any) -> str:
 
 
 def _invalid(field: ConfigField, what: str, code: str, hint: str | None = None) -> Invalid:
-    return Invalid(
-        f"{field.name} {what}", code=code, path=f"config.{field.name}", hint=hint or field.description
-    )
+    return Invalid(f"{field.name} {what}", code=code, path=f"config.{field.name}", hint=hint or field.description)
 
 
 def _unknown(key: Any, fields: Mapping[str, ConfigField]) -> Invalid:
     name = str(key)[:80]
     near = get_close_matches(name, fields, 1)
-    hint = (
-        f"Did you mean {near[0]!r}?" if near else f"Settings of this channel: {', '.join(fields) or 'none'}."
-    )
+    hint = f"Did you mean {near[0]!r}?" if near else f"Settings of this channel: {', '.join(fields) or 'none'}."
     return Invalid(f"there is no setting {name!r}", code="CONFIG_UNKNOWN", path=f"config.{name}", hint=hint)
 
 
@@ -226,9 +204,7 @@ def _load(point: EntryPoint) -> type[Channel]:
     try:
         loaded = point.load()
     except Exception as error:  # a stranger's module may raise anything while it is imported
-        raise _Unusable(
-            f"it cannot be imported: {type(error).__name__}: {error}", "Repair or uninstall the plugin."
-        ) from None
+        raise _Unusable(f"it cannot be imported: {type(error).__name__}: {error}", "Repair or uninstall the plugin.") from None
     manifest = getattr(loaded, "manifest", None)
     if not isinstance(loaded, type) or not isinstance(manifest, Manifest):
         raise _Unusable("it is no class with a `manifest`", "The entry point must name the channel's class.")
@@ -240,9 +216,7 @@ def _load(point: EntryPoint) -> type[Channel]:
     if missing := [name for name in METHODS if not callable(getattr(loaded, name, None))]:
         raise _Unusable(f"it lacks {', '.join(missing)}", "See `channels/contract/channel.py`.")
     if manifest.name != point.name:
-        raise _Unusable(
-            f"its manifest says {manifest.name!r}, its entry point {point.name!r}", "Give both the same name."
-        )
+        raise _Unusable(f"its manifest says {manifest.name!r}, its entry point {point.name!r}", "Give both the same name.")
     _check_manifest(manifest)
     return loaded
 
@@ -262,9 +236,7 @@ def _check_manifest(manifest: Manifest) -> None:
             try:
                 _value(field, field.default)
             except Invalid as error:
-                raise _Unusable(
-                    f"the default of its setting is wrong: {error.message}", "Repair the manifest."
-                ) from None
+                raise _Unusable(f"the default of its setting is wrong: {error.message}", "Repair the manifest.") from None
 
 
 def _source(point: EntryPoint) -> str:

@@ -84,17 +84,13 @@ def allowed(host: str, addresses: Sequence[str]) -> Sequence[str]:
     passed = [address for address, reason in reasons.items() if reason is None]
     if not passed:
         told = ", ".join(f"{address} ({reason})" for address, reason in reasons.items())
-        raise EgressRefused(
-            f"{host} leads to {told}, which is refused. In development set CLARION_ALLOW_PRIVATE_EGRESS."
-        )
+        raise EgressRefused(f"{host} leads to {told}, which is refused. In development set CLARION_ALLOW_PRIVATE_EGRESS.")
     return passed
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """The addresses of a host in the order of the system's preference. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-    )
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 

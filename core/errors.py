@@ -1,16 +1,16 @@
 """The one error tree. Nothing here knows HTTP or GraphQL; the doors translate.
 
-    ClarionError
-    ├── NotFound          the thing named does not exist (or the actor may not know that it does)
-    ├── Invalid           the input is wrong; says where and what to do
-    │   └── …             rooms add located errors of their own (expressions, templates, files)
-    ├── Conflict          the input is fine, the state of things is not
-    │   ├── IllegalMove   a life cycle does not allow this step from here
-    │   └── Stale         what was prepared or read has changed since
-    ├── Forbidden         the actor lacks the permission
-    ├── Unauthenticated   no valid token came with the request
-    ├── LimitReached      a bound of the installation was met
-    └── Unavailable       a part we depend on does not answer now; the same call may work later
+ClarionError
+├── NotFound          the thing named does not exist (or the actor may not know that it does)
+├── Invalid           the input is wrong; says where and what to do
+│   └── …             rooms add located errors of their own (expressions, templates, files)
+├── Conflict          the input is fine, the state of things is not
+│   ├── IllegalMove   a life cycle does not allow this step from here
+│   └── Stale         what was prepared or read has changed since
+├── Forbidden         the actor lacks the permission
+├── Unauthenticated   no valid token came with the request
+├── LimitReached      a bound of the installation was met
+└── Unavailable       a part we depend on does not answer now; the same call may work later
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class ClarionError(Exception):
 
     default_code = "ERROR"
 
-    def __init__(self, message: str, *, code: str | None = None, path: str | None = None, hint: str | None = None):
+    def __init__(
+        self, message: str, *, code: str | None = None, path: str | None = None, hint: str | None = None
+    ):
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code

@@ -66,7 +66,9 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def create_file(conn: Connection, kind: FileKind, name: str, location: str, created_by: str) -> StoredFile:
+async def create_file(
+    conn: Connection, kind: FileKind, name: str, location: str, created_by: str
+) -> StoredFile:
     """Register a file whose bytes are still to come."""
     row = await conn.fetchrow(
         """
@@ -81,7 +83,8 @@ async def create_file(conn: Connection, kind: FileKind, name: str, location: str
 async def get_file(conn: Connection, file_id: int) -> StoredFile:
     """Raises NotFound."""
     row = await conn.fetchrow(
-        "SELECT id, kind, name, location, size, created_at, created_by FROM stored_file WHERE id = $1", file_id
+        "SELECT id, kind, name, location, size, created_at, created_by FROM stored_file WHERE id = $1",
+        file_id,
     )
     if row is None:
         raise NotFound("there is no such file", code="FILE_NOT_FOUND")
@@ -114,7 +117,11 @@ async def redeem_ticket(conn: Connection, secret: str, purpose: str, now: dateti
         _hash(secret), purpose, now,
     )  # fmt: skip
     if row is None:
-        raise NotFound("this address is unknown or has expired", code="TICKET_NOT_FOUND", hint="Ask the API for a new one.")
+        raise NotFound(
+            "this address is unknown or has expired",
+            code="TICKET_NOT_FOUND",
+            hint="Ask the API for a new one.",
+        )
     if row["uses"] > 1:
         raise Conflict("this address was used already", code="TICKET_USED", hint="Ask the API for a new one.")
     return await get_file(conn, row["file_id"])

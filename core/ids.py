@@ -24,7 +24,10 @@ def from_global_id(kind: str, text: str, path: str | None = None) -> int:
             raise ValueError
     except (ValueError, binascii.Error, UnicodeError):
         raise Invalid(
-            f"{text[:80]!r} is not the id of a {kind}", code="BAD_ID", path=path, hint=f"Use an id that the API gave for a {kind}."
+            f"{text[:80]!r} is not the id of a {kind}",
+            code="BAD_ID",
+            path=path,
+            hint=f"Use an id that the API gave for a {kind}.",
         ) from None
     return number
 

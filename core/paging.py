@@ -42,9 +42,13 @@ def decode_cursor(text: str, path: str = "after") -> int:
         raw = base64.urlsafe_b64decode((text + "=" * (-len(text) % 4)).encode("ascii"))
         (key,) = msgspec.json.decode(raw, type=tuple[int])
     except (ValueError, binascii.Error, UnicodeError, msgspec.DecodeError):
-        raise Invalid("this is not a cursor", code="BAD_CURSOR", path=path, hint="Pass an `endCursor` as it came.") from None
+        raise Invalid(
+            "this is not a cursor", code="BAD_CURSOR", path=path, hint="Pass an `endCursor` as it came."
+        ) from None
     if not -(2**63) <= key < 2**63:
-        raise Invalid("this is not a cursor", code="BAD_CURSOR", path=path, hint="Pass an `endCursor` as it came.")
+        raise Invalid(
+            "this is not a cursor", code="BAD_CURSOR", path=path, hint="Pass an `endCursor` as it came."
+        )
     return key
 
 
@@ -52,7 +56,12 @@ def page_request(first: int | None, after: str | None, *, largest: int, default:
     """Check the arguments of a connection. Raises Invalid (BAD_PAGE_SIZE, BAD_CURSOR)."""
     size = default if first is None else first
     if not 1 <= size <= largest:
-        raise Invalid(f"first must be 1 to {largest}, not {size}", code="BAD_PAGE_SIZE", path="first", hint="Ask for smaller pages.")
+        raise Invalid(
+            f"first must be 1 to {largest}, not {size}",
+            code="BAD_PAGE_SIZE",
+            path="first",
+            hint="Ask for smaller pages.",
+        )
     return PageRequest(first=size, after=None if after is None else decode_cursor(after))
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from channels.contract import ChannelIO
 from core.clock import Clock, system_clock
 from core.config import Settings
-from core.db import Pool
+from core.db import Pool, open_pool
+from core.egress import GuardedIO
+from core.errors import Invalid
 from core.files import Files
-from core.secrets import Keyring
+from core.ids import random_name
+from core.secrets import Keyring, load_keyring
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +31,40 @@ class Runtime:
     files: Files
     io: ChannelIO
     clock: Clock = system_clock
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set when the process must end: finish at a safe point
+    stopping: asyncio.Event = field(
+        default_factory=asyncio.Event
+    )  # set when the process must end: finish at a safe point
     worker_id: str = ""
-    resources: dict[str, Any] = field(default_factory=dict)  # what rooms keep per process, such as open senders
+    resources: dict[str, Any] = field(
+        default_factory=dict
+    )  # what rooms keep per process, such as open senders
+
+
+def database_url(settings: Settings) -> str:
+    """The database of the settings. Raises Invalid (NO_DATABASE_URL)."""
+    if settings.database_url is None:
+        raise Invalid(
+            "CLARION_DATABASE_URL is not set",
+            code="NO_DATABASE_URL",
+            hint="Start everything with `clarion up`, which runs an embedded PostgreSQL, or set the URL.",
+        )
+    return settings.database_url
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings, process: str) -> AsyncIterator[Runtime]:
+    """A runtime for the life of a process; its pool belongs to the running loop."""
+    pool = await open_pool(
+        database_url(settings), size=settings.database_pool_size, application=f"clarion {process}"
+    )
+    try:
+        yield Runtime(
+            settings=settings,
+            pool=pool,
+            keyring=load_keyring(settings),
+            files=Files(settings.var_dir / "files"),
+            io=GuardedIO.from_settings(settings),
+            worker_id=f"{socket.gethostname()}:{os.getpid()}:{random_name(6)}",
+        )
+    finally:
+        pool.terminate()

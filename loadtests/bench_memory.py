@@ -27,7 +27,9 @@ def resident(names: dict[str, int]) -> dict[str, float]:
     return {name: psutil.Process(pid).memory_info().rss / 2**20 for name, pid in names.items()}
 
 
-async def watch(conn: Connection, delivery_id: int, names: dict[str, int]) -> tuple[dict[str, float], dict[str, float]]:
+async def watch(
+    conn: Connection, delivery_id: int, names: dict[str, int]
+) -> tuple[dict[str, float], dict[str, float]]:
     """(highest, growth after the first messages) by process, until the delivery is finished."""
     highest: dict[str, float] = {}
     settled: dict[str, float] | None = None
@@ -47,11 +49,17 @@ async def bench(on: Stage, port: int) -> None:
     """Prepare and send once."""
     conn = await connect(on.settings)
     await fill_profiles(conn, MESSAGES)
-    config = {"host": "127.0.0.1", "port": port, "security": "none", "connections": 20}
+    config = {
+        "host": "127.0.0.1",
+        "port": port,
+        "security": "none",
+        "sender_domain": "mail.example",
+        "connections": 20,
+    }
     with on.workers() as supervisor:
         names = supervisor.pids()
         delivery_id = await make_delivery(
-            on, conn, "memory", channel="email", config=config, html=page(SIZE - 3500), audience="id > 0"
+            on.settings, conn, "memory", channel="email", config=config, html=page(SIZE - 3500), audience="id > 0"
         )
         async with conn.transaction():
             await lifecycle.prepare(conn, SYSTEM, delivery_id, datetime.now(UTC))

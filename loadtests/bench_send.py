@@ -33,7 +33,9 @@ def sink() -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     process = subprocess.Popen(
-        [program, "-u", "nobody", f"127.0.0.1:{port}", "1000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [program, "-u", "nobody", f"127.0.0.1:{port}", "1000"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         for _ in range(100):
@@ -69,9 +71,21 @@ async def until(conn: Connection, delivery_id: int, states: set[DeliveryState], 
 
 async def ours(on: Stage, conn: Connection, port: int, number: int) -> float:
     """Messages per second from start to finish, as the database recorded them."""
-    config = {"host": "127.0.0.1", "port": port, "security": "none", "connections": CONNECTIONS}
+    config = {
+        "host": "127.0.0.1",
+        "port": port,
+        "security": "none",
+        "sender_domain": "mail.example",
+        "connections": CONNECTIONS,
+    }
     delivery_id = await make_delivery(
-        on.settings, conn, f"send-{number}", channel="email", config=config, html=page(SIZE - 3500), audience="id > 0"
+        on.settings,
+        conn,
+        f"send-{number}",
+        channel="email",
+        config=config,
+        html=page(SIZE - 3500),
+        audience="id > 0",
     )
     async with conn.transaction():
         await lifecycle.prepare(conn, SYSTEM, delivery_id, datetime.now(UTC))

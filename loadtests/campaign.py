@@ -20,8 +20,9 @@ from core.targeting.audiences import create_audience
 from core.targeting.parse import parse_text
 from core.targeting.records import AudienceDraft
 
-
-FILLER = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore. "
+FILLER = (
+    "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore. "
+)
 
 
 async def connect(settings: Settings) -> Connection:
@@ -66,7 +67,9 @@ async def make_delivery(
     """An account, a content, an audience and a delivery; returns the delivery's id."""
     registry = ChannelRegistry.load()
     parts = {"subject": "{{ profile.first_name }}, news", "html": html}
-    parts["text"] = "Hello {{ profile.first_name }} {{ profile.last_name }}" if channel == "email" else "Hello"
+    parts["text"] = (
+        "Hello {{ profile.first_name }} {{ profile.last_name }}" if channel == "email" else "Hello"
+    )
     if channel == "email":
         parts["from_address"] = "news@mail.example"
     async with conn.transaction():
@@ -75,7 +78,10 @@ async def make_delivery(
             AccountDraft(name=f"{name}-account", label=name, channel=channel, config=config),
         )  # fmt: skip
         content = await create_content(
-            conn, SYSTEM, registry, ContentDraft(name=f"{name}-content", label=name, channel=channel, parts=parts)
+            conn,
+            SYSTEM,
+            registry,
+            ContentDraft(name=f"{name}-content", label=name, channel=channel, parts=parts),
         )
         people = await create_audience(
             conn, SYSTEM, AudienceDraft(name=f"{name}-people", label=name, expression=parse_text(audience))

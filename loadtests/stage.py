@@ -28,7 +28,11 @@ class Stage:
     def workers(self) -> Iterator[Supervisor]:
         """Worker processes and a relay, until the block ends."""
         children = [
-            Child(name=f"worker-{number}", argv=[sys.executable, "-m", "core.workers.process"], env=self.environment)
+            Child(
+                name=f"worker-{number}",
+                argv=[sys.executable, "-m", "core.workers.process"],
+                env=self.environment,
+            )
             for number in range(self.settings.worker_processes)
         ]
         relay = Child(name="relay", argv=[sys.executable, "-m", "core.workers.relay"], env=self.environment)

@@ -66,7 +66,9 @@ async def check_schema(url: str) -> None:
     if current == newest_revision():
         return
     if current is not None and current not in known_revisions():
-        raise DatabaseTooNew(f"the database is at revision {current}, which this version does not know; run a newer Clarion")
+        raise DatabaseTooNew(
+            f"the database is at revision {current}, which this version does not know; run a newer Clarion"
+        )
     raise DatabaseTooOld("the database is older than this version; run `clarion migrate`")
 
 

@@ -14,7 +14,7 @@ from render_ext.errors import TemplateSyntaxError
 
 WHITESPACE = " \t\n\v\f\r"
 TAG_NAME = re.compile(r"[ \t\n\v\f\r]*([\w-]+|#)")
-ENDRAW = re.compile(r"\{%(-?)[ \t\n\v\f\r]*endraw[ \t\n\v\f\r]*(-?)%\}")
+ENDRAW = re.compile(r"\{%-?[ \t\n\v\f\r]*endraw[ \t\n\v\f\r]*(-?)%\}")
 TOKEN = re.compile(
     r"""(?P<string>"[^"]*"|'[^']*')"""
     r"""|(?P<number>-?[0-9]+(?:\.[0-9]+)?)"""
@@ -136,8 +136,9 @@ class _Cutter:
                 found="the end of the template",
                 expected="`{% endraw %}`",
             )
-        self._text(after, match.start(), trim_end=match[1] == "-")
-        self.trim_next = match[2] == "-"
+        self.trim_next = False  # a dash on the inner side changes nothing: raw text is raw
+        self._text(after, match.start(), trim_end=False)
+        self.trim_next = match[1] == "-"
         return match.end()
 
 

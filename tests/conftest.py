@@ -46,6 +46,23 @@ def server_url() -> Iterator[str]:
             server.stop()
 
 
+@pytest.fixture(scope="session")
+def broker_url() -> Iterator[str]:
+    """A real broker: the one of CLARION_BROKER_URL, or the embedded Redis."""
+    url = os.environ.get("CLARION_BROKER_URL")
+    if url:
+        yield url
+        return
+    from api.cli.embedded import EmbeddedRedis
+
+    with tempfile.TemporaryDirectory(prefix="clarion tests ") as folder:
+        server = EmbeddedRedis(Path(folder))
+        try:
+            yield server.start()
+        finally:
+            server.stop()
+
+
 async def _execute(url: str, statement: str) -> None:
     conn = await asyncpg.connect(url)
     try:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import msgspec
 import strawberry
 
 from api.graphql.leaf import leaf
+from core.errors import Invalid
 from core.paging import Page, PageRequest, encode_cursor, page_request
 from api.context import Info
 
@@ -20,9 +23,9 @@ class Listing:
     """A page with the way to count all that it is part of, used only when asked."""
 
     page: Page[Any]
-    count: Callable[[], Awaitable[int]]
-    key: Callable[[Any], int]
-    started_after: int | None = None
+    count: Callable[[], Awaitable[int]] | None
+    key: Callable[[Any], int | str]  # a str is a cursor already
+    started_after: object = None
 
 
 @strawberry.type(description="Where a page ends and whether more follows.")
@@ -39,28 +42,38 @@ class PageInfo:
 class Edge(Generic[T]):
     """One row of a page with its cursor."""
 
-    cursor: str = leaf(lambda pair: encode_cursor(pair[0]))
+    cursor: str = leaf(lambda pair: _cursor(pair[0]))
     node: T = leaf(lambda pair: pair[1])
 
 
 @strawberry.type
-class Connection(Generic[T]):
-    """A page of rows. `totalCount` is counted only when it is asked for."""
+class ForwardPage(Generic[T]):
+    """A page of rows."""
 
     edges: list[Edge[T]] = leaf(lambda listing: [(listing.key(row), row) for row in listing.page.rows])
     nodes: list[T] = leaf(lambda listing: listing.page.rows)
     page_info: PageInfo = leaf(lambda listing: listing)
 
+
+@strawberry.type
+class Connection(ForwardPage[T]):
+    """A page of rows. `totalCount` is counted only when it is asked for."""
+
     @strawberry.field(description="How many rows there are on all pages together; counted when asked.")
     async def total_count(root: strawberry.Parent[Any]) -> int:
         """Count."""
         listing: Listing = root
+        assert listing.count is not None
         return await listing.count()
 
 
 def _cursor_at(listing: Listing, index: int) -> str | None:
     rows = listing.page.rows
-    return encode_cursor(listing.key(rows[index])) if rows else None
+    return _cursor(listing.key(rows[index])) if rows else None
+
+
+def _cursor(key: int | str) -> str:
+    return key if isinstance(key, str) else encode_cursor(key)
 
 
 def requested_page(info: Info, first: int | None, after: str | None) -> PageRequest:
@@ -72,3 +85,19 @@ def by_id(row: Any) -> int:
     """The key of most lists."""
     key: int = row.id
     return key
+
+
+def encode_pair(first: str, second: str) -> str:
+    """A cursor for rows whose key is a pair of texts."""
+    return base64.urlsafe_b64encode(msgspec.json.encode((first, second))).decode().rstrip("=")
+
+
+def decode_pair(text: str) -> tuple[str, str]:
+    """Raises Invalid (BAD_CURSOR)."""
+    try:
+        raw = base64.urlsafe_b64decode((text + "=" * (-len(text) % 4)).encode("ascii"))
+        return msgspec.json.decode(raw, type=tuple[str, str])
+    except (ValueError, msgspec.DecodeError):
+        raise Invalid(
+            "this is not a cursor", code="BAD_CURSOR", path="after", hint="Pass an `endCursor` as it came."
+        ) from None

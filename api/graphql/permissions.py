@@ -23,6 +23,18 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Query.apiTokens": Permission.ADMINISTER,
     "Mutation.createApiToken": Permission.ADMINISTER,
     "Mutation.revokeApiToken": Permission.ADMINISTER,
+    # profiles
+    "Query.profile": Permission.READ,
+    "Query.profileBy": Permission.READ,
+    "Query.profiles": Permission.READ,
+    "Query.searchProfiles": Permission.READ,
+    "Query.quarantine": Permission.READ,
+    "Query.quarantineEntry": Permission.READ,
+    "Mutation.createProfile": Permission.EDIT,
+    "Mutation.updateProfile": Permission.EDIT,
+    "Mutation.deleteProfile": Permission.EDIT,
+    "Mutation.quarantineAddresses": Permission.ADMINISTER,
+    "Mutation.releaseAddresses": Permission.ADMINISTER,
     # targeting
     "Query.target": Permission.READ,
     "Query.targetFields": Permission.READ,

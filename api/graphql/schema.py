@@ -14,18 +14,27 @@ from api.graphql.accounts.mutations import AccountsMutation
 from api.graphql.accounts.queries import AccountsQuery
 from api.graphql.content.loaders import load_contents
 from api.graphql.content.mutations import ContentMutation
+from api.graphql.content.queries import ContentQuery
 from api.graphql.leaf import field
 from api.graphql.nodes import Node, NodeKind, load_nodes
 from api.graphql.planning.loaders import load_accounts, load_campaigns
 from api.graphql.planning.mutations import PlanningMutation
 from api.graphql.planning.queries import PlanningQuery
+from api.graphql.profiles.loaders import load_profiles
+from api.graphql.profiles.mutations import ProfilesMutation
+from api.graphql.profiles.queries import ProfilesQuery
 from api.graphql.scalars import CONFIG
+from api.graphql.targeting.loaders import load_audiences
+from api.graphql.targeting.mutations import TargetingMutation
+from api.graphql.targeting.queries import TargetingQuery
 from core.access import Permission
 
 SDL_FILE = Path(__file__).parent / "schema.graphql"
 
 _KINDS = (
     NodeKind(name="ApiToken", permission=Permission.ADMINISTER, load=load_tokens),
+    NodeKind(name="Profile", permission=Permission.READ, load=load_profiles),
+    NodeKind(name="Audience", permission=Permission.READ, load=load_audiences),
     NodeKind(name="Campaign", permission=Permission.READ, load=load_campaigns),
     NodeKind(name="ChannelAccount", permission=Permission.READ, load=load_accounts),
     NodeKind(name="Content", permission=Permission.READ, load=load_contents),
@@ -34,7 +43,7 @@ NODES = {kind.name: kind for kind in _KINDS}
 
 
 @strawberry.type
-class Query(AccountsQuery, PlanningQuery):
+class Query(AccountsQuery, ProfilesQuery, TargetingQuery, ContentQuery, PlanningQuery):
     """Reads."""
 
     @field(Node | None)
@@ -50,7 +59,7 @@ class Query(AccountsQuery, PlanningQuery):
 
 
 @strawberry.type
-class Mutation(AccountsMutation, PlanningMutation, ContentMutation):
+class Mutation(AccountsMutation, ProfilesMutation, TargetingMutation, ContentMutation, PlanningMutation):
     """Writes. Each takes effect as a whole or not at all; what the caller can mend comes back as `userErrors`."""
 
 

@@ -122,7 +122,7 @@ class PublicPages:
             path: str = scope["path"].removeprefix(self._prefix)
             kind, handler = self._handlers[path[1]]
             token = self._open_tracking.urls.read(path[3:])
-            if token is None or token.kind != kind:
+            if token is None or token.kind != kind or not _is_possible(token):
                 raise _neutral()
             await handler(scope, receive, send, token)
         except _Answer as answer:
@@ -199,6 +199,11 @@ def message_of(token: Token) -> Message:
         recipient_id=token.recipient_id,
         occurrence=token.occurrence,
     )
+
+
+def _is_possible(token: Token) -> bool:
+    """Whether the numbers are such as the ledger can hold."""
+    return token.recipient_kind < 2**15 and max(token.occurrence, token.link, token.link_occurrence) < 2**31
 
 
 def _reads(scope: Scope, allowed: str = "GET, HEAD") -> bool:

@@ -33,7 +33,7 @@ _CONTENT = (
     ContentField(name="preheader", description="What mail programs show beside the subject in their lists."),
     ContentField(name="html", description="The message as HTML."),
     ContentField(name="text", description="The message as plain text; made from the HTML when left out."),
-    ContentField(name="from_name", description="Name of the sender."),
+    ContentField(name="from_name", description="Name of the sender.", template=False),
     ContentField(name="from_address", required=True, description="Address of the sender.", template=False),
     ContentField(name="reply_to", description="Address for answers.", template=False),
 )
@@ -61,9 +61,7 @@ class EmailChannel:
 
     def open(self, io: ChannelIO, *, connections: int) -> Sender:
         """See `channels.contract.Channel`."""
-        return SmtpSender(
-            self._config, _Dialler(self._config, io), connections=min(connections, self._config.connections)
-        )
+        return SmtpSender(self._config, _Dialler(self._config, io), connections=min(connections, self._config.connections))
 
     async def check(self, io: ChannelIO) -> CheckResult:
         """Connect, encrypt, log in and leave."""

@@ -41,9 +41,7 @@ async def dial(config: SmtpConfig, io: ChannelIO, context: ssl.SSLContext | None
         async with asyncio.timeout(config.connect_timeout):
             return await _dial(config, io, context)
     except TimeoutError as error:
-        raise _failed(
-            OutcomeKind.PROVIDER_DOWN, f"no connection within {config.connect_timeout:g} s"
-        ) from error
+        raise _failed(OutcomeKind.PROVIDER_DOWN, f"no connection within {config.connect_timeout:g} s") from error
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         raise DialFailed(_meaning(error)) from error
 

@@ -26,24 +26,18 @@ def commands(session: Session, message: OutgoingMessage) -> tuple[bytes, bytes] 
     if session.offers_size:
         parameters = f" SIZE={len(body)}"
         if session.size is not None and len(body) > session.size:
-            return _refused(
-                OutcomeKind.TOO_LARGE, "5.3.4", f"{len(body)} bytes; the server takes {session.size}"
-            )
+            return _refused(OutcomeKind.TOO_LARGE, "5.3.4", f"{len(body)} bytes; the server takes {session.size}")
     if not body.isascii():
         if not session.eight_bit:
             return _refused(OutcomeKind.CONTENT_REJECTED, "5.6.3", "the server takes no 8-bit messages")
         parameters += " BODY=8BITMIME"
     if not (recipient.isascii() and sender.isascii()):
         if not session.utf8:
-            return _refused(
-                OutcomeKind.CONTENT_REJECTED, "5.6.7", "the server takes no internationalised addresses"
-            )
+            return _refused(OutcomeKind.CONTENT_REJECTED, "5.6.7", "the server takes no internationalised addresses")
         parameters += " SMTPUTF8"
     return f"MAIL FROM:<{sender}>{parameters}\r\n".encode(), f"RCPT TO:<{recipient}>\r\n".encode()
 
 
-def _refused(
-    kind: OutcomeKind, status: str, text: str, reason: FailureReason = FailureReason.REFUSED
-) -> Outcome:
+def _refused(kind: OutcomeKind, status: str, text: str, reason: FailureReason = FailureReason.REFUSED) -> Outcome:
     """The server was not asked: the status code is the one it would have given (RFC 3463)."""
     return Outcome(kind=kind, reason=reason, code=status, text=text)

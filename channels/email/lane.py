@@ -61,9 +61,7 @@ class Lane:
         "useful",
     )
 
-    def __init__(
-        self, session: Session, source: Source, *, reply_timeout: float, final_timeout: float
-    ) -> None:
+    def __init__(self, session: Session, source: Source, *, reply_timeout: float, final_timeout: float) -> None:
         self.session = session
         self.stream = session.stream
         self.served = 0  # messages the server has answered here
@@ -235,11 +233,7 @@ class Lane:
         if parcel.run.stopped and not parcel.handed_over:
             parcel.give_up()
             return
-        text = (
-            "no answer in time"
-            if self.stream.timed_out
-            else "connection lost before the message was complete"
-        )
+        text = "no answer in time" if self.stream.timed_out else "connection lost before the message was complete"
         parcel.settle(Outcome(kind=OutcomeKind.TRANSIENT, reason=FailureReason.NOT_CONNECTED, text=text))
 
 

@@ -26,9 +26,7 @@ _DOWN = Outcome(
 class SmtpSender:
     """Sends batches over up to `connections` connections, shared fairly between the batches under way."""
 
-    def __init__(
-        self, config: SmtpConfig, dial: Callable[[], Awaitable[Session]], *, connections: int
-    ) -> None:
+    def __init__(self, config: SmtpConfig, dial: Callable[[], Awaitable[Session]], *, connections: int) -> None:
         self._config = config
         self._dial = dial
         self._limit = connections
@@ -118,7 +116,7 @@ class SmtpSender:
         if self._closing:
             return False
         loop = asyncio.get_running_loop()
-        roused = loop.create_future()
+        roused: asyncio.Future[bool] = loop.create_future()
         self._idle.append(roused)
         timer = loop.call_later(self._config.idle_timeout, self._dismiss, roused)
         try:

@@ -43,9 +43,7 @@ class SmtpStream(asyncio.Protocol):
         self._paused = False
         self.first: Callable[[bytes], None] | None = None  # gets the first reply that is due, at once
         self.replies: list[bytes] = []  # the others, in order
-        self.unasked: bytes | None = (
-            None  # a reply that nothing was sent for, such as a 421 of a closing server
-        )
+        self.unasked: bytes | None = None  # a reply that nothing was sent for, such as a 421 of a closing server
         self.ended = False  # no further reply will come
         self.timed_out = False
         self.deadline = math.inf  # of the loop's clock

@@ -68,9 +68,7 @@ def examine(source: str) -> Address:
 
 def _with_scheme(text: str, masked: str, scheme: str) -> Address:
     if scheme in _SCRIPTS:
-        raise BadAddress(
-            "LINK_SCRIPT", f"a link must not be a {scheme}: address", "Use an http or https address."
-        )
+        raise BadAddress("LINK_SCRIPT", f"a link must not be a {scheme}: address", "Use an http or https address.")
     if scheme not in ("http", "https"):
         return Address(AddressKind.LEAVE)
     web = _WEB.match(masked)

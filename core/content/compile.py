@@ -155,9 +155,7 @@ def thaw(frozen: FrozenContent, signer: TokenSigner, channel: Channel) -> Progra
     except TemplateSyntaxError as error:
         raise located(error, error.template) from None
     except (ValueError, KeyError) as error:
-        raise Invalid(
-            f"the channel refuses this content: {error}", code="CONTENT_REFUSED", path="parts"
-        ) from None
+        raise Invalid(f"the channel refuses this content: {error}", code="CONTENT_REFUSED", path="parts") from None
 
 
 def shared_values(frozen: FrozenContent) -> dict[str, Any]:
@@ -165,9 +163,7 @@ def shared_values(frozen: FrozenContent) -> dict[str, Any]:
     return {**frozen.data, "delivery": {"label": frozen.label, "date": frozen.date}}
 
 
-def values(
-    frozen: FrozenContent, row_values: Mapping[str, Any], shared: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def values(frozen: FrozenContent, row_values: Mapping[str, Any], shared: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What one recipient's template sees; `row_values` are the profile fields that its ledger row carries."""
     around = shared_values(frozen) if shared is None else shared
     return {**around, "profile": shown(row_values, frozen.fields)}

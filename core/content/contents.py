@@ -19,9 +19,7 @@ from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
 
 
-async def create_content(
-    conn: Connection, actor: Actor, registry: ChannelRegistry, draft: ContentDraft
-) -> Content:
+async def create_content(conn: Connection, actor: Actor, registry: ChannelRegistry, draft: ContentDraft) -> Content:
     """Raises Invalid (BAD_NAME, BAD_LABEL, …), NotFound (CHANNEL_NOT_FOUND), Conflict (NAME_TAKEN)."""
     require(actor, Permission.EDIT)
     _check(registry, draft)
@@ -71,9 +69,7 @@ async def delete_content(conn: Connection, actor: Actor, content_id: int) -> Non
         async with conn.transaction():
             await store.delete_content(conn, content_id)
     except asyncpg.ForeignKeyViolationError:
-        raise Conflict(
-            f"the content {content.name!r} is in use", code="IN_USE", hint="Delete its deliveries first."
-        ) from None
+        raise Conflict(f"the content {content.name!r} is in use", code="IN_USE", hint="Delete its deliveries first.") from None
     await record(conn, actor, "content.delete", "content", content_id, {"name": {"from": content.name}})
 
 
@@ -137,9 +133,7 @@ def _applied(before: ContentDraft, changes: Mapping[str, Any]) -> ContentDraft:
     draft = changed(before, changes)
     if "parts" not in changes:
         return draft
-    parts = {
-        name: source for name, source in {**before.parts, **changes["parts"]}.items() if source is not None
-    }
+    parts = {name: source for name, source in {**before.parts, **changes["parts"]}.items() if source is not None}
     return changed(draft, {"parts": parts})
 
 

@@ -12,9 +12,7 @@ class TemplateProblem(Invalid):
 
     default_code = "TEMPLATE_INVALID"
 
-    def __init__(
-        self, message: str, *, code: str, part: str, line: int, column: int, hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, code: str, part: str, line: int, column: int, hint: str | None = None) -> None:
         super().__init__(message, code=code, path=f"parts.{part}:{line}:{column}", hint=hint)
         self.part = part
         self.line = line

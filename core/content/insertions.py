@@ -8,10 +8,7 @@ from core.content.liquid import pieces
 from core.content.markup import Kind, Piece, read
 
 PIXEL = '<img src="{% open_pixel_url %}" width="1" height="1" alt="" style="border:0;display:block">'
-_HIDDEN = (
-    "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;"
-    "mso-hide:all;font-size:1px;line-height:1px"
-)
+_HIDDEN = "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;mso-hide:all;font-size:1px;line-height:1px"
 # Blank room after the preheader, so that mail readers do not go on with the body in their list of messages.
 _ROOM = "&#847;&zwnj;&nbsp;" * 60
 

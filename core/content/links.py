@@ -19,6 +19,7 @@ from core.content.records import ContentWarning, TrackedLink
 
 MAX_LINKS = 9_000
 LABEL_LENGTH = 100
+MOST_TOLD = 100  # problems and warnings of one part; the rest is for after these are mended
 RESERVED = frozenset({"link", "endlink", "open_pixel_url"})  # tags that only this file writes
 _BARE = re.compile(r"(?<![\w{])https?://[^\s<>\"]+", re.IGNORECASE)
 _TRAILING = ".,;:!?'\"»”’*_~"
@@ -53,9 +54,7 @@ def rewrite_html(source: str, *, part: str = "html") -> Rewritten:
     return _rewrite(source, list(_places(source)), part=part, numbers=_Numbers(1, {}, share=False))
 
 
-def rewrite_text(
-    source: str, *, part: str = "text", first: int = 1, known: Mapping[str, int] | None = None
-) -> Rewritten:
+def rewrite_text(source: str, *, part: str = "text", first: int = 1, known: Mapping[str, int] | None = None) -> Rewritten:
     """Number the bare web addresses of a text part from `first`; one that is `known` keeps its number."""
     numbers = _Numbers(first, known or {}, share=True)
     return _rewrite(source, list(_bare_places(source)), part=part, numbers=numbers)
@@ -79,6 +78,8 @@ def _rewrite(source: str, places: list[_Place], *, part: str, numbers: _Numbers)
     warnings: list[ContentWarning] = []
     position = 0
     for found in places:
+        if len(problems) + len(warnings) >= MOST_TOLD:
+            break
         try:
             address = examine(found.url)
         except BadAddress as error:
@@ -159,9 +160,7 @@ def _decode(value: str) -> str:
     """An attribute's value as an address: entities decoded, braces that are no Liquid encoded."""
     kept = []
     for piece, span in pieces(value):
-        kept.append(
-            decode_attribute(piece).replace("{", "%7B").replace("}", "%7D") if span is None else piece
-        )
+        kept.append(decode_attribute(piece).replace("{", "%7B").replace("}", "%7D") if span is None else piece)
     return "".join(kept)
 
 
@@ -195,19 +194,23 @@ def _bare_end(source: str, masked: str, start: int, end: int) -> int:
     end = start + balanced_prefix(source[start:end])
     host = masked.index("//", start) + 2
     for span in spans(source[start:end]):
-        if (
-            span.kind is SpanKind.TAG
-            and start + span.start > host
-            and not _HOST_ENDS.search(masked, host, start + span.start)
-        ):
+        if span.kind is SpanKind.TAG and start + span.start > host and not _HOST_ENDS.search(masked, host, start + span.start):
             end = start + span.start
             break
+    return _without_trailing(masked, start, end)
+
+
+def _without_trailing(masked: str, start: int, end: int) -> int:
+    """Before the sentence's own punctuation, and before brackets that were opened ahead of the address."""
+    surplus = {
+        closer: masked.count(closer, start, end) - masked.count(opener, start, end) for closer, opener in _CLOSERS.items()
+    }
     while end > start:
         last = masked[end - 1]
-        opener = _CLOSERS.get(last)
-        unopened = opener is not None and masked.count(last, start, end) > masked.count(opener, start, end)
-        if last not in _TRAILING and not unopened:
+        if last not in _TRAILING and surplus.get(last, 0) <= 0:
             break
+        if last in surplus:
+            surplus[last] -= 1
         end -= 1
     return end
 

@@ -14,9 +14,7 @@ from html.entities import html5
 
 from core.content.liquid import MASK, mask
 
-RAW_TEXT = frozenset(
-    {"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext"}
-)
+RAW_TEXT = frozenset({"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext"})
 _SPACE = r"[ \t\n\f\r]"
 _CONDITION = re.compile(rf"<!--{_SPACE}*\[if[^\]>]*\]{_SPACE}*>", re.IGNORECASE)
 _REVEALED = re.compile(r"(?:<!)?-->")  # right after a condition: everybody sees what follows

@@ -9,9 +9,12 @@ from difflib import get_close_matches
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 from core.content.errors import TemplateProblem
-from core.targeting.catalogue import PROFILE, CatalogueField
+from core.profiles.fields import ALL as PROFILE_FIELDS
+from core.profiles.fields import Field
+from core.profiles.records import Profile
 from render_ext import Variable
 
 DELIVERY_FIELDS = MappingProxyType({"label": "Label of the delivery", "date": "Date of the message"})
@@ -28,14 +31,14 @@ class PersonalField:
     words: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def _field(found: CatalogueField) -> PersonalField:
-    words = MappingProxyType({code: word for word, code in found.values.items()})
-    return PersonalField(name=found.name, label=found.label, words=words)
+def _field(found: Field) -> PersonalField:
+    words: dict[int, str] = {}
+    if found.values is not None:
+        words = {member.value: member.name.lower() for member in found.values}
+    return PersonalField(name=found.name, label=found.label, words=MappingProxyType(words))
 
 
-FIELDS: Mapping[str, PersonalField] = MappingProxyType(
-    {name: _field(found) for name, found in PROFILE.fields.items() if found.derived is None}
-)
+FIELDS: Mapping[str, PersonalField] = MappingProxyType({one.name: _field(one) for one in PROFILE_FIELDS})
 
 
 def fields_read(variables: Iterable[Variable]) -> set[str]:
@@ -43,14 +46,16 @@ def fields_read(variables: Iterable[Variable]) -> set[str]:
     return {found.path[1] for found in variables if found.path[0] == "profile" and len(found.path) > 1}
 
 
-def personal_values(profile: object) -> dict[str, Any]:
+def personal_values(profile: Profile) -> dict[str, Any]:
     """The values of a profile record as ledger rows carry them: dates as ISO 8601, codes as numbers."""
-    return {name: _plain(getattr(profile, name, None)) for name in FIELDS}
+    return {name: _plain(getattr(profile, name)) for name in FIELDS}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, date):  # a datetime is one
         return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
     return int(value) if isinstance(value, IntEnum) else value
 
 
@@ -66,9 +71,7 @@ def _word(name: str, code: Any) -> str:
     return code if isinstance(code, str) else FIELDS[name].words.get(code, "")
 
 
-def check_variables(
-    variables: Iterable[Variable], data: Mapping[str, Any], part: str
-) -> Iterator[TemplateProblem]:
+def check_variables(variables: Iterable[Variable], data: Mapping[str, Any], part: str) -> Iterator[TemplateProblem]:
     """One located problem for every path that leads nowhere."""
     for variable in variables:
         found = _wrong(variable.path, data)

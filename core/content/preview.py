@@ -47,9 +47,7 @@ def preview(
     try:
         parts = program.parts(row)
     except RenderError as error:
-        failed = ContentWarning(
-            code="RENDERING_FAILED", message=str(error), part=error.template, line=error.line
-        )
+        failed = ContentWarning(code="RENDERING_FAILED", message=str(error), part=error.template, line=error.line)
         return Preview(subject=None, html=None, text=None, warnings=(failed, *warnings))
     warnings += review_rendered(parts.subject, parts.html, parts.text)
     return _with_targets(parts, program, row, signer, warnings)

@@ -16,9 +16,7 @@ class ContentDraft:
     label: str
     channel: str
     parts: Mapping[str, str]
-    data: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # shared by all recipients, such as a list of products
+    data: Mapping[str, Any] = field(default_factory=dict)  # shared by all recipients, such as a list of products
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from channels.contract import Manifest
-from core.content.links import rewrite_html
+from core.content.links import MOST_TOLD, rewrite_html
 from core.content.liquid import SpanKind, place, spans
 from core.content.markup import Kind, read
 from core.content.personalization import FIELDS
@@ -23,7 +24,7 @@ def review(content: Content | ContentDraft, manifest: Manifest) -> list[ContentW
     if manifest.capabilities.tracking:
         found += [_no_unsubscribe(part) for part in BODIES if _lacks_unsubscribe(content.parts.get(part, ""))]
         found += rewrite_html(html).warnings
-    found += _markup(html)
+    found += islice(_markup(html), MOST_TOLD)
     return found
 
 

@@ -14,21 +14,15 @@ from html import unescape
 from core.content.liquid import SYSTEM_URL, SpanKind, pieces, quoted, spans
 from core.content.markup import Attribute, Kind, Piece, decode_attribute, read
 
-_PARAGRAPHS = frozenset(
-    {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "hr"}
-)
+_PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "hr"})
 _LINES = frozenset(
     {"div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "center", "address", "form",
      "fieldset", "figure", "figcaption", "main", "nav", "aside", "tbody", "thead", "tfoot", "caption", "body"}
 )  # fmt: skip
 _CELLS = frozenset({"td", "th"})
 _DROPPED = frozenset({"head", "svg", "object", "select", "template", "video", "audio", "map"})
-_VOID = frozenset(
-    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-)
-_PRINTING_TAGS = frozenset(
-    {"mirror_url", "unsubscribe_url", "open_pixel_url", "cycle", "increment", "decrement"}
-)
+_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
+_PRINTING_TAGS = frozenset({"mirror_url", "unsubscribe_url", "open_pixel_url", "cycle", "increment", "decrement"})
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u2060-\u2064\ufeff]")
 _SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
 _DISPLAY_NONE = re.compile(r"display\s*:\s*none", re.IGNORECASE)
@@ -251,9 +245,7 @@ def _address(value: str) -> str:
         return written[1]
     if SYSTEM_URL.search(value):
         return value.strip()
-    decoded = "".join(
-        quoted(decode_attribute(piece)) if span is None else piece for piece, span in pieces(value)
-    )
+    decoded = "".join(quoted(decode_attribute(piece)) if span is None else piece for piece, span in pieces(value))
     decoded = decoded.strip()
     if decoded.lower().startswith("mailto:"):
         return decoded[7:].split("?")[0]

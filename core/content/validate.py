@@ -18,9 +18,7 @@ from render_ext import Program, TemplateSyntaxError
 from render_ext import compile as compile_template
 
 MAX_CHARACTERS = 1_000_000  # of one part
-_NOW = datetime(
-    2000, 1, 1, tzinfo=UTC
-)  # nothing is rendered here; only `"now" | date` wants to know that there is one
+_NOW = datetime(2000, 1, 1, tzinfo=UTC)  # nothing is rendered here; only `"now" | date` wants to know that there is one
 BODIES = ("html", "text")
 
 
@@ -49,9 +47,7 @@ def located(error: TemplateSyntaxError, part: str) -> TemplateProblem:
     hint = f"Expected {error.expected}." if error.expected else None
     if error.suggestion:
         hint = f"Did you mean {error.suggestion}?"
-    return TemplateProblem(
-        error.message, code="TEMPLATE_SYNTAX", part=part, line=error.line, column=error.column, hint=hint
-    )
+    return TemplateProblem(error.message, code="TEMPLATE_SYNTAX", part=part, line=error.line, column=error.column, hint=hint)
 
 
 def _check_fields(parts: Mapping[str, str], manifest: Manifest) -> Iterator[Invalid]:
@@ -60,9 +56,7 @@ def _check_fields(parts: Mapping[str, str], manifest: Manifest) -> Iterator[Inva
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Parts of this channel: {', '.join(known)}."
-            yield Invalid(
-                f"there is no part {name[:80]!r}", code="UNKNOWN_PART", path=f"parts.{name[:80]}", hint=hint
-            )
+            yield Invalid(f"there is no part {name[:80]!r}", code="UNKNOWN_PART", path=f"parts.{name[:80]}", hint=hint)
         else:
             yield from _size_problems(name, source)
     for field in manifest.content:
@@ -79,17 +73,13 @@ def _check_fields(parts: Mapping[str, str], manifest: Manifest) -> Iterator[Inva
 
 
 def _missing(field: ContentField) -> Invalid:
-    return Invalid(
-        f"{field.name} is missing", code="PART_MISSING", path=f"parts.{field.name}", hint=field.description
-    )
+    return Invalid(f"{field.name} is missing", code="PART_MISSING", path=f"parts.{field.name}", hint=field.description)
 
 
 def _size_problems(name: str, source: str) -> list[Invalid]:
     path = f"parts.{name}"
     if len(source) > MAX_CHARACTERS:
-        return [
-            Invalid(f"{name} is longer than {MAX_CHARACTERS:,} characters", code="PART_TOO_LARGE", path=path)
-        ]
+        return [Invalid(f"{name} is longer than {MAX_CHARACTERS:,} characters", code="PART_TOO_LARGE", path=path)]
     if not is_storable(source):
         return [Invalid(f"{name} contains NUL or half a character", code="BAD_TEXT", path=path)]
     return []

@@ -8,6 +8,7 @@ message and hands over the next is never in doubt about two.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -23,6 +24,7 @@ from core.profiles import quarantine
 
 log = get_logger(__name__)
 
+_BLAMED = (AddressVerdict.HARD, AddressVerdict.SOFT)
 RETRY_SECONDS = 0.25  # between tries while the database is away
 
 
@@ -41,6 +43,7 @@ class LedgerWriter:
         self._idle = asyncio.Event()
         self._idle.set()
         self._task: asyncio.Task[None] | None = None
+        self._conn: Connection | None = None
 
     def start(self) -> None:
         """Begin to write."""
@@ -52,6 +55,7 @@ class LedgerWriter:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._release()
 
     def hand_over(self, intent: Intent) -> asyncio.Future[bool]:
         """True once the intent is stored; False when the row is not this lease's any more."""
@@ -91,9 +95,14 @@ class LedgerWriter:
         """Try until the database takes it. Both may be stored twice without harm: the lease fences them."""
         while True:
             try:
-                granted = await self._commit([one for one, _ in intents], settlements)
+                granted = await self._commit(
+                    await self._connection(), [one for one, _ in intents], settlements
+                )
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                log.warning("ledger commit failed; trying again", delivery_id=self._delivery_id, error=str(error))
+                log.warning(
+                    "ledger commit failed; trying again", delivery_id=self._delivery_id, error=str(error)
+                )
+                await self._release()
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             for intent, future in intents:
@@ -101,24 +110,39 @@ class LedgerWriter:
                     future.set_result(intent.key in granted)
             return
 
-    async def _commit(self, intents: list[Intent], settlements: list[tuple[Settlement, str]]) -> set[moves.Key]:
-        now = self._clock()
-        async with self._pool.acquire() as conn, conn.transaction():
-            if settlements:
-                await self._store_outcomes(conn, settlements, now)
-            return await moves.hand_over(conn, self._delivery_id, intents) if intents else set()
+    async def _connection(self) -> Connection:
+        """One connection for the life of the writer: taking it from the pool each time would cost a round trip more.
 
-    async def _store_outcomes(
-        self, conn: Connection, settlements: list[tuple[Settlement, str]], now: datetime
-    ) -> None:
-        stored = await moves.settle(conn, self._delivery_id, self._slot, [one for one, _ in settlements], now)
-        bad = [
-            (one, address)
-            for one, address in settlements
-            if one.verdict.address in (AddressVerdict.HARD, AddressVerdict.SOFT) and one.key in stored
-        ]
-        if bad:
-            await self._blame_addresses(conn, bad, now)
+        Its statement is planned once: planning it costs more than running it.
+        """
+        if self._conn is None:
+            self._conn = await self._pool.acquire()
+            await self._conn.execute("SET plan_cache_mode = force_generic_plan")
+            await self._conn.execute("SET synchronous_commit = on")
+        return self._conn
+
+    async def _release(self) -> None:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                await self._pool.release(conn)
+
+    async def _commit(
+        self, conn: Connection, intents: list[Intent], settlements: list[tuple[Settlement, str]]
+    ) -> set[moves.Key]:
+        now = self._clock()
+        bad = [pair for pair in settlements if pair[0].verdict.address in _BLAMED]
+        if not bad:
+            stored = await moves.commit(
+                conn, self._delivery_id, self._slot, intents, [one for one, _ in settlements], now
+            )
+            return stored.granted
+        async with conn.transaction():
+            stored = await moves.commit(
+                conn, self._delivery_id, self._slot, intents, [one for one, _ in settlements], now
+            )
+            await self._blame_addresses(conn, [pair for pair in bad if pair[0].key in stored.settled], now)
+            return stored.granted
 
     async def _blame_addresses(
         self, conn: Connection, bad: Sequence[tuple[Settlement, str]], now: datetime
@@ -141,4 +165,3 @@ class LedgerWriter:
                     delivery_id=self._delivery_id,
                     now=now,
                 )
-

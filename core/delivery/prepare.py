@@ -150,10 +150,17 @@ class Preparation:
                 "to_send": to_send,
                 "excluded": {row.reason.name: row.n for row in counts if row.state is LedgerState.EXCLUDED},
             }
-            await runs.add_log(conn, delivery_id, LogLevel.INFO, "PREPARED", f"{to_send} messages to send", details)
+            await runs.add_log(
+                conn, delivery_id, LogLevel.INFO, "PREPARED", f"{to_send} messages to send", details
+            )
             if to_send == 0:
                 await runs.add_log(
-                    conn, delivery_id, LogLevel.WARNING, "NOBODY_TO_SEND_TO", "nobody is left to write to", details
+                    conn,
+                    delivery_id,
+                    LogLevel.WARNING,
+                    "NOBODY_TO_SEND_TO",
+                    "nobody is left to write to",
+                    details,
                 )
             await announce(conn, "delivery.prepared", delivery_id=delivery_id)
 

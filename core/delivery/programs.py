@@ -64,7 +64,9 @@ class Programs:
 
     async def list_of(self, conn: Connection, delivery_id: int) -> list[LoadedProgram]:
         """Every program of a delivery."""
-        return [await self.get(conn, program_id) for program_id in await store.list_programs_of(conn, delivery_id)]
+        return [
+            await self.get(conn, program_id) for program_id in await store.list_programs_of(conn, delivery_id)
+        ]
 
     def find_cached(self, program_id: int) -> LoadedProgram | None:
         """A program that was used lately, without asking the database."""
@@ -99,7 +101,11 @@ class Programs:
             base_url=self._urls.base_url,
         )
         if account.channel != content.channel:
-            raise Invalid("the content is of another channel than the account", code="CHANNEL_MISMATCH", path="contentId")
+            raise Invalid(
+                "the content is of another channel than the account",
+                code="CHANNEL_MISMATCH",
+                path="contentId",
+            )
         program_id = await store.insert_program(
             conn,
             delivery_id=delivery.id,
@@ -111,7 +117,9 @@ class Programs:
             base_url=self._urls.base_url,
             engine_version=ENGINE_VERSION,
         )
-        await store.insert_links(conn, program_id, [(link.number, link.url, link.label) for link in frozen.links])
+        await store.insert_links(
+            conn, program_id, [(link.number, link.url, link.label) for link in frozen.links]
+        )
         return (await self.get(conn, program_id)).stored
 
 

@@ -15,7 +15,7 @@ from core.delivery.records import (
     LogEntry,
     RecipientKind,
 )
-from core.delivery.store import ledger, runs
+from core.delivery.store import ledger, programs, runs
 from core.paging import Page, PageRequest, cut
 
 RowKey = tuple[int, int, int, int]  # delivery, recipient kind, recipient, occurrence
@@ -85,6 +85,11 @@ async def list_log(conn: Connection, delivery_id: int, page: PageRequest) -> Pag
     return cut(await runs.list_log(conn, delivery_id, page.after, page.first + 1), page)
 
 
+async def list_links(conn: Connection, delivery_id: int) -> list[tuple[int, str, str | None]]:
+    """Number, address as authored and label of the links that a delivery's readers see."""
+    return await programs.list_links_of(conn, delivery_id)
+
+
 async def explain(conn: Connection, delivery_id: int, profile_id: int) -> Explanation:
     """Why somebody did, or did not, get a delivery."""
     row = await find_row(conn, delivery_id, profile_id)
@@ -92,7 +97,9 @@ async def explain(conn: Connection, delivery_id: int, profile_id: int) -> Explan
         run = await runs.find_run(conn, delivery_id)
         if run is None or run.prepared_at is None:
             return Explanation(targeted=False, row=None, summary="The delivery has not been prepared.")
-        return Explanation(targeted=False, row=None, summary="Not in the audience when the delivery was prepared.")
+        return Explanation(
+            targeted=False, row=None, summary="Not in the audience when the delivery was prepared."
+        )
     return Explanation(targeted=True, row=row, summary=_sentence(row))
 
 

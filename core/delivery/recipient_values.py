@@ -30,7 +30,12 @@ PAIRS_PER_CALL = 50  # Postgres takes at most 100 arguments
 
 def profile_table() -> TableClause:
     """The profile table with every column the catalogue names, and the address as the person spells it."""
-    named = (name for field in PROFILE.fields.values() for name in (field.column, field.name) if field.derived is None)
+    named = (
+        name
+        for field in PROFILE.fields.values()
+        for name in (field.column, field.name)
+        if field.derived is None
+    )
     names = dict.fromkeys(["id", "birth_date", *named])
     return table("profile", *(column(name) for name in names))
 
@@ -40,7 +45,11 @@ def values_expression(fields: Sequence[str], profile: FromClause) -> ColumnEleme
     pairs = [(name, _value(name, profile)) for name in sorted(set(fields))]
     built: ColumnElement[Any] = cast(literal("{}", String), JSONB)
     for start in range(0, len(pairs), PAIRS_PER_CALL):
-        flat = [part for name, value in pairs[start : start + PAIRS_PER_CALL] for part in (cast(literal(name), String), value)]
+        flat = [
+            part
+            for name, value in pairs[start : start + PAIRS_PER_CALL]
+            for part in (cast(literal(name), String), value)
+        ]
         made = func.jsonb_build_object(*flat)
         built = made if start == 0 else built.op("||")(made)
     return built
@@ -48,7 +57,9 @@ def values_expression(fields: Sequence[str], profile: FromClause) -> ColumnEleme
 
 def _value(name: str, profile: FromClause) -> ColumnElement[Any]:
     if name not in FIELDS:
-        raise Invalid(f"a template cannot read the profile field {name!r}", code="UNKNOWN_FIELD", path=f"profile.{name}")
+        raise Invalid(
+            f"a template cannot read the profile field {name!r}", code="UNKNOWN_FIELD", path=f"profile.{name}"
+        )
     return profile.c[name]
 
 

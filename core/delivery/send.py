@@ -34,7 +34,9 @@ from core.runtime import Runtime
 log = get_logger(__name__)
 
 LANES = 2  # batches of one delivery at once in a process
-SLICE = timedelta(minutes=10)  # then the job ends and is woken again, so that a broker never takes it for dead
+SLICE = timedelta(
+    minutes=10
+)  # then the job ends and is woken again, so that a broker never takes it for dead
 RENDER_AT_ONCE = 50  # rows rendered before others on the loop get a turn
 
 
@@ -129,7 +131,9 @@ class Sending:
             await course.writer.close()
 
     async def _lane(self, course: Course) -> None:
-        while not course.halted and not self._runtime.stopping.is_set() and self._runtime.clock() < course.until:
+        while (
+            not course.halted and not self._runtime.stopping.is_set() and self._runtime.clock() < course.until
+        ):
             claim = await self._claim(course)
             if claim is None:
                 return
@@ -213,7 +217,9 @@ class Sending:
                 part = group[start : start + RENDER_AT_ONCE]
                 made = loaded.program.render(
                     [
-                        loaded.row(one.recipient_kind, one.recipient_id, one.occurrence, one.address, one.values)
+                        loaded.row(
+                            one.recipient_kind, one.recipient_id, one.occurrence, one.address, one.values
+                        )
                         for one in part
                     ]
                 )
@@ -274,4 +280,3 @@ class Sending:
                 await channel_accounts.pause_account(conn, SYSTEM, course.account.id, text, now=now)
             else:
                 await channel_accounts.note_failure(conn, course.account.id, now=now)
-

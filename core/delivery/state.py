@@ -78,7 +78,8 @@ def after(move: Move, state: S) -> S:
     """The state a move leads to. Raises IllegalMove."""
     if not is_allowed(move, state):
         raise IllegalMove(
-            f"a delivery in state {state.name} ({state.value}) cannot be asked to {move.value}", hint=_ADVICE.get(move)
+            f"a delivery in state {state.name} ({state.value}) cannot be asked to {move.value}",
+            hint=_ADVICE.get(move),
         )
     target = MOVES[move][1]
     return state if target is None else target

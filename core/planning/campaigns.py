@@ -112,9 +112,7 @@ async def count_campaigns(conn: Connection) -> int:
 
 
 def _draft(campaign: Campaign) -> CampaignDraft:
-    return CampaignDraft(
-        name=campaign.name, label=campaign.label, starts_on=campaign.starts_on, ends_on=campaign.ends_on
-    )
+    return CampaignDraft(name=campaign.name, label=campaign.label, starts_on=campaign.starts_on, ends_on=campaign.ends_on)
 
 
 def _check(draft: CampaignDraft) -> None:

@@ -74,9 +74,7 @@ async def update_account(
         )  # fmt: skip
     check_name(draft.name)
     check_label(draft.label)
-    checked = registry.check_config(
-        account.channel, {**account.config, **given}, stored_secrets=account.secret_names
-    )
+    checked = registry.check_config(account.channel, {**account.config, **given}, stored_secrets=account.secret_names)
     before = {"name": account.name, "label": account.label, **_config(account.config)}
     after = {"name": draft.name, "label": draft.label, **_config(checked.config)}
     touched = {name for name in given if name in checked.secrets or name in account.secret_names}
@@ -91,9 +89,7 @@ async def update_account(
     return await get_account(conn, account_id)
 
 
-async def _write(
-    conn: Connection, account: ChannelAccount, draft: AccountDraft, config: Mapping[str, Any]
-) -> None:
+async def _write(conn: Connection, account: ChannelAccount, draft: AccountDraft, config: Mapping[str, Any]) -> None:
     try:
         async with conn.transaction():
             await store.update_account(conn, account.id, name=draft.name, label=draft.label, config=config)
@@ -111,9 +107,7 @@ async def delete_account(conn: Connection, actor: Actor, account_id: int) -> Non
             await store.delete_account(conn, account_id)
     except asyncpg.ForeignKeyViolationError:  # a delivery that took it a moment ago
         raise Conflict("the channel account is in use", code="IN_USE") from None
-    await record(
-        conn, actor, "channel_account.delete", "channel_account", account_id, {"name": {"from": account.name}}
-    )
+    await record(conn, actor, "channel_account.delete", "channel_account", account_id, {"name": {"from": account.name}})
 
 
 async def get_account(conn: Connection, account_id: int) -> ChannelAccount:
@@ -173,9 +167,7 @@ async def reseal_accounts(conn: Connection, keyring: Keyring) -> int:
     return len(accounts)
 
 
-async def pause_account(
-    conn: Connection, actor: Actor, account_id: int, reason: str, *, now: datetime
-) -> None:
+async def pause_account(conn: Connection, actor: Actor, account_id: int, reason: str, *, now: datetime) -> None:
     """Stop sending through it until somebody resumes it. A second pause changes nothing. Raises NotFound."""
     require(actor, Permission.ADMINISTER)
     if await store.pause_account(conn, account_id, reason[:REASON_LENGTH], now):

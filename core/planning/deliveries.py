@@ -113,9 +113,7 @@ async def lock_delivery(conn: Connection, delivery_id: int) -> Delivery:
     return delivery
 
 
-async def list_deliveries(
-    conn: Connection, page: PageRequest, *, campaign_id: int | None = None
-) -> Page[Delivery]:
+async def list_deliveries(conn: Connection, page: PageRequest, *, campaign_id: int | None = None) -> Page[Delivery]:
     """A page in the order of ids, of one campaign or of all."""
     return cut(await store.list_deliveries(conn, campaign_id, page.after, page.first + 1), page)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import idna
 
@@ -22,6 +22,8 @@ MEMORY = 50_000  # domains remembered
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+"
 _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_PLAIN_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_PLAIN = re.compile(rf"({_PLAIN_ATOM}(?:\.{_PLAIN_ATOM})*)@([A-Za-z0-9.-]+)")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?=[a-z]){_LABEL}")
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying out of a document leaves at the ends
@@ -29,8 +31,7 @@ _INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying out of
 _HINT = "Write it like name@example.com."
 
 
-@dataclass(frozen=True, slots=True)
-class EmailAddress:
+class EmailAddress(NamedTuple):
     """A valid address."""
 
     address: str
@@ -40,6 +41,15 @@ class EmailAddress:
 
 def parse_email(text: str) -> EmailAddress:
     """The address in a text. Raises BadValue (BAD_EMAIL)."""
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None and plain.end(1) <= LOCAL_BYTES and len(text) <= ADDRESS_LENGTH:
+        stored, key_domain = normal_domain(plain[2])
+        if stored == plain[2]:
+            return EmailAddress(text, text.lower(), key_domain)
+    return _parse_slowly(text)
+
+
+def _parse_slowly(text: str) -> EmailAddress:
     local, at, domain = text.strip().strip(_INVISIBLE).strip().rpartition("@")
     if not at:
         raise _bad(text, "has no @")

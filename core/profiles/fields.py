@@ -12,6 +12,8 @@ from types import MappingProxyType
 
 from core.profiles.records import EmailFormat, Gender
 
+Choices = type[IntEnum]
+
 
 class FieldType(StrEnum):
     """What a value is, and so how it is read, checked and written."""
@@ -45,7 +47,7 @@ class Field:
     unique: bool = False  # no two profiles have the same
     required: bool = False  # never empty: cleared means `default`
     default: int | bool | None = None
-    values: type[IntEnum] | None = None  # of an enumeration
+    values: Choices | None = None  # of an enumeration
     low: float | None = None  # of a number
     high: float | None = None
     aliases: tuple[str, ...] = ()  # further headers that files use for it
@@ -53,9 +55,7 @@ class Field:
 
 
 def _text(name: str, label: str, max_length: int, *aliases: str, unique: bool = False) -> Field:
-    return Field(
-        name=name, label=label, type=FieldType.TEXT, max_length=max_length, unique=unique, aliases=aliases
-    )
+    return Field(name=name, label=label, type=FieldType.TEXT, max_length=max_length, unique=unique, aliases=aliases)
 
 
 def _of(name: str, label: str, kind: FieldType, max_length: int | None = None, *aliases: str) -> Field:
@@ -68,7 +68,7 @@ def _flag(name: str, label: str, *, opt_out: bool = False) -> Field:
     )  # fmt: skip
 
 
-def _choice(name: str, label: str, values: type[IntEnum]) -> Field:
+def _choice(name: str, label: str, values: Choices) -> Field:
     return Field(name=name, label=label, type=FieldType.ENUMERATION, required=True, default=0, values=values)
 
 
@@ -106,14 +106,14 @@ ALL: tuple[Field, ...] = (
     _text("address_line4", "Address, line 4", 200, "address_line_4"),
     _text("zip_code", "Zip code", 20, "zip", "postal_code", "postcode"),
     _text("city", "City", 100),
-    _text("state", "State or province", 100, "state", "province"),
-    _of("country", "Country (ISO 3166-1 alpha-2)", FieldType.COUNTRY, 2, "country", "country_code"),
+    _text("state", "State or province", 100, "province"),
+    _of("country", "Country (ISO 3166-1 alpha-2)", FieldType.COUNTRY, 2, "country_code"),
     _flag("address_defined", "Postal address is complete"),
     _coordinate("latitude", "Latitude", 90.0),
     _coordinate("longitude", "Longitude", 180.0),
     _choice("email_format", "Email format", EmailFormat),
-    _of("language", "Language (BCP 47)", FieldType.LANGUAGE, 35, "language", "preferred_language", "locale"),
-    _of("time_zone", "Time zone (IANA)", FieldType.TIME_ZONE, 64, "time_zone", "timezone"),
+    _of("language", "Language (BCP 47)", FieldType.LANGUAGE, 35, "preferred_language", "locale"),
+    _of("time_zone", "Time zone (IANA)", FieldType.TIME_ZONE, 64, "timezone"),
     _flag("opt_out", "No longer contact by any channel", opt_out=True),
     _flag("opt_out_email", "No longer contact by email", opt_out=True),
     _flag("opt_out_mobile", "No longer contact by mobile", opt_out=True),
@@ -138,6 +138,4 @@ def columns_of(field: Field) -> tuple[str, ...]:
 
 
 # Every column that people and files can change, in the order of the statements that write them.
-WRITTEN_COLUMNS: tuple[str, ...] = tuple(
-    column for field in SETTABLE.values() for column in columns_of(field)
-)
+WRITTEN_COLUMNS: tuple[str, ...] = tuple(column for field in SETTABLE.values() for column in columns_of(field))

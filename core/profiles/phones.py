@@ -17,9 +17,9 @@ from core.profiles.errors import BadValue, shown
 
 MEMORY = 50_000  # numbers remembered
 LONGEST = 64  # characters of a spelling worth reading
+LONGEST_NUMBER = 15  # digits (E.164, 6.1)
 
-_FILLING = str.maketrans("", "", " -./()\u00a0\u202f\u2009\u2010\u2011\u2013")
-_DIGITS = re.compile(r"\+[1-9][0-9]{6,14}")
+_FILLING = {ord(character): None for character in " -./()\u00a0"}
 
 _FAULTS = {
     ValidationResult.TOO_SHORT: "has too few digits",
@@ -30,14 +30,14 @@ _FAULTS = {
 }
 
 
-@lru_cache(maxsize=MEMORY)
 def parse_phone(text: str, region: str) -> str:
     """The number in a text as E.164; `region` is the country of numbers written without a prefix.
 
     Raises BadValue (BAD_PHONE).
     """
     bare = text.translate(_FILLING)
-    if _DIGITS.fullmatch(bare) and _is_plain(bare):
+    plain = _plain_numbers().get(bare[1:4])
+    if plain is not None and plain.fullmatch(bare):
         return bare
     return _parse_slowly(text.strip(), region)
 
@@ -47,6 +47,7 @@ def is_region(code: str) -> bool:
     return code in phonenumbers.SUPPORTED_REGIONS
 
 
+@lru_cache(maxsize=MEMORY)
 def _parse_slowly(text: str, region: str) -> str:
     if len(text) > LONGEST:
         raise _bad(text, f"has more than {LONGEST} characters")
@@ -59,36 +60,37 @@ def _parse_slowly(text: str, region: str) -> str:
     result = phonenumbers.is_possible_number_with_reason(number)
     if result != ValidationResult.IS_POSSIBLE:
         raise _bad(text, _FAULTS.get(result, "is not possible"))
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    if len(written) > LONGEST_NUMBER + 1:
+        raise _bad(text, "has too many digits")
+    return written
 
 
-def _is_plain(number: str) -> bool:
-    """Whether a `+…` text is E.164 as it stands; False only means that libphonenumber has to look at it."""
-    for size in (1, 2, 3):
-        plan = _plan(number[1 : size + 1])
-        if plan is not None:
-            lengths, prefix = plan
-            national = number[size + 1 :]
-            return len(national) in lengths and not (prefix and prefix.match(national))
-    return False
+@lru_cache(maxsize=1)
+def _plain_numbers() -> dict[str, re.Pattern[str]]:
+    """By the first three digits: what is E.164 as it stands. Others are for libphonenumber to look at."""
+    found: dict[str, re.Pattern[str]] = {}
+    for country_code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
+        plan = PhoneMetadata.metadata_for_region_or_calling_code(country_code, regions[0])
+        if plan is None:
+            continue
+        pattern = _pattern(country_code, plan)
+        missing = 3 - len(str(country_code))
+        for rest in range(10**missing):
+            found[f"{country_code}{rest:0{missing}}" if missing else str(country_code)] = pattern
+    return found
 
 
-@lru_cache(maxsize=1200)
-def _plan(country_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
-    """The lengths of a country's numbers, and what may stand before them and would have to be taken off."""
-    regions = COUNTRY_CODE_TO_REGION_CODE.get(int(country_code))
-    if not regions:
-        return None
-    plan = PhoneMetadata.metadata_for_region_or_calling_code(int(country_code), regions[0])
-    if plan is None or plan.general_desc is None:
-        return None
-    prefix = plan.national_prefix_for_parsing
-    # The leading zero is looked at by libphonenumber in any case: Italy's belongs to the number, others' do not.
-    pattern = re.compile(f"0|{prefix}" if prefix else "0")
-    return frozenset(plan.general_desc.possible_length), pattern
+def _pattern(country_code: int, plan: PhoneMetadata) -> re.Pattern[str]:
+    # What may stand before a national number would have to be taken off. A leading zero is looked at in any case:
+    # Italy's belongs to the number, others' do not.
+    prefix = f"0|{plan.national_prefix_for_parsing}" if plan.national_prefix_for_parsing else "0"
+    most = LONGEST_NUMBER - len(str(country_code))
+    possible = plan.general_desc.possible_length if plan.general_desc else ()
+    lengths = [length for length in possible if 4 <= length <= most]
+    digits = "|".join(f"[0-9]{{{length}}}" for length in lengths) or "(?!)"
+    return re.compile(rf"\+{country_code}(?!{prefix})(?:{digits})")
 
 
 def _bad(text: str, fault: str) -> BadValue:
-    return BadValue(
-        "BAD_PHONE", f"{shown(text)} is not a phone number: it {fault}", "Write it like +33 6 12 34 56 78."
-    )
+    return BadValue("BAD_PHONE", f"{shown(text)} is not a phone number: it {fault}", "Write it like +33 6 12 34 56 78.")

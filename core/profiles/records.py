@@ -155,6 +155,17 @@ class ImportOptions:
     unescape_formulas: bool = True  # take off the ' that an export puts before what a spreadsheet would compute
     default_country: str | None = None  # of phone numbers without a prefix; None: the installation's
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ImportOptions:
+        """The options as they are stored."""
+        return cls(
+            **{
+                **data,
+                "empty": EmptyCells(data["empty"]),
+                "unknown_columns": UnknownColumns(data["unknown_columns"]),
+            }
+        )
+
 
 class RunState(StrEnum):
     """The life of an import or export: waiting → ready → running → finished, failed or cancelled."""

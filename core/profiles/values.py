@@ -29,6 +29,7 @@ UNSTORABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 BREAKING = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 _EARLIEST = date(1850, 1, 1)
 _WORDS = {
@@ -86,9 +87,7 @@ def _phone(field: Field, value: object, reading: Reading) -> str:
 def _country(field: Field, value: object, reading: Reading) -> str:
     code = _expect_text(value).upper()
     if code not in COUNTRIES:
-        raise BadValue(
-            "BAD_VALUE", f"{shown(code)} is not a country", "Use the two letters of ISO 3166-1, such as FR."
-        )
+        raise BadValue("BAD_VALUE", f"{shown(code)} is not a country", "Use the two letters of ISO 3166-1, such as FR.")
     return code
 
 
@@ -168,10 +167,12 @@ def _boolean(field: Field, value: object, reading: Reading) -> bool:
 def _number(field: Field, value: object, reading: Reading) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _wrong_type("a number", value)
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise BadValue("BAD_VALUE", f"{shown(value)} is not a number", "Write it like -12.5.")
     try:
         number = float(value)
-    except (ValueError, OverflowError):
-        number = math.nan
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise BadValue("BAD_VALUE", f"{shown(value)} is not a number", "Write it like -12.5.")
     if (field.low is not None and number < field.low) or (field.high is not None and number > field.high):

@@ -1,14 +1,14 @@
 """What can be asked about: entities and their fields, as data naming tables and columns.
 
-A profile's fields are those of `core.profiles.fields`. A test compares the catalogue with the real schema. Published
-custom fields make a larger catalogue of the same shape.
+A profile's fields are those of `core.profiles.fields`. A test compares the catalogue with the real schema.
+Published custom fields make a larger catalogue of the same shape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from types import MappingProxyType
 
 from core.profiles.fields import FIELDS, Field, FieldType
@@ -100,6 +100,7 @@ AGE = CatalogueField(
 
 def _of_profile(field: Field) -> CatalogueField:
     kind, writing = _KINDS[field.type]
+    choices: Iterable[IntEnum] = field.values or ()
     return CatalogueField(
         name=field.name,
         label=field.label,
@@ -107,7 +108,7 @@ def _of_profile(field: Field) -> CatalogueField:
         column=_COLUMNS.get(field.name, field.name),
         nullable=not field.required,
         writing=_WRITINGS.get(field.name, Writing.EXACT if field.unique else writing),
-        values=MappingProxyType({value.name.lower(): value.value for value in field.values or ()}),
+        values=MappingProxyType({value.name.lower(): value.value for value in choices}),
     )
 
 

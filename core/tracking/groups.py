@@ -21,6 +21,8 @@ from core.log import get_logger
 
 GROUP_SIZE = 2000
 WAITING_LIMIT = 20_000  # callers of one process that may wait for the database
+LARGE_GROUP = 100
+GATHER_SECONDS = 0.002  # after a group of several that is not large: costs a moment, saves most of the statements
 FIRST_PAUSE = 0.05  # seconds between two tries, doubled up to …
 LONGEST_PAUSE = 0.5
 LEAST_TRY = 2.0  # seconds that a try gets even when the callers of the group have less left
@@ -106,6 +108,8 @@ class Grouped(Generic[Item, Answer]):
             while self._queue:
                 size = min(len(self._queue), GROUP_SIZE)
                 await self._finish([self._queue.popleft() for _ in range(size)])
+                if 1 < size < LARGE_GROUP:
+                    await asyncio.sleep(GATHER_SECONDS)
 
     async def _finish(self, callers: list[_Waiting[Item, Answer]]) -> None:
         """Answer every caller: with the work's answer, or that its time is up."""

@@ -274,16 +274,20 @@ async def list_events(
     return [TrackingEvent(**{**dict(row), "kind": TrackingKind(row["kind"])}) for row in rows]
 
 
-async def list_counts(conn: Connection, delivery_id: int) -> list[TrackingCount]:
-    """The counters of one delivery; no scan of events."""
+async def list_counts(conn: Connection, delivery_ids: list[int]) -> dict[int, list[TrackingCount]]:
+    """The counters of deliveries; no scan of events."""
     rows = await conn.fetch(
         """
-        SELECT kind, link, machine, total, uniques FROM tracking_count
-         WHERE delivery_id = $1 ORDER BY kind, link, machine
+        SELECT delivery_id, kind, link, machine, total, uniques FROM tracking_count
+         WHERE delivery_id = ANY ($1) ORDER BY kind, link, machine
         """,
-        delivery_id,
+        delivery_ids,
     )
-    return [TrackingCount(**dict(row)) for row in rows]
+    found: dict[int, list[TrackingCount]] = {}
+    for row in rows:
+        values = dict(row)
+        found.setdefault(values.pop("delivery_id"), []).append(TrackingCount(**values))
+    return found
 
 
 async def recount(conn: Connection, delivery_id: int) -> list[TrackingCount]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -166,7 +166,7 @@ class Tail:
 
 async def follow(
     pool: Pool, tail: Tail, after: int, filters: EventFilter = EVERYTHING
-) -> AsyncIterator[EventBatch]:
+) -> AsyncGenerator[EventBatch, None]:
     """Every event after a position that the filter lets through, in order, as long as the caller listens.
 
     While the database is away it waits. The caller closes the iterator (`aclosing`) when it is done.

@@ -27,7 +27,9 @@ from core.tracking.sent import SentMessages
 PAUSE_SECONDS = 0.2
 LEAST_TRY = 2.0
 
-RECIPIENT = Actor(name="recipient", permissions=frozenset({Permission.EDIT}), label="A recipient, by their own link")
+RECIPIENT = Actor(
+    name="recipient", permissions=frozenset({Permission.EDIT}), label="A recipient, by their own link"
+)
 
 _log = get_logger(__name__)
 
@@ -62,7 +64,11 @@ class Unsubscriptions:
                 async with asyncio.timeout(max(until - loop.time(), LEAST_TRY)), self._pool.acquire() as conn:
                     await self._try(conn, hit, lost)
                 return
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # TimeoutError is an OSError
+            except (
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+            ) as error:  # TimeoutError is an OSError
                 _log.warning("somebody waits to be unsubscribed", error=repr(error))
                 if loop.time() + PAUSE_SECONDS >= until:
                     raise _unavailable() from error
@@ -76,7 +82,9 @@ class Unsubscriptions:
             if stored:
                 return
         async with conn.transaction():
-            lost.position = await unsubscribe(conn, hit, self._sent, self._registry, self._rules, self._clock) + 1
+            lost.position = (
+                await unsubscribe(conn, hit, self._sent, self._registry, self._rules, self._clock) + 1
+            )
         lost.position = None
 
 
@@ -103,4 +111,6 @@ async def _opt_out(
 
 
 def _unavailable() -> Unavailable:
-    return Unavailable("this could not be stored in time", code="NOT_STORED", hint="Try again in a few seconds.")
+    return Unavailable(
+        "this could not be stored in time", code="NOT_STORED", hint="Try again in a few seconds."
+    )

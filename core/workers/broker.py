@@ -41,7 +41,9 @@ def make_broker(url: str, *middleware: Middleware) -> Broker:
     if url.startswith(("redis://", "rediss://", "unix://")):
         return RedisBroker(url=url, middleware=stack, namespace="clarion")  # type: ignore[no-untyped-call]
     raise Invalid(
-        "CLARION_BROKER_URL must begin with amqp:// or redis://", code="BAD_BROKER_URL", hint="Unset it to use the embedded Redis."
+        "CLARION_BROKER_URL must begin with amqp:// or redis://",
+        code="BAD_BROKER_URL",
+        hint="Unset it to use the embedded Redis.",
     )
 
 
@@ -61,4 +63,14 @@ def bind(broker: Broker, run: Callable[[Job], Callable[..., Any]]) -> dict[str, 
 
 def message_for(job: Job, ids: dict[str, Any]) -> dramatiq.Message[Any]:
     """A wake-up for a job."""
-    return dramatiq.Message(queue_name=job.queue.value, actor_name=job.name, args=(), kwargs=ids, options={"max_age": STALE})
+    return dramatiq.Message(
+        queue_name=job.queue.value, actor_name=job.name, args=(), kwargs=ids, options={"max_age": STALE}
+    )
+
+
+def touch(broker: Broker) -> None:
+    """Ask the broker for a sign of life. Raises what its client raises."""
+    if isinstance(broker, RedisBroker):
+        broker.client.ping()
+    elif isinstance(broker, RabbitmqBroker):
+        broker.connection.process_data_events()

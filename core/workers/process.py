@@ -22,10 +22,9 @@ from core.delivery.engine import open_engine
 from core.jobs import Job
 from core.log import get_logger, set_up_logging
 from core.process import die_with_parent
-from core.runtime import Runtime
+from core.runtime import Runtime, open_runtime
 from core.workers import wiring
 from core.workers.broker import bind, make_broker
-from core.workers.runtime import open_runtime
 
 log = get_logger(__name__)
 

@@ -12,23 +12,22 @@ from datetime import datetime
 import asyncpg
 import structlog
 from dramatiq import Broker
-from dramatiq.errors import ConnectionError as BrokerError
+from dramatiq.errors import BrokerConnectionError
 from redis.exceptions import RedisError
 
 from core.config import Settings, load_settings
-from core.db import Connection, transaction
+from core.db import transaction
 from core.log import get_logger, set_up_logging
 from core.outbox import CHANNEL, Announcement, take
 from core.process import die_with_parent
-from core.runtime import Runtime
+from core.runtime import Runtime, database_url, open_runtime
 from core.workers.broker import make_broker, message_for
-from core.workers.runtime import database_url, open_runtime
 from core.workers.wiring import SCHEDULE, SHARED, WIRING
 
 log = get_logger(__name__)
 
 BATCH = 200  # announcements carried per transaction
-AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, BrokerError, RedisError)
+AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, BrokerConnectionError, RedisError)
 
 
 class Relay:

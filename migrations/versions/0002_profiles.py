@@ -49,7 +49,7 @@ CREATE TABLE profile (
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 90);
-CREATE UNIQUE INDEX profile_external_id ON profile (external_id) WHERE external_id IS NOT NULL;
+CREATE UNIQUE INDEX profile_external_id ON profile (external_id text_pattern_ops) WHERE external_id IS NOT NULL;
 CREATE UNIQUE INDEX profile_crypted_id ON profile (crypted_id) WHERE crypted_id IS NOT NULL;
 CREATE UNIQUE INDEX profile_opt_in_id ON profile (opt_in_id) WHERE opt_in_id IS NOT NULL;
 CREATE INDEX profile_email_key ON profile (email_key text_pattern_ops, id);
@@ -87,7 +87,9 @@ CREATE TABLE import_run (
     updated         bigint NOT NULL DEFAULT 0,
     unchanged       bigint NOT NULL DEFAULT 0,
     rejected        bigint NOT NULL DEFAULT 0,
+    repeated        bigint NOT NULL DEFAULT 0,
     ambiguous       bigint NOT NULL DEFAULT 0,
+    fence           integer NOT NULL DEFAULT 0,  -- grows whenever another worker takes over
     error           jsonb,
     created_by      text NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -96,6 +98,17 @@ CREATE TABLE import_run (
     finished_at     timestamptz
 );
 CREATE INDEX import_run_open ON import_run (state) WHERE finished_at IS NULL;
+
+-- Rows that were refused, and remarks on rows that were not, until the run ends and they become a file.
+CREATE TABLE import_reject (
+    import_id   bigint NOT NULL REFERENCES import_run ON DELETE CASCADE,
+    line        bigint NOT NULL,
+    column_name text NOT NULL DEFAULT '',
+    code        text NOT NULL,
+    message     text NOT NULL,
+    row_text    text NOT NULL
+);
+CREATE INDEX import_reject_order ON import_reject (import_id, line);
 
 CREATE TABLE export_run (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -106,6 +119,7 @@ CREATE TABLE export_run (
     columns      text[] NOT NULL,
     rows_total   bigint,
     rows_written bigint NOT NULL DEFAULT 0,
+    fence        integer NOT NULL DEFAULT 0,
     error        jsonb,
     created_by   text NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),

@@ -84,18 +84,14 @@ def email(email_config: Callable[..., dict[str, Any]]) -> MakeChannel:
 class MakeBatch(Protocol):
     """Makes messages."""
 
-    def __call__(
-        self, count: int, *, to: str = "person{}@example.org", body: bytes | None = None
-    ) -> list[OutgoingMessage]: ...
+    def __call__(self, count: int, *, to: str = "person{}@example.org", body: bytes | None = None) -> list[OutgoingMessage]: ...
 
 
 @pytest.fixture
 def batch() -> MakeBatch:
     """`batch(3, to="full-{}@example.org")`: messages, each with a body of its own."""
 
-    def make(
-        count: int, *, to: str = "person{}@example.org", body: bytes | None = None
-    ) -> list[OutgoingMessage]:
+    def make(count: int, *, to: str = "person{}@example.org", body: bytes | None = None) -> list[OutgoingMessage]:
         return [
             OutgoingMessage(
                 identity=Identity(1, 1, number),

@@ -20,10 +20,7 @@ KEYRING = parse_keyring(new_key_text(1))
 SMTP = {"host": "smtp.example.com", "port": 2525, "sender_domain": "news.example.com", "password": "s3cret"}
 PARTS = {
     "subject": "Hello {{ profile.first_name | default: 'you' }}",
-    "html": (
-        '<body><p>Hello</p><a href="https://shop.example.com/">Shop</a>'
-        '<a href="{% unsubscribe_url %}">Bye</a></body>'
-    ),
+    "html": ('<body><p>Hello</p><a href="https://shop.example.com/">Shop</a><a href="{% unsubscribe_url %}">Bye</a></body>'),
     "from_name": "The shop",
     "from_address": "shop@example.com",
 }

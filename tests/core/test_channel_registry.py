@@ -30,9 +30,7 @@ from core.errors import NotFound
 
 CONFIG = (
     ConfigField(name="host", type=ConfigType.TEXT, description="Where to.", required=True),
-    ConfigField(
-        name="port", type=ConfigType.INTEGER, description="Its port.", default=25, minimum=1, maximum=65535
-    ),
+    ConfigField(name="port", type=ConfigType.INTEGER, description="Its port.", default=25, minimum=1, maximum=65535),
     ConfigField(name="rate", type=ConfigType.NUMBER, description="Messages per second.", minimum=0.5),
     ConfigField(
         name="tls",
@@ -49,9 +47,7 @@ CONFIG = (
 class Pigeon:
     """A channel that only has a manifest worth looking at."""
 
-    manifest: ClassVar[Manifest] = Manifest(
-        name="pigeon", label="Pigeon", address_kind=AddressKind.POSTAL, config=CONFIG
-    )
+    manifest: ClassVar[Manifest] = Manifest(name="pigeon", label="Pigeon", address_kind=AddressKind.POSTAL, config=CONFIG)
 
     def __init__(self, config: Mapping[str, Any]) -> None: ...
 
@@ -129,21 +125,15 @@ def test_an_unknown_channel_is_told_with_the_known_ones(plugin: types.ModuleType
             "choice without choices",
         ),
         (
-            changed(
-                config=(ConfigField(name="x", type=ConfigType.INTEGER, description="", default=0, minimum=1),)
-            ),
+            changed(config=(ConfigField(name="x", type=ConfigType.INTEGER, description="", default=0, minimum=1),)),
             "default of its setting is wrong",
         ),
     ],
 )
-def test_a_broken_plugin_is_a_problem_and_the_others_work(
-    plugin: types.ModuleType, broken: object, told: str
-) -> None:
+def test_a_broken_plugin_is_a_problem_and_the_others_work(plugin: types.ModuleType, broken: object, told: str) -> None:
     plugin.good = changed(name="good")  # type: ignore[attr-defined]
     plugin.broken = broken  # type: ignore[attr-defined]
-    found = ChannelRegistry.load(
-        [point("pigeon", "a_strangers_plugin:broken"), point("good", "a_strangers_plugin:good")]
-    )
+    found = ChannelRegistry.load([point("pigeon", "a_strangers_plugin:broken"), point("good", "a_strangers_plugin:good")])
     assert found.names() == ["good"]
     (problem,) = found.problems
     assert problem.name == "pigeon"
@@ -161,9 +151,7 @@ def test_a_plugin_that_fails_on_import_is_a_problem() -> None:
 
 def test_two_plugins_of_one_name_are_a_problem_of_the_second(plugin: types.ModuleType) -> None:
     plugin.a, plugin.b = Pigeon, changed()  # type: ignore[attr-defined]
-    found = ChannelRegistry.load(
-        [point("pigeon", "a_strangers_plugin:a"), point("pigeon", "a_strangers_plugin:b")]
-    )
+    found = ChannelRegistry.load([point("pigeon", "a_strangers_plugin:a"), point("pigeon", "a_strangers_plugin:b")])
     assert found.get("pigeon") is Pigeon
     assert "taken by another plugin" in found.problems[0].message
 
@@ -206,8 +194,8 @@ def test_every_wrong_setting_is_told_at_its_place(pigeons: ChannelRegistry) -> N
 
 @pytest.mark.parametrize(
     "value",
-    [{"port": True}, {"port": 2.5}, {"port": float("nan")}, {"port": 0}, {"rate": 0.4}, {"rate": float("inf")},
-     {"host": ""}, {"host": "a\r\nb"}, {"host": "\ud800"}, {"host": None}],
+    [{"port": True}, {"port": 2.5}, {"port": float("nan")}, {"port": 0}, {"rate": 0.4},
+     {"rate": float("inf")}, {"host": ""}, {"host": "a\r\nb"}, {"host": "\ud800"}, {"host": None}],
 )  # fmt: skip
 def test_values_that_look_right_and_are_not(pigeons: ChannelRegistry, value: dict[str, Any]) -> None:
     with pytest.raises(ConfigInvalid):

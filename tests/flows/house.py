@@ -47,7 +47,10 @@ class House:
         found = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
             try:
-                if re.search(pattern, " ".join(process.cmdline())) and process.status() != psutil.STATUS_ZOMBIE:
+                if (
+                    re.search(pattern, " ".join(process.cmdline()))
+                    and process.status() != psutil.STATUS_ZOMBIE
+                ):
                     found.append(process)
             except psutil.Error:
                 continue
@@ -107,9 +110,7 @@ async def house(folder: Path, **settings: object) -> AsyncIterator[House]:
             [sys.executable, "-m", "api.cli.main", "up"],
             env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[2],
         )  # fmt: skip
-    made = House(
-        process=process, settings=load_settings(**values), environment=environment, output=output
-    )
+    made = House(process=process, settings=load_settings(**values), environment=environment, output=output)
     try:
         await _ready(made, port)
         yield made

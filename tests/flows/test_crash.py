@@ -33,10 +33,9 @@ RESUME_SECONDS = 15
 async def recording_sink(folder: Path, delay: float = 0.0) -> AsyncIterator[int]:
     """The recording SMTP server as a process of its own, which no kill of the house touches."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "api.cli.sink", "--port", str(port), "--directory", str(folder), "--delay", str(delay)],
-        cwd=Path(__file__).parents[2],
-    )  # fmt: skip
+    command = [sys.executable, "-m", "api.cli.main", "sink", "--port", str(port), "--directory", str(folder)]
+    command += ["--delay", str(delay), "--delay-every", "7"]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
     try:
         await _listening(port)
         yield port
@@ -60,7 +59,14 @@ async def started_delivery(made: House, sink_port: int, messages: int, **options
     """A delivery to so many recipients, prepared, confirmed and being sent."""
     conn = await made.connect()
     await fill_profiles(conn, messages)
-    config = {"host": "127.0.0.1", "port": sink_port, "security": "none", "connections": CONNECTIONS, **options}
+    config = {
+        "host": "127.0.0.1",
+        "port": sink_port,
+        "security": "none",
+        "sender_domain": "mail.example",
+        "connections": CONNECTIONS,
+        **options,
+    }
     delivery_id = await make_delivery(
         made.settings, conn, "crash", channel="email", config=config, html=page(2000, 3), audience="id > 0"
     )
@@ -182,7 +188,9 @@ async def _check(made: House, delivery_id: int, caught: Path, kills: int) -> Non
     assert not recorded
     assert counts.unknown <= CONNECTIONS * kills
     assert counts.accepted + counts.unknown == MESSAGES
-    recount = [(state, reason, after, n) for state, reason, after, n in await ledger.recount(conn, delivery_id)]
+    recount = [
+        (state, reason, after, n) for state, reason, after, n in await ledger.recount(conn, delivery_id)
+    ]
     assert sum(n for *_, n in recount) == MESSAGES
     assert {state: n for state, _, _, n in recount} == {
         state: n

@@ -23,7 +23,7 @@ async def test_two_migrations_at_once_leave_one_schema(server_url: str, database
     reached = await asyncio.gather(migrate(database_url), migrate(database_url))
 
     # Then both end at the newest revision and the tables are there
-    assert reached == [newest_revision()] * 2
+    assert list(reached) == [newest_revision()] * 2
     await check_schema(database_url)
     assert await conn.fetchval("SELECT count(*) FROM profile") == 0
     await conn.close()

@@ -26,7 +26,9 @@ class Behaviour:
     leavers: list[str] = field(default_factory=list)
 
 
-async def react(mails: Sequence[Mail], seed: int, shares: tuple[float, float, float] = (0.35, 0.12, 0.01)) -> Behaviour:
+async def react(
+    mails: Sequence[Mail], seed: int, shares: tuple[float, float, float] = (0.35, 0.12, 0.01)
+) -> Behaviour:
     """Play the crowd over the mails of one delivery."""
     chance = random.Random(seed)
     did = Behaviour()
@@ -42,7 +44,9 @@ async def react(mails: Sequence[Mail], seed: int, shares: tuple[float, float, fl
     return did
 
 
-def _person(mail: Mail, chance: random.Random, shares: tuple[float, float, float], did: Behaviour) -> Iterator[Visit]:
+def _person(
+    mail: Mail, chance: random.Random, shares: tuple[float, float, float], did: Behaviour
+) -> Iterator[Visit]:
     opening, clicking, leaving = shares
     opened = chance.random() < opening
     clicked = chance.random() < clicking
@@ -70,4 +74,3 @@ def _judge(visit: Visit, reply: Reply, did: Behaviour) -> None:
     expected = {"GET": (200, 302), "POST": (200,)}[visit.method]
     if reply.status not in expected:
         did.refused.append((reply.status, visit.url))
-

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from api.cli.sink import read_sink
 
-_HEADER = re.compile(rb"^(To|Message-ID|Subject|List-Unsubscribe):[ \t]*((?:.*\r\n(?:[ \t].*\r\n)*))", re.M | re.I)
+_HEADER = re.compile(
+    rb"^(To|Message-ID|Subject|List-Unsubscribe):[ \t]*((?:.*\r\n(?:[ \t].*\r\n)*))", re.M | re.I
+)
 _CLICK = re.compile(rb'href="(https?://[^"\s]*/c/[\w-]+)"')
 _PIXEL = re.compile(rb'src="(https?://[^"\s]*/o/[\w-]+)"')
 _HTML = re.compile(rb"Content-Type: text/html.*?\r\n\r\n(.*?)\r\n--", re.S | re.I)
@@ -43,7 +45,11 @@ def read_mails(directory: Path) -> Iterator[Mail]:
         found = _HTML.search(caught.body)
         if found is None:
             raise ValueError(f"message {caught.number} has no HTML part")
-        html = binascii.a2b_qp(found[1]) if b"quoted-printable" in caught.body[: found.end()] else binascii.a2b_base64(found[1])
+        html = (
+            binascii.a2b_qp(found[1])
+            if b"quoted-printable" in caught.body[: found.end()]
+            else binascii.a2b_base64(found[1])
+        )
         visible = _HIDDEN.sub(b"", html)
         pixel = _PIXEL.search(html)
         leave = re.search(rb"<(https?://[^>]*/u/[^>]*)>", headers[b"list-unsubscribe"].replace(b"\r\n", b""))

@@ -98,21 +98,27 @@ def run_sink(
     port: int,
     directory: Path | None,
     *,
-    behaviour: Behaviour | None = None,
+    discard: bool = False,
+    delay: float = 0.0,
+    delay_every: int = 10,
     ready: Callable[[Sink], None] | None = None,
 ) -> None:
-    """Run a sink until SIGINT or SIGTERM. `ready` is called once it listens. Raises OSError."""
+    """Run a sink until SIGINT or SIGTERM; `ready` is called once it listens.
 
-    async def main() -> None:
-        sink = Sink(host=host, port=port, directory=directory, behaviour=behaviour)
-        await sink.start()
-        ended = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, ended.set)
-        if ready is not None:
-            ready(sink)
-        await ended.wait()
-        await sink.close()
+    Without a directory, or with `discard`, messages are only counted. Every `delay_every`-th final answer comes
+    `delay` seconds late. Raises OSError when the address is taken.
+    """
+    behaviour = Behaviour(delay=delay, delay_every=delay_every)
+    sink = Sink(host=host, port=port, directory=None if discard else directory, behaviour=behaviour)
+    uvloop.run(_serve(sink, ready))
 
-    uvloop.run(main())
+
+async def _serve(sink: Sink, ready: Callable[[Sink], None] | None) -> None:
+    await sink.start()
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    if ready is not None:
+        ready(sink)
+    await ended.wait()
+    await sink.close()

@@ -8,12 +8,11 @@ import strawberry
 
 from api.graphql.leaf import leaf
 from api.graphql.nodes import Node, global_id, record_of
+from api.graphql.profiles.types import AddressKind
 from api.graphql.scalars import JSON
-from channels.contract import AddressKind as AddressKindEnum
 from channels.contract import ConfigType as ConfigTypeEnum
 from core.planning import records
 
-AddressKind = strawberry.enum(AddressKindEnum, name="AddressKind", description="What a recipient is reached by.")
 ConfigType = strawberry.enum(ConfigTypeEnum, name="ConfigType", description="Types of a channel's settings.")
 UnknownPolicy = strawberry.enum(
     records.UnknownPolicy,

@@ -32,19 +32,11 @@ class Settlement:
     answer: str | None
 
 
-# A row moves only while it is claimed under this very lease and the delivery is running: that is the fence. A row that is
-# handed over already under the same lease is one whose first commit was stored while its answer was lost.
-_HAND_OVER = """
-UPDATE ledger l SET state = 3
-  FROM unnest($2::smallint[], $3::bigint[], $4::integer[], $5::bigint[]) AS i (recipient_kind, recipient_id, occurrence, lease_id)
- WHERE l.delivery_id = $1 AND l.recipient_kind = i.recipient_kind AND l.recipient_id = i.recipient_id
-   AND l.occurrence = i.occurrence AND l.lease_id = i.lease_id AND l.state IN (2, 3)
-   AND EXISTS (SELECT 1 FROM delivery_run r WHERE r.delivery_id = $1 AND r.state IN (55, 61, 62))
-RETURNING l.recipient_kind, l.recipient_id, l.occurrence
-"""
-
-# Rows in doubt (6) may still be settled by the lease that handed them over; their counters move from unknown then.
-_SETTLE = """
+# One statement, so that a commit costs one round trip. Intents: a row moves only while it is claimed under this very lease and
+# the delivery is running: that is the fence. (A row that is handed over already under the same lease is one whose first
+# commit was stored while its answer was lost.) Outcomes: rows in doubt (6) may still be settled by the lease that handed
+# them over; their counters move from unknown then. No row is in both lists.
+_COMMIT = """
 WITH told AS (
     SELECT * FROM unnest($3::smallint[], $4::bigint[], $5::integer[], $6::bigint[], $7::smallint[], $8::smallint[],
                          $9::timestamptz[], $10::boolean[], $11::boolean[], $12::text[], $13::text[])
@@ -60,7 +52,7 @@ WITH told AS (
     UPDATE ledger l
        SET state = t.state, reason = t.reason, due_at = coalesce(t.due_at, l.due_at),
            attempt = l.attempt + t.counts_attempt::int,
-           lease_id = CASE WHEN t.state IN (1, 6) THEN CASE WHEN t.state = 6 THEN l.lease_id END ELSE NULL END,
+           lease_id = CASE WHEN t.state = 6 THEN l.lease_id END,
            settled_at = CASE WHEN t.state = 1 THEN NULL ELSE $14::timestamptz END,
            after_hand_over = t.handed_over AND t.state <> 1,
            provider_id = t.provider_id, answer = t.answer
@@ -77,30 +69,40 @@ WITH told AS (
     SELECT $1, $2, state, reason, after_hand_over, sum(n) FROM change
      GROUP BY state, reason, after_hand_over HAVING sum(n) <> 0
     ON CONFLICT (delivery_id, slot, state, reason, after_hand_over) DO UPDATE SET n = ledger_count.n + excluded.n
+), handed_over AS (
+    UPDATE ledger l SET state = 3
+      FROM unnest($15::smallint[], $16::bigint[], $17::integer[], $18::bigint[])
+             AS i (recipient_kind, recipient_id, occurrence, lease_id)
+     WHERE l.delivery_id = $1 AND l.recipient_kind = i.recipient_kind AND l.recipient_id = i.recipient_id
+       AND l.occurrence = i.occurrence AND l.lease_id = i.lease_id AND l.state IN (2, 3)
+       AND EXISTS (SELECT 1 FROM delivery_run r WHERE r.delivery_id = $1 AND r.state IN (55, 61, 62))
+    RETURNING l.recipient_kind, l.recipient_id, l.occurrence
 )
-SELECT recipient_kind, recipient_id, occurrence FROM settled
+SELECT true AS granted, recipient_kind, recipient_id, occurrence FROM handed_over
+UNION ALL
+SELECT false, recipient_kind, recipient_id, occurrence FROM settled
 """
 
 
-async def hand_over(conn: Connection, delivery_id: int, intents: Sequence[Intent]) -> set[Key]:
-    """Store the intents; returns the keys that may really be handed over."""
-    rows = await conn.fetch(
-        _HAND_OVER,
-        delivery_id,
-        [one.key[0] for one in intents],
-        [one.key[1] for one in intents],
-        [one.key[2] for one in intents],
-        [one.lease_id for one in intents],
-    )
-    return {(row[0], row[1], row[2]) for row in rows}
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What of a commit was still the lease's to do."""
+
+    granted: set[Key]  # may really be handed over
+    settled: set[Key]
 
 
-async def settle(
-    conn: Connection, delivery_id: int, slot: int, settlements: Sequence[Settlement], now: datetime
-) -> set[Key]:
-    """Store outcomes and move the counters with them; returns the keys that were still this lease's to settle."""
+async def commit(
+    conn: Connection,
+    delivery_id: int,
+    slot: int,
+    intents: Sequence[Intent],
+    settlements: Sequence[Settlement],
+    now: datetime,
+) -> Stored:
+    """Store outcomes, counters and intents together."""
     rows = await conn.fetch(
-        _SETTLE,
+        _COMMIT,
         delivery_id,
         slot,
         [one.key[0] for one in settlements],
@@ -115,5 +117,12 @@ async def settle(
         [one.provider_id for one in settlements],
         [one.answer for one in settlements],
         now,
+        [one.key[0] for one in intents],
+        [one.key[1] for one in intents],
+        [one.key[2] for one in intents],
+        [one.lease_id for one in intents],
     )
-    return {(row[0], row[1], row[2]) for row in rows}
+    stored = Stored(set(), set())
+    for granted, kind, recipient_id, occurrence in rows:
+        (stored.granted if granted else stored.settled).add((kind, recipient_id, occurrence))
+    return stored

@@ -33,7 +33,9 @@ async def insert_program(
     return program_id
 
 
-async def insert_links(conn: Connection, program_id: int, links: Sequence[tuple[int, str, str | None]]) -> None:
+async def insert_links(
+    conn: Connection, program_id: int, links: Sequence[tuple[int, str, str | None]]
+) -> None:
     """The tracked links of a program: number, source of the address, label."""
     numbers, urls, labels = zip(*links, strict=True) if links else ((), (), ())
     await conn.execute(
@@ -68,3 +70,17 @@ async def list_programs_of(conn: Connection, delivery_id: int) -> list[int]:
     """Every program of a delivery, oldest first."""
     rows = await conn.fetch("SELECT id FROM program WHERE delivery_id = $1 ORDER BY id", delivery_id)
     return [row["id"] for row in rows]
+
+
+async def list_links_of(conn: Connection, delivery_id: int) -> list[tuple[int, str, str | None]]:
+    """Number, source of the address and label of a delivery's links, without the one that no person sees."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT ON (l.link) l.link, l.url, l.label
+          FROM program p JOIN tracked_link l ON l.program_id = p.id
+         WHERE p.delivery_id = $1 AND l.link IS DISTINCT FROM (p.content ->> 'hidden_link')::int
+         ORDER BY l.link, p.id
+        """,
+        delivery_id,
+    )
+    return [tuple(row) for row in rows]

@@ -34,9 +34,12 @@ async def list_runs(conn: Connection, delivery_ids: list[int]) -> dict[int, Deli
 async def lock_run(conn: Connection, delivery_id: int) -> DeliveryRun:
     """The run, locked until the transaction ends; made when it is not there yet. Raises NotFound."""
     await conn.execute(
-        "INSERT INTO delivery_run (delivery_id) SELECT id FROM delivery WHERE id = $1 ON CONFLICT DO NOTHING", delivery_id
+        "INSERT INTO delivery_run (delivery_id) SELECT id FROM delivery WHERE id = $1 ON CONFLICT DO NOTHING",
+        delivery_id,
     )
-    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM delivery_run WHERE delivery_id = $1 FOR UPDATE", delivery_id)
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM delivery_run WHERE delivery_id = $1 FOR UPDATE", delivery_id
+    )
     if row is None:
         raise NotFound("there is no such delivery", code="DELIVERY_NOT_FOUND", path="id")
     return _run(row)
@@ -75,7 +78,9 @@ async def take_over_preparation(conn: Connection, delivery_id: int, now: datetim
     return prepare_id
 
 
-async def plan_preparation(conn: Connection, delivery_id: int, versions: Mapping[str, int], last_id: int) -> None:
+async def plan_preparation(
+    conn: Connection, delivery_id: int, versions: Mapping[str, int], last_id: int
+) -> None:
     """Remember what the preparation reads and how far it goes."""
     await conn.execute(
         "UPDATE delivery_run SET versions = $2, prepare_from = 0, prepare_to = $3 WHERE delivery_id = $1",
@@ -106,7 +111,10 @@ async def finish_preparation(conn: Connection, delivery_id: int, now: datetime) 
 async def set_contact(conn: Connection, delivery_id: int, contact_at: datetime, now: datetime) -> None:
     """Confirmed: sending may start at `contact_at`."""
     await conn.execute(
-        "UPDATE delivery_run SET contact_at = $2, confirmed_at = $3 WHERE delivery_id = $1", delivery_id, contact_at, now
+        "UPDATE delivery_run SET contact_at = $2, confirmed_at = $3 WHERE delivery_id = $1",
+        delivery_id,
+        contact_at,
+        now,
     )
 
 
@@ -128,7 +136,9 @@ async def set_finished(conn: Connection, delivery_id: int, now: datetime) -> Non
 
 async def set_pause_reason(conn: Connection, delivery_id: int, reason: str | None) -> None:
     """Why it rests; None when it goes on."""
-    await conn.execute("UPDATE delivery_run SET pause_reason = $2 WHERE delivery_id = $1", delivery_id, reason)
+    await conn.execute(
+        "UPDATE delivery_run SET pause_reason = $2 WHERE delivery_id = $1", delivery_id, reason
+    )
 
 
 async def set_error(conn: Connection, delivery_id: int, error: Mapping[str, Any]) -> None:
@@ -154,7 +164,12 @@ async def list_moving(conn: Connection, now: datetime, stalled_before: datetime)
 
 
 async def add_log(
-    conn: Connection, delivery_id: int, level: LogLevel, code: str, message: str, details: Mapping[str, Any] | None = None
+    conn: Connection,
+    delivery_id: int,
+    level: LogLevel,
+    code: str,
+    message: str,
+    details: Mapping[str, Any] | None = None,
 ) -> None:
     """One line for the people who watch the delivery."""
     await conn.execute(

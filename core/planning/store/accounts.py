@@ -89,9 +89,7 @@ async def find_account_by_name(conn: Connection, name: str) -> ChannelAccount | 
 
 async def lock_account(conn: Connection, account_id: int) -> ChannelAccount | None:
     """By id, locked until the end of the transaction."""
-    row = await conn.fetchrow(
-        f"SELECT {COLUMNS} FROM channel_account WHERE id = $1 FOR NO KEY UPDATE", account_id
-    )
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM channel_account WHERE id = $1 FOR NO KEY UPDATE", account_id)
     return _account(row) if row else None
 
 
@@ -107,9 +105,7 @@ async def list_accounts(conn: Connection, after: int | None, limit: int) -> list
 
 async def list_sealed(conn: Connection) -> list[ChannelAccount]:
     """Every account that has secrets, locked."""
-    rows = await conn.fetch(
-        f"SELECT {COLUMNS} FROM channel_account WHERE secrets IS NOT NULL ORDER BY id FOR NO KEY UPDATE"
-    )
+    rows = await conn.fetch(f"SELECT {COLUMNS} FROM channel_account WHERE secrets IS NOT NULL ORDER BY id FOR NO KEY UPDATE")
     return [_account(row) for row in rows]
 
 

@@ -81,9 +81,7 @@ async def lock_delivery(conn: Connection, delivery_id: int) -> Delivery | None:
     return _delivery(row) if row else None
 
 
-async def list_deliveries(
-    conn: Connection, campaign_id: int | None, after: int | None, limit: int
-) -> list[Delivery]:
+async def list_deliveries(conn: Connection, campaign_id: int | None, after: int | None, limit: int) -> list[Delivery]:
     """In the order of their ids, after one; of one campaign or of all."""
     rows = await conn.fetch(
         f"""
@@ -99,9 +97,7 @@ async def list_deliveries(
 
 async def count_deliveries(conn: Connection, campaign_id: int | None) -> int:
     """How many there are, of one campaign or of all."""
-    found: int = await conn.fetchval(
-        "SELECT count(*) FROM delivery WHERE $1::bigint IS NULL OR campaign_id = $1", campaign_id
-    )
+    found: int = await conn.fetchval("SELECT count(*) FROM delivery WHERE $1::bigint IS NULL OR campaign_id = $1", campaign_id)
     return found
 
 

@@ -1,67 +1,190 @@
-"""SQL on `quarantine`."""
+"""SQL on quarantine. Arrays of addresses go in the order of their keys, so that two writers never wait in a circle."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
+from channels.contract import FailureReason
 from core.db import Connection
+from core.profiles.records import QuarantineEntry, QuarantineStatus
 
-if TYPE_CHECKING:
-    from core.profiles.quarantine import AddressError
-
-
-async def record_hard(
-    conn: Connection, kind: str, errors: Sequence[AddressError], delivery_id: int | None, now: datetime
-) -> None:
-    """Quarantine addresses, in the order of their keys so that two writers never wait for each other in a circle."""
-    await conn.execute(
-        """
-        INSERT INTO quarantine AS q (address_kind, address_key, status, reason, error_count, first_error_at, last_error_at,
-                                     error_text, last_delivery_id, created_at, updated_at)
-        SELECT DISTINCT ON (e.address_key) $1, e.address_key, 'quarantine', e.reason, 1, $6, $6, e.error_text, $5, $6, $6
-          FROM unnest($2::text[], $3::smallint[], $4::text[]) AS e (address_key, reason, error_text)
-         ORDER BY e.address_key
-        ON CONFLICT (address_kind, address_key) DO UPDATE
-           SET status = CASE WHEN q.status IN ('denylisted', 'allowlisted') THEN q.status ELSE 'quarantine' END,
-               reason = excluded.reason, error_count = q.error_count + 1, error_text = excluded.error_text,
-               first_error_at = coalesce(q.first_error_at, $6), last_error_at = $6, last_delivery_id = $5, updated_at = $6
-        """,
-        kind, *_columns(errors), delivery_id, now,
-    )  # fmt: skip
+COLUMNS = (
+    "address_kind, address_key, status, reason, error_count, first_error_at, last_error_at, error_text,"
+    " last_delivery_id, created_at, updated_at"
+)
 
 
-async def record_soft(
+def _entry(row: Any) -> QuarantineEntry:
+    values = dict(row)
+    return QuarantineEntry(
+        **{**values, "status": QuarantineStatus(values["status"]), "reason": FailureReason(values["reason"])}
+    )
+
+
+async def put_hard(
     conn: Connection,
     kind: str,
-    errors: Sequence[AddressError],
+    keys: Sequence[str],
+    reasons: Sequence[int],
+    texts: Sequence[str],
     delivery_id: int | None,
     now: datetime,
-    significant: timedelta,
-    quiet: timedelta,
-    bound: int,
 ) -> None:
-    """Count soft errors: one a day at most, anew after quiet days, quarantine at the bound."""
+    """Quarantine at once (2.57). Denylisted and allowlisted addresses stay what they are."""
     await conn.execute(
         """
-        INSERT INTO quarantine AS q (address_kind, address_key, status, reason, error_count, first_error_at, last_error_at,
-                                     error_text, last_delivery_id, created_at, updated_at)
-        SELECT DISTINCT ON (e.address_key) $1, e.address_key, 'erroneous', e.reason, 1, $6, $6, e.error_text, $5, $6, $6
-          FROM unnest($2::text[], $3::smallint[], $4::text[]) AS e (address_key, reason, error_text)
-         ORDER BY e.address_key
-        ON CONFLICT (address_kind, address_key) DO UPDATE
-           SET error_count = CASE WHEN q.last_error_at < $6 - $8::interval THEN 1 ELSE q.error_count + 1 END,
-               status = CASE WHEN q.status NOT IN ('erroneous', 'unknown', 'valid') THEN q.status
-                             WHEN q.last_error_at >= $6 - $8::interval AND q.error_count + 1 >= $9 THEN 'quarantine'
-                             ELSE 'erroneous' END,
-               reason = excluded.reason, error_text = excluded.error_text, last_error_at = $6, last_delivery_id = $5,
-               updated_at = $6
-         WHERE q.last_error_at IS NULL OR q.last_error_at <= $6 - $7::interval
+        INSERT INTO quarantine AS q (address_kind, address_key, status, reason, error_count, first_error_at,
+                                     last_error_at, error_text, last_delivery_id, created_at, updated_at)
+        SELECT $1, e.key, 'quarantine', e.reason, 1, $6, $6, e.text, $5, $6, $6
+          FROM (SELECT DISTINCT ON (key) key, reason, text
+                  FROM unnest($2::text[], $3::smallint[], $4::text[]) WITH ORDINALITY AS e (key, reason, text, n)
+                 ORDER BY key, n DESC) e
+            ON CONFLICT (address_kind, address_key) DO UPDATE
+           SET status = 'quarantine', reason = excluded.reason, error_count = q.error_count + 1,
+               first_error_at = coalesce(q.first_error_at, excluded.first_error_at),
+               last_error_at = excluded.last_error_at, error_text = excluded.error_text,
+               last_delivery_id = coalesce(excluded.last_delivery_id, q.last_delivery_id),
+               updated_at = excluded.updated_at
+         WHERE q.status NOT IN ('denylisted', 'allowlisted')
         """,
-        kind, *_columns(errors), delivery_id, now, significant, quiet, bound,
+        kind, keys, reasons, texts, delivery_id, now,
     )  # fmt: skip
 
 
-def _columns(errors: Sequence[AddressError]) -> tuple[list[str], list[int], list[str]]:
-    return ([one.address_key for one in errors], [one.reason for one in errors], [one.text for one in errors])
+async def count_soft(
+    conn: Connection,
+    kind: str,
+    keys: Sequence[str],
+    reasons: Sequence[int],
+    texts: Sequence[str],
+    delivery_id: int | None,
+    now: datetime,
+    *,
+    between: timedelta,
+    reset_after: timedelta,
+    most: int,
+) -> None:
+    """Count significant soft errors (2.58, 2.59); the last one allowed is the first in quarantine."""
+    await conn.execute(
+        """
+        INSERT INTO quarantine AS q (address_kind, address_key, status, reason, error_count, first_error_at,
+                                     last_error_at, error_text, last_delivery_id, created_at, updated_at)
+        SELECT $1, e.key, CASE WHEN $9::integer <= 1 THEN 'quarantine' ELSE 'erroneous' END, e.reason, 1, $6, $6,
+               e.text, $5, $6, $6
+          FROM (SELECT DISTINCT ON (key) key, reason, text
+                  FROM unnest($2::text[], $3::smallint[], $4::text[]) WITH ORDINALITY AS e (key, reason, text, n)
+                 ORDER BY key, n DESC) e
+            ON CONFLICT (address_kind, address_key) DO UPDATE
+           SET error_count = CASE WHEN q.last_error_at < $6 - $8::interval THEN 1 ELSE q.error_count + 1 END,
+               status = CASE WHEN $9::integer <= CASE WHEN q.last_error_at < $6 - $8::interval THEN 1
+                                                     ELSE q.error_count + 1 END
+                             THEN 'quarantine' ELSE 'erroneous' END,
+               first_error_at = CASE WHEN q.last_error_at < $6 - $8::interval THEN excluded.first_error_at
+                                     ELSE coalesce(q.first_error_at, excluded.first_error_at) END,
+               last_error_at = excluded.last_error_at, reason = excluded.reason, error_text = excluded.error_text,
+               last_delivery_id = coalesce(excluded.last_delivery_id, q.last_delivery_id),
+               updated_at = excluded.updated_at
+         WHERE q.status IN ('unknown', 'valid', 'erroneous')
+           AND (q.last_error_at IS NULL OR q.last_error_at <= $6 - $7::interval)
+        """,
+        kind, keys, reasons, texts, delivery_id, now, between, reset_after, most,
+    )  # fmt: skip
+
+
+async def forget_erroneous(conn: Connection, kind: str, keys: Sequence[str]) -> None:
+    """Let out those with soft errors only (2.60)."""
+    await conn.execute(
+        """
+        DELETE FROM quarantine
+         WHERE (address_kind, address_key) IN (
+               SELECT address_kind, address_key FROM quarantine
+                WHERE address_kind = $1 AND address_key = ANY($2::text[]) AND status = 'erroneous'
+                ORDER BY address_key FOR UPDATE)
+        """,
+        kind,
+        keys,
+    )
+
+
+async def put_by_hand(
+    conn: Connection,
+    kind: str,
+    keys: Sequence[str],
+    status: QuarantineStatus,
+    reason: FailureReason,
+    text: str,
+    now: datetime,
+) -> list[QuarantineEntry]:
+    """Give addresses a status, whatever they had."""
+    rows = await conn.fetch(
+        f"""
+        INSERT INTO quarantine AS q (address_kind, address_key, status, reason, error_text, created_at, updated_at)
+        SELECT $1, key, $3, $4, $5, $6, $6 FROM (SELECT DISTINCT unnest($2::text[]) AS key ORDER BY 1) k
+            ON CONFLICT (address_kind, address_key) DO UPDATE
+           SET status = excluded.status, reason = excluded.reason, error_text = excluded.error_text,
+               updated_at = excluded.updated_at
+        RETURNING {COLUMNS}
+        """,
+        kind, keys, status.value, int(reason), text, now,
+    )  # fmt: skip
+    return [_entry(row) for row in rows]
+
+
+async def delete_entries(conn: Connection, kind: str, keys: Sequence[str]) -> list[str]:
+    """The keys that were there."""
+    rows = await conn.fetch(
+        """
+        DELETE FROM quarantine
+         WHERE (address_kind, address_key) IN (
+               SELECT address_kind, address_key FROM quarantine
+                WHERE address_kind = $1 AND address_key = ANY($2::text[]) ORDER BY address_key FOR UPDATE)
+        RETURNING address_key
+        """,
+        kind,
+        keys,
+    )
+    return sorted(row["address_key"] for row in rows)
+
+
+async def expire(
+    conn: Connection, *, soft_before: datetime, full_before: datetime, mailbox_full: FailureReason, limit: int
+) -> int:
+    """Drop entries whose time is over; returns how many. Rows that somebody holds are left for the next time."""
+    done: str = await conn.execute(
+        """
+        DELETE FROM quarantine
+         WHERE (address_kind, address_key) IN (
+               SELECT address_kind, address_key FROM quarantine
+                WHERE (status = 'erroneous' AND reason <> $3 AND last_error_at < $1)
+                   OR (status IN ('erroneous', 'quarantine') AND reason = $3 AND last_error_at < $2)
+                LIMIT $4 FOR UPDATE SKIP LOCKED)
+        """,
+        soft_before, full_before, int(mailbox_full), limit,
+    )  # fmt: skip
+    return int(done.rpartition(" ")[2])
+
+
+async def find_entry(conn: Connection, kind: str, key: str) -> QuarantineEntry | None:
+    """By its address."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM quarantine WHERE address_kind = $1 AND address_key = $2", kind, key)
+    return _entry(row) if row else None
+
+
+async def list_entries(
+    conn: Connection, kind: str | None, status: str | None, after: tuple[str, str], limit: int
+) -> list[QuarantineEntry]:
+    """In the order of kind and key, after one."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {COLUMNS} FROM quarantine
+         WHERE (address_kind, address_key) > ($3, $4)
+           AND ($1::text IS NULL OR address_kind = $1)
+           AND ($2::text IS NULL OR status = $2)
+         ORDER BY address_kind, address_key
+         LIMIT $5
+        """,
+        kind, status, *after, limit,
+    )  # fmt: skip
+    return [_entry(row) for row in rows]

@@ -61,11 +61,7 @@ def content(**changes: Any) -> MessageContent:
 async def test_what_arrives_is_a_proper_message(serve: Any, email_config: Any, kept: Any) -> None:
     sink = await serve()
     channel = EmailChannel(email_config(sink.port))
-    rows = [
-        RecipientRow(
-            address="zoe@example.org", identity=Identity(12, 1, 34), values={"name": "Zoë", "number": 3}
-        )
-    ]
+    rows = [RecipientRow(address="zoe@example.org", identity=Identity(12, 1, 34), values={"name": "Zoë", "number": 3})]
     (message,) = channel.compile(content()).render(rows)
     assert isinstance(message, OutgoingMessage)
     sender = channel.open(DirectIO(), connections=1)
@@ -110,9 +106,7 @@ def test_a_template_error_is_told_before_anything_is_sent(email_config: Any) -> 
 
 def test_what_a_person_sees_is_what_is_sent(email_config: Any) -> None:
     program = EmailChannel(email_config(25)).compile(content())
-    row = RecipientRow(
-        address="a@example.org", identity=Identity(1, 1, 1), values={"name": "<Ada>", "number": 1}
-    )
+    row = RecipientRow(address="a@example.org", identity=Identity(1, 1, 1), values={"name": "<Ada>", "number": 1})
     parts = program.parts(row)
     assert parts.subject == "Hello <Ada>"
     assert parts.html == "<p>Hello &lt;Ada&gt;, you are number 1.</p>"

@@ -3,51 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+import uvloop
 
-from api.cli.sink import Behaviour, Stage
+from api.cli.sink import Behaviour, Sink, Stage
 from channels.contract import EgressRefused, OutcomeKind
 from channels.contract.conformance import WAIT, DirectIO, RecordingGate
 
 
-@pytest.fixture(scope="session")
-def server_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A certificate that nobody has signed."""
-    folder: Path = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sink.example.org")])
-    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(start)
-        .not_valid_after(start.replace(year=2120))
-        .add_extension(address, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+@pytest.fixture
+def server_tls(self_signed: tuple[bytes, bytes], tmp_path: Path) -> ssl.SSLContext:
+    """TLS with a certificate that nobody has signed."""
+    (tmp_path / "key.pem").write_bytes(self_signed[0])
+    (tmp_path / "certificate.pem").write_bytes(self_signed[1])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
     return context
 
 
@@ -69,9 +43,7 @@ async def test_encrypted_and_logged_in(
     behaviour = Behaviour(tls=server_tls, implicit_tls=security == "tls", users={"clarion": "sécret"})
     sink = await serve(behaviour)
     messages = batch(40)
-    channel = email(
-        sink.port, security=security, username="clarion", password="sécret", verify_certificates=False
-    )
+    channel = email(sink.port, security=security, username="clarion", password="sécret", verify_certificates=False)
     assert await outcomes(channel, messages) == {OutcomeKind.ACCEPTED}
     assert sorted(message.body for message in kept()) == sorted(message.body for message in messages)
 
@@ -106,9 +78,7 @@ async def test_a_wrong_password_is_a_matter_of_the_account(serve: Any, email: An
     assert result.hint
 
 
-async def test_a_server_that_wants_a_login_first_is_a_matter_of_the_account(
-    serve: Any, email: Any, batch: Any
-) -> None:
+async def test_a_server_that_wants_a_login_first_is_a_matter_of_the_account(serve: Any, email: Any, batch: Any) -> None:
     sink = await serve(Behaviour(replies={Stage.MAIL: b"530 5.7.0 Authentication required\r\n"}))
     assert await outcomes(email(sink.port), batch(5)) == {OutcomeKind.ACCOUNT_ERROR}
 
@@ -131,3 +101,20 @@ async def test_a_check_says_that_all_is_well(serve: Any, email: Any) -> None:
     result = await email(sink.port).check(DirectIO())
     assert result.ok
     assert sink.accepted == 0
+
+
+@pytest.mark.parametrize("security", ["none", "starttls", "tls"])
+def test_all_of_it_on_the_loop_of_production(email: Any, batch: Any, server_tls: ssl.SSLContext, security: str) -> None:
+    async def run() -> None:
+        behaviour = Behaviour(tls=server_tls, implicit_tls=security == "tls", users={"clarion": "secret"})
+        sink = Sink(behaviour=behaviour)
+        await sink.start()
+        login = {"username": "clarion", "password": "secret", "verify_certificates": False}
+        messages = batch(200, body=b"Subject: x\r\n\r\n" + b"x" * 100_000 + b"\r\n")
+        try:
+            assert await outcomes(email(sink.port, security=security, **login), messages) == {OutcomeKind.ACCEPTED}
+            assert sink.accepted == 200
+        finally:
+            await sink.close()
+
+    uvloop.run(run())

@@ -99,9 +99,7 @@ def test_addresses_that_could_end_the_line_never_reach_the_server(address: str) 
         (FULL, {"sender": "b@x.org>\r\nRSET"}, OutcomeKind.ACCOUNT_ERROR, "5.1.7"),
     ],
 )
-def test_what_this_server_cannot_take(
-    session: Session, changes: dict[str, Any], kind: OutcomeKind, code: str
-) -> None:
+def test_what_this_server_cannot_take(session: Session, changes: dict[str, Any], kind: OutcomeKind, code: str) -> None:
     outcome = commands(session, message(**changes))
     assert isinstance(outcome, Outcome)
     assert (outcome.kind, outcome.code) == (kind, code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,10 @@ from channels.contract import FailureReason, OutcomeKind
 from channels.contract.conformance import WAIT, DirectIO, RecordingGate
 
 KINDS = OutcomeKind
+BAD: dict[str, Callable[[Stage], Behaviour]] = {
+    "closes": lambda stage: Behaviour(close_at=stage),
+    "hangs": lambda stage: Behaviour(hang_at=stage),
+}
 
 
 async def send(channel: Any, messages: Any, gate: RecordingGate | None = None, connections: int = 2) -> Any:
@@ -70,9 +75,7 @@ async def test_no_body_is_changed(serve: Any, email: Any, batch: Any, kept: Any,
     assert [message.body for message in kept()] == [body] * 3
 
 
-async def test_a_body_without_its_last_line_end_gets_one(
-    serve: Any, email: Any, batch: Any, kept: Any
-) -> None:
+async def test_a_body_without_its_last_line_end_gets_one(serve: Any, email: Any, batch: Any, kept: Any) -> None:
     sink = await serve()
     await send(email(sink.port), batch(2, body=b"Subject: x\r\n\r\nno end"))
     assert [message.body for message in kept()] == [b"Subject: x\r\n\r\nno end\r\n"] * 2
@@ -109,9 +112,7 @@ async def test_refused_recipients_do_not_harm_their_neighbours(
     assert gate.handed == gate.accepted()
 
 
-async def test_a_message_that_the_server_would_not_take_is_not_sent(
-    serve: Any, email: Any, batch: Any, arrived: Any
-) -> None:
+async def test_a_message_that_the_server_would_not_take_is_not_sent(serve: Any, email: Any, batch: Any, arrived: Any) -> None:
     sink = await serve(Behaviour(size=10_000, eight_bit=False))
     messages = [
         *batch(1, body=b"Subject: x\r\n\r\n" + b"x" * 10_000 + b"\r\n"),
@@ -184,11 +185,11 @@ async def test_421_after_some_messages_is_followed_by_another_connection(
 
 @pytest.mark.parametrize("pipelining", [True, False])
 @pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.BODY])
-@pytest.mark.parametrize("way", ["close_at", "hang_at"])
+@pytest.mark.parametrize("way", ["closes", "hangs"])
 async def test_before_its_end_is_sent_a_message_is_never_in_doubt(
     serve: Any, email: Any, batch: Any, arrived: Any, way: str, stage: Stage, pipelining: bool
 ) -> None:
-    sink = await serve(Behaviour(pipelining=pipelining, well_for=5, **{way: stage}))
+    sink = await serve(dataclasses.replace(BAD[way](stage), pipelining=pipelining, well_for=5))
     channel = email(sink.port, reply_timeout=0.2, final_timeout=0.2)
     gate = await send(channel, batch(20, body=b"Subject: x\r\n\r\n" + b"x" * 3_000_000 + b"\r\n"))
     assert gate.settled.keys() == set(range(20))
@@ -198,11 +199,11 @@ async def test_before_its_end_is_sent_a_message_is_never_in_doubt(
     assert len(arrived()) == len(gate.accepted()) >= 5
 
 
-@pytest.mark.parametrize("way", ["close_at", "hang_at"])
+@pytest.mark.parametrize("way", ["closes", "hangs"])
 async def test_a_lost_answer_leaves_one_message_per_connection_unknown(
     serve: Any, email: Any, batch: Any, arrived: Any, way: str
 ) -> None:
-    sink = await serve(Behaviour(well_for=10, **{way: Stage.FINAL}))
+    sink = await serve(dataclasses.replace(BAD[way](Stage.FINAL), well_for=10))
     gate = await send(email(sink.port, final_timeout=0.2), batch(30), connections=3)
     assert gate.settled.keys() == set(range(30))
     unknown = {index for index, outcome in gate.settled.items() if outcome.kind is KINDS.UNKNOWN}
@@ -230,9 +231,7 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_replaced(
 # the gate
 
 
-async def test_messages_held_back_cost_no_connection_each(
-    serve: Any, email: Any, batch: Any, arrived: Any
-) -> None:
+async def test_messages_held_back_cost_no_connection_each(serve: Any, email: Any, batch: Any, arrived: Any) -> None:
     sink = await serve()
     gate = await send(email(sink.port), batch(60), RecordingGate(refuse=set(range(10, 60))))
     assert gate.accepted() == set(range(10))

@@ -7,7 +7,6 @@ import itertools
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,7 +29,7 @@ async def connected() -> AsyncIterator[tuple[SmtpStream, socket.socket]]:
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
-    stream = SmtpStream(cast(asyncio.Transport, transport))
+    stream = SmtpStream(transport)
     try:
         yield stream, theirs
     finally:
@@ -49,9 +48,7 @@ def test_replies_are_found_wherever_they_are_cut(cuts: set[int]) -> None:
             for start, end in itertools.pairwise(edges):
                 stream.data_received(WIRE[start:end])
             got = await stream.answers(1)
-            assert [reply.replace(b"\r", b"").strip() for reply in got] == [
-                reply.replace(b"\r\n", b"\n") for reply in REPLIES
-            ]
+            assert [reply.replace(b"\r", b"").strip() for reply in got] == [reply.replace(b"\r\n", b"\n") for reply in REPLIES]
 
     asyncio.run(run())
 

@@ -52,7 +52,17 @@ async def test_altered_expired_revoked_and_foreign_tokens_are_refused_alike(
         (keyring, text.replace(str(token.id), str(token.id + 1), 1), NOW),
         (keyring, text, NOW + timedelta(hours=2)),
         (other, text, NOW),
-        *((keyring, bad, NOW) for bad in ("", "clarion", "clarion__", "clarion_9999999999999999999999_x", "clarion_²_x", "x" * 5000)),
+        *(
+            (keyring, bad, NOW)
+            for bad in (
+                "",
+                "clarion",
+                "clarion__",
+                "clarion_9999999999999999999999_x",
+                "clarion_²_x",
+                "x" * 5000,
+            )
+        ),
     ]
     for ring, attempt, now in attempts:
         with pytest.raises(Unauthenticated, match="unknown, expired or revoked"):

@@ -44,9 +44,7 @@ async def test_a_change_touches_what_it_names(conn: Connection, actor: Actor) ->
     assert "text" not in without.parts
     assert (without.data, without.version) == ({"a": 1}, 3)
     assert await change(conn, actor, content, label="Welcome", parts={}) == without
-    told = await audit.list_entries(
-        conn, object_type="content", object_id=str(content.id), before_id=None, limit=10
-    )
+    told = await audit.list_entries(conn, object_type="content", object_id=str(content.id), before_id=None, limit=10)
     assert [entry.action for entry in told] == ["content.update", "content.update", "content.create"]
     assert told[1].changes == {"version": {"from": 1, "to": 2}, "parts": ["subject", "text"]}
     assert "shop.example.com" not in str(told)
@@ -68,9 +66,7 @@ async def test_data_and_parts_are_checked_together(conn: Connection, actor: Acto
     content = await a_content(conn, actor)
     with pytest.raises(ContentInvalid):
         await change(conn, actor, content, parts={"subject": "{{ brand.name }}"})
-    await change(
-        conn, actor, content, parts={"subject": "{{ brand.name }}"}, data={"brand": {"name": "Clarion"}}
-    )
+    await change(conn, actor, content, parts={"subject": "{{ brand.name }}"}, data={"brand": {"name": "Clarion"}})
     with pytest.raises(ContentInvalid):
         await change(conn, actor, content, data={})
 
@@ -87,9 +83,7 @@ async def test_names_channels_versions_and_permissions(conn: Connection, actor: 
     with pytest.raises(Stale):
         await contents.update_content(conn, actor, REGISTRY, one.id, {"label": "x"}, expected_version=2)
     with pytest.raises(NotFound) as unknown:
-        await contents.create_content(
-            conn, actor, REGISTRY, ContentDraft(name="x", label="X", channel="owl", parts={})
-        )
+        await contents.create_content(conn, actor, REGISTRY, ContentDraft(name="x", label="X", channel="owl", parts={}))
     assert unknown.value.code == "CHANNEL_NOT_FOUND"
     with pytest.raises(NotFound) as missing:
         await contents.delete_content(conn, actor, 0)

@@ -116,9 +116,7 @@ def test_liquid_in_a_value_may_hold_quotes_and_angle_brackets() -> None:
 
 def test_only_the_first_of_two_addresses_counts() -> None:
     source = '<a href="https://a.example/" href="https://b.example/">'
-    assert rewrite_html(source).source == (
-        '<a href="{% link 1 %}https://a.example/{% endlink %}" href="https://b.example/">'
-    )
+    assert rewrite_html(source).source == ('<a href="{% link 1 %}https://a.example/{% endlink %}" href="https://b.example/">')
 
 
 def test_both_addresses_count_where_liquid_chooses() -> None:
@@ -197,9 +195,7 @@ def test_relative_links_are_warned_about() -> None:
 
 
 def test_authors_cannot_number_links_themselves() -> None:
-    found = reserved_tags(
-        "a {%- link 1 -%}https://x.example{% endlink %}\n{% open_pixel_url %}{% mirror_url %}", "html"
-    )
+    found = reserved_tags("a {%- link 1 -%}https://x.example{% endlink %}\n{% open_pixel_url %}{% mirror_url %}", "html")
     assert [(problem.code, problem.line) for problem in found] == [
         ("RESERVED_TAG", 1),
         ("RESERVED_TAG", 1),
@@ -262,9 +258,7 @@ def _unnumbered(text: str) -> str:
 def _encoded(text: str) -> str:
     """Fragments that run into an address are percent-encoded there; compare everything as if they were."""
     return "".join(
-        character
-        for character in re.sub(r"%[0-9A-F]{2}|&amp;", "", text)
-        if character.isalnum() or character in "<>:/?#"
+        character for character in re.sub(r"%[0-9A-F]{2}|&amp;", "", text) if character.isalnum() or character in "<>:/?#"
     )
 
 
@@ -299,9 +293,7 @@ LINKS = st.builds(
 )
 OTHERS = st.one_of(
     VALUES,
-    st.sampled_from(
-        ["<p>", "</p>", "</a>", "<!-- <a href='https://x.example/'> -->", "<br/>", "&lt;a href=1&gt;"]
-    ),
+    st.sampled_from(["<p>", "</p>", "</a>", "<!-- <a href='https://x.example/'> -->", "<br/>", "&lt;a href=1&gt;"]),
     VALUES.map(lambda value: f"<style>{value}<a href='https://x.example/'></style>"),
     st.lists(ATTRIBUTES, max_size=3).map(lambda found: f"<td{''.join(found)}>"),
 )

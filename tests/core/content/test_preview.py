@@ -14,7 +14,7 @@ from tests.core.authors import PARTS
 from tests.core.content.test_compile import BASE, DATE, DRAFT, SIGNER, ZOE, channel
 
 
-def seen(draft: ContentDraft = DRAFT, person: dict[str, Any] | None = None, **parts: str) -> Preview:
+def seen(draft: ContentDraft = DRAFT, person: Any = None, **parts: str) -> Preview:
     draft = replace(draft, parts={**draft.parts, **parts})
     return preview(
         draft,
@@ -80,7 +80,7 @@ PLAIN = replace(DRAFT, parts=PARTS, data={})
          [("MISSING_VALUE", "text"), ("EMPTY_TEXT", "text")]),
     ],
 )  # fmt: skip
-def test_what_an_author_should_look_at(parts: dict[str, str], expected: list[tuple[str, str]]) -> None:
+def test_what_an_author_should_look_at(parts: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     assert codes(seen(PLAIN, **parts)) == expected
 
 

@@ -67,9 +67,7 @@ def test_loops_and_conditions_keep_their_lines() -> None:
     rewritten = rewrite_html(html).source
     products = [{"id": 1, "name": "Tea"}, {"id": 2, "name": "Cake"}]
     text = shown(rewritten, {"name": "Zoë", "products": products, "vip": True})
-    assert text == (
-        "Hello Zoë,\n\n* Tea <https://x.example/1>\n* Cake <https://x.example/2>\n\nThank you!\n\nBye\n"
-    )
+    assert text == ("Hello Zoë,\n\n* Tea <https://x.example/1>\n* Cake <https://x.example/2>\n\nThank you!\n\nBye\n")
     assert "Join us.\n\nBye" in shown(rewritten, {"name": "Zoë", "products": [], "vip": False})
 
 

@@ -46,9 +46,7 @@ def test_good_content_passes() -> None:
         ("{% include 'x' %}", (1, 4), None),
     ],
 )
-def test_a_template_error_has_its_line_and_column(
-    source: str, place: tuple[int, int], hint: str | None
-) -> None:
+def test_a_template_error_has_its_line_and_column(source: str, place: tuple[int, int], hint: str | None) -> None:
     (problem,) = problems({"html": source})
     assert isinstance(problem, TemplateProblem)
     assert problem.code == "TEMPLATE_SYNTAX"

@@ -29,7 +29,11 @@ def times() -> Times:
 async def runtime(pool: Pool, database_url: str, tmp_path: Path, times: Times) -> Runtime:
     """A process's runtime."""
     settings = load_settings(
-        database_url=database_url, var_dir=tmp_path, allow_private_egress=True, worker_processes=1, send_batch_size=50
+        database_url=database_url,
+        var_dir=tmp_path,
+        allow_private_egress=True,
+        worker_processes=1,
+        send_batch_size=50,
     )
     return Runtime(
         settings=settings,

@@ -52,7 +52,9 @@ def test_delays_grow_up_to_the_longest_and_obey_the_provider() -> None:
 
 
 def test_a_retry_that_would_come_after_the_deadline_is_a_failure_that_counts_as_a_soft_error() -> None:
-    short = RetryRule(first=timedelta(hours=1), longest=timedelta(hours=4), deadline=NOW + timedelta(minutes=30))
+    short = RetryRule(
+        first=timedelta(hours=1), longest=timedelta(hours=4), deadline=NOW + timedelta(minutes=30)
+    )
     verdict = judge(
         Outcome(kind=OutcomeKind.TRANSIENT, reason=FailureReason.MAILBOX_FULL), attempt=0, now=NOW, rule=short
     )
@@ -62,9 +64,7 @@ def test_a_retry_that_would_come_after_the_deadline_is_a_failure_that_counts_as_
 
 
 def test_unknown_is_sent_again_only_where_the_delivery_asks_for_it() -> None:
-    resend = RetryRule(
-        first=RULE.first, longest=RULE.longest, deadline=RULE.deadline, resend_unknown=True
-    )
+    resend = RetryRule(first=RULE.first, longest=RULE.longest, deadline=RULE.deadline, resend_unknown=True)
     assert _judge(OutcomeKind.UNKNOWN, rule=resend)[0] is LedgerState.PENDING  # type: ignore[index]
 
 

@@ -183,7 +183,9 @@ async def test_too_many_invalid_addresses_pause_the_delivery_and_quarantine_the_
     assert run.pause_reason is not None
     assert "do not exist" in run.pause_reason
     assert counts.pending > 0
-    assert await db.fetchval("SELECT count(*) FROM quarantine WHERE status = 'quarantine'") == counts.failed > 50
+    assert (
+        await db.fetchval("SELECT count(*) FROM quarantine WHERE status = 'quarantine'") == counts.failed > 50
+    )
     await check_equation(db, delivery_id)
 
 

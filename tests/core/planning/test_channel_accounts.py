@@ -24,9 +24,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 async def entries(conn: Connection, account: ChannelAccount) -> list[audit.AuditEntry]:
-    return await audit.list_entries(
-        conn, object_type="channel_account", object_id=str(account.id), before_id=None, limit=50
-    )
+    return await audit.list_entries(conn, object_type="channel_account", object_id=str(account.id), before_id=None, limit=50)
 
 
 async def test_an_account_is_complete_and_its_secret_sealed(conn: Connection, actor: Actor) -> None:
@@ -44,9 +42,7 @@ async def test_an_account_is_complete_and_its_secret_sealed(conn: Connection, ac
     assert open_config(account, KEYRING) == {**account.config, "password": "s3cret"}
 
 
-async def test_a_secret_stays_until_another_is_given_or_it_is_taken_out(
-    conn: Connection, actor: Actor
-) -> None:
+async def test_a_secret_stays_until_another_is_given_or_it_is_taken_out(conn: Connection, actor: Actor) -> None:
     account = await an_account(conn, actor)
 
     async def change(config: dict[str, object]) -> ChannelAccount:
@@ -76,9 +72,7 @@ async def test_changing_nothing_makes_no_version_and_no_entry(conn: Connection, 
 
 async def test_a_setting_taken_out_returns_to_its_default(conn: Connection, actor: Actor) -> None:
     account = await an_account(conn, actor)
-    back = await accounts.update_account(
-        conn, actor, REGISTRY, KEYRING, account.id, {"config": {"port": None}}
-    )
+    back = await accounts.update_account(conn, actor, REGISTRY, KEYRING, account.id, {"config": {"port": None}})
     assert back.config["port"] == 587
 
 
@@ -116,13 +110,9 @@ async def test_the_channel_is_fixed_and_must_exist(conn: Connection, actor: Acto
 
 async def test_a_change_on_an_old_version_is_refused(conn: Connection, actor: Actor) -> None:
     account = await an_account(conn, actor)
-    await accounts.update_account(
-        conn, actor, REGISTRY, KEYRING, account.id, {"label": "New"}, expected_version=1
-    )
+    await accounts.update_account(conn, actor, REGISTRY, KEYRING, account.id, {"label": "New"}, expected_version=1)
     with pytest.raises(Stale):
-        await accounts.update_account(
-            conn, actor, REGISTRY, KEYRING, account.id, {"label": "Newer"}, expected_version=1
-        )
+        await accounts.update_account(conn, actor, REGISTRY, KEYRING, account.id, {"label": "Newer"}, expected_version=1)
 
 
 async def test_an_account_in_use_cannot_be_deleted(conn: Connection, actor: Actor) -> None:
@@ -178,9 +168,7 @@ async def test_a_paused_account_waits_for_a_person(conn: Connection, actor: Acto
         await accounts.pause_account(conn, actor, 0, "nobody", now=NOW)
 
 
-async def test_the_breaker_opens_longer_each_time_and_closes_on_success(
-    conn: Connection, actor: Actor
-) -> None:
+async def test_the_breaker_opens_longer_each_time_and_closes_on_success(conn: Connection, actor: Actor) -> None:
     account = await an_account(conn, actor)
     first = await accounts.note_failure(conn, account.id, now=NOW)
     assert first == NOW + timedelta(seconds=10)

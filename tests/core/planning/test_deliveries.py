@@ -42,9 +42,7 @@ async def a_draft(conn: Connection, actor: Actor) -> DeliveryDraft:
     )
 
 
-async def test_a_delivery_has_the_documented_defaults(
-    conn: Connection, actor: Actor, draft: DeliveryDraft
-) -> None:
+async def test_a_delivery_has_the_documented_defaults(conn: Connection, actor: Actor, draft: DeliveryDraft) -> None:
     delivery = await deliveries.create_delivery(conn, actor, draft)
     assert delivery.duration == timedelta(days=3, hours=12)
     assert delivery.unknown_policy is UnknownPolicy.PARK
@@ -52,9 +50,7 @@ async def test_a_delivery_has_the_documented_defaults(
     assert await deliveries.get_delivery(conn, delivery.id) == delivery
 
 
-async def test_every_change_is_a_version_with_a_trace(
-    conn: Connection, actor: Actor, draft: DeliveryDraft
-) -> None:
+async def test_every_change_is_a_version_with_a_trace(conn: Connection, actor: Actor, draft: DeliveryDraft) -> None:
     campaign = await create_campaign(conn, actor, CampaignDraft(name="c", label="C"))
     delivery = await deliveries.create_delivery(conn, actor, draft)
     at = datetime(2030, 1, 1, 9, tzinfo=UTC)
@@ -70,9 +66,7 @@ async def test_every_change_is_a_version_with_a_trace(
         assert delivery.version == number
     assert (delivery.contact_at, delivery.label, delivery.campaign_id) == (at, "Summer", None)
     assert await deliveries.update_delivery(conn, actor, delivery.id, {"label": "Summer"}) == delivery
-    entries = await audit.list_entries(
-        conn, object_type="delivery", object_id=str(delivery.id), before_id=None, limit=20
-    )
+    entries = await audit.list_entries(conn, object_type="delivery", object_id=str(delivery.id), before_id=None, limit=20)
     assert [entry.action for entry in entries] == ["delivery.update"] * 5 + ["delivery.create"]
     assert entries[2].changes == {"unknown_policy": {"from": "park", "to": "resend"}}
 
@@ -89,8 +83,9 @@ async def test_every_change_is_a_version_with_a_trace(
 async def test_what_does_not_exist_is_located(
     conn: Connection, actor: Actor, draft: DeliveryDraft, field: str, code: str | None
 ) -> None:
+    change: dict[str, Any] = {field: 0}
     with pytest.raises(NotFound) as caught:
-        await deliveries.create_delivery(conn, actor, replace(draft, **{field: 0}))
+        await deliveries.create_delivery(conn, actor, replace(draft, **change))
     assert caught.value.path == field
     assert code in (None, caught.value.code)
 
@@ -113,9 +108,7 @@ async def test_wrong_values_are_located(
     assert (caught.value.code, caught.value.path) == (code, path)
 
 
-async def test_content_and_account_are_of_one_channel(
-    conn: Connection, actor: Actor, draft: DeliveryDraft
-) -> None:
+async def test_content_and_account_are_of_one_channel(conn: Connection, actor: Actor, draft: DeliveryDraft) -> None:
     await conn.execute("UPDATE content SET channel = 'sms' WHERE id = $1", draft.content_id)
     with pytest.raises(Invalid) as caught:
         await deliveries.create_delivery(conn, actor, draft)
@@ -150,9 +143,7 @@ async def test_a_deleted_delivery_is_gone(conn: Connection, actor: Actor, draft:
     assert await deliveries.find_delivery(conn, delivery.id) is None
 
 
-async def test_what_a_delivery_uses_cannot_be_deleted(
-    conn: Connection, actor: Actor, draft: DeliveryDraft
-) -> None:
+async def test_what_a_delivery_uses_cannot_be_deleted(conn: Connection, actor: Actor, draft: DeliveryDraft) -> None:
     delivery = await deliveries.create_delivery(conn, actor, draft)
     with pytest.raises(Conflict, match="the content is used by the deliveries 'spring'"):
         await check_unused(conn, content_id=draft.content_id)
@@ -168,9 +159,7 @@ async def test_what_a_delivery_uses_cannot_be_deleted(
     await delete_content(conn, actor, draft.content_id)
 
 
-async def test_deliveries_are_listed_by_campaign(
-    conn: Connection, actor: Actor, draft: DeliveryDraft
-) -> None:
+async def test_deliveries_are_listed_by_campaign(conn: Connection, actor: Actor, draft: DeliveryDraft) -> None:
     campaign = await create_campaign(conn, actor, CampaignDraft(name="c", label="C"))
     made: list[Delivery] = []
     for number in range(4):
@@ -179,9 +168,7 @@ async def test_deliveries_are_listed_by_campaign(
         made.append(await deliveries.create_delivery(conn, actor, one))
     page = await deliveries.list_deliveries(conn, PageRequest(first=1), campaign_id=campaign.id)
     assert ([one.name for one in page.rows], page.has_next) == (["d1"], True)
-    rest = await deliveries.list_deliveries(
-        conn, PageRequest(first=5, after=made[1].id), campaign_id=campaign.id
-    )
+    rest = await deliveries.list_deliveries(conn, PageRequest(first=5, after=made[1].id), campaign_id=campaign.id)
     assert ([one.name for one in rest.rows], rest.has_next) == (["d3"], False)
     everything = await deliveries.list_deliveries(conn, PageRequest(first=50))
     assert [one.name for one in everything.rows] == ["d0", "d1", "d2", "d3"]
@@ -199,9 +186,7 @@ async def test_two_changes_at_once_follow_each_other(pool: Pool, actor: Actor) -
     async def change(label: str) -> Delivery | ClarionError:
         try:
             async with transaction(pool) as conn:
-                return await deliveries.update_delivery(
-                    conn, actor, delivery.id, {"label": label}, expected_version=1
-                )
+                return await deliveries.update_delivery(conn, actor, delivery.id, {"label": label}, expected_version=1)
         except ClarionError as error:
             return error
 

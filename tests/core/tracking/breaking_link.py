@@ -70,7 +70,11 @@ class BreakingLink:
             self._tasks.discard(task)
 
     async def _lose(
-        self, data: bytes, to_client: asyncio.StreamWriter, to_server: asyncio.StreamWriter, back: asyncio.Task[None]
+        self,
+        data: bytes,
+        to_client: asyncio.StreamWriter,
+        to_server: asyncio.StreamWriter,
+        back: asyncio.Task[None],
     ) -> None:
         if self.cut is Cut.AFTER_COMMIT:
             back.cancel()

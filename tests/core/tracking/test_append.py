@@ -3,57 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from core.db import Connection
-from core.tracking import store
-from core.tracking.append import append
-from core.tracking.machines import RuleBook, ShownLinks
-from core.tracking.records import ANYTHING, Hit, Message, TrackingCount, TrackingKind
+from core.tracking import reading, store
+from core.tracking.records import ANYTHING, TrackingCount, TrackingKind
 from core.tracking.stream import read
-
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-BROWSER = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
-ROBOT = "SecureMail-LinkBot/1.0"
-
-
-class TwoDeliveries:
-    """Messages of delivery 7 show links 1 to 3 and hide 9; those of delivery 8 show link 1."""
-
-    async def hidden(self, conn: Connection, delivery_id: int) -> frozenset[int]:
-        return frozenset({9}) if delivery_id == 7 else frozenset()
-
-    async def shown(self, conn: Connection, messages: Sequence[Message]) -> Mapping[Message, ShownLinks]:
-        return {
-            message: ShownLinks(visible=frozenset({1, 2, 3}), hidden=frozenset({9}))
-            if message.delivery_id == 7
-            else ShownLinks(visible=frozenset({1}))
-            for message in messages
-        }
-
-
-def hit(kind: TrackingKind = TrackingKind.CLICK, *, recipient: int = 1, link: int = 0, after: float = 0.0,
-        agent: str = BROWSER, delivery: int = 7) -> Hit:  # fmt: skip
-    """A hit of a profile, `after` seconds past noon."""
-    return Hit(
-        at=NOON + timedelta(seconds=after), kind=kind, delivery_id=delivery, recipient_kind=1, recipient_id=recipient,
-        link=link, user_agent=agent,
-    )  # fmt: skip
-
-
-async def store_groups(conn: Connection, *groups: Sequence[Hit]) -> None:
-    """Append each group as one commit would."""
-    book = RuleBook(await store.list_rules(conn))
-    for group in groups:
-        await append(conn, group, book, TwoDeliveries(), max(one.at for one in group))
+from tests.core.tracking.people import BROWSER, ROBOT, hit, store_groups
 
 
 async def counts(conn: Connection, delivery: int = 7) -> dict[tuple[int, int, bool], tuple[int, int]]:
     """(kind, link, machine) → (total, uniques), checked against a recount."""
-    kept = await store.list_counts(conn, delivery)
+    kept = await reading.counts(conn, delivery)
     assert _without_zeros(kept) == _without_zeros(await store.recount(conn, delivery))
     return {(one.kind, one.link, one.machine): (one.total, one.uniques) for one in _without_zeros(kept)}
 

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import asyncpg
 import pytest
 
 from core.clock import system_clock
-from core.db import Connection, Pool, open_pool
+from core.db import Pool, open_pool
 from core.errors import Unavailable
-from core.tracking import store
+from core.tracking import reading, store
 from core.tracking.hits import HitRecorder
-from core.tracking.machines import ShownLinks
-from core.tracking.records import Hit, Message, TrackingEvent, TrackingKind
+from core.tracking.records import Hit, TrackingEvent, TrackingKind
 from core.tracking.stream import read
 from tests.core.tracking.breaking_link import BreakingLink, Cut
-
-BROWSER = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
-
-
-class NoLinks:
-    """Deliveries whose messages show nothing."""
-
-    async def hidden(self, conn: Connection, delivery_id: int) -> frozenset[int]:
-        return frozenset()
-
-    async def shown(self, conn: Connection, messages: Sequence[Message]) -> Mapping[Message, ShownLinks]:
-        return {}
+from tests.core.tracking.people import BROWSER, TwoDeliveries
 
 
 def recorder_on(pool: Pool, wait_seconds: float = 20.0) -> HitRecorder:
     """A recorder as a process has it."""
-    return HitRecorder(pool, NoLinks(), system_clock, wait_seconds=wait_seconds)
+    return HitRecorder(pool, TwoDeliveries(), system_clock, wait_seconds=wait_seconds)
 
 
 def click(recipient: int, link: int = 1) -> Hit:
@@ -49,7 +36,7 @@ async def events(pool: Pool) -> list[TrackingEvent]:
     """All that is stored; the counters must agree."""
     async with pool.acquire() as conn:
         found = await read(conn, 0, 100_000)
-        assert await store.list_counts(conn, 7) == await store.recount(conn, 7)
+        assert await reading.counts(conn, 7) == await store.recount(conn, 7)
     return found
 
 
@@ -77,7 +64,9 @@ async def test_two_processes_make_one_stream_without_gaps(pool: Pool, database_u
     other_pool = await open_pool(database_url, size=3, application="another process")
     first, second = recorder_on(pool), recorder_on(other_pool)
     async with pool.acquire() as idle, idle.transaction():
-        await idle.execute("INSERT INTO delivery_log (delivery_id, level, code, message) SELECT id, 'info', '', '' FROM delivery")
+        await idle.execute(
+            "INSERT INTO delivery_log (delivery_id, level, code, message) SELECT id, 'info', '', '' FROM delivery"
+        )
         await idle.execute("CREATE TABLE something_unfinished (id int)")
 
         # When both store hits at once, and a reader follows by cursor meanwhile
@@ -134,7 +123,9 @@ async def test_connections_that_are_killed_again_and_again(pool: Pool, database_
     for round_ in range(8):
         tasks += [asyncio.create_task(one(number)) for number in range(round_ * 40, round_ * 40 + 40)]
         await asyncio.sleep(0.02)
-        await killer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'the door'")
+        await killer.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'the door'"
+        )
     await asyncio.gather(*tasks)
     assert answered == 320
     assert sorted(one.recipient_id for one in await events(pool)) == list(range(320))

@@ -8,7 +8,7 @@ from core.db import Connection
 from core.tracking import store
 from core.tracking.machines import FreshRules, RuleBook
 from core.tracking.records import MachineRule, RuleKind, TrackingKind
-from tests.core.tracking.test_append import hit
+from tests.core.tracking.people import hit
 
 MACHINES = [
     ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", 1),
@@ -68,7 +68,9 @@ async def test_changed_rules_come_into_force_within_seconds(conn: Connection) ->
     rules = FreshRules(seconds=3)
     robot = hit(agent="My Own Tester/2")
     assert (await rules.get(conn, 100.0)).classify(robot) == 0
-    await conn.execute("INSERT INTO machine_rule (id, kind, pattern, description) VALUES (50, 'agent', 'Own Tester', 'Ours')")
+    await conn.execute(
+        "INSERT INTO machine_rule (id, kind, pattern, description) VALUES (50, 'agent', 'Own Tester', 'Ours')"
+    )
     await conn.execute("UPDATE machine_rule SET enabled = false WHERE kind IN ('burst', 'hidden_link')")
     assert (await rules.get(conn, 102.9)).classify(robot) == 0
     later = await rules.get(conn, 103.0)

@@ -9,7 +9,7 @@ import asyncpg
 from core.db import Pool, transaction
 from core.tracking.partitions import ensure_partitions, month_of
 from core.tracking.stream import read
-from tests.core.tracking.test_append import NOON, hit, store_groups
+from tests.core.tracking.people import NOON, hit, store_groups
 
 
 async def place_of(pool: Pool) -> dict[int, str]:
@@ -20,7 +20,9 @@ async def place_of(pool: Pool) -> dict[int, str]:
 
 def test_months() -> None:
     assert month_of(datetime(2026, 12, 31, 23, 59, tzinfo=UTC), 1) == datetime(2027, 1, 1, tzinfo=UTC)
-    assert month_of(datetime(2026, 3, 1, 0, 30, tzinfo=UTC) - timedelta(hours=1)) == datetime(2026, 2, 1, tzinfo=UTC)
+    assert month_of(datetime(2026, 3, 1, 0, 30, tzinfo=UTC) - timedelta(hours=1)) == datetime(
+        2026, 2, 1, tzinfo=UTC
+    )
 
 
 async def test_months_are_made_ahead_and_once(pool: Pool) -> None:
@@ -40,7 +42,11 @@ async def test_events_without_a_month_wait_for_it(pool: Pool) -> None:
         await ensure_partitions(conn, NOON)
         await store_groups(conn, [hit(recipient=3)])
         assert [one.recipient_id for one in await read(conn, 0, 10)] == [1, 2, 3]
-    assert await place_of(pool) == {1: "tracking_event_2026_03", 2: "tracking_event_other", 3: "tracking_event_2026_03"}
+    assert await place_of(pool) == {
+        1: "tracking_event_2026_03",
+        2: "tracking_event_other",
+        3: "tracking_event_2026_03",
+    }
 
 
 async def test_a_month_that_cannot_be_made_now_is_left_for_later(pool: Pool, database_url: str) -> None:

@@ -12,9 +12,17 @@ from core.db import Pool, open_pool, transaction
 from core.tracking import stream
 from core.tracking.append import append
 from core.tracking.machines import RuleBook
-from core.tracking.records import EVERYTHING, EventBatch, EventFilter, Hit, MachineRule, RuleKind, TrackingKind
+from core.tracking.records import (
+    EVERYTHING,
+    EventBatch,
+    EventFilter,
+    Hit,
+    MachineRule,
+    RuleKind,
+    TrackingKind,
+)
 from core.tracking.stream import Tail, follow, newest_position, read, read_batch
-from tests.core.tracking.test_append import NOON, ROBOT, TwoDeliveries, hit
+from tests.core.tracking.people import NOON, ROBOT, TwoDeliveries, hit
 
 RULES = RuleBook([
     MachineRule(id=4, kind=RuleKind.AGENT, pattern="Bot"),
@@ -39,7 +47,9 @@ async def tail_on(pool: Pool) -> AsyncIterator[Tail]:
         await tail.stop()
 
 
-async def collect(pool: Pool, tail: Tail, after: int, until: int, filters: EventFilter = EVERYTHING) -> list[EventBatch]:
+async def collect(
+    pool: Pool, tail: Tail, after: int, until: int, filters: EventFilter = EVERYTHING
+) -> list[EventBatch]:
     """Batches up to a position."""
     batches: list[EventBatch] = []
     async with aclosing(follow(pool, tail, after, filters)) as source:
@@ -132,7 +142,14 @@ async def test_what_was_shown_as_a_persons_is_taken_back(pool: Pool) -> None:
         await put(pool, hit(link=1), hit(link=2, after=1))
         await put(pool, hit(link=3, after=2))
         events = [one for batch in await follower for one in batch.events]
-    assert [(one.position, one.corrects) for one in events] == [(1, None), (2, None), (3, None), (4, 1), (5, 2), (6, 3)]
+    assert [(one.position, one.corrects) for one in events] == [
+        (1, None),
+        (2, None),
+        (3, None),
+        (4, 1),
+        (5, 2),
+        (6, 3),
+    ]
 
 
 async def test_the_stream_goes_on_after_the_connections_are_lost(pool: Pool, database_url: str) -> None:

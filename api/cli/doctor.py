@@ -1,0 +1,153 @@
+"""`clarion doctor`: look at everything an installation depends on, and say what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import asyncpg
+import typer
+from rich.console import Console
+
+from api.cli.installation import database
+from core.channel_registry import ChannelRegistry
+from core.clock import system_clock
+from core.config import Settings, load_settings
+from core.egress import GuardedIO
+from core.errors import ClarionError
+from core.paging import PageRequest
+from core.planning import channel_accounts
+from core.runtime import open_runtime
+from core.secrets import load_keyring
+from core.workers.broker import make_broker, touch
+from migrations.runner import DatabaseTooNew, DatabaseTooOld, check_schema
+
+LARGEST_SKEW = 2.0  # seconds between this machine's clock and the database's
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look found; `hint` says what to do where it is not well."""
+
+    well: bool
+    message: str
+    hint: str | None = None
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    url = str(settings.database_url)
+    try:
+        conn = await asyncpg.connect(url, timeout=5)
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        return [Finding(False, f"the database does not answer: {error}", "Check CLARION_DATABASE_URL and that the server runs.")]
+    try:
+        version: int = conn.get_server_version().major
+        now: datetime = await conn.fetchval("SELECT clock_timestamp()")
+        folds: bool = await conn.fetchval("SELECT lower('É') = 'é'")
+    finally:
+        await conn.close()
+    skew = abs((now - datetime.now(UTC)).total_seconds())
+    found = [
+        Finding(version >= 15, f"PostgreSQL {version}", None if version >= 15 else "Clarion needs PostgreSQL 15 or newer."),
+        Finding(
+            skew < LARGEST_SKEW, f"clocks differ by {skew:.2f} s",
+            None if skew < LARGEST_SKEW else "Leases and links depend on time: run an NTP client here and on the database's machine.",
+        ),
+    ]  # fmt: skip
+    if not folds:
+        hint = "Make the database with a UTF-8 locale (LC_CTYPE), or comparisons will mind the case of accented letters."
+        found.append(Finding(False, "the database does not fold the case of accented letters", hint))
+    try:
+        await check_schema(url)
+        found.append(Finding(True, "the schema is up to date"))
+    except (DatabaseTooNew, DatabaseTooOld) as error:
+        found.append(Finding(False, str(error)))
+    return found
+
+
+async def _broker(settings: Settings) -> list[Finding]:
+    if settings.broker_url is None:
+        return [Finding(True, "broker: the embedded Redis, which `clarion up` starts")]
+    try:
+        broker = make_broker(settings.broker_url)
+        await asyncio.to_thread(touch, broker)
+        await asyncio.to_thread(broker.close)
+    except ClarionError as error:
+        return [Finding(False, error.message, error.hint)]
+    except Exception as error:  # every client has errors of its own; what to do is the same
+        return [Finding(False, f"the broker does not answer: {error}", "Check CLARION_BROKER_URL and that the server runs.")]
+    return [Finding(True, "the broker answers")]
+
+
+async def _secrets(settings: Settings) -> list[Finding]:
+    try:
+        keyring = load_keyring(settings)
+    except ClarionError as error:
+        return [Finding(False, error.message, error.hint)]
+    found = [Finding(True, f"{len(keyring.by_id)} master key(s), newest {keyring.newest.key_id}")]
+    if settings.secret_keys is None and settings.database_url is not None:
+        hint = f"Keep a copy of {settings.var_dir / 'secret-keys'}, or set CLARION_SECRET_KEYS: without the key stored passwords are lost."
+        found.append(Finding(True, "the master key was made for development", hint))
+    return found
+
+
+async def _settings(settings: Settings) -> list[Finding]:
+    parts = urlsplit(settings.base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return [Finding(False, f"CLARION_BASE_URL {settings.base_url!r} is no address", "Set it to https://your.public.host")]
+    found = [Finding(True, f"links will point to {settings.base_url}")]
+    if parts.hostname in ("127.0.0.1", "localhost") and settings.database_url is not None:
+        found.append(
+            Finding(True, "recipients cannot reach this address", "Set CLARION_BASE_URL to the public address before you send.")
+        )
+    if settings.allow_private_egress and settings.database_url is not None:
+        found.append(Finding(True, "private addresses may be reached", "Unset CLARION_ALLOW_PRIVATE_EGRESS in production."))
+    return found
+
+
+async def _channels(settings: Settings) -> list[Finding]:
+    registry = ChannelRegistry.load()
+    found = [Finding(False, f"channel {one.name}: {one.message}", one.hint) for one in registry.problems]
+    found.append(Finding(True, f"channels: {', '.join(registry.names())}"))
+    try:
+        async with open_runtime(settings, "doctor") as runtime, runtime.pool.acquire() as conn:
+            page = await channel_accounts.list_accounts(conn, PageRequest(first=100))
+            for account in page.rows:
+                config = channel_accounts.open_config(account, runtime.keyring)
+                io = GuardedIO.from_settings(settings, system_clock)
+                result = await registry.get(account.channel)(config).check(io)
+                found.append(Finding(result.ok, f"account {account.name}: {result.message}", result.hint))
+    except ClarionError as error:
+        found.append(Finding(False, error.message, error.hint))
+    except (asyncpg.PostgresError, OSError):
+        found.append(Finding(False, "accounts were not looked at", "Mend the database first."))
+    return found
+
+
+LOOKS: tuple[Callable[[Settings], Awaitable[list[Finding]]], ...] = (_settings, _secrets, _database, _broker, _channels)
+
+
+def doctor() -> None:
+    """Check database, broker, channels, clock, secrets and settings, and say what to do."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"Clarion on {socket.gethostname()}")
+    with database(load_settings()) as settings:
+        findings = asyncio.run(_look(settings))
+    for finding in findings:
+        mark = "[green]✓[/green]" if finding.well else "[red]✗[/red]"
+        console.print(f"{mark} {finding.message}")
+        if finding.hint:
+            console.print(f"    {finding.hint}")
+    if not all(finding.well for finding in findings):
+        raise typer.Exit(1)
+
+
+async def _look(settings: Settings) -> list[Finding]:
+    found: list[Finding] = []
+    for look in LOOKS:
+        found += await look(settings)
+    return found

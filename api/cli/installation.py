@@ -1,0 +1,128 @@
+"""What an installation consists of here: which servers are embedded, and the processes of API and workers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from api.cli.child import Child
+from api.cli.embedded import EmbeddedPostgres, EmbeddedRedis
+from core.config import Settings
+from migrations.runner import migrate_now
+
+WORKER_STOP_SECONDS = 6.0  # a nested supervisor must be done before the outer one loses patience
+API_STOP_SECONDS = 7.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """Settings with every URL known, and the embedded servers that have to run for them."""
+
+    settings: Settings
+    embedded: tuple[Child, ...]
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a child process: ours, with the URLs of the embedded servers."""
+        urls = {
+            "CLARION_DATABASE_URL": self.settings.database_url,
+            "CLARION_BROKER_URL": self.settings.broker_url,
+            "CLARION_LISTEN_PORT": str(self.settings.listen_port),
+            "CLARION_BASE_URL": self.settings.base_url,
+            "CLARION_ALLOW_PRIVATE_EGRESS": str(self.settings.allow_private_egress),
+        }
+        return {**os.environ, **{name: value for name, value in urls.items() if value is not None}}
+
+    def api(self) -> list[Child]:
+        """The API processes; the first one brings the schema up to date before it starts."""
+        settings = self.settings
+        shared = ["--shared"] if settings.api_processes > 1 else []
+        url = str(settings.database_url)
+
+        def bring_up_to_date(stopping: threading.Event) -> None:
+            migrate_now(url)
+
+        return [
+            Child(
+                name=f"api-{number}" if settings.api_processes > 1 else "api",
+                argv=[sys.executable, "-m", "api.server", *shared],
+                env=self.environment(),
+                prepare=bring_up_to_date,
+                ready=lambda: _listens(settings.listen_host, settings.listen_port),
+                stop_seconds=API_STOP_SECONDS,
+            )
+            for number in range(1, settings.api_processes + 1)
+        ]
+
+    def worker_master(self) -> Child:
+        """`clarion worker` as one child."""
+        return Child(
+            name="worker",
+            argv=[sys.executable, "-m", "api.cli.main", "worker"],
+            env=self.environment(),
+            stop_seconds=WORKER_STOP_SECONDS + 1,
+        )
+
+    def workers(self) -> list[Child]:
+        """The processes below `clarion worker`."""
+        names = [f"worker-{number}" for number in range(1, self.settings.worker_processes + 1)]
+        processes = [
+            Child(name=name, argv=[sys.executable, "-m", "core.workers.process"], env=self.environment()) for name in names
+        ]
+        relay = Child(name="relay", argv=[sys.executable, "-m", "core.workers.relay"], env=self.environment())
+        return [*processes, relay]
+
+
+def plan(settings: Settings) -> Installation:
+    """Use the servers of the settings, and embedded ones where a URL is missing.
+
+    With an embedded database this is a development installation: channels may then reach this machine.
+    """
+    settings.var_dir.mkdir(parents=True, exist_ok=True)
+    embedded: list[Child] = []
+    changes: dict[str, object] = {}
+    if settings.database_url is None:
+        postgres = EmbeddedPostgres(settings.var_dir)
+        embedded.append(postgres.child())
+        changes["database_url"] = postgres.url
+        changes["allow_private_egress"] = True
+    if settings.broker_url is None:
+        redis = EmbeddedRedis(settings.var_dir)
+        embedded.append(redis.child())
+        changes["broker_url"] = redis.url
+    if settings.listen_port == 0:
+        changes["listen_port"] = _free_port(settings.listen_host)
+    concrete = settings.model_copy(update=changes)
+    if "base_url" not in settings.model_fields_set:
+        concrete = concrete.model_copy(update={"base_url": f"http://{concrete.listen_host}:{concrete.listen_port}"})
+    return Installation(settings=concrete, embedded=tuple(embedded))
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[Settings]:
+    """Settings with a database that answers: the one of the settings, or the embedded one (shared with a running `clarion up`)."""
+    if settings.database_url is not None:
+        yield settings
+        return
+    settings.var_dir.mkdir(parents=True, exist_ok=True)
+    server = EmbeddedPostgres(settings.var_dir)
+    try:
+        yield settings.model_copy(update={"database_url": server.start()})
+    finally:
+        server.stop()
+
+
+def _listens(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0
+
+
+def _free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

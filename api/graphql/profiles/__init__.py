@@ -1,0 +1,1 @@
+"""People: profiles, their import and export, quarantined addresses."""

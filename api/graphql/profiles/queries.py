@@ -1,0 +1,103 @@
+"""Reads of people."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from api.context import Info
+from api.graphql.connections import Connection, Listing, by_id, decode_pair, encode_pair, requested_page
+from api.graphql.leaf import field
+from api.graphql.nodes import load_one
+from api.graphql.profiles.loaders import load_profiles
+from api.graphql.profiles.types import (
+    AddressKind,
+    Profile,
+    ProfileKeyInput,
+    ProfileSearchConnection,
+    QuarantineConnection,
+    QuarantineEntry,
+    QuarantineStatus,
+)
+from core.errors import Invalid
+from core.paging import Page
+from core.profiles import profiles, quarantine
+
+
+@strawberry.type
+class ProfilesQuery:
+    """Profiles and the quarantine."""
+
+    @field(Profile | None)
+    async def profile(self, info: Info, id: strawberry.ID) -> Any:
+        """A profile."""
+        return await load_one(info.context, "Profile", load_profiles, id)
+
+    @field(Profile | None)
+    async def profile_by(self, info: Info, key: ProfileKeyInput) -> Any:
+        """A profile by one of its unique fields."""
+        async with info.context.lease.use() as conn:
+            return await profiles.find_profile_by(conn, *_key(key))
+
+    @field(Connection[Profile])
+    async def profiles(self, info: Info, first: int | None = None, after: str | None = None) -> Listing:
+        """Profiles, in the order of their creation."""
+        page = requested_page(info, first, after)
+        async with info.context.lease.use() as conn:
+            rows = await profiles.list_profiles(conn, page)
+        return Listing(rows, info.context.counted(profiles.count_profiles), by_id, page.after)
+
+    @field(ProfileSearchConnection)
+    async def search_profiles(
+        self, info: Info, text: str, first: int | None = None, after: str | None = None
+    ) -> Listing:
+        """Profiles whose email, first name, last name or external id begins with the text, capitals or not."""
+        page = requested_page(info, first, after)
+        async with info.context.lease.use() as conn:
+            rows = await profiles.search_profiles(conn, text, page)
+        return Listing(rows, None, by_id, page.after)
+
+    @field(QuarantineConnection)
+    async def quarantine(
+        self,
+        info: Info,
+        address_kind: AddressKind | None = None,  # type: ignore[valid-type]
+        status: QuarantineStatus | None = None,  # type: ignore[valid-type]
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Listing:
+        """What is known against addresses, in their alphabetical order."""
+        size = requested_page(info, first, None).first
+        started = None if after is None else decode_pair(after)
+        async with info.context.lease.use() as conn:
+            rows = await quarantine.list_entries(
+                conn, kind=address_kind, status=status, after=started, limit=size + 1
+            )
+        page = Page(rows=rows[:size], has_next=len(rows) > size)
+        return Listing(page, None, lambda entry: encode_pair(entry.address_kind, entry.address_key), started)
+
+    @field(QuarantineEntry | None)
+    async def quarantine_entry(
+        self,
+        info: Info,
+        address_kind: AddressKind,  # type: ignore[valid-type]
+        address: str,
+    ) -> Any:
+        """What is known against an address, in any spelling; null when nothing."""
+        region = info.context.runtime.settings.default_country
+        async with info.context.lease.use() as conn:
+            return await quarantine.find_entry(conn, address_kind, address, region=region)
+
+
+def _key(key: ProfileKeyInput) -> tuple[str, object]:
+    if key.opt_in_id is not None:
+        try:
+            return "opt_in_id", UUID(key.opt_in_id.value)
+        except ValueError:
+            raise Invalid("an optInId is a UUID", code="BAD_ID", path="key.optInId") from None
+    if key.external_id is not None:
+        return "external_id", key.external_id.value
+    assert key.crypted_id is not None
+    return "crypted_id", key.crypted_id.value

@@ -1,0 +1,147 @@
+"""GraphQL types of people. What a profile has is derived from the one table of fields, so a field is added there alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import strawberry
+
+from api.context import Info
+from api.graphql.connections import ForwardPage
+from api.graphql.leaf import field, leaf
+from api.graphql.nodes import Node, global_id, record_of
+from channels.contract import AddressKind as AddressKindEnum
+from channels.contract import FailureReason as FailureReasonEnum
+from core.profiles import records
+from core.profiles.fields import FIELDS, SETTABLE, Field, FieldType
+from core.profiles.postal import postal_lines
+
+Gender = strawberry.enum(records.Gender, name="Gender", description="Feature map 2.01.")
+EmailFormat = strawberry.enum(records.EmailFormat, name="EmailFormat", description="What a person wants emails in.")
+AddressKind = strawberry.enum(AddressKindEnum, name="AddressKind", description="What a recipient is reached by.")
+FailureReason = strawberry.enum(
+    FailureReasonEnum, name="FailureReason", description="Nature of a failure, or reason of an exclusion."
+)
+QuarantineStatus = strawberry.enum(
+    records.QuarantineStatus,
+    name="QuarantineStatus",
+    description="Quarantined and denylisted addresses are not written to; allowlisted ones are never put in.",
+)
+
+_SCALARS: Mapping[FieldType, Any] = {
+    FieldType.DATE: date,
+    FieldType.BOOLEAN: bool,
+    FieldType.NUMBER: float,
+    FieldType.INTEGER: int,
+    FieldType.INSTANT: datetime,
+}
+_ENUMERATIONS: Mapping[Any, Any] = {records.Gender: Gender, records.EmailFormat: EmailFormat}
+
+
+def _kind(one: Field) -> Any:
+    return _ENUMERATIONS[one.values] if one.values is not None else _SCALARS.get(one.type, str)
+
+
+def _read(one: Field) -> Any:
+    """How a field is read off the record."""
+    name = one.name
+    if one.type is FieldType.UUID:
+        return leaf(
+            lambda profile: None if (value := getattr(profile, name)) is None else str(value), description=one.label
+        )
+    return strawberry.field(description=one.label)
+
+
+@field(int | None)
+async def _age(root: strawberry.Parent[Any], info: Info) -> int | None:
+    """Whole years today (UTC)."""
+    profile: records.Profile = root
+    return profile.age(info.context.now.date())
+
+
+def _profile_type() -> Any:
+    shown = [one for one in FIELDS.values() if one.name != "id"]
+    kinds = {one.name: _kind(one) if one.required else _kind(one) | None for one in shown}
+    body = {one.name: _read(one) for one in shown} | {
+        "id": global_id("Profile"),
+        "postal_lines": leaf(lambda profile: list(postal_lines(profile)), description="The postal address, up to six lines."),
+        "age": _age,
+        "is_type_of": record_of(records.Profile),
+        "__doc__": "A person.",
+        "__annotations__": {"id": strawberry.ID, **kinds, "postal_lines": list[str]},
+        "__module__": __name__,
+    }
+    return strawberry.type(type("Profile", (Node,), body), description="A person.")
+
+
+def _input_type(name: str, description: str, first: Mapping[str, Any]) -> Any:
+    kinds = {one.name: strawberry.Maybe[_kind(one) | None] for one in SETTABLE.values()}
+    body = {"__annotations__": {**first, **kinds}, "__module__": __name__, "__doc__": description}
+    return strawberry.input(type(name, (), body), description=description)
+
+
+Profile = _profile_type()
+CreateProfileInput = _input_type("CreateProfileInput", "A new profile; every field may be left out.", {})
+UpdateProfileInput = _input_type(
+    "UpdateProfileInput", "What is to change; fields left out stay, null clears.", {"id": strawberry.ID}
+)
+
+
+def values_of(sent: Any) -> dict[str, Any]:
+    """The fields that a client sent."""
+    given = ((name, getattr(sent, name)) for name in SETTABLE)
+    return {name: some.value for name, some in given if some is not None}
+
+
+@strawberry.input(one_of=True, description="What a profile is looked up by, besides its id.")
+class ProfileKeyInput:
+    """One of the unique fields."""
+
+    external_id: strawberry.Maybe[str]
+    crypted_id: strawberry.Maybe[str]
+    opt_in_id: strawberry.Maybe[str]
+
+
+@strawberry.type(description="Profiles found by a search. They are not counted.")
+class ProfileSearchConnection(ForwardPage[Profile]):
+    """A page of a search."""
+
+
+@strawberry.type(description="What is known against an address, whoever owns it.")
+class QuarantineEntry:
+    """An entry of the quarantine."""
+
+    address_kind: AddressKind = leaf(lambda entry: AddressKindEnum(entry.address_kind))  # type: ignore[valid-type]
+    address: str = leaf(lambda entry: entry.address_key, description="Normalised.")
+    status: QuarantineStatus  # type: ignore[valid-type]
+    reason: FailureReason  # type: ignore[valid-type]
+    error_count: int
+    first_error_at: datetime | None
+    last_error_at: datetime | None
+    error_text: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@strawberry.type(description="Quarantined addresses. They are not counted.")
+class QuarantineConnection(ForwardPage[QuarantineEntry]):
+    """A page of the quarantine."""
+
+
+@strawberry.input
+class QuarantineInput:
+    """Addresses of one kind, in any spelling."""
+
+    address_kind: AddressKind = AddressKindEnum.EMAIL  # type: ignore[valid-type]
+    addresses: list[str]
+    status: QuarantineStatus = records.QuarantineStatus.QUARANTINE  # type: ignore[valid-type]
+
+
+@strawberry.input
+class ReleaseQuarantineInput:
+    """Addresses of one kind, in any spelling."""
+
+    address_kind: AddressKind = AddressKindEnum.EMAIL  # type: ignore[valid-type]
+    addresses: list[str]

@@ -1,0 +1,240 @@
+"""Rows of a file to values of profiles: checked and normalised, with a reason for each row refused. Pure.
+
+Column by column, not row by row: a million rows of twenty cells leave no time for much work per cell, so each column is
+read by one loop, and what repeats (countries, dates, flags) is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from typing import Any
+
+from core.profiles.addresses import parse_email
+from core.profiles.csv_reader import Chunk
+from core.profiles.errors import BadValue
+from core.profiles.fields import SETTABLE, Field, FieldType, columns_of
+from core.profiles.formulas import ESCAPED, unescaped
+from core.profiles.import_columns import Plan
+from core.profiles.phones import is_region, parse_phone
+from core.profiles.records import EmptyCells
+from core.profiles.values import Reading, clean
+
+MEMORY = 50_000  # cells remembered per column
+_NO_EMAIL = (None, None, None)
+_EACH = frozenset({FieldType.TEXT, FieldType.URL, FieldType.NUMBER})  # types whose values hardly repeat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    """A row that is not stored, or a remark on one that is; `row_text` is the row as it stands in the file."""
+
+    line: int
+    column: str
+    code: str
+    message: str
+    row_text: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """What a chunk becomes: a value for each line in each of the plan's columns, and the rows refused."""
+
+    lines: Sequence[int]
+    columns: list[Sequence[Any]]
+    rejects: list[Reject]
+    repeated: int
+    end: int  # offset behind the chunk
+    end_line: int
+    last: bool
+    text: Callable[[int], str] = field(repr=False)  # the row on a line
+
+
+class RowReader:
+    """Reads the chunks of one file."""
+
+    def __init__(self, plan: Plan, reading: Reading):
+        self.plan = plan
+        self.reading = reading
+        self._memos = {field.name: _Memo(field, reading) for _, field in plan.fields}
+        self._regions = _Regions(reading.region)
+        self._country = next((index for index, field in plan.fields if field.name == "country"), None)
+
+    def read(self, chunk: Chunk) -> Batch:
+        """The chunk's batch."""
+        sheet = _Sheet(self.plan, chunk)
+        for index, one in self.plan.fields:
+            sheet.columns |= zip(columns_of(one), self._column(sheet, index, one), strict=True)
+        rejects = [Reject(line=bad.line, column="", code=bad.code, message=bad.message, row_text=bad.text) for bad in chunk.bad]
+        rejects += sheet.refuse()
+        repeated = sheet.fold()
+        return Batch(
+            lines=sheet.lines, columns=list(sheet.columns.values()), rejects=rejects, repeated=repeated,
+            end=chunk.end, end_line=chunk.end_line, last=chunk.last, text=chunk.text,
+        )  # fmt: skip
+
+    def _column(self, sheet: _Sheet, index: int, one: Field) -> list[Sequence[Any]]:
+        """The values of one field, in one column or an email's three."""
+        cells = sheet.cells[index]
+        if one.type is FieldType.EMAIL:
+            found = sheet.each(index, one, cells, _email if sheet.plain else self._clean(one))
+            return list(zip(*(email or _NO_EMAIL for email in found), strict=True)) or [(), (), ()]
+        if one.type is FieldType.PHONE:
+            return [self._phones(sheet, index, one)]
+        if one.type is FieldType.TEXT and sheet.plain and _fits(cells, one):
+            return [[cell.strip() or None for cell in cells]]
+        if one.type in _EACH:
+            return [sheet.each(index, one, cells, self._clean(one))]
+        memo = self._memos[one.name]
+        values = list(map(memo.__getitem__, cells))
+        return [sheet.without_bad(index, one, values) if memo.has_bad else values]
+
+    def _phones(self, sheet: _Sheet, index: int, one: Field) -> list[Any]:
+        """Numbers without a prefix are read for the row's own country, where the file has one."""
+        cells = sheet.cells[index]
+        if self._country is None:
+            region = self.reading.region
+            return sheet.each(index, one, cells, lambda cell: parse_phone(cell, region) if cell.strip() else None)
+        regions = map(self._regions.__getitem__, sheet.cells[self._country])
+        pairs = zip(cells, regions, strict=True)
+        return sheet.each(index, one, pairs, lambda pair: parse_phone(*pair) if pair[0].strip() else None)
+
+    def _clean(self, one: Field) -> Callable[[str], Any]:
+        reading = self.reading
+        return lambda cell: clean(one, cell, reading)
+
+
+class _Sheet:
+    """A chunk being read: its cells by column, what they became, and what is wrong with which row."""
+
+    def __init__(self, plan: Plan, chunk: Chunk):
+        self.plan = plan
+        self.chunk = chunk
+        self.plain = chunk.plain
+        self.lines: Sequence[int] = chunk.lines
+        self.cells: list[Sequence[str]] = list(zip(*chunk.rows, strict=True)) or [()] * len(plan.header)
+        self.columns: dict[str, Sequence[Any]] = {}
+        self.faults: dict[int, tuple[str, str, str]] = {}  # by row: column, code, message
+        if plan.options.unescape_formulas and chunk.holds(ESCAPED):
+            self.cells = [[unescaped(cell) for cell in column] for column in self.cells]
+
+    def each(self, index: int, one: Field, cells: Iterable[Any], read: Callable[[Any], Any]) -> list[Any]:
+        """Read cell by cell."""
+        values = []
+        for row, cell in enumerate(cells):
+            try:
+                values.append(read(cell))
+            except BadValue as error:
+                values.append(None)
+                self._blame(row, index, one, error)
+        return values
+
+    def without_bad(self, index: int, one: Field, values: list[Any]) -> list[Any]:
+        """Put None in the place of faults among remembered values."""
+        for row, value in enumerate(values):
+            if type(value) is BadValue:
+                values[row] = None
+                self._blame(row, index, one, value)
+        return values
+
+    def refuse(self) -> list[Reject]:
+        """Take out the rows that something is wrong with."""
+        keys = self.columns[self.plan.key_column]
+        if None in keys:
+            name = self.plan.match_key.value
+            for row, key in enumerate(keys):
+                if key is None and row not in self.faults:
+                    self.faults[row] = (name, "NO_KEY", f"{SETTABLE[name].label} is missing")
+        if not self.faults:
+            return []
+        refused = [
+            Reject(
+                line=self.lines[row], column=column, code=code, message=message,
+                row_text=self.chunk.text(self.lines[row]),
+            )
+            for row, (column, code, message) in sorted(self.faults.items())
+        ]  # fmt: skip
+        self._keep([row not in self.faults for row in range(len(self.lines))])
+        return refused
+
+    def fold(self) -> int:
+        """Apply rows with the same key as if one after the other: the last one stays. Returns how many went."""
+        keys = self.columns[self.plan.key_column]
+        if len(set(keys)) == len(keys):
+            return 0
+        columns = {name: list(values) for name, values in self.columns.items()}
+        latest: dict[Any, int] = {}
+        kept = [True] * len(keys)
+        for row, key in enumerate(keys):
+            before = latest.get(key)
+            latest[key] = row
+            if before is not None:
+                kept[before] = False
+                self._carry(columns, before, row)
+        self.columns = dict(columns)
+        self._keep(kept)
+        return kept.count(False)
+
+    def _carry(self, columns: dict[str, list[Any]], before: int, row: int) -> None:
+        """Take over what an earlier row said and the later one does not."""
+        options = self.plan.options
+        if options.empty is EmptyCells.KEEP:
+            for values in columns.values():
+                if values[row] is None:
+                    values[row] = values[before]
+        if not options.lift_opt_outs:
+            for _, one in self.plan.fields:
+                if one.opt_out and columns[one.name][before]:
+                    columns[one.name][row] = True
+
+    def _keep(self, kept: Sequence[bool]) -> None:
+        self.lines = list(compress(self.lines, kept))
+        self.columns = {name: list(compress(values, kept)) for name, values in self.columns.items()}
+
+    def _blame(self, row: int, index: int, one: Field, error: BadValue) -> None:
+        place = self.plan.header[index]
+        self.faults.setdefault(row, (place, error.code, f"{one.label} {error.message}"))
+
+
+class _Memo(dict[str, Any]):
+    """Cells of one column met before: the value, or the BadValue that it is."""
+
+    def __init__(self, one: Field, reading: Reading):
+        super().__init__()
+        self.one = one
+        self.reading = reading
+        self.has_bad = False
+
+    def __missing__(self, cell: str) -> Any:
+        value: Any
+        try:
+            value = clean(self.one, cell, self.reading)
+        except BadValue as error:
+            value, self.has_bad = error, True
+        if len(self) < MEMORY:
+            self[cell] = value
+        return value
+
+
+class _Regions(dict[str, str]):
+    """The countries whose numbering plans apply, by the cells of the country column."""
+
+    def __init__(self, default: str):
+        super().__init__()
+        self.default = default
+
+    def __missing__(self, cell: str) -> str:
+        code = cell.strip().upper()
+        region = code if is_region(code) else self.default
+        if len(self) < MEMORY:
+            self[cell] = region
+        return region
+
+
+def _email(cell: str) -> tuple[str, str, str] | None:
+    return parse_email(cell) if cell.strip() else None
+
+
+def _fits(cells: Sequence[str], one: Field) -> bool:
+    return one.max_length is None or not cells or max(map(len, cells)) <= one.max_length

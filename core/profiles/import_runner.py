@@ -1,0 +1,225 @@
+"""Carries out an import: a thread reads and checks the next chunk while Postgres stores this one.
+
+Rows, counters and the offset behind a chunk are committed together, so whoever goes on after a crash goes on behind the last
+chunk that was stored. The fence keeps a worker that was thought dead from storing anything more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from core import files as stored_files
+from core.access import SYSTEM
+from core.audit import record
+from core.db import Connection, transaction
+from core.errors import ClarionError, Conflict, Invalid
+from core.log import get_logger
+from core.outbox import announce
+from core.profiles.csv_reader import CsvFile
+from core.profiles.import_columns import Plan, plan_columns
+from core.profiles.import_rows import Batch, Reject, RowReader
+from core.profiles.records import ImportRun, RunError, RunState
+from core.profiles.rejects_file import write_rejects
+from core.profiles.store import imports as store
+from core.profiles.store.import_chunks import ChunkStore, Written
+from core.profiles.values import Reading
+from core.runtime import Runtime
+
+log = get_logger(__name__)
+
+CHUNK = 20_000  # lines
+BEAT_SECONDS = 2.0
+TRIES = 8  # of one chunk, when others change the same people
+RETRY_SECONDS = 0.05
+
+_IN_THE_WAY = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_NOTHING = Written(inserted=0, updated=0, unchanged=0, missed=0, ambiguous=0)
+
+
+class _Fenced(Exception):
+    """The import was cancelled, or another worker has it."""
+
+
+class _Missed(Exception):
+    """Somebody deleted a profile under the chunk."""
+
+
+@dataclass(slots=True)
+class _Source:
+    """The file with what its columns mean. Read by one thread at a time."""
+
+    file: CsvFile
+    rows: RowReader
+
+    def read(self) -> Batch:
+        return self.rows.read(self.file.read(CHUNK))
+
+
+async def run_import(runtime: Runtime, import_id: int) -> None:
+    """Do what is left of an import. Returns at once when nothing is, or when another worker has it."""
+    async with transaction(runtime.pool) as conn:
+        run = await store.claim_run(conn, import_id, runtime.clock())
+    if run is not None:
+        try:
+            async with _beating(runtime, run):
+                await _work(runtime, run)
+        except _Fenced:
+            log.info("import left to another worker, or cancelled", import_id=import_id)
+        except ClarionError as error:
+            await _fail(runtime, run, error)
+    await write_rejects(runtime, import_id)
+
+
+async def _work(runtime: Runtime, run: ImportRun) -> None:
+    path = await _path(runtime, run)
+    source = await asyncio.to_thread(_open, path, run, runtime)
+    chunks = ChunkStore(source.rows.plan)
+    reading = asyncio.create_task(asyncio.to_thread(source.read))
+    try:
+        while True:
+            batch = await reading
+            if not batch.last:
+                reading = asyncio.create_task(asyncio.to_thread(source.read))
+            await _store(runtime, run, chunks, batch)
+            if batch.last:
+                break
+            if runtime.stopping.is_set():
+                await _release(runtime, run)
+                return
+        await _finish(runtime, run)
+    finally:
+        await asyncio.gather(reading, return_exceptions=True)
+        source.file.close()
+
+
+def _open(path: Path, run: ImportRun, runtime: Runtime) -> _Source:
+    """Raises Invalid for a file or header that cannot be read."""
+    try:
+        file = CsvFile(path, run.options.delimiter)
+    except FileNotFoundError:
+        raise Invalid("the uploaded file is gone", code="FILE_LOST", hint="Create the import again.") from None
+    try:
+        plan = plan_columns(file.header, run.match_key, run.options)
+        if run.bytes_read:
+            file.skip_to(run.bytes_read, run.lines_read)
+        region = run.options.default_country or runtime.settings.default_country
+        return _Source(file, RowReader(plan, Reading(region=region, today=runtime.clock().date())))
+    except BaseException:
+        file.close()
+        raise
+
+
+async def _store(runtime: Runtime, run: ImportRun, chunks: ChunkStore, batch: Batch) -> None:
+    """Store a chunk; again when other changes were in the way. Raises _Fenced, Conflict (IMPORT_BLOCKED)."""
+    for attempt in range(TRIES):
+        try:
+            async with transaction(runtime.pool) as conn:
+                await _store_once(conn, runtime, run, chunks, batch)
+            return
+        except (*_IN_THE_WAY, _Missed) as error:
+            log.info("chunk of an import is tried again", import_id=run.id, attempt=attempt, error=type(error).__name__)
+            await asyncio.sleep(RETRY_SECONDS * 2**attempt)
+    raise Conflict(
+        "other changes to the same profiles were in the way all the time", code="IMPORT_BLOCKED",
+        path=f"line {batch.lines[0] if batch.lines else batch.end_line}", hint="Create the import again later.",
+    )  # fmt: skip
+
+
+async def _store_once(conn: Connection, runtime: Runtime, run: ImportRun, chunks: ChunkStore, batch: Batch) -> None:
+    now = runtime.clock()
+    written, refused, remarks = _NOTHING, list(batch.rejects), []
+    if batch.lines:
+        await chunks.stage(conn, batch.lines, batch.columns)
+        await chunks.lock(conn)
+        for column in chunks.plan.other_unique:
+            refused += [_taken(batch, chunks.plan, column, *found) for found in await chunks.take_out_taken(conn, column)]
+        written = await chunks.upsert(conn, now)
+        if written.missed:
+            raise _Missed
+        if written.ambiguous:
+            remarks = [_ambiguous(batch, *found) for found in await chunks.list_ambiguous(conn)]
+    if refused or remarks:
+        await store.add_rejects(conn, run.id, sorted([*refused, *remarks], key=lambda one: one.line))
+    going = await store.advance(
+        conn, run.id, run.fence, now,
+        bytes_read=batch.end, lines_read=batch.end_line,
+        inserted=written.inserted, updated=written.updated, unchanged=written.unchanged,
+        rejected=len(refused), repeated=batch.repeated, ambiguous=written.ambiguous,
+    )  # fmt: skip
+    if not going:
+        raise _Fenced
+
+
+def _taken(batch: Batch, plan: Plan, column: str, line: int, repeated: bool) -> Reject:
+    field = next(field for _, field in plan.fields if field.name == column)
+    place = plan.header[next(index for index, one in plan.fields if one is field)]
+    whose = "an earlier row" if repeated else "another profile"
+    return Reject(
+        line=line, column=place, code="VALUE_TAKEN", message=f"{field.label} is that of {whose}", row_text=batch.text(line)
+    )
+
+
+def _ambiguous(batch: Batch, line: int, oldest: int, others: list[int]) -> Reject:
+    named = ", ".join(map(str, others))
+    return Reject(
+        line=line, column="", code="AMBIGUOUS", row_text=batch.text(line),
+        message=f"several profiles have this email: profile {oldest}, the oldest, was taken, not {named}",
+    )  # fmt: skip
+
+
+async def _path(runtime: Runtime, run: ImportRun) -> Path:
+    async with runtime.pool.acquire() as conn:
+        return runtime.files.path(await stored_files.get_file(conn, run.file_id))
+
+
+async def _finish(runtime: Runtime, run: ImportRun) -> None:
+    async with transaction(runtime.pool) as conn:
+        if not await store.beat(conn, run.id, run.fence, runtime.clock()):
+            raise _Fenced
+        done = await store.end_run(conn, run.id, RunState.FINISHED, runtime.clock())
+        counts = {
+            name: getattr(done, name) for name in ("inserted", "updated", "unchanged", "rejected", "repeated", "ambiguous")
+        }
+        await record(conn, SYSTEM, "import.finish", "import", run.id, counts)
+
+
+async def _fail(runtime: Runtime, run: ImportRun, error: ClarionError) -> None:
+    log.info("import failed", import_id=run.id, code=error.code, place=error.path)
+    told = RunError(code=error.code, message=error.message, path=error.path, hint=error.hint)
+    async with transaction(runtime.pool) as conn:
+        if await store.beat(conn, run.id, run.fence, runtime.clock()):
+            await store.end_run(conn, run.id, RunState.FAILED, runtime.clock(), told)
+            await record(conn, SYSTEM, "import.fail", "import", run.id, {"code": error.code})
+
+
+async def _release(runtime: Runtime, run: ImportRun) -> None:
+    """This process ends: let another go on at once."""
+    async with transaction(runtime.pool) as conn:
+        if await store.release_run(conn, run.id, run.fence, runtime.clock()):
+            await announce(conn, "import.ready", import_id=run.id)
+
+
+@asynccontextmanager
+async def _beating(runtime: Runtime, run: ImportRun) -> AsyncIterator[None]:
+    """Give signs of life meanwhile."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                async with runtime.pool.acquire() as conn:
+                    await store.beat(conn, run.id, run.fence, runtime.clock())
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

@@ -1,0 +1,147 @@
+"""Files of people on their way in: asked for, uploaded, started, watched, cancelled. `import_runner` does the work."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+from core import files as stored_files
+from core.access import Actor, Permission, require
+from core.audit import record
+from core.authored import not_found
+from core.db import Connection
+from core.errors import Conflict, IllegalMove, Invalid, NotFound
+from core.files import FileKind, Files, Ticket
+from core.outbox import announce
+from core.paging import Page, PageRequest, cut
+from core.profiles.import_columns import check_mapping
+from core.profiles.phones import is_region
+from core.profiles.records import ImportOptions, ImportRun, MatchKey, RunState
+from core.profiles.store import imports as store
+
+OPEN = frozenset({RunState.WAITING, RunState.READY, RunState.RUNNING})
+
+
+async def create_import(
+    conn: Connection,
+    actor: Actor,
+    files: Files,
+    *,
+    file_name: str,
+    match_key: MatchKey,
+    options: ImportOptions | None = None,
+    now: datetime,
+) -> tuple[ImportRun, Ticket]:
+    """An import that waits for its file, and the right to upload it once.
+
+    Raises Invalid (BAD_DELIMITER, BAD_COUNTRY, UNKNOWN_FIELD, DUPLICATE_FIELD).
+    """
+    require(actor, Permission.IMPORT)
+    options = options or ImportOptions()
+    _check_options(options, match_key)
+    location = files.new_location(file_name)
+    file = await stored_files.create_file(conn, FileKind.UPLOAD, file_name, location, actor.name)
+    run = await store.insert_run(conn, file.id, match_key, options, actor.name, now)
+    ticket = await stored_files.issue_ticket(conn, file.id, "write", now)
+    told = {"match_key": {"from": None, "to": match_key.value}, "options": {"from": None, "to": asdict(options)}}
+    await record(conn, actor, "import.create", "import", run.id, told)
+    return run, ticket
+
+
+async def renew_upload(conn: Connection, actor: Actor, import_id: int, now: datetime) -> Ticket:
+    """Another right to upload the file, for one that did not arrive. Raises NotFound, IllegalMove once it is started."""
+    require(actor, Permission.IMPORT)
+    run = await _lock(conn, import_id)
+    if run.state is not RunState.WAITING:
+        raise _illegal(run, "takes no file any more")
+    return await stored_files.issue_ticket(conn, run.file_id, "write", now)
+
+
+async def start_import(conn: Connection, actor: Actor, import_id: int, now: datetime) -> ImportRun:
+    """Read the uploaded file. Again: no change. Raises NotFound, Conflict (FILE_NOT_UPLOADED), IllegalMove when ended."""
+    require(actor, Permission.IMPORT)
+    run = await _lock(conn, import_id)
+    if run.state in (RunState.READY, RunState.RUNNING):
+        return run
+    if run.state is not RunState.WAITING:
+        raise _illegal(run, "cannot be started")
+    file = await stored_files.get_file(conn, run.file_id)
+    if file.size is None:
+        raise Conflict(
+            "the file has not been uploaded", code="FILE_NOT_UPLOADED", path="importId",
+            hint="PUT it to the upload address, or ask for a new one.",
+        )  # fmt: skip
+    started = await store.make_ready(conn, import_id, file.size, now)
+    await record(conn, actor, "import.start", "import", import_id, {"bytes": {"from": None, "to": file.size}})
+    await announce(conn, "import.ready", import_id=import_id)
+    return started
+
+
+async def cancel_import(conn: Connection, actor: Actor, import_id: int, now: datetime) -> ImportRun:
+    """Stop after the chunk that is being stored; what was stored stays. Again: no change. Raises NotFound, IllegalMove."""
+    require(actor, Permission.IMPORT)
+    run = await _lock(conn, import_id)
+    if run.state is RunState.CANCELLED:
+        return run
+    if run.state not in OPEN:
+        raise _illegal(run, "cannot be cancelled")
+    cancelled = await store.end_run(conn, import_id, RunState.CANCELLED, now)
+    await record(conn, actor, "import.cancel", "import", import_id)
+    await announce(conn, "import.ready", import_id=import_id)  # somebody writes the file of the refused rows
+    return cancelled
+
+
+async def get_import(conn: Connection, import_id: int) -> ImportRun:
+    """Raises NotFound (IMPORT_NOT_FOUND)."""
+    run = await store.find_run(conn, import_id)
+    if run is None:
+        raise not_found("import", import_id)
+    return run
+
+
+async def list_imports(conn: Connection, page: PageRequest) -> Page[ImportRun]:
+    """A page in the order of ids."""
+    return cut(await store.list_runs(conn, page.after, page.first + 1), page)
+
+
+async def count_imports(conn: Connection) -> int:
+    """How many there are."""
+    return await store.count_runs(conn)
+
+
+async def issue_rejects_ticket(conn: Connection, actor: Actor, import_id: int, now: datetime) -> Ticket:
+    """The right to download the refused rows once. Raises NotFound (IMPORT_NOT_FOUND, NO_REJECTS)."""
+    require(actor, Permission.IMPORT)
+    run = await get_import(conn, import_id)
+    if run.rejects_file_id is None:
+        raise NotFound("this import has no file of refused rows", code="NO_REJECTS", path="importId")
+    return await stored_files.issue_ticket(conn, run.rejects_file_id, "read", now)
+
+
+async def _lock(conn: Connection, import_id: int) -> ImportRun:
+    run = await store.lock_run(conn, import_id)
+    if run is None:
+        raise not_found("import", import_id)
+    return run
+
+
+def _check_options(options: ImportOptions, match_key: MatchKey) -> None:
+    delimiter = options.delimiter
+    if delimiter is not None and (
+        len(delimiter) != 1 or not delimiter.isascii() or delimiter.isalnum() or delimiter in '"\r\n\0'
+    ):
+        raise Invalid(
+            f"{delimiter[:20]!r} cannot separate cells", code="BAD_DELIMITER", path="options.delimiter",
+            hint="Use one character, such as ',' ';' '|' or a tab; leave it out to have it found.",
+        )  # fmt: skip
+    if options.default_country is not None and not is_region(options.default_country):
+        raise Invalid(
+            f"{options.default_country[:20]!r} is not a country with phone numbers", code="BAD_COUNTRY",
+            path="options.defaultCountry", hint="Use the two letters of ISO 3166-1, such as FR.",
+        )  # fmt: skip
+    if options.mapping is not None:
+        check_mapping(options.mapping, match_key)
+
+
+def _illegal(run: ImportRun, what: str) -> IllegalMove:
+    return IllegalMove(f"an import that is {run.state.value} {what}", path="importId")

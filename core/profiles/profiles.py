@@ -1,0 +1,201 @@
+"""People: create, change, delete, find. Values are checked by the table of fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+
+import asyncpg
+
+from core.access import Actor, Permission, require
+from core.audit import record
+from core.authored import not_found
+from core.db import Connection
+from core.errors import Conflict, Invalid
+from core.paging import Page, PageRequest, cut
+from core.profiles.addresses import EmailAddress
+from core.profiles.errors import BadValue, FieldsInvalid
+from core.profiles.fields import EMAIL_COLUMNS, FIELDS, SETTABLE, WRITTEN_COLUMNS, Field
+from core.profiles.phones import is_region
+from core.profiles.records import Profile
+from core.profiles.store import profiles as store
+from core.profiles.values import UNSTORABLE, Reading, clean
+
+LOOKUPS = frozenset({"external_id", "crypted_id", "opt_in_id"})
+DEFAULT_COUNTRY = "US"
+
+_EMPTY: dict[str, Any] = dict.fromkeys(WRITTEN_COLUMNS) | {
+    field.name: field.default for field in SETTABLE.values() if field.required
+}
+
+
+async def create_profile(
+    conn: Connection,
+    actor: Actor,
+    values: Mapping[str, Any],
+    *,
+    now: datetime,
+    default_country: str = DEFAULT_COUNTRY,
+) -> Profile:
+    """A new profile; values are typed or in their text spelling. Raises FieldsInvalid, Conflict (VALUE_TAKEN)."""
+    require(actor, Permission.EDIT)
+    columns = clean_values(values, now=now, country=None, default_country=default_country)
+    try:
+        async with conn.transaction():
+            profile = await store.insert_profile(conn, _EMPTY | columns, now)
+    except asyncpg.UniqueViolationError as error:
+        raise _taken(error) from None
+    told = {"fields": sorted(name for name, value in values.items() if value is not None)}
+    await record(conn, actor, "profile.create", "profile", profile.id, told)
+    return profile
+
+
+async def update_profile(
+    conn: Connection,
+    actor: Actor,
+    profile_id: int,
+    changes: Mapping[str, Any],
+    *,
+    now: datetime,
+    default_country: str = DEFAULT_COUNTRY,
+) -> Profile:
+    """Change the fields given; None clears. Nothing is written when nothing differs.
+
+    Raises FieldsInvalid, NotFound (PROFILE_NOT_FOUND), Conflict (VALUE_TAKEN).
+    """
+    require(actor, Permission.EDIT)
+    profile = await store.lock_profile(conn, profile_id)
+    if profile is None:
+        raise not_found("profile", profile_id)
+    columns = clean_values(changes, now=now, country=profile.country, default_country=default_country)
+    before = {column: getattr(profile, column) for column in WRITTEN_COLUMNS}
+    after = before | columns
+    changed = sorted(column for column in WRITTEN_COLUMNS if after[column] != before[column])
+    if not changed:
+        return profile
+    try:
+        async with conn.transaction():
+            updated = await store.update_profile(conn, profile_id, after, now)
+    except asyncpg.UniqueViolationError as error:
+        raise _taken(error) from None
+    told = {"fields": [column for column in changed if column in FIELDS]}
+    await record(conn, actor, "profile.update", "profile", profile_id, told)
+    return updated
+
+
+async def delete_profile(conn: Connection, actor: Actor, profile_id: int) -> None:
+    """Delete a profile; what was sent to it stays in the ledgers' totals. Raises NotFound (PROFILE_NOT_FOUND)."""
+    require(actor, Permission.EDIT)
+    if not await store.delete_profile(conn, profile_id):
+        raise not_found("profile", profile_id)
+    await record(conn, actor, "profile.delete", "profile", profile_id)
+
+
+async def get_profile(conn: Connection, profile_id: int) -> Profile:
+    """Raises NotFound (PROFILE_NOT_FOUND)."""
+    profile = await store.find_profile(conn, profile_id)
+    if profile is None:
+        raise not_found("profile", profile_id)
+    return profile
+
+
+async def find_profile(conn: Connection, profile_id: int) -> Profile | None:
+    """The profile, or None."""
+    return await store.find_profile(conn, profile_id)
+
+
+async def find_profile_by(conn: Connection, field: str, value: object) -> Profile | None:
+    """By `external_id`, `crypted_id` or `opt_in_id`. Raises Invalid (UNKNOWN_FIELD) for another field."""
+    if field not in LOOKUPS:
+        hint = f"Use {', '.join(sorted(LOOKUPS))}."
+        raise Invalid(f"profiles are not looked up by {field!r}", code="UNKNOWN_FIELD", path=field, hint=hint)
+    if isinstance(value, str) and UNSTORABLE.search(value):
+        return None
+    return await store.find_profile_by(conn, field, value)
+
+
+async def get_profiles(conn: Connection, ids: Sequence[int]) -> dict[int, Profile]:
+    """Those of the given profiles that exist, by id."""
+    return {profile.id: profile for profile in await store.get_profiles(conn, ids)} if ids else {}
+
+
+async def list_profiles(conn: Connection, page: PageRequest) -> Page[Profile]:
+    """A page in the order of ids."""
+    return cut(await store.list_profiles(conn, page.after, page.first + 1), page)
+
+
+async def count_profiles(conn: Connection) -> int:
+    """How many there are."""
+    return await store.count_profiles(conn)
+
+
+async def search_profiles(conn: Connection, text: str, page: PageRequest) -> Page[Profile]:
+    """Whose email, first name, last name or external id begins with the text, capitals or not; in the order of ids.
+
+    Raises Invalid (EMPTY_SEARCH).
+    """
+    text = UNSTORABLE.sub("", text).strip()
+    if not text:
+        raise Invalid("a search needs a text", code="EMPTY_SEARCH", path="text", hint="Type the beginning of a name.")
+    found = await store.search_profiles(conn, text.lower(), text, page.after, page.first + 1)
+    return cut(found, page)
+
+
+def clean_values(values: Mapping[str, Any], *, now: datetime, country: str | None, default_country: str) -> dict[str, Any]:
+    """The columns that these fields set, checked and normalised. Phone numbers are read for the person's country.
+
+    Raises FieldsInvalid with every problem at once.
+    """
+    problems: list[Invalid] = []
+    columns: dict[str, Any] = {}
+    region = _region(values.get("country", country), default_country)
+    reading = Reading(region=region, today=now.date())
+    for name, value in values.items():
+        field = SETTABLE.get(name)
+        if field is None:
+            problems.append(_unknown(name))
+            continue
+        try:
+            columns |= _columns(field, clean(field, value, reading))
+        except BadValue as error:
+            problems.append(error.at(name, field.label))
+    if problems:
+        raise FieldsInvalid(problems)
+    return columns
+
+
+def _columns(field: Field, value: Any) -> dict[str, Any]:
+    if field.name != "email":
+        return {field.name: field.default if value is None and field.required else value}
+    if value is None:
+        return dict.fromkeys(EMAIL_COLUMNS)
+    assert isinstance(value, EmailAddress)
+    return dict(zip(EMAIL_COLUMNS, (value.address, value.key, value.domain), strict=True))
+
+
+def _region(country: object, default_country: str) -> str:
+    code = country.strip().upper() if isinstance(country, str) else ""
+    return code if is_region(code) else default_country
+
+
+def _unknown(name: str) -> Invalid:
+    if name in FIELDS:
+        return Invalid(f"{FIELDS[name].label} cannot be set", code="READ_ONLY_FIELD", path=name)
+    near = get_close_matches(name, SETTABLE, 1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Fields: {_listed(SETTABLE)}."
+    return Invalid(f"a profile has no field {name[:80]!r}", code="UNKNOWN_FIELD", path=name[:80], hint=hint)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _taken(error: asyncpg.UniqueViolationError) -> Conflict:
+    name = (error.constraint_name or "").removeprefix("profile_")
+    label = FIELDS[name].label if name in FIELDS else "a value"
+    return Conflict(
+        f"another profile has this {label.lower()}", code="VALUE_TAKEN", path=name or None,
+        hint="Change that profile, or use another value.",
+    )  # fmt: skip

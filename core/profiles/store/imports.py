@@ -1,0 +1,237 @@
+"""SQL on imports, and on the rows they refuse until a file holds them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from core.db import Connection
+from core.profiles.import_rows import Reject
+from core.profiles.records import ImportOptions, ImportRun, MatchKey, RunError, RunState
+
+COLUMNS = (
+    "id, state, file_id, rejects_file_id, match_key, options, bytes_total, bytes_read, lines_read, inserted, updated,"
+    " unchanged, rejected, repeated, ambiguous, error, fence, created_by, created_at, started_at, heartbeat_at, finished_at"
+)
+REJECT_COLUMNS = ("import_id", "line", "column_name", "code", "message", "row_text")
+
+
+def _run(row: Any) -> ImportRun:
+    values = dict(row)
+    values["state"] = RunState(values["state"])
+    values["match_key"] = MatchKey(values["match_key"])
+    values["options"] = ImportOptions.from_json(values["options"])
+    values["error"] = RunError(**values["error"]) if values["error"] else None
+    return ImportRun(**values)
+
+
+async def insert_run(
+    conn: Connection, file_id: int, match_key: MatchKey, options: ImportOptions, created_by: str, now: datetime
+) -> ImportRun:
+    """A new import that waits for its file."""
+    row = await conn.fetchrow(
+        f"""
+        INSERT INTO import_run (state, file_id, match_key, options, created_by, created_at)
+        VALUES ('waiting', $1, $2, $3, $4, $5) RETURNING {COLUMNS}
+        """,
+        file_id, match_key.value, asdict(options), created_by, now,
+    )  # fmt: skip
+    return _run(row)
+
+
+async def find_run(conn: Connection, import_id: int) -> ImportRun | None:
+    """By id."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM import_run WHERE id = $1", import_id)
+    return _run(row) if row else None
+
+
+async def lock_run(conn: Connection, import_id: int) -> ImportRun | None:
+    """By id, locked until the end of the transaction."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM import_run WHERE id = $1 FOR NO KEY UPDATE", import_id)
+    return _run(row) if row else None
+
+
+async def list_runs(conn: Connection, after: int | None, limit: int) -> list[ImportRun]:
+    """In the order of their ids, after one."""
+    rows = await conn.fetch(
+        f"SELECT {COLUMNS} FROM import_run WHERE id > coalesce($1::bigint, 0) ORDER BY id LIMIT $2", after, limit
+    )
+    return [_run(row) for row in rows]
+
+
+async def count_runs(conn: Connection) -> int:
+    """How many there are."""
+    found: int = await conn.fetchval("SELECT count(*) FROM import_run")
+    return found
+
+
+async def make_ready(conn: Connection, import_id: int, bytes_total: int, now: datetime) -> ImportRun:
+    """The file is there."""
+    row = await conn.fetchrow(
+        f"""
+        UPDATE import_run SET state = 'ready', bytes_total = $2, heartbeat_at = $3 WHERE id = $1 RETURNING {COLUMNS}
+        """,
+        import_id, bytes_total, now,
+    )  # fmt: skip
+    return _run(row)
+
+
+async def claim_run(conn: Connection, import_id: int, now: datetime) -> ImportRun | None:
+    """Take a ready import; None when there is nothing to take."""
+    row = await conn.fetchrow(
+        f"""
+        UPDATE import_run
+           SET state = 'running', fence = fence + 1, heartbeat_at = $2, started_at = coalesce(started_at, $2)
+         WHERE id = $1 AND state = 'ready'
+        RETURNING {COLUMNS}
+        """,
+        import_id, now,
+    )  # fmt: skip
+    return _run(row) if row else None
+
+
+async def beat(conn: Connection, import_id: int, fence: int, now: datetime) -> bool:
+    """A sign of life; False when the import is not this worker's any more."""
+    return (
+        await conn.fetchval(
+            """
+            UPDATE import_run SET heartbeat_at = $3 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING true
+            """,
+            import_id, fence, now,
+        )
+        or False
+    )  # fmt: skip
+
+
+async def advance(
+    conn: Connection,
+    import_id: int,
+    fence: int,
+    now: datetime,
+    *,
+    bytes_read: int,
+    lines_read: int,
+    inserted: int,
+    updated: int,
+    unchanged: int,
+    rejected: int,
+    repeated: int,
+    ambiguous: int,
+) -> bool:
+    """Move an import behind a chunk; False when it is not this worker's any more."""
+    return (
+        await conn.fetchval(
+            """
+            UPDATE import_run
+               SET bytes_read = $4, lines_read = $5, inserted = inserted + $6, updated = updated + $7,
+                   unchanged = unchanged + $8, rejected = rejected + $9, repeated = repeated + $10,
+                   ambiguous = ambiguous + $11, heartbeat_at = $3
+             WHERE id = $1 AND fence = $2 AND state = 'running'
+            RETURNING true
+            """,
+            import_id, fence, now, bytes_read, lines_read, inserted, updated, unchanged, rejected, repeated, ambiguous,
+        )
+        or False
+    )  # fmt: skip
+
+
+async def release_run(conn: Connection, import_id: int, fence: int, now: datetime) -> bool:
+    """Give an import back, so that another worker may go on; False when it was not this worker's any more."""
+    return (
+        await conn.fetchval(
+            """
+            UPDATE import_run SET state = 'ready', heartbeat_at = $3
+             WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING true
+            """,
+            import_id, fence, now,
+        )
+        or False
+    )  # fmt: skip
+
+
+async def end_run(conn: Connection, import_id: int, state: RunState, now: datetime, error: RunError | None = None) -> ImportRun:
+    """Write the end of a locked import."""
+    row = await conn.fetchrow(
+        f"""
+        UPDATE import_run SET state = $2, finished_at = $3, error = $4 WHERE id = $1
+        RETURNING {COLUMNS}
+        """,
+        import_id, state.value, now, asdict(error) if error else None,
+    )  # fmt: skip
+    return _run(row)
+
+
+async def set_rejects_file(conn: Connection, import_id: int, file_id: int) -> None:
+    """Say where the refused rows are."""
+    await conn.execute("UPDATE import_run SET rejects_file_id = $2 WHERE id = $1", import_id, file_id)
+
+
+async def revive_stalled(conn: Connection, quiet_since: datetime, now: datetime) -> list[int]:
+    """Make imports without a sign of life ready again, fence off who had them, and return them."""
+    rows = await conn.fetch(
+        """
+        UPDATE import_run SET state = 'ready', fence = fence + 1, heartbeat_at = $2
+         WHERE id IN (SELECT id FROM import_run
+                       WHERE finished_at IS NULL AND state IN ('ready', 'running')
+                         AND coalesce(heartbeat_at, created_at) < $1
+                       ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+        RETURNING id
+        """,
+        quiet_since, now,
+    )  # fmt: skip
+    return sorted(row["id"] for row in rows)
+
+
+async def list_unwritten_rejects(conn: Connection, ended_since: datetime) -> list[int]:
+    """Imports that ended a while ago at most, while their refused rows were not in a file yet."""
+    rows = await conn.fetch(
+        """
+        SELECT id FROM import_run r
+         WHERE finished_at > $1 AND rejects_file_id IS NULL AND rejected + ambiguous > 0
+           AND EXISTS (SELECT FROM import_reject j WHERE j.import_id = r.id)
+         ORDER BY id
+        """,
+        ended_since,
+    )
+    return [row["id"] for row in rows]
+
+
+async def has_rejects(conn: Connection, import_id: int) -> bool:
+    """Whether refused rows wait for their file."""
+    found: bool = await conn.fetchval("SELECT EXISTS (SELECT FROM import_reject WHERE import_id = $1)", import_id)
+    return found
+
+
+async def add_rejects(conn: Connection, import_id: int, rejects: Sequence[Reject]) -> None:
+    """Keep refused rows and remarks. What Postgres cannot keep of a row is written as a question mark in a box."""
+    await conn.copy_records_to_table(
+        "import_reject",
+        records=[
+            (import_id, one.line, one.column[:200], one.code, one.message[:1000], storable(one.row_text)) for one in rejects
+        ],
+        columns=REJECT_COLUMNS,
+    )
+
+
+async def stream_rejects(conn: Connection, import_id: int) -> AsyncIterator[tuple[int, str, str, str, str]]:
+    """In the order of the file; needs a transaction."""
+    async for row in conn.cursor(
+        """
+        SELECT line, column_name, code, message, row_text FROM import_reject WHERE import_id = $1 ORDER BY line
+        """,
+        import_id,
+        prefetch=500,
+    ):
+        yield tuple(row)
+
+
+async def delete_rejects(conn: Connection, import_id: int) -> None:
+    """They are in a file now."""
+    await conn.execute("DELETE FROM import_reject WHERE import_id = $1", import_id)
+
+
+def storable(text: str) -> str:
+    """The text without NUL and halves of surrogate pairs."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if not text.isprintable() else text

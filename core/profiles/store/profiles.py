@@ -1,0 +1,141 @@
+"""SQL on profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from core.db import Connection
+from core.profiles.fields import WRITTEN_COLUMNS
+from core.profiles.records import EmailFormat, Gender, Profile
+
+# Statements are completed with the columns of the table of fields: constants of this house, never a caller's text.
+COLUMNS = ", ".join(Profile.__dataclass_fields__)
+_WRITTEN = ", ".join(WRITTEN_COLUMNS)
+_PLACES = ", ".join(f"${n}" for n in range(2, len(WRITTEN_COLUMNS) + 2))
+_SET = ", ".join(f"{column} = ${n}" for n, column in enumerate(WRITTEN_COLUMNS, start=3))
+
+
+def _profile(row: Any) -> Profile:
+    values = dict(row)
+    values["gender"] = Gender(values["gender"])
+    values["email_format"] = EmailFormat(values["email_format"])
+    return Profile(**values)
+
+
+def _arguments(values: Mapping[str, Any]) -> list[Any]:
+    return [values[column] for column in WRITTEN_COLUMNS]
+
+
+async def insert_profile(conn: Connection, values: Mapping[str, Any], now: datetime) -> Profile:
+    """`values` has every written column. Raises UniqueViolationError."""
+    row = await conn.fetchrow(
+        f"INSERT INTO profile (created_at, updated_at, {_WRITTEN}) VALUES ($1, $1, {_PLACES}) RETURNING {COLUMNS}",
+        now,
+        *_arguments(values),
+    )
+    return _profile(row)
+
+
+async def update_profile(conn: Connection, profile_id: int, values: Mapping[str, Any], now: datetime) -> Profile:
+    """`values` has every written column. Raises UniqueViolationError."""
+    row = await conn.fetchrow(
+        f"UPDATE profile SET updated_at = $2, {_SET} WHERE id = $1 RETURNING {COLUMNS}",
+        profile_id,
+        now,
+        *_arguments(values),
+    )
+    return _profile(row)
+
+
+async def delete_profile(conn: Connection, profile_id: int) -> bool:
+    """Whether there was one."""
+    return await conn.fetchval("DELETE FROM profile WHERE id = $1 RETURNING true", profile_id) or False
+
+
+async def find_profile(conn: Connection, profile_id: int) -> Profile | None:
+    """By id."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM profile WHERE id = $1", profile_id)
+    return _profile(row) if row else None
+
+
+async def find_profile_by(conn: Connection, column: str, value: object) -> Profile | None:
+    """By a column that is unique; `column` is a name of the table of fields."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM profile WHERE {column} = $1", value)
+    return _profile(row) if row else None
+
+
+async def lock_profile(conn: Connection, profile_id: int) -> Profile | None:
+    """By id, locked until the end of the transaction."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM profile WHERE id = $1 FOR NO KEY UPDATE", profile_id)
+    return _profile(row) if row else None
+
+
+async def get_profiles(conn: Connection, ids: Sequence[int]) -> list[Profile]:
+    """Those that exist."""
+    rows = await conn.fetch(f"SELECT {COLUMNS} FROM profile WHERE id = ANY($1::bigint[])", ids)
+    return [_profile(row) for row in rows]
+
+
+async def list_profiles(conn: Connection, after: int | None, limit: int) -> list[Profile]:
+    """In the order of their ids, after one."""
+    rows = await conn.fetch(
+        f"SELECT {COLUMNS} FROM profile WHERE id > coalesce($1::bigint, 0) ORDER BY id LIMIT $2", after, limit
+    )
+    return [_profile(row) for row in rows]
+
+
+async def count_profiles(conn: Connection) -> int:
+    """How many there are."""
+    found: int = await conn.fetchval("SELECT count(*) FROM profile")
+    return found
+
+
+async def search_profiles(conn: Connection, email: str, text: str, after: int | None, limit: int) -> list[Profile]:
+    """Profiles with a field that begins with the text, in the order of their ids, after one.
+
+    Each branch is a range of one index (`~>=~` compares bytes, as `text_pattern_ops` sorts). An external id is tried as
+    typed, in small letters and in capitals: it has no index without case.
+    """
+    rows = await conn.fetch(
+        f"""
+        WITH hit AS (
+            (SELECT id FROM profile WHERE id > $3 AND email_key ~>=~ $1 AND email_key ~<~ $1 || chr(1114111)
+              ORDER BY id LIMIT $4)
+            UNION
+            (SELECT id FROM profile
+              WHERE id > $3 AND lower(first_name) ~>=~ lower($2) AND lower(first_name) ~<~ lower($2) || chr(1114111)
+              ORDER BY id LIMIT $4)
+            UNION
+            (SELECT id FROM profile
+              WHERE id > $3 AND lower(last_name) ~>=~ lower($2) AND lower(last_name) ~<~ lower($2) || chr(1114111)
+              ORDER BY id LIMIT $4)
+            UNION
+            (SELECT id FROM profile
+              WHERE id > $3 AND external_id IS NOT NULL
+                AND (external_id ~>=~ $2 AND external_id ~<~ $2 || chr(1114111)
+                     OR external_id ~>=~ lower($2) AND external_id ~<~ lower($2) || chr(1114111)
+                     OR external_id ~>=~ upper($2) AND external_id ~<~ upper($2) || chr(1114111))
+              ORDER BY id LIMIT $4)
+        )
+        SELECT {COLUMNS} FROM profile WHERE id IN (SELECT id FROM hit ORDER BY id LIMIT $4) ORDER BY id
+        """,
+        email, text, after or 0, limit,
+    )  # fmt: skip
+    return [_profile(row) for row in rows]
+
+
+async def opt_out(conn: Connection, column: str, ids: Sequence[int], now: datetime) -> list[int]:
+    """Set a flag on these profiles; the ids of those that did not have it. In the order of ids, against deadlocks."""
+    rows = await conn.fetch(
+        f"""
+        WITH chosen AS (
+            SELECT id FROM profile WHERE id = ANY($1::bigint[]) AND NOT {column} ORDER BY id FOR NO KEY UPDATE
+        )
+        UPDATE profile p SET {column} = true, updated_at = $2 FROM chosen c WHERE p.id = c.id RETURNING p.id
+        """,
+        ids,
+        now,
+    )
+    return sorted(row["id"] for row in rows)

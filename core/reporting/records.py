@@ -1,0 +1,93 @@
+"""What reports say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from channels.contract import FailureReason
+from core.delivery.records import DeliveryRun, LedgerCounts, LedgerState
+from core.tracking.records import ANY_LINK, TrackingCount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonCount:
+    """How many recipients, for one reason."""
+
+    reason: FailureReason
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkReport:
+    """The clicks on one link."""
+
+    number: int
+    url: str  # as its author wrote it
+    label: str | None  # what readers see of it
+    total: int
+    unique: int  # recipients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What metrics are made of: counters of the ledger and of tracking."""
+
+    ledger: LedgerCounts
+    totals: Mapping[tuple[int, int], int] = field(default_factory=dict)  # (kind, link) → events
+    uniques: Mapping[tuple[int, int], int] = field(default_factory=dict)  # (kind, link) → recipients
+
+    def total(self, *kinds: int, link: int = ANY_LINK) -> int:
+        """Events of some kinds."""
+        return sum(self.totals.get((kind, link), 0) for kind in kinds)
+
+    def unique(self, kind: int, link: int = ANY_LINK) -> int:
+        """Recipients who did something at least once."""
+        return self.uniques.get((kind, link), 0)
+
+    def failed_for(self, *reasons: FailureReason) -> int:
+        """Messages that failed after hand-over, for some reasons."""
+        return sum(
+            row.n
+            for row in self.ledger.by_reason
+            if row.state is LedgerState.FAILED and row.after_hand_over and row.reason in reasons
+        )
+
+
+def make_figures(
+    ledger: LedgerCounts, tracking: Sequence[TrackingCount], *, include_machines: bool
+) -> Figures:
+    """Counters → figures. With machines, a recipient whose clicks were all a machine's counts as one who clicked."""
+    totals: dict[tuple[int, int], int] = {}
+    uniques: dict[tuple[int, int], int] = {}
+    for row in tracking:
+        if include_machines or not row.machine:
+            key = (row.kind, row.link)
+            totals[key] = totals.get(key, 0) + row.total
+            uniques[key] = uniques.get(key, 0) + row.uniques
+    return Figures(ledger=ledger, totals=totals, uniques=uniques)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReport:
+    """One delivery, added up."""
+
+    delivery_id: int
+    include_machines: bool
+    counts: LedgerCounts
+    excluded: tuple[ReasonCount, ...]
+    failed: tuple[ReasonCount, ...]
+    withdrawn: tuple[ReasonCount, ...]
+    links: tuple[LinkReport, ...]
+    metrics: Mapping[str, int | float | None]  # by name; None: a share of nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryProgress:
+    """How far a delivery is, right now."""
+
+    delivery_id: int
+    run: DeliveryRun
+    counts: LedgerCounts
+    prepared: float | None  # share of the preparation, while one runs or has run
+    settled: float | None  # share of the recipients to send to whose outcome is known

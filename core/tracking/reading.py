@@ -1,0 +1,25 @@
+"""What other rooms and the API ask about what people did. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.db import Connection
+from core.tracking import store
+from core.tracking.records import MachineRule, TrackingCount
+
+
+async def counts(conn: Connection, delivery_id: int) -> list[TrackingCount]:
+    """The counters of one delivery; no scan of events."""
+    return (await counts_of(conn, [delivery_id]))[delivery_id]
+
+
+async def counts_of(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, list[TrackingCount]]:
+    """The same for several deliveries in one statement."""
+    found = await store.list_counts(conn, list(delivery_ids))
+    return {delivery_id: found.get(delivery_id, []) for delivery_id in delivery_ids}
+
+
+async def machine_rules(conn: Connection) -> list[MachineRule]:
+    """The rules in force that tell machines from people."""
+    return await store.list_rules(conn)
