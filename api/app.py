@@ -12,9 +12,10 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import Authenticator
-from api.context import CHANNELS
+from api.context import CHANNELS, WATCHES
 from api.graphql.door import GraphQLDoor
 from api.graphql.limits import Limits
+from api.graphql.live import Watches
 from api.graphql.prepare import Documents
 from api.graphql.schema import make_schema
 from api.graphql.websocket import WebSocketDoor
@@ -79,6 +80,8 @@ class App:
         pages = PublicPages(runtime)
         await pages.start()
         self._stack.push_async_callback(pages.stop)
+        watches = runtime.resources[WATCHES] = Watches(runtime.pool)
+        self._stack.push_async_callback(watches.close)
         uses = LastUsed()
         await self._stack.enter_async_context(_Flushing(runtime, uses))
         remove_abandoned_parts(runtime.files.root)

@@ -17,7 +17,8 @@ from core.channel_registry import ChannelRegistry
 from core.db import Connection, Pool
 from core.runtime import Runtime
 
-CHANNELS = "channels"  # key of the plugins among a runtime's resources
+CHANNELS = "channels"  # keys among a runtime's resources: the plugins …
+WATCHES = "api.watches"  # … and the rows that subscriptions watch
 
 ACQUIRE_SECONDS = 10.0  # how long a request waits for a free connection
 
@@ -92,6 +93,11 @@ class RequestContext:
         """The channel plugins of this process."""
         registry: ChannelRegistry = self.runtime.resources[CHANNELS]
         return registry
+
+    @property
+    def watches(self) -> Any:
+        """The rows that subscriptions watch (`api.graphql.live.Watches`)."""
+        return self.runtime.resources[WATCHES]
 
     def counted(self, count: Callable[..., Awaitable[int]], **arguments: Any) -> Callable[[], Awaitable[int]]:
         """`count(conn, **arguments)` for later, if anybody asks."""

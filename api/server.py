@@ -6,6 +6,7 @@ Several processes share a port (SO_REUSEPORT); the one that starts them chooses 
 from __future__ import annotations
 
 import argparse
+import gc
 import socket
 import sys
 from collections.abc import Sequence
@@ -78,6 +79,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell."""
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: no full collection has to look at it again while requests wait
         if self.started and not self.should_exit:
             print(f"Clarion API listening on {self.where}", flush=True)
 

@@ -10,15 +10,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
+
 from channels.contract import ChannelIO
 from core.clock import Clock, system_clock
 from core.config import Settings
 from core.db import Pool, open_pool
 from core.egress import GuardedIO
-from core.errors import Invalid
+from core.errors import Invalid, Unavailable
 from core.files import Files
 from core.ids import random_name
 from core.secrets import Keyring, load_keyring
+
+
+PATIENCE_SECONDS = 20.0  # for a database that is just starting
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,9 +59,7 @@ def database_url(settings: Settings) -> str:
 @asynccontextmanager
 async def open_runtime(settings: Settings, process: str) -> AsyncIterator[Runtime]:
     """A runtime for the life of a process; its pool belongs to the running loop."""
-    pool = await open_pool(
-        database_url(settings), size=settings.database_pool_size, application=f"clarion {process}"
-    )
+    pool = await _open_when_ready(settings, process)
     try:
         yield Runtime(
             settings=settings,
@@ -68,3 +71,19 @@ async def open_runtime(settings: Settings, process: str) -> AsyncIterator[Runtim
         )
     finally:
         pool.terminate()
+
+
+async def _open_when_ready(settings: Settings, process: str) -> Pool:
+    """Open the pool; a server that is just starting is waited for. Raises Unavailable (DATABASE_AWAY)."""
+    url, until = database_url(settings), asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while True:
+        try:
+            return await open_pool(url, size=settings.database_pool_size, application=f"clarion {process}")
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError) as error:
+            if asyncio.get_running_loop().time() > until:
+                raise Unavailable(
+                    f"the database does not answer: {error}",
+                    code="DATABASE_AWAY",
+                    hint="Check CLARION_DATABASE_URL and that the server runs.",
+                ) from error
+            await asyncio.sleep(0.2)

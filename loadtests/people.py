@@ -19,6 +19,7 @@ COLUMNS = (
     "phone", "address_line1", "address_line2", "zip_code", "city", "country", "language", "time_zone", "email_format",
     "address_defined", "opt_out_email",
 )  # fmt: skip
+MORE_COLUMNS = ("state", "address_line3")
 BLOCK = 5_000  # rows written at once
 
 
@@ -44,74 +45,102 @@ def _names(text: str) -> tuple[str, ...]:
 
 LANDS: tuple[Land, ...] = (
     Land(
-        country="FR", language="fr", zone="Europe/Paris", phone="+33 6 ## ## ## ##", zip_code="75###", street="{} rue de l'Église",
+        country="FR", language="fr", zone="Europe/Paris", phone="+33 6 ## ## ## ##", zip_code="75###",
+        street="{} rue de l'Église",
         women=_names("Chloé Zoé Léa Anaïs Inès Éloïse Hélène"), men=_names("Jérôme François Loïc Noël Rémi Benoît"),
-        families=("Lefèvre", "D'Estaing", "Müller", "Gonçalves", "L'Hôpital", "Châtelain"), cities=("Paris", "Orléans", "Besançon"),
+        families=("Lefèvre", "D'Estaing", "Müller", "Gonçalves", "L'Hôpital", "Châtelain"),
+        cities=("Paris", "Orléans", "Besançon"),
     ),
     Land(
-        country="DE", language="de", zone="Europe/Berlin", phone="+49 151 ########", zip_code="10###", street="Königstraße {}",
+        country="DE", language="de", zone="Europe/Berlin", phone="+49 151 ########", zip_code="10###",
+        street="Königstraße {}",
         women=_names("Jürgena Käthe Zoë Anneliese Mia"), men=_names("Jürgen Björn Götz Günther Karl"),
-        families=("Müller", "Größl", "von der Höhe", "Weiß", "Schröder"), cities=("Köln", "München", "Düsseldorf"),
+        families=("Müller", "Größl", "von der Höhe", "Weiß", "Schröder"),
+        cities=("Köln", "München", "Düsseldorf"),
     ),
     Land(
-        country="US", language="en-US", zone="America/New_York", phone="+1 212 555 01##", zip_code="100##", street="{} W 4th St",
+        country="US", language="en-US", zone="America/New_York", phone="+1 212 555 01##", zip_code="100##",
+        street="{} W 4th St",
         women=_names("Emma Olivia Mary-Jane Ava"), men=_names("Liam Noah William Mason"),
-        families=("O'Neil", "Smith", "Johnson", "McDonald", "Garcia, Jr."), cities=("New York", "Boston", "Saint Paul"),
+        families=("O'Neil", "Smith", "Johnson", "McDonald", "Garcia, Jr."),
+        cities=("New York", "Boston", "Saint Paul"),
     ),
     Land(
-        country="GB", language="en-GB", zone="Europe/London", phone="+44 7400 ######", zip_code="SW1A #AA", street="{} High Street",
+        country="GB", language="en-GB", zone="Europe/London", phone="+44 7400 ######", zip_code="SW1A #AA",
+        street="{} High Street",
         women=_names("Siobhán Poppy Isla"), men=_names("Rhys Alfie Oliver"),
-        families=("O'Brien", "Smythe-Jones", "Llywelyn"), cities=("London", "Leeds", "King's Lynn"),
+        families=("O'Brien", "Smythe-Jones", "Llywelyn"),
+        cities=("London", "Leeds", "King's Lynn"),
     ),
     Land(
-        country="ES", language="es", zone="Europe/Madrid", phone="+34 6## ### ###", zip_code="280##", street="Calle Núñez {}",
+        country="ES", language="es", zone="Europe/Madrid", phone="+34 6## ### ###", zip_code="280##",
+        street="Calle Núñez {}",
         women=_names("Lucía Begoña Sofía Ángela"), men=_names("José Íñigo Álvaro Martín"),
-        families=("Núñez", "de la Peña", "Ibáñez", "García"), cities=("Madrid", "A Coruña", "Cádiz"),
+        families=("Núñez", "de la Peña", "Ibáñez", "García"),
+        cities=("Madrid", "A Coruña", "Cádiz"),
     ),
     Land(
-        country="IT", language="it", zone="Europe/Rome", phone="+39 333 #######", zip_code="001##", street="Via dell'Università {}",
+        country="IT", language="it", zone="Europe/Rome", phone="+39 333 #######", zip_code="001##",
+        street="Via dell'Università {}",
         women=_names("Chiara Giulia Desirée"), men=_names("Nicolò Luca Andrea"),
-        families=("D'Angelo", "Dell'Acqua", "Rossi"), cities=("Roma", "L'Aquila", "Forlì"),
+        families=("D'Angelo", "Dell'Acqua", "Rossi"),
+        cities=("Roma", "L'Aquila", "Forlì"),
     ),
     Land(
-        country="PL", language="pl", zone="Europe/Warsaw", phone="+48 512 ### ###", zip_code="00-###", street="ul. Święta {}",
+        country="PL", language="pl", zone="Europe/Warsaw", phone="+48 512 ### ###", zip_code="00-###",
+        street="ul. Święta {}",
         women=_names("Małgorzata Żaneta Bożena"), men=_names("Łukasz Paweł Świętosław"),
-        families=("Wiśniewska", "Dąbrowski", "Źdźbło"), cities=("Łódź", "Kraków", "Gdańsk"),
+        families=("Wiśniewska", "Dąbrowski", "Źdźbło"),
+        cities=("Łódź", "Kraków", "Gdańsk"),
     ),
     Land(
-        country="CZ", language="cs", zone="Europe/Prague", phone="+420 601 ### ###", zip_code="110 ##", street="Růžová {}",
+        country="CZ", language="cs", zone="Europe/Prague", phone="+420 601 ### ###", zip_code="110 ##",
+        street="Růžová {}",
         women=_names("Žofie Růžena Kateřina"), men=_names("Jiří Řehoř Ondřej"),
-        families=("Dvořák", "Šťastná", "Němec"), cities=("Praha", "Plzeň", "Ústí nad Labem"),
+        families=("Dvořák", "Šťastná", "Němec"),
+        cities=("Praha", "Plzeň", "Ústí nad Labem"),
     ),
     Land(
-        country="GR", language="el", zone="Europe/Athens", phone="+30 691 #######", zip_code="105 ##", street="Οδός Ερμού {}",
+        country="GR", language="el", zone="Europe/Athens", phone="+30 691 #######", zip_code="105 ##",
+        street="Οδός Ερμού {}",
         women=_names("Ελένη Σοφία Αικατερίνη"), men=_names("Γιώργος Νίκος Δημήτρης"),
-        families=("Παπαδόπουλος", "Γεωργίου"), cities=("Αθήνα", "Θεσσαλονίκη"),
+        families=("Παπαδόπουλος", "Γεωργίου"),
+        cities=("Αθήνα", "Θεσσαλονίκη"),
     ),
     Land(
-        country="SA", language="ar", zone="Asia/Riyadh", phone="+966 50 ### ####", zip_code="115##", street="شارع الملك {}",
+        country="SA", language="ar", zone="Asia/Riyadh", phone="+966 50 ### ####", zip_code="115##",
+        street="شارع الملك {}",
         women=_names("فاطمة نورة مريم"), men=_names("محمد عبدالله خالد"),
-        families=("القحطاني", "العتيبي"), cities=("الرياض", "جدة"),
+        families=("القحطاني", "العتيبي"),
+        cities=("الرياض", "جدة"),
     ),
     Land(
-        country="IL", language="he", zone="Asia/Jerusalem", phone="+972 50-###-####", zip_code="61###", street="רחוב הרצל {}",
+        country="IL", language="he", zone="Asia/Jerusalem", phone="+972 50-###-####", zip_code="61###",
+        street="רחוב הרצל {}",
         women=_names("נועה תמר יעל"), men=_names("דוד יוסף איתי"),
-        families=("כהן", "לוי", "ז'בוטינסקי"), cities=("תל אביב", "חיפה"),
+        families=("כהן", "לוי", "ז'בוטינסקי"),
+        cities=("תל אביב", "חיפה"),
     ),
     Land(
-        country="JP", language="ja", zone="Asia/Tokyo", phone="+81 90-####-####", zip_code="100-00##", street="千代田{}丁目",
+        country="JP", language="ja", zone="Asia/Tokyo", phone="+81 90-####-####", zip_code="100-00##",
+        street="千代田{}丁目",
         women=_names("さくら 陽子 美咲"), men=_names("太郎 健一 翔"),
-        families=("佐藤", "鈴木", "髙橋"), cities=("東京", "大阪"),
+        families=("佐藤", "鈴木", "髙橋"),
+        cities=("東京", "大阪"),
     ),
     Land(
-        country="BR", language="pt-BR", zone="America/Sao_Paulo", phone="+55 11 9####-####", zip_code="01###-000", street="Avenida São João {}",
+        country="BR", language="pt-BR", zone="America/Sao_Paulo", phone="+55 11 9####-####", zip_code="01###-000",
+        street="Avenida São João {}",
         women=_names("Conceição Luíza Antônia"), men=_names("João Antônio Zé"),
-        families=("da Conceição", "Araújo", "dos Anjos"), cities=("São Paulo", "Maceió"),
+        families=("da Conceição", "Araújo", "dos Anjos"),
+        cities=("São Paulo", "Maceió"),
     ),
     Land(
-        country="TR", language="tr", zone="Europe/Istanbul", phone="+90 532 ### ## ##", zip_code="34###", street="İstiklal Caddesi {}",
+        country="TR", language="tr", zone="Europe/Istanbul", phone="+90 532 ### ## ##", zip_code="34###",
+        street="İstiklal Caddesi {}",
         women=_names("Şule İpek Çiğdem"), men=_names("Oğuz İbrahim Ümit"),
-        families=("Yılmaz", "Öztürk", "Işık"), cities=("İstanbul", "İzmir"),
+        families=("Yılmaz", "Öztürk", "Işık"),
+        cities=("İstanbul", "İzmir"),
     ),
 )  # fmt: skip
 
@@ -154,7 +183,7 @@ def write_people(
     chance = random.Random(seed)
     rejected: Counter[str] = Counter()
     opted_out = without_email = 0
-    chosen = [COLUMNS.index(name) for name in columns]
+    chosen = [(*COLUMNS, *MORE_COLUMNS).index(name) for name in columns]
     with path.open("wb") as file:
         file.write(_line(list(columns)))
         for number in range(1, count + 1):
@@ -207,6 +236,8 @@ def make_person(number: int, chance: random.Random) -> list[str]:
         "html" if number % 3 else "text",
         "true",
         "false",
+        f"District {number % 60}",
+        f"Floor {number % 12}" if number % 9 == 0 else "",
     ]
 
 

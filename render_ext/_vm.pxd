@@ -13,6 +13,7 @@ cdef struct Step:
     int a
     int b
     int room  # of a TEXT in quoted-printable: the column up to which its first line fits
+    int prefix  # number of the object that holds the last key of a path, -1 for none
     int tail  # and the column after it, -1 where it has no line break
     Py_ssize_t at
     const char* c_text
@@ -38,9 +39,10 @@ cdef struct Loop:
 cdef class Frame:
     cdef PyObject** c_stack
     cdef PyObject** c_slots
+    cdef PyObject** c_prefixes
     cdef Loop* c_loops
     cdef int depth
-    cdef int slots
+    cdef int slots  # with the prefixes after them
     cdef int loops
     cdef Py_ssize_t at  # index of the step being executed
     cdef void clear(self) noexcept
@@ -74,6 +76,7 @@ cdef class Program:
     cdef int slots
     cdef int stack
     cdef int loops
+    cdef int prefixes
     cdef int highest_link
     cdef Py_ssize_t hint  # size of the last result, where the next one starts
     cdef long long most_steps

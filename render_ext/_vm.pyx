@@ -24,6 +24,7 @@ A program is a flat list of steps working on a small stack of values. `a`, `b` a
     LINK           a b             write the tracked URL of link b and go to a, or capture its target up to
     END_LINK       b               where the target is written instead, escaped as b says
     URL            a               write the system URL of kind a
+    DEFAULT                        pop a fallback; put it in place of a value that is nothing, false or empty
 
 Values are plain data; lookups are key lookups. There is no attribute access, and no call but of registered filters.
 """
@@ -103,6 +104,7 @@ cpdef enum Op:
     LINK = 19
     END_LINK = 20
     URL = 21
+    DEFAULT = 22
 
 
 cpdef enum Operator:
@@ -144,13 +146,14 @@ cdef PyObject* c_Html = <PyObject*>Html
 cdef class Frame:
     """Stack, slots and loops of a program; used again for every row of a batch."""
 
-    def __cinit__(self, int stack, int slots, int loops):
-        self.slots = slots
-        self.c_stack = <PyObject**>calloc(stack + slots + 1, sizeof(PyObject*))
+    def __cinit__(self, int stack, int slots, int prefixes, int loops):
+        self.slots = slots + prefixes
+        self.c_stack = <PyObject**>calloc(stack + slots + prefixes + 1, sizeof(PyObject*))
         self.c_loops = <Loop*>calloc(loops + 1, sizeof(Loop))
         if self.c_stack == NULL or self.c_loops == NULL:
             raise MemoryError()
         self.c_slots = self.c_stack + stack
+        self.c_prefixes = self.c_slots + slots
         self.depth = 0
         self.loops = 0
 
@@ -262,20 +265,38 @@ cdef PyObject* sequence_command(PyObject* c_object, PyObject* c_key, Py_ssize_t 
     return NULL
 
 
-cdef inline PyObject* find(PyObject* c_values, PyObject** c_slots, Step* step) except? NULL:
+cdef inline PyObject* find(PyObject* c_values, Frame frame, Step* step) except? NULL:
     """A new reference to what a path leads to; NULL without an error where it leads nowhere."""
+    cdef PyObject* c_keys = step.c_value
+    cdef Py_ssize_t count = c_tuple_size(c_keys)
+    cdef PyObject* c_next
+    if step.prefix >= 0 and frame.c_prefixes[step.prefix] != NULL:
+        c_next = c_dict_get(frame.c_prefixes[step.prefix], c_tuple_item(c_keys, count - 1))
+        if c_next != NULL:
+            c_incref(c_next)
+            return c_next
+        if c_error() != NULL:
+            return NULL
+    return find_all(c_values, frame, step)
+
+
+cdef PyObject* find_all(PyObject* c_values, Frame frame, Step* step) except? NULL:
+    """`find`, from the root on; notes the object that holds the last key for the next path through it."""
     cdef PyObject* c_keys = step.c_value
     cdef Py_ssize_t i = 1, count = c_tuple_size(c_keys)
     cdef PyObject* c_here = NULL
     cdef PyObject* c_next
     if step.a >= 0:
-        c_here = c_slots[step.a]
+        c_here = frame.c_slots[step.a]
     if c_here == NULL:
         c_here = c_dict_get(c_values, c_tuple_item(c_keys, 0))
         if c_here == NULL:
             return NULL
     while i < count and c_is_exact_dict(c_here):  # references are borrowed: nothing runs here that could drop them
         c_next = c_dict_get(c_here, c_tuple_item(c_keys, i))
+        if i == count - 1 and step.prefix >= 0 and frame.c_prefixes[step.prefix] == NULL:
+            c_incref(c_here)
+            frame.c_prefixes[step.prefix] = c_here
         if c_next == NULL:
             if c_error() != NULL:
                 return NULL
@@ -316,6 +337,19 @@ cdef int put_other(Buffer out, PyObject* c_value, int escape) except -1:
         return out.write_str(c_value, escape)
     text = output_text(<object>c_value)
     return out.write_str(<PyObject*>text, escape)
+
+
+cdef inline bint is_absent(PyObject* c_value) noexcept:
+    """Nothing, false, or empty: what `default` replaces."""
+    if c_is_str(c_value):
+        return c_str_length(c_value) == 0
+    if c_value == Py_None or c_value == Py_False:
+        return True
+    if c_is_list(c_value):
+        return c_list_size(c_value) == 0
+    if c_is_tuple(c_value):
+        return c_tuple_size(c_value) == 0
+    return c_is_dict(c_value) and c_dict_size(c_value) == 0
 
 
 cdef int compare(int operator, PyObject* c_left, PyObject* c_right) except -1:
@@ -459,6 +493,7 @@ cdef class Program:
         self.slots = layout.slots
         self.stack = layout.stack
         self.loops = layout.loops
+        self.prefixes = layout.prefixes
         self.highest_link = layout.highest_link
         self.most_steps = min(limits.steps, 1 << 60)
         self.most_bytes = min(limits.output_bytes, 1 << 40)
@@ -546,7 +581,7 @@ cdef class Program:
         return message.found
 
     cdef Frame frame(self):
-        return Frame(self.stack, self.slots, self.loops)
+        return Frame(self.stack, self.slots, self.prefixes, self.loops)
 
     cdef Message message(self):
         if self.signer is None:
@@ -613,7 +648,7 @@ cdef class Program:
                 else:
                     out.write(step.c_text, step.size)
             elif op == PUT_PATH:
-                c_value = find(c_values, frame.c_slots, step)
+                c_value = find(c_values, frame, step)
                 if c_value != NULL:
                     try:
                         put(out, c_value, step.b)
@@ -636,7 +671,7 @@ cdef class Program:
                     at = step.a
                 c_decref(c_value)
             elif op == LOAD_PATH:
-                c_value = find(c_values, frame.c_slots, step)
+                c_value = find(c_values, frame, step)
                 if c_value == NULL:
                     if self.strict:
                         self._undefined(frame.at)
@@ -667,6 +702,14 @@ cdef class Program:
                 frame.depth = i + 1
                 if c_is_str(c_value) and c_str_length(c_value) > self.most_value:
                     raise LimitReached("value_bytes", self.most_value)
+            elif op == DEFAULT:
+                frame.depth -= 1
+                c_other = c_stack[frame.depth]
+                if is_absent(c_stack[frame.depth - 1]):
+                    c_value = c_stack[frame.depth - 1]
+                    c_stack[frame.depth - 1] = c_other
+                    c_other = c_value
+                c_decref(c_other)
             elif op == PUT:
                 put(out, c_stack[frame.depth - 1], step.b)
                 frame.depth -= 1
@@ -748,7 +791,7 @@ cdef class Program:
 
     def _undefined(self, Py_ssize_t index):
         step = self.layout.steps[index]
-        path = step.value[2] if isinstance(step.value, tuple) else step.value
+        path = step.value if isinstance(step.value, str) else step.value.text
         raise FilterError(f"`{path}` is not defined")
 
 
@@ -778,8 +821,9 @@ cdef int set_step(Step* c_step, object step, int transfer) except -1:
             c_step.room = 75 - len(encoded) if first < 0 else 76 - first
             c_step.tail = -1 if first < 0 else len(encoded) - encoded.rfind(b"\r\n") - 2
     elif c_step.op == PUT_PATH or c_step.op == LOAD_PATH:
-        c_step.c_value = <PyObject*>value[0]
-        c_step.commands = value[1]
+        c_step.c_value = <PyObject*>value.keys
+        c_step.commands = value.commands
+        c_step.prefix = value.prefix
     elif c_step.op == FILTER:
         c_step.c_value = <PyObject*>value[0]
         c_step.c_names = NULL if value[1] is None else <PyObject*>value[1]

@@ -7,6 +7,7 @@ decided before the first recipient is decided here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any, NamedTuple
 
 from render_ext._buffer import Escape, Transfer, encode
@@ -79,6 +80,7 @@ EFFECT = {
     Op.GET: -1,
     Op.RANGE: -1,
     Op.COMPARE: -1,
+    Op.DEFAULT: -1,
     Op.PUT: -1,
     Op.STORE: -1,
     Op.JUMP_IF_FALSE: -1,
@@ -94,6 +96,15 @@ class Step(NamedTuple):
     b: int
     value: Any
     at: int
+
+
+class PathOperand(NamedTuple):
+    """The way to a value: keys from the root on, which of them are commands if no key, and how it is written."""
+
+    keys: tuple[str | int, ...]
+    commands: int
+    text: str
+    prefix: int
 
 
 class Variable(NamedTuple):
@@ -112,6 +123,7 @@ class Layout:
     slots: int = 0
     stack: int = 0
     loops: int = 0
+    prefixes: int = 0  # objects on the way to values that are looked up once per rendering
     highest_link: int = -1
     variables: list[Variable] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
@@ -132,11 +144,7 @@ def _encode_texts(steps: list[Step], transfer: Transfer) -> None:
     for index, step in enumerate(steps):
         if step.op is Op.TEXT:
             plain = encode(step.value, Escape.ESCAPE_NONE, Transfer.TRANSFER_NONE)
-            wire = (
-                plain
-                if transfer is Transfer.TRANSFER_NONE
-                else encode(step.value, Escape.ESCAPE_NONE, transfer)
-            )
+            wire = plain if transfer is Transfer.TRANSFER_NONE else encode(step.value, Escape.ESCAPE_NONE, transfer)
             steps[index] = step._replace(value=(plain, wire))
 
 
@@ -159,6 +167,7 @@ class _Compiler:
         self.layout = Layout()
         self.slots: dict[str, int] = {}
         self.loops: list[_Loop] = []
+        self.prefixes: dict[tuple[str | int, ...], int] = {}
         self.in_link = False
         self.depth = 0
         self.loop_slots = 0
@@ -166,6 +175,7 @@ class _Compiler:
     def finish(self) -> Layout:
         """The layout, with the loop slots after the named ones."""
         self.layout.slots = len(self.slots) + self.loop_slots
+        self.layout.prefixes = len(self.prefixes)
         return self.layout
 
     def find_names(self, nodes: tuple[Node, ...]) -> None:
@@ -183,9 +193,7 @@ class _Compiler:
 
     # ---- emitting --------------------------------------------------------------------------------
 
-    def emit(
-        self, op: Op, a: int = 0, b: int = 0, value: Any = None, at: int = 0, effect: int | None = None
-    ) -> int:
+    def emit(self, op: Op, a: int = 0, b: int = 0, value: Any = None, at: int = 0, effect: int | None = None) -> int:
         """Append a step; returns its index."""
         self.depth += EFFECT.get(op, 0) if effect is None else effect
         self.layout.stack = max(self.layout.stack, self.depth)
@@ -391,14 +399,15 @@ class _Compiler:
             known = FILTERS[call.name]
             for argument in call.arguments:
                 self.expression(argument)
+            if call.name == "default" and call.arguments and not call.keywords:
+                self.emit(Op.DEFAULT, at=call.at)
+                continue
             for _, argument in call.keywords:
                 self.expression(argument)
             positional = 1 + known.surroundings + len(call.arguments)
             total = positional + len(call.keywords)
             names = tuple(name for name, _ in call.keywords) or None
-            self.emit(
-                Op.FILTER, positional, total, (known.function, names, call.name), call.at, effect=1 - total
-            )
+            self.emit(Op.FILTER, positional, total, (known.function, names, call.name), call.at, effect=1 - total)
 
     def _path(self, path: Path) -> None:
         operand = self._simple_path(path)
@@ -414,8 +423,8 @@ class _Compiler:
             self.emit(Op.GET, 0, value=path.text, at=path.at)
             self._keys(path.keys, path)
 
-    def _simple_path(self, path: Path) -> tuple[int, tuple[tuple[str | int, ...], int, str]] | None:
-        """Slot (-1: the values), keys and the mask of dotted commands, for a path known before rendering."""
+    def _simple_path(self, path: Path) -> tuple[int, PathOperand] | None:
+        """Slot (-1: the values) and the way from there, for a path known before rendering."""
         if not isinstance(path.root, Name) or (path.root.name == "forloop" and self.loops):
             return None
         keys: list[str | int] = [path.root.name]
@@ -431,7 +440,14 @@ class _Compiler:
         if len(keys) > 60:
             return None
         self._note(path)
-        return self._slot(path.root.name), (tuple(keys), commands, path.text)
+        slot = self._slot(path.root.name)
+        return slot, PathOperand(_interned(keys), commands, path.text, self._prefix(slot, keys))
+
+    def _prefix(self, slot: int, keys: list[str | int]) -> int:
+        """The number of the object that holds the last key: the same for every path through it; -1 for none."""
+        if slot >= 0 or len(keys) < 2:
+            return -1
+        return self.prefixes.setdefault(tuple(keys[:-1]), len(self.prefixes))
 
     def _slot(self, name: str) -> int:
         for loop in reversed(self.loops):
@@ -442,7 +458,7 @@ class _Compiler:
     def _dynamic(self, path: Path) -> None:
         assert isinstance(path.root, Name)
         self._note(path)
-        root = ((path.root.name,), 0, path.text)
+        root = PathOperand(_interned([path.root.name]), 0, path.text, -1)
         self.emit(Op.LOAD_PATH, self._slot(path.root.name), 0, root, path.at)
         self._keys(path.keys, path)
 
@@ -491,6 +507,11 @@ class _Compiler:
         if start is None:
             return None
         return start + tuple(_key_name(key) for key in path.keys)
+
+
+def _interned(keys: list[str | int]) -> tuple[str | int, ...]:
+    """The same keys, in the form in which looking them up is fastest."""
+    return tuple(intern(key) if isinstance(key, str) else key for key in keys)
 
 
 def _key_name(key: Name | Expression) -> str:

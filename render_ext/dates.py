@@ -23,9 +23,7 @@ WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
 DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 REST = r"(?P<rest>(?:[,\s].*)?)"
 DATE_FORMS: Final = (
-    re.compile(
-        r"(?P<year>\d{4})[-/.](?P<month>\d{1,2})(?:[-/.](?P<day>\d{1,2}))?(?P<rest>(?:[t\s].*)?)", re.DOTALL
-    ),
+    re.compile(r"(?P<year>\d{4})[-/.](?P<month>\d{1,2})(?:[-/.](?P<day>\d{1,2}))?(?P<rest>(?:[t\s].*)?)", re.DOTALL),
     re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?P<rest>(?:[t\s].*)?)", re.DOTALL),
     re.compile(rf"{WEEKDAY}{MONTH}\s+{DAY}(?:,?\s+(?P<year>\d{{4}}))?{REST}", re.DOTALL),
     re.compile(rf"{WEEKDAY}{DAY}[\s-]+{MONTH},?(?:[\s-]+(?P<year>\d{{4}}))?{REST}", re.DOTALL),
@@ -35,9 +33,7 @@ CLOCK_FORMS: Final = (
         r"(?:t|at|,)?\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?"
         r"\s*(?P<half>[ap])?\.?(?:(?<=[ap])m|(?<=[ap]\.)m)?\.?"
     ),
-    re.compile(
-        r"t(?P<hour>\d{2})(?P<minute>\d{2})(?:(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?(?P<half>\Z)?"
-    ),
+    re.compile(r"t(?P<hour>\d{2})(?P<minute>\d{2})(?:(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?(?P<half>\Z)?"),
 )
 OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})?")
 NAMED_ZONES: Final = {
@@ -99,11 +95,7 @@ def _offset(rest: str) -> tzinfo | None:
         minutes = int(match["hours"]) * 60 + int(match["minutes"] or 0)
         if minutes == 0:
             return UTC
-        return (
-            timezone(timedelta(minutes=-minutes if match["sign"] == "-" else minutes))
-            if minutes < 1440
-            else None
-        )
+        return timezone(timedelta(minutes=-minutes if match["sign"] == "-" else minutes)) if minutes < 1440 else None
     word = re.match(r"[a-z]+", rest)
     hours = NAMED_ZONES.get(word[0]) if word else None
     if hours is None:

@@ -32,9 +32,7 @@ from render_ext.tokens import Identity
 from render_ext.version import ENGINE_VERSION
 
 FIELD_NAME = re.compile(r"[!-9;-~]{1,70}")
-DOMAIN = re.compile(
-    r"(?=.{1,190}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
-)
+DOMAIN = re.compile(r"(?=.{1,190}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
 OURS = {
     "bcc", "cc", "date", "from", "list-unsubscribe", "list-unsubscribe-post", "message-id", "mime-version",
     "reply-to", "return-path", "sender", "subject", "to",
@@ -186,9 +184,7 @@ class EmailProgram:
 
     def _assemble(self, options: Options) -> Assembler:
         source = self.source
-        bodies = [
-            (kind, text) for kind, text in (("plain", source.text), ("html", source.html)) if text is not None
-        ]
+        bodies = [(kind, text) for kind, text in (("plain", source.text), ("html", source.html)) if text is not None]
         boundary = "=_" + hashlib.sha256(b"boundary\0" + source.seed.encode()).hexdigest()[:32]
         several = len(bodies) > 1
         parts = []
@@ -200,9 +196,7 @@ class EmailProgram:
         tail = b"MIME-Version: 1.0\r\n"
         if several:
             tail += f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'.encode()
-        closing = (
-            f"\r\n--{boundary}--\r\n" if several else "\r\n" if parts[0].encoding == Encoding.BASE64 else ""
-        )
+        closing = f"\r\n--{boundary}--\r\n" if several else "\r\n" if parts[0].encoding == Encoding.BASE64 else ""
         return Assembler(
             signer=self.signer,
             subject=self._subject,
@@ -219,9 +213,7 @@ class EmailProgram:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         escape = Escape.ESCAPE_HTML if kind == "html" else Escape.ESCAPE_NONE
         links = self.source.tracked
-        program = build(
-            text, kind if kind == "html" else "text", escape, options, links=links, signer=self.signer
-        )
+        program = build(text, kind if kind == "html" else "text", escape, options, links=links, signer=self.signer)
         encoding = choose_encoding(program)
         transfer = TRANSFERS[encoding]
         name = "html" if kind == "html" else "text"

@@ -212,9 +212,7 @@ class Markup:
             )
         return FilterCall(name.text, tuple(arguments), tuple(keywords), name.at)
 
-    def _argument(
-        self, known: Filter, arguments: list[Expression], keywords: list[tuple[str, Expression]]
-    ) -> None:
+    def _argument(self, known: Filter, arguments: list[Expression], keywords: list[tuple[str, Expression]]) -> None:
         token, following = self.token, self.tokens[min(self.index + 1, len(self.tokens) - 1)]
         if token.kind == "name" and following.text == ":" and following.kind == "sign":
             if token.text not in known.keywords:

@@ -204,9 +204,7 @@ def to_moment(around: Surroundings, value: Any) -> date | None:
         if isinstance(value, int) or (value.isascii() and value.isdigit()):
             seconds = value if isinstance(value, int) else leading_integer(value)
             return datetime.fromtimestamp(seconds, UTC).astimezone(around.zone)
-        return (
-            _now(around) if value.lower() in ("now", "today") else parse_date(value, around.now, around.zone)
-        )
+        return _now(around) if value.lower() in ("now", "today") else parse_date(value, around.now, around.zone)
     except (OverflowError, OSError, ValueError):
         return None
 

@@ -120,9 +120,7 @@ class _Cutter:
             )
         if match[1] == "raw":
             return self._raw(after, start)
-        self.found.append(
-            Piece(PieceKind.TAG, self.source[match.end() : stop], match.end(), match[1], match.start(1))
-        )
+        self.found.append(Piece(PieceKind.TAG, self.source[match.end() : stop], match.end(), match[1], match.start(1)))
         return after
 
     def _raw(self, after: int, opened_at: int) -> int:

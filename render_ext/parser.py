@@ -26,9 +26,7 @@ from render_ext.nodes import (
 )
 
 HIGHEST_LINK = 9999
-TARGET_START = re.compile(
-    r"[ \t\r\n]*https?://(?:[^/?#\s\\@]+@)?(?P<host>[^/?#\s\\@]+)(?P<end>[/?#]|\s*\Z)", re.IGNORECASE
-)
+TARGET_START = re.compile(r"[ \t\r\n]*https?://(?:[^/?#\s\\@]+@)?(?P<host>[^/?#\s\\@]+)(?P<end>[/?#]|\s*\Z)", re.IGNORECASE)
 SYSTEM_URLS = ("open_pixel_url", "mirror_url", "unsubscribe_url")
 FOLLOWERS = ("elsif", "else", "endif", "endunless", "endfor", "endcomment", "endlink", "endraw")
 
@@ -108,9 +106,7 @@ class Parser:
             if piece.name in FOLLOWERS:
                 expected = " or ".join(f"`{stop}`" for stop in stops) if stops else "no open block here"
                 self._fail(f"unexpected `{piece.name}`", piece, expected=expected)
-            self._fail(
-                f"unknown tag `{piece.name}`", piece, expected="a tag", suggestion=nearest(piece.name, known)
-            )
+            self._fail(f"unknown tag `{piece.name}`", piece, expected="a tag", suggestion=nearest(piece.name, known))
         if self.in_link and piece.name not in ("if", "unless", "for", "comment", "#", "break", "continue"):
             self._fail(f"`{piece.name}` inside a link", piece, expected="outputs, conditions and loops only")
         return handler(piece)
@@ -214,9 +210,7 @@ class Parser:
                 depth -= 1
                 if depth == 0:
                     return Comment(piece.name_at)
-        return self._fail(
-            "`comment` is never closed", piece, expected="`{% endcomment %}`", found="the end of the template"
-        )
+        return self._fail("`comment` is never closed", piece, expected="`{% endcomment %}`", found="the end of the template")
 
     def _tag_inline_comment(self, piece: Piece) -> Comment:
         for line in piece.text.split("\n")[1:]:
@@ -327,8 +321,7 @@ def _without_blanks_if(node: If) -> If:
     if not _prints_nothing(node):
         return node
     branches = tuple(
-        Branch(branch.condition, branch.negated, _without_text(branch.body), branch.at)
-        for branch in node.branches
+        Branch(branch.condition, branch.negated, _without_text(branch.body), branch.at) for branch in node.branches
     )
     return If(branches, _without_text(node.otherwise), node.at)
 

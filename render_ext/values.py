@@ -136,11 +136,7 @@ def _time_text(value: datetime) -> str:
     zone = value.strftime("%z")
     if not zone or zone == "+0000":
         zone = "UTC"
-    return (
-        f"{value:%Y-%m-%d %H:%M:%S} {zone}"
-        if value.year >= 1000
-        else f"{value.year:04}{value:-%m-%d %H:%M:%S} {zone}"
-    )
+    return f"{value:%Y-%m-%d %H:%M:%S} {zone}" if value.year >= 1000 else f"{value.year:04}{value:-%m-%d %H:%M:%S} {zone}"
 
 
 # ---- numbers -------------------------------------------------------------------------------------

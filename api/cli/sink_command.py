@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.sink import Behaviour, Sink, run_sink
+from api.cli.sink import Sink, run_sink
 
 
 def sink(
@@ -19,8 +19,7 @@ def sink(
     delay_every: Annotated[int, typer.Option(min=1, help="… every how many messages.")] = 1,
 ) -> None:
     """Catch every message and keep it in files. Point a channel account at it; nothing leaves this machine."""
-    behaviour = Behaviour(delay=delay, delay_every=delay_every)
-    run_sink(host, port, None if discard else directory, behaviour=behaviour, ready=_say)
+    run_sink(host, port, directory, discard=discard, delay=delay, delay_every=delay_every, ready=_say)
 
 
 def _say(sink: Sink) -> None:

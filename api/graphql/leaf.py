@@ -27,11 +27,24 @@ def leaf(read: Callable[[Any], Any], *, description: str | None = None) -> Any:
     return strawberry.field(resolver=resolve, description=description, metadata={READ: read})
 
 
-def field(kind: Any) -> Callable[[Callable[..., Any]], Any]:
+def field(kind: Any, *, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
     """A field with a resolver. `kind` is its GraphQL type, the docstring its description; it returns records, not GraphQL types."""
 
     def declare(function: Callable[..., Any]) -> Any:
-        return strawberry.field(resolver=function, graphql_type=kind, description=description_of(function))
+        return strawberry.field(
+            resolver=function, graphql_type=kind, name=name, description=description_of(function)
+        )
+
+    return declare
+
+
+def subscription(kind: Any) -> Callable[[Callable[..., Any]], Any]:
+    """A subscription: a coroutine that returns an async generator of records of this GraphQL type."""
+
+    def declare(function: Callable[..., Any]) -> Any:
+        return strawberry.subscription(
+            resolver=function, graphql_type=kind, description=description_of(function)
+        )
 
     return declare
 

@@ -87,7 +87,9 @@ def _payload_type(function_name: str, results: dict[str, Any]) -> type:
     name = "".join(word.capitalize() for word in function_name.split("_")) + "Payload"
     annotations: dict[str, Any] = {key: kind | None for key, kind in results.items()}
     annotations["user_errors"] = list[UserError]
-    return strawberry.type(type(name, (), {"__annotations__": annotations}))
+    # `import_` is a keyword here and no keyword there.
+    renamed = {key: strawberry.field(name=key.rstrip("_")) for key in results if key.endswith("_")}
+    return strawberry.type(type(name, (), {"__annotations__": annotations, **renamed}))
 
 
 def given(**fields: strawberry.Maybe[Any]) -> dict[str, Any]:

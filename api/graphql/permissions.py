@@ -35,6 +35,21 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.deleteProfile": Permission.EDIT,
     "Mutation.quarantineAddresses": Permission.ADMINISTER,
     "Mutation.releaseAddresses": Permission.ADMINISTER,
+    # imports and exports
+    "Query.import": Permission.READ,
+    "Query.imports": Permission.READ,
+    "Query.export": Permission.READ,
+    "Query.exports": Permission.READ,
+    "Mutation.createImport": Permission.IMPORT,
+    "Mutation.renewImportUpload": Permission.IMPORT,
+    "Mutation.startImport": Permission.IMPORT,
+    "Mutation.cancelImport": Permission.IMPORT,
+    "Mutation.createRejectsDownload": Permission.IMPORT,
+    "Mutation.createExport": Permission.EXPORT,
+    "Mutation.cancelExport": Permission.EXPORT,
+    "Mutation.createExportDownload": Permission.EXPORT,
+    "Subscription.importProgress": Permission.READ,
+    "Subscription.exportProgress": Permission.READ,
     # targeting
     "Query.target": Permission.READ,
     "Query.targetFields": Permission.READ,
@@ -64,6 +79,25 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.deleteChannelAccount": Permission.ADMINISTER,
     "Mutation.pauseChannelAccount": Permission.ADMINISTER,
     "Mutation.resumeChannelAccount": Permission.ADMINISTER,
+    # delivery
+    "Query.delivery": Permission.READ,
+    "Query.deliveries": Permission.READ,
+    "Mutation.createDelivery": Permission.EDIT,
+    "Mutation.updateDelivery": Permission.EDIT,
+    "Mutation.deleteDelivery": Permission.EDIT,
+    "Mutation.prepareDelivery": Permission.PREPARE,
+    "Mutation.stopPreparation": Permission.PREPARE,
+    "Mutation.confirmDelivery": Permission.START,
+    "Mutation.pauseDelivery": Permission.START,
+    "Mutation.resumeDelivery": Permission.START,
+    "Mutation.stopDelivery": Permission.START,
+    # tracking and reporting
+    "Query.trackingEvents": Permission.READ,
+    "Query.machineRules": Permission.READ,
+    "Subscription.trackingEvents": Permission.READ,
+    "Subscription.deliveryProgress": Permission.READ,
+    # audit
+    "Query.auditLog": Permission.ADMINISTER,
 }
 
 

@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import strawberry
+from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, Undefined
 from strawberry.schema import Schema
 
 from api.context import Info
 from api.graphql.accounts.loaders import load_tokens
 from api.graphql.accounts.mutations import AccountsMutation
 from api.graphql.accounts.queries import AccountsQuery
+from api.graphql.audit.queries import AuditQuery
 from api.graphql.content.loaders import load_contents
 from api.graphql.content.mutations import ContentMutation
 from api.graphql.content.queries import ContentQuery
+from api.graphql.delivery.loaders import load_deliveries
+from api.graphql.delivery.mutations import DeliveryMutation
+from api.graphql.delivery.queries import DeliveryQuery
 from api.graphql.leaf import field
 from api.graphql.nodes import Node, NodeKind, load_nodes
 from api.graphql.planning.loaders import load_accounts, load_campaigns
@@ -23,10 +28,20 @@ from api.graphql.planning.queries import PlanningQuery
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.mutations import ProfilesMutation
 from api.graphql.profiles.queries import ProfilesQuery
+from api.graphql.profiles.transfers import (
+    TransfersMutation,
+    TransfersQuery,
+    TransfersSubscription,
+    load_exports,
+    load_imports,
+)
+from api.graphql.reporting.subscriptions import ReportingSubscription
 from api.graphql.scalars import CONFIG
 from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.mutations import TargetingMutation
 from api.graphql.targeting.queries import TargetingQuery
+from api.graphql.tracking.queries import TrackingQuery
+from api.graphql.tracking.subscriptions import TrackingSubscription
 from core.access import Permission
 
 SDL_FILE = Path(__file__).parent / "schema.graphql"
@@ -38,12 +53,25 @@ _KINDS = (
     NodeKind(name="Campaign", permission=Permission.READ, load=load_campaigns),
     NodeKind(name="ChannelAccount", permission=Permission.READ, load=load_accounts),
     NodeKind(name="Content", permission=Permission.READ, load=load_contents),
+    NodeKind(name="Delivery", permission=Permission.READ, load=load_deliveries),
+    NodeKind(name="Import", permission=Permission.READ, load=load_imports),
+    NodeKind(name="Export", permission=Permission.READ, load=load_exports),
 )
 NODES = {kind.name: kind for kind in _KINDS}
 
 
 @strawberry.type
-class Query(AccountsQuery, ProfilesQuery, TargetingQuery, ContentQuery, PlanningQuery):
+class Query(
+    AccountsQuery,
+    ProfilesQuery,
+    TransfersQuery,
+    TargetingQuery,
+    ContentQuery,
+    PlanningQuery,
+    DeliveryQuery,
+    TrackingQuery,
+    AuditQuery,
+):
     """Reads."""
 
     @field(Node | None)
@@ -59,13 +87,42 @@ class Query(AccountsQuery, ProfilesQuery, TargetingQuery, ContentQuery, Planning
 
 
 @strawberry.type
-class Mutation(AccountsMutation, ProfilesMutation, TargetingMutation, ContentMutation, PlanningMutation):
+class Mutation(
+    AccountsMutation,
+    ProfilesMutation,
+    TransfersMutation,
+    TargetingMutation,
+    ContentMutation,
+    PlanningMutation,
+    DeliveryMutation,
+):
     """Writes. Each takes effect as a whole or not at all; what the caller can mend comes back as `userErrors`."""
+
+
+@strawberry.type
+class Subscription(TransfersSubscription, ReportingSubscription, TrackingSubscription):
+    """Live reads, over graphql-transport-ws."""
 
 
 def make_schema() -> Schema:
     """The schema of an installation."""
-    return Schema(Query, Mutation, config=CONFIG)
+    schema = Schema(Query, Mutation, Subscription, config=CONFIG)
+    _drop_null_defaults(schema._schema)
+    return schema
+
+
+def _drop_null_defaults(schema: GraphQLSchema) -> None:
+    """Arguments and input fields that may be left out: that they are null then goes without saying."""
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLInputObjectType):
+            places: list[Any] = list(kind.fields.values())
+        elif isinstance(kind, GraphQLObjectType):
+            places = [argument for one in kind.fields.values() for argument in one.args.values()]
+        else:
+            continue
+        for place in places:
+            if place.default_value is None:
+                place.default_value = Undefined
 
 
 def print_sdl(schema: Schema) -> str:

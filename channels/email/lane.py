@@ -22,7 +22,7 @@ from channels.email.run import Parcel, Run
 
 _END = b".\r\n"
 _RSET = b"RSET\r\n"
-_LEADING_DOT = re.compile(rb"\n\.")
+_LEADING_DOT = re.compile(rb"\r\n\.")
 _MOST_TRIES = 3
 
 
@@ -159,13 +159,14 @@ class Lane:
         parcel, self._handed = self._handed, None
         if parcel is None:  # the answer to RSET or to an empty message to nobody
             return
-        self._answered()
+        self._answered(reply)
         parcel.settle(accepted(reply) if reply.startswith(b"2") else classify(reply, Stage.FINAL))
 
-    def _answered(self) -> None:
-        self.served += 1
-        self.useful = True
-        self._source.answered()
+    def _answered(self, reply: bytes) -> None:
+        if not reply.startswith(b"421"):  # that says nothing about the message: the server wants to be left alone
+            self.served += 1
+            self.useful = True
+            self._source.answered()
 
     async def _deliver(self, parcel: Parcel) -> bytes:
         """The server wants the message. Send it, hand it over; its end goes out with the next write."""
@@ -204,7 +205,7 @@ class Lane:
                 continue
             if reply.startswith(b"421") and stage is Stage.MAIL and self._is_stale(parcel):
                 return
-            self._answered()
+            self._answered(reply)
             parcel.settle(classify(reply, stage))
             return
         if replies or not self._is_stale(parcel):
@@ -233,7 +234,7 @@ class Lane:
         if parcel.run.stopped and not parcel.handed_over:
             parcel.give_up()
             return
-        text = "no answer in time" if self.stream.timed_out else "connection lost before the message was complete"
+        text = "no answer in time" if self.stream.timed_out else "connection lost before the end was sent"
         parcel.settle(Outcome(kind=OutcomeKind.TRANSIENT, reason=FailureReason.NOT_CONNECTED, text=text))
 
 

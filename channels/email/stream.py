@@ -60,27 +60,26 @@ class SmtpStream(asyncio.Protocol):
 
     async def answers(self, seconds: float) -> list[bytes]:
         """The replies that are due; fewer when the connection ended (`ended`) or `seconds` passed first."""
-        if self._due and not self.ended:
-            self.deadline = self._loop.time() + seconds
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-                self.deadline = math.inf
+        if self._due:
+            await self._wait(seconds)
         replies, self.replies = self.replies, []
         return replies
 
     async def written(self, seconds: float) -> None:
         """Wait until the server has read enough of what was sent, at most `seconds`; does not raise."""
-        if self._paused and not self.ended:
-            self.deadline = self._loop.time() + seconds
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-                self.deadline = math.inf
+        if self._paused:
+            await self._wait(seconds)
+
+    async def _wait(self, seconds: float) -> None:
+        if self.ended:
+            return
+        self.deadline = self._loop.time() + seconds
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            self.deadline = math.inf
 
     def expire(self) -> None:
         """The deadline has passed: end the connection."""

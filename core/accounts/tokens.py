@@ -155,7 +155,7 @@ def _check_new(
         raise Invalid(
             "the token would have expired already",
             code="BAD_EXPIRY",
-            path="expiresAt",
+            path="expires_at",
             hint="Give a later time.",
         )
     beyond = sorted(allowed - actor.permissions)

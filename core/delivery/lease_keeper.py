@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-import asyncpg
-
 from core.delivery.store import leases
 from core.log import get_logger
 from core.runtime import Runtime
@@ -20,6 +18,7 @@ class LeaseKeeper:
     def __init__(self, runtime: Runtime):
         self._runtime = runtime
         self._life = timedelta(seconds=runtime.settings.lease_seconds)
+        self._held: set[int] = set()
         self._task: asyncio.Task[None] | None = None
 
     def expiry(self, now: datetime) -> datetime:
@@ -36,11 +35,21 @@ class LeaseKeeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def hold(self, lease_id: int) -> None:
+        """Renew this lease from now on."""
+        self._held.add(lease_id)
+
+    def drop(self, lease_id: int) -> None:
+        """Renew it no more: if ending it fails, it runs out by itself and its rows are taken over."""
+        self._held.discard(lease_id)
+
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._life.total_seconds() / 4)
+            if not self._held:
+                continue
             try:
                 async with self._runtime.pool.acquire() as conn:
-                    await leases.renew(conn, self._runtime.worker_id, self.expiry(self._runtime.clock()))
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                log.warning("leases not renewed", error=str(error))
+                    await leases.renew(conn, list(self._held), self.expiry(self._runtime.clock()))
+            except Exception as error:  # the next round tries again; were this task to end, every lease would run out
+                log.warning("leases not renewed", error=repr(error))

@@ -12,8 +12,6 @@ import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 
-import asyncpg
-
 from core.clock import Clock
 from core.db import Connection, Pool
 from core.delivery.retries import AddressVerdict
@@ -92,16 +90,15 @@ class LedgerWriter:
     async def _commit_surely(
         self, intents: list[tuple[Intent, asyncio.Future[bool]]], settlements: list[tuple[Settlement, str]]
     ) -> None:
-        """Try until the database takes it. Both may be stored twice without harm: the lease fences them."""
+        """Try until the database takes it. Both may be stored twice without harm: the lease fences them.
+
+        Whatever goes wrong here is tried again: were this task to end, every connection would wait for it for ever.
+        """
         while True:
             try:
-                granted = await self._commit(
-                    await self._connection(), [one for one, _ in intents], settlements
-                )
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                log.warning(
-                    "ledger commit failed; trying again", delivery_id=self._delivery_id, error=str(error)
-                )
+                granted = await self._commit(await self._connection(), [one for one, _ in intents], settlements)
+            except Exception as error:
+                log.warning("ledger commit failed; trying again", delivery_id=self._delivery_id, error=repr(error))
                 await self._release()
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
@@ -124,7 +121,7 @@ class LedgerWriter:
     async def _release(self) -> None:
         conn, self._conn = self._conn, None
         if conn is not None:
-            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            with contextlib.suppress(Exception):
                 await self._pool.release(conn)
 
     async def _commit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from core import audit
@@ -14,6 +15,7 @@ from core.delivery.store import runs
 from core.errors import NotFound
 from core.outbox import announce
 from core.planning import deliveries
+from core.planning.records import Delivery
 
 
 async def get_run(conn: Connection, delivery_id: int) -> DeliveryRun:
@@ -21,7 +23,17 @@ async def get_run(conn: Connection, delivery_id: int) -> DeliveryRun:
     run = await runs.find_run(conn, delivery_id)
     if run is not None:
         return run
-    delivery = await deliveries.get_delivery(conn, delivery_id)
+    return fresh_run(await deliveries.get_delivery(conn, delivery_id))
+
+
+async def runs_of(conn: Connection, plans: Sequence[Delivery]) -> dict[int, DeliveryRun]:
+    """The runs of several deliveries by id, in one statement; fresh ones where nothing was asked yet."""
+    found = await runs.list_runs(conn, [plan.id for plan in plans])
+    return {plan.id: found.get(plan.id) or fresh_run(plan) for plan in plans}
+
+
+def fresh_run(delivery: Delivery) -> DeliveryRun:
+    """The run of a delivery of which nothing was asked yet."""
     return DeliveryRun(
         delivery_id=delivery.id,
         state=DeliveryState.EDITION,

@@ -126,7 +126,9 @@ class Sending:
     async def _send_all(self, course: Course) -> None:
         course.writer.start()
         try:
-            await asyncio.gather(*(self._lane(course) for _ in range(LANES)))
+            async with asyncio.TaskGroup() as lanes:
+                for _ in range(LANES):
+                    lanes.create_task(self._lane(course))
         finally:
             await course.writer.close()
 
@@ -137,6 +139,7 @@ class Sending:
             claim = await self._claim(course)
             if claim is None:
                 return
+            self._keeper.hold(claim.lease_id)
             if claim.rows:
                 await self._send_batch(course, claim)
             else:
@@ -249,6 +252,7 @@ class Sending:
 
     async def _let_go(self, course: Course, lease_id: int, gate: BatchGate | None) -> None:
         now = self._runtime.clock()
+        self._keeper.drop(lease_id)
         async with transaction(self._runtime.pool) as conn:
             await leases.end(
                 conn,

@@ -60,6 +60,7 @@ class Chunk:
     last: bool
     _ends: list[int] = field(repr=False)  # the line behind each row
     _texts: Sequence[str] = field(repr=False)
+    _text: str = field(repr=False)  # all of them
     _first: int = field(repr=False)
 
     def text(self, line: int) -> str:
@@ -68,9 +69,9 @@ class Chunk:
         start, stop = line - self._first, self._ends[row] - self._first
         return "".join(self._texts[start:stop]).strip("\r\n")
 
-    def holds(self, pattern: re.Pattern[str]) -> bool:
-        """Whether a pattern is found anywhere in it."""
-        return pattern.search("".join(self._texts)) is not None
+    def holds(self, *texts: str) -> bool:
+        """Whether one of the texts stands anywhere in it."""
+        return any(text in self._text for text in texts)
 
 
 class CsvFile:
@@ -115,7 +116,7 @@ class CsvFile:
         self._fill(lines)
         count = self._cut(lines)
         chunk, used = self._parse(count)
-        chunk.plain = chunk.plain and self._is_plain(used)
+        chunk.plain = chunk.plain and not self._strange and self._is_plain(chunk._text)
         self._drop(used)
         chunk.end, chunk.end_line = self._offset, self._line - 1
         chunk.last = self._end_of_file and not self._texts
@@ -206,12 +207,14 @@ class CsvFile:
             last=False,
             _ends=[],
             _texts=(),
+            _text="",
             _first=self._line,
         )
         at = 0
         while at < count:
             at = self._parse_run(chunk, at, count)
         chunk._texts = self._texts[:at]
+        chunk._text = "".join(chunk._texts)
         return chunk, at
 
     def _parse_run(self, chunk: Chunk, start: int, count: int) -> int:
@@ -258,11 +261,8 @@ class CsvFile:
         chunk.bad.append(BadLine(self._line + at, code, message, text))
         return after
 
-    def _is_plain(self, used: int) -> bool:
+    def _is_plain(self, text: str) -> bool:
         """No control characters, all composed: then cells only need to be stripped."""
-        if self._strange:
-            return False
-        text = "".join(self._texts[:used])
         forbidden = _CONTROL if self.delimiter == "\t" else _CONTROL_AND_TAB
         data = text.encode()
         if len(data.translate(None, forbidden)) != len(data):

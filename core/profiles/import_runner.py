@@ -7,9 +7,6 @@ chunk that was stored. The fence keeps a worker that was thought dead from stori
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,19 +20,21 @@ from core.errors import ClarionError, Conflict, Invalid
 from core.log import get_logger
 from core.outbox import announce
 from core.profiles.csv_reader import CsvFile
+from core.profiles.heartbeat import DATABASE_AWAY, beating
 from core.profiles.import_columns import Plan, plan_columns
 from core.profiles.import_rows import Batch, Reject, RowReader
 from core.profiles.records import ImportRun, RunError, RunState
 from core.profiles.rejects_file import write_rejects
 from core.profiles.store import imports as store
+from core.profiles.store import runs
 from core.profiles.store.import_chunks import ChunkStore, Written
+from core.profiles.store.runs import RunTable
 from core.profiles.values import Reading
 from core.runtime import Runtime
 
 log = get_logger(__name__)
 
-CHUNK = 20_000  # lines
-BEAT_SECONDS = 2.0
+CHUNK = 10_000  # lines
 TRIES = 8  # of one chunk, when others change the same people
 RETRY_SECONDS = 0.05
 
@@ -65,15 +64,21 @@ class _Source:
 async def run_import(runtime: Runtime, import_id: int) -> None:
     """Do what is left of an import. Returns at once when nothing is, or when another worker has it."""
     async with transaction(runtime.pool) as conn:
-        run = await store.claim_run(conn, import_id, runtime.clock())
+        taken = await runs.claim(conn, RunTable.IMPORT, import_id, runtime.clock())
+        run = await store.find_run(conn, import_id) if taken else None
     if run is not None:
         try:
-            async with _beating(runtime, run):
+            async with beating(runtime, RunTable.IMPORT, run.id, run.fence):
                 await _work(runtime, run)
         except _Fenced:
             log.info("import left to another worker, or cancelled", import_id=import_id)
         except ClarionError as error:
             await _fail(runtime, run, error)
+        except DATABASE_AWAY:
+            raise  # the sweep gives it to somebody once the database is back
+        except Exception:
+            await _fail(runtime, run, ClarionError("something went wrong on our side", code="INTERNAL"))
+            raise
     await write_rejects(runtime, import_id)
 
 
@@ -181,7 +186,7 @@ async def _path(runtime: Runtime, run: ImportRun) -> Path:
 
 async def _finish(runtime: Runtime, run: ImportRun) -> None:
     async with transaction(runtime.pool) as conn:
-        if not await store.beat(conn, run.id, run.fence, runtime.clock()):
+        if not await runs.beat(conn, RunTable.IMPORT, run.id, run.fence, runtime.clock()):
             raise _Fenced
         done = await store.end_run(conn, run.id, RunState.FINISHED, runtime.clock())
         counts = {
@@ -194,7 +199,7 @@ async def _fail(runtime: Runtime, run: ImportRun, error: ClarionError) -> None:
     log.info("import failed", import_id=run.id, code=error.code, place=error.path)
     told = RunError(code=error.code, message=error.message, path=error.path, hint=error.hint)
     async with transaction(runtime.pool) as conn:
-        if await store.beat(conn, run.id, run.fence, runtime.clock()):
+        if await runs.beat(conn, RunTable.IMPORT, run.id, run.fence, runtime.clock()):
             await store.end_run(conn, run.id, RunState.FAILED, runtime.clock(), told)
             await record(conn, SYSTEM, "import.fail", "import", run.id, {"code": error.code})
 
@@ -202,24 +207,5 @@ async def _fail(runtime: Runtime, run: ImportRun, error: ClarionError) -> None:
 async def _release(runtime: Runtime, run: ImportRun) -> None:
     """This process ends: let another go on at once."""
     async with transaction(runtime.pool) as conn:
-        if await store.release_run(conn, run.id, run.fence, runtime.clock()):
+        if await runs.release(conn, RunTable.IMPORT, run.id, run.fence, runtime.clock()):
             await announce(conn, "import.ready", import_id=run.id)
-
-
-@asynccontextmanager
-async def _beating(runtime: Runtime, run: ImportRun) -> AsyncIterator[None]:
-    """Give signs of life meanwhile."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                async with runtime.pool.acquire() as conn:
-                    await store.beat(conn, run.id, run.fence, runtime.clock())
-
-    task = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

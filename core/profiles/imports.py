@@ -68,7 +68,7 @@ async def start_import(conn: Connection, actor: Actor, import_id: int, now: date
     file = await stored_files.get_file(conn, run.file_id)
     if file.size is None:
         raise Conflict(
-            "the file has not been uploaded", code="FILE_NOT_UPLOADED", path="importId",
+            "the file has not been uploaded", code="FILE_NOT_UPLOADED", path="import_id",
             hint="PUT it to the upload address, or ask for a new one.",
         )  # fmt: skip
     started = await store.make_ready(conn, import_id, file.size, now)
@@ -114,7 +114,7 @@ async def issue_rejects_ticket(conn: Connection, actor: Actor, import_id: int, n
     require(actor, Permission.IMPORT)
     run = await get_import(conn, import_id)
     if run.rejects_file_id is None:
-        raise NotFound("this import has no file of refused rows", code="NO_REJECTS", path="importId")
+        raise NotFound("this import has no file of refused rows", code="NO_REJECTS", path="import_id")
     return await stored_files.issue_ticket(conn, run.rejects_file_id, "read", now)
 
 
@@ -137,11 +137,11 @@ def _check_options(options: ImportOptions, match_key: MatchKey) -> None:
     if options.default_country is not None and not is_region(options.default_country):
         raise Invalid(
             f"{options.default_country[:20]!r} is not a country with phone numbers", code="BAD_COUNTRY",
-            path="options.defaultCountry", hint="Use the two letters of ISO 3166-1, such as FR.",
+            path="options.default_country", hint="Use the two letters of ISO 3166-1, such as FR.",
         )  # fmt: skip
     if options.mapping is not None:
         check_mapping(options.mapping, match_key)
 
 
 def _illegal(run: ImportRun, what: str) -> IllegalMove:
-    return IllegalMove(f"an import that is {run.state.value} {what}", path="importId")
+    return IllegalMove(f"an import that is {run.state.value} {what}", path="import_id")

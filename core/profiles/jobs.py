@@ -8,8 +8,10 @@ from core.db import transaction
 from core.jobs import Queue, job
 from core.outbox import announce
 from core.profiles import quarantine
+from core.profiles.export_runner import run_export as work_on_export
 from core.profiles.import_runner import run_import as work_on_import
-from core.profiles.store import imports
+from core.profiles.store import imports, runs
+from core.profiles.store.runs import RunTable
 from core.runtime import Runtime
 
 QUIET = timedelta(seconds=10)  # a run without a sign of life for so long is given to another worker
@@ -22,11 +24,19 @@ async def run_import(runtime: Runtime, import_id: int) -> None:
     await work_on_import(runtime, import_id)
 
 
+@job("profiles.export", queue=Queue.HEAVY)
+async def run_export(runtime: Runtime, export_id: int) -> None:
+    """Write a file of people."""
+    await work_on_export(runtime, export_id)
+
+
 async def sweep(runtime: Runtime) -> None:
     """Announce again what nobody works on, and let addresses out whose time has come. Runs every few seconds."""
     now = runtime.clock()
     async with transaction(runtime.pool) as conn:
-        stalled = await imports.revive_stalled(conn, now - QUIET, now)
+        stalled = await runs.revive_stalled(conn, RunTable.IMPORT, now - QUIET, now)
         for import_id in (*stalled, *await imports.list_unwritten_rejects(conn, now - REJECTS_WITHIN)):
             await announce(conn, "import.ready", import_id=import_id)
+        for export_id in await runs.revive_stalled(conn, RunTable.EXPORT, now - QUIET, now):
+            await announce(conn, "export.ready", export_id=export_id)
         await quarantine.expire(conn, now)

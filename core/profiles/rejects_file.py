@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 from core import files as stored_files
@@ -35,10 +36,10 @@ async def write_rejects(runtime: Runtime, import_id: int) -> None:
 
 
 async def _write(conn: Connection, run: ImportRun, path: Path) -> int:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("wb") as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
         async for line, column, code, message, row_text in store.stream_rejects(conn, run.id):
             writer.writerow((line, escaped(column), code, escaped(message), escaped(row_text)))
         file.flush()
-        return file.buffer.tell()
+        return raw.tell()

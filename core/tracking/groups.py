@@ -21,8 +21,7 @@ from core.log import get_logger
 
 GROUP_SIZE = 2000
 WAITING_LIMIT = 20_000  # callers of one process that may wait for the database
-LARGE_GROUP = 100
-GATHER_SECONDS = 0.002  # after a group of several that is not large: costs a moment, saves most of the statements
+LARGE_GROUP = 100  # one that gathers more without waiting
 FIRST_PAUSE = 0.05  # seconds between two tries, doubled up to …
 LONGEST_PAUSE = 0.5
 LEAST_TRY = 2.0  # seconds that a try gets even when the callers of the group have less left
@@ -55,6 +54,8 @@ SetUp = Callable[[Connection], Awaitable[None]]
 class Grouped(Generic[Item, Answer]):
     """Works on what callers bring, group by group. Keeps a connection of the pool for itself.
 
+    After a group of several, `gather_seconds` let more callers come together: a moment's wait that saves statements.
+
     `work` answers a group item by item. Whatever it raises counts as "not now": it gets a new connection and the same group
     again, without the callers whose time is up.
     """
@@ -66,6 +67,7 @@ class Grouped(Generic[Item, Answer]):
         work: Work[Item, Answer],
         *,
         wait_seconds: float,
+        gather_seconds: float = 0.0,
         set_up: SetUp | None = None,
     ):
         self._name = name
@@ -73,6 +75,7 @@ class Grouped(Generic[Item, Answer]):
         self._work = work
         self._set_up = set_up
         self._wait_seconds = wait_seconds
+        self._gather_seconds = gather_seconds
         self._queue: deque[_Waiting[Item, Answer]] = deque()
         self._wake = asyncio.Event()
         self._conn: PoolConnectionProxy | None = None
@@ -86,9 +89,7 @@ class Grouped(Generic[Item, Answer]):
         loop = asyncio.get_running_loop()
         if self._task is None:
             self._task = loop.create_task(self._run(), name=self._name)
-        waiting: _Waiting[Item, Answer] = _Waiting(
-            item, loop.create_future(), loop.time() + self._wait_seconds
-        )
+        waiting: _Waiting[Item, Answer] = _Waiting(item, loop.create_future(), loop.time() + self._wait_seconds)
         self._queue.append(waiting)
         self._wake.set()
         return await waiting.answer
@@ -108,8 +109,8 @@ class Grouped(Generic[Item, Answer]):
             while self._queue:
                 size = min(len(self._queue), GROUP_SIZE)
                 await self._finish([self._queue.popleft() for _ in range(size)])
-                if 1 < size < LARGE_GROUP:
-                    await asyncio.sleep(GATHER_SECONDS)
+                if self._gather_seconds and 1 < size < LARGE_GROUP:
+                    await asyncio.sleep(self._gather_seconds)
 
     async def _finish(self, callers: list[_Waiting[Item, Answer]]) -> None:
         """Answer every caller: with the work's answer, or that its time is up."""
@@ -121,9 +122,7 @@ class Grouped(Generic[Item, Answer]):
                 async with asyncio.timeout(max(callers[0].until - _now(), LEAST_TRY)):
                     answers = await self._work(await self._connection(), group)
             except Exception as error:
-                _log.warning(
-                    "waiting for the database", task=self._name, callers=len(callers), error=repr(error)
-                )
+                _log.warning("waiting for the database", task=self._name, callers=len(callers), error=repr(error))
                 await self._let_go(broken=True)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -168,6 +167,4 @@ def _in_time(callers: list[_Waiting[Item, Answer]]) -> list[_Waiting[Item, Answe
 
 
 def _unavailable() -> Unavailable:
-    return Unavailable(
-        "the database did not answer in time", code="NOT_STORED", hint="Try again in a few seconds."
-    )
+    return Unavailable("the database did not answer in time", code="NOT_STORED", hint="Try again in a few seconds.")

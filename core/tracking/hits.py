@@ -1,8 +1,8 @@
 """Record hits: one writer per process, one transaction per group, an answer only after the commit.
 
-When the connection breaks before the answer to a COMMIT, the group may be stored or not. It is then *in doubt*: the writer
-takes the stream again, which the lost transaction must have let go, and looks whether the group's first hit stands at the
-position it was given. A position is given out once for good, so it stands there if and only if the group was committed.
+When the connection breaks before the answer to a COMMIT, the group may be stored or not. It is then *in doubt*:
+the writer takes the stream again, which the lost transaction must have let go by then, and looks whether the
+group's first hit stands at the position it was given. It does if and only if the group was committed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from core.tracking.append import append
 from core.tracking.groups import Group, Grouped
 from core.tracking.machines import FreshRules, LinkBook
 from core.tracking.records import Hit
+
+
+GATHER_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,12 @@ class HitRecorder:
         self._clock = clock
         self._rules = FreshRules()
         self._groups: Grouped[Hit, None] = Grouped(
-            "hit recorder", pool, self._store, wait_seconds=wait_seconds, set_up=store.set_up_writer
+            "hit recorder",
+            pool,
+            self._store,
+            wait_seconds=wait_seconds,
+            gather_seconds=GATHER_SECONDS,
+            set_up=store.set_up_writer,
         )
 
     async def record(self, hit: Hit) -> None:
@@ -59,6 +67,7 @@ class HitRecorder:
         if doubt is None:
             return False
         async with conn.transaction():
+            await store.take_stream(conn)
             stored = await store.is_stored(conn, doubt.position, doubt.hit)
         group.memory = None
         return stored

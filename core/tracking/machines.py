@@ -65,9 +65,7 @@ class RuleBook:
                 try:
                     found.append((re.compile(rule.pattern), rule.id))
                 except re.error as error:
-                    _log.error(
-                        "machine rule cannot be read", rule=rule.id, pattern=rule.pattern, error=str(error)
-                    )
+                    _log.error("machine rule cannot be read", rule=rule.id, pattern=rule.pattern, error=str(error))
         return found
 
     @property

@@ -27,7 +27,7 @@ from render_ext import RenderError, Token, TokenKind
 
 KEEP_SECONDS = 20.0  # how long a process may go on with what it read
 KEPT_DELIVERIES = 500
-KEPT_MESSAGES = 20_000
+KEPT_MESSAGES = 4_000
 
 _log = get_logger(__name__)
 _CLICK_URL = re.compile(r"/c/([A-Za-z0-9_\-]+)")
@@ -67,9 +67,7 @@ class SentMessages:
         self._deliveries: Recent[int, _Delivery] = Recent(size=KEPT_DELIVERIES, seconds=KEEP_SECONDS)
         self._targets: Recent[Token, Target] = Recent(size=KEPT_MESSAGES, seconds=KEEP_SECONDS)
         self._shown: Recent[Message, ShownLinks] = Recent(size=KEPT_MESSAGES, seconds=KEEP_SECONDS)
-        self._reader: Grouped[RowKey, _Sent | None] = Grouped(
-            "ledger reader", pool, self._read, wait_seconds=wait_seconds
-        )
+        self._reader: Grouped[RowKey, _Sent | None] = Grouped("ledger reader", pool, self._read, wait_seconds=wait_seconds)
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -129,17 +127,13 @@ class SentMessages:
         if missing:
             rows = await get_rows(conn, [_key_of_message(message) for message in missing])
             for message in missing:
-                found[message] = links = await self._read_shown(
-                    conn, message, rows.get(_key_of_message(message))
-                )
+                found[message] = links = await self._read_shown(conn, message, rows.get(_key_of_message(message)))
                 self._shown.put(message, links)
         return {message: links or NOTHING_SHOWN for message, links in found.items()}
 
     async def _read_shown(self, conn: Connection, message: Message, row: LedgerRow | None) -> ShownLinks:
         delivery = await self._delivery(conn, message.delivery_id)
-        loaded = next(
-            (one for one in delivery.programs if row is not None and one.stored.id == row.program_id), None
-        )
+        loaded = next((one for one in delivery.programs if row is not None and one.stored.id == row.program_id), None)
         recipient = row_of(loaded, row) if loaded is not None and row is not None else None
         if loaded is None or recipient is None:
             return ShownLinks(hidden=delivery.hidden)
@@ -148,9 +142,7 @@ class SentMessages:
         except RenderError:
             return ShownLinks(hidden=delivery.hidden)
         tokens = (self._urls.read(text) for text in _CLICK_URL.findall(parts.html or parts.text or ""))
-        numbers = frozenset(
-            token.link for token in tokens if token is not None and token.kind is TokenKind.CLICK
-        )
+        numbers = frozenset(token.link for token in tokens if token is not None and token.kind is TokenKind.CLICK)
         unseen = {number for number, link in delivery.links.items() if link.hidden or link.conditional}
         return ShownLinks(visible=numbers - unseen, hidden=delivery.hidden)
 
@@ -181,12 +173,8 @@ class SentMessages:
     async def _load(self, conn: Connection, delivery_id: int) -> _Delivery:
         try:
             programs = await self._programs.list_of(conn, delivery_id)
-        except (
-            ClarionError
-        ) as error:  # one delivery that cannot be loaded must not stop the hits of the others
-            _log.error(
-                "the programs of a delivery cannot be loaded", delivery_id=delivery_id, error=error.message
-            )
+        except ClarionError as error:  # one delivery that cannot be loaded must not stop the hits of the others
+            _log.error("the programs of a delivery cannot be loaded", delivery_id=delivery_id, error=error.message)
             programs = []
         links = {link.number: link for loaded in programs for link in loaded.frozen.links}
         return _Delivery(

@@ -1,4 +1,4 @@
-"""All SQL on `stream`, `tracking_event`, `tracking_first`, `tracking_count`, `machine_rule`."""
+"""All SQL on `tracking_position`, `tracking_event`, `tracking_first`, `tracking_count`, `machine_rule`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from core.tracking.records import (
 )
 
 CHANNEL = "clarion_tracking"  # NOTIFY channel that wakes whoever follows the stream
+STREAM_LOCK = 0x436C6173  # advisory lock of whoever appends to the stream
+SLOT_SECONDS = 10  # how long counters are moved in the same rows
+SETTLED_SECONDS = 60  # after which a slot is folded
 
 _EVENT = (
     "position",
@@ -62,26 +65,35 @@ async def set_up_writer(conn: Connection) -> None:
 
 
 async def advance(conn: Connection, count: int) -> int:
-    """Take the stream until the end of the transaction and give out `count` positions after the one returned."""
-    position: int = await conn.fetchval(
+    """Take the stream until the end of the transaction and give out `count` positions after the one returned.
+
+    One statement: the positions are drawn only after the lock is there.
+    """
+    first: int = await conn.fetchval(
         """
-        UPDATE stream SET position = position + $1 WHERE name = 'tracking'
-        RETURNING position - $1, pg_notify($2, '')
+        SELECT min(drawn.position)
+          FROM (SELECT nextval('tracking_position') AS position
+                  FROM (SELECT pg_advisory_xact_lock($2), pg_notify($3, '') OFFSET 0) AS locked, generate_series(1, $1)
+               ) AS drawn
         """,
-        count, CHANNEL,
+        count, STREAM_LOCK, CHANNEL,
     )  # fmt: skip
-    return position
+    return first - 1
+
+
+async def take_stream(conn: Connection) -> None:
+    """Wait until no other writer holds the stream, and hold it to the end of the transaction."""
+    await conn.execute("SELECT pg_advisory_xact_lock($1)", STREAM_LOCK)
 
 
 async def newest_position(conn: Connection) -> int:
-    """The last position given out; every event up to it is visible."""
-    position: int = await conn.fetchval("SELECT position FROM stream WHERE name = 'tracking'")
-    return position
+    """The highest position that is visible; every event up to it is visible too. 0 when there is none."""
+    position: int | None = await conn.fetchval("SELECT max(position) FROM tracking_event")
+    return position or 0
 
 
 async def is_stored(conn: Connection, position: int, hit: Hit) -> bool:
-    """Whether this hit got this position. Waits for a writer that still holds the stream."""
-    await conn.fetchval("SELECT position FROM stream WHERE name = 'tracking' FOR UPDATE")
+    """Whether this hit stands at this position."""
     found: bool = await conn.fetchval(
         """
         SELECT EXISTS (
@@ -111,6 +123,7 @@ async def count_hits(
     newest: datetime,
     window: timedelta | None,
     hidden_rule: int,
+    slot: int,
 ) -> list[Sighting]:
     """Move uniques and counters for the events after `position` (at `oldest` to `newest`).
 
@@ -142,9 +155,10 @@ async def count_hits(
             UNION ALL
             SELECT delivery_id, kind, link, true, 0, -1 FROM firsts WHERE machine_first AND NOT machine
         ), counted AS (
-            INSERT INTO tracking_count AS c (delivery_id, kind, link, machine, total, uniques)
-            SELECT delivery_id, kind, link, machine, sum(total), sum(uniques) FROM moves GROUP BY 1, 2, 3, 4
-            ON CONFLICT (delivery_id, kind, link, machine)
+            INSERT INTO tracking_count AS c (delivery_id, slot, kind, link, machine, total, uniques)
+            SELECT delivery_id, $6, kind, link, machine, sum(total), sum(uniques) FROM moves
+             GROUP BY delivery_id, kind, link, machine
+            ON CONFLICT (delivery_id, kind, link, machine, slot)
             DO UPDATE SET total = c.total + excluded.total, uniques = c.uniques + excluded.uniques
         )
         SELECT m.delivery_id, m.recipient_kind, m.recipient_id, m.occurrence, m.newest, seen.links, seen.times
@@ -161,7 +175,7 @@ async def count_hits(
                ) AS seen
          WHERE $4::interval IS NOT NULL AND (seen.n > 1 OR seen.hidden)
         """,
-        position, oldest, newest, window, hidden_rule,
+        position, oldest, newest, window, hidden_rule, slot,
     )  # fmt: skip
     return [_sighting(row) for row in rows]
 
@@ -210,7 +224,7 @@ async def re_mark(conn: Connection, position: int, now: datetime, remarks: Seque
     return added
 
 
-async def count_remarks(conn: Connection, position: int) -> None:
+async def count_remarks(conn: Connection, position: int, slot: int) -> None:
     """Move uniques and counters for the corrections after `position`: from people to machines.
 
     A unique is withdrawn where no other event of a person stands for it.
@@ -242,20 +256,44 @@ async def count_remarks(conn: Connection, position: int) -> None:
             UNION ALL
             SELECT delivery_id, kind, link, 0, 1 FROM withdrawn
         )
-        INSERT INTO tracking_count AS c (delivery_id, kind, link, machine, total, uniques)
-        SELECT delivery_id, kind, link, side.machine, side.sign * sum(total), side.sign * sum(uniques)
+        INSERT INTO tracking_count AS c (delivery_id, slot, kind, link, machine, total, uniques)
+        SELECT delivery_id, $2, kind, link, side.machine, side.sign * sum(total), side.sign * sum(uniques)
           FROM moved, (VALUES (true, 1), (false, -1)) AS side (machine, sign)
          GROUP BY delivery_id, kind, link, side.machine, side.sign
-        ON CONFLICT (delivery_id, kind, link, machine)
+        ON CONFLICT (delivery_id, kind, link, machine, slot)
         DO UPDATE SET total = c.total + excluded.total, uniques = c.uniques + excluded.uniques
         """,
-        position,
+        position, slot,
+    )  # fmt: skip
+
+
+def slot_of(now: datetime) -> int:
+    """The rows in which counters are moved at a time."""
+    return int(now.timestamp()) // SLOT_SECONDS
+
+
+async def fold_counts(conn: Connection, now: datetime) -> int:
+    """Add slots that are no longer written to their base; returns how many rows went. Call with the stream taken."""
+    folded: int = await conn.fetchval(
+        """
+        WITH gone AS (
+            DELETE FROM tracking_count WHERE slot <> 0 AND slot < $1
+            RETURNING delivery_id, kind, link, machine, total, uniques
+        ), folded AS (
+            INSERT INTO tracking_count AS c (delivery_id, slot, kind, link, machine, total, uniques)
+            SELECT delivery_id, 0, kind, link, machine, sum(total), sum(uniques) FROM gone
+             GROUP BY delivery_id, kind, link, machine
+            ON CONFLICT (delivery_id, kind, link, machine, slot)
+            DO UPDATE SET total = c.total + excluded.total, uniques = c.uniques + excluded.uniques
+        )
+        SELECT count(*) FROM gone
+        """,
+        slot_of(now) - SETTLED_SECONDS // SLOT_SECONDS,
     )
+    return folded
 
 
-async def list_events(
-    conn: Connection, after: int, through: int, limit: int, filters: EventFilter
-) -> list[TrackingEvent]:
+async def list_events(conn: Connection, after: int, through: int, limit: int, filters: EventFilter) -> list[TrackingEvent]:
     """Events after one position and up to another, in order."""
     rows = await conn.fetch(
         """
@@ -278,8 +316,9 @@ async def list_counts(conn: Connection, delivery_ids: list[int]) -> dict[int, li
     """The counters of deliveries; no scan of events."""
     rows = await conn.fetch(
         """
-        SELECT delivery_id, kind, link, machine, total, uniques FROM tracking_count
-         WHERE delivery_id = ANY ($1) ORDER BY kind, link, machine
+        SELECT delivery_id, kind, link, machine, sum(total)::bigint AS total, sum(uniques)::bigint AS uniques
+          FROM tracking_count WHERE delivery_id = ANY ($1)
+         GROUP BY delivery_id, kind, link, machine ORDER BY kind, link, machine
         """,
         delivery_ids,
     )
@@ -322,9 +361,7 @@ async def recount(conn: Connection, delivery_id: int) -> list[TrackingCount]:
 
 async def list_rules(conn: Connection) -> list[MachineRule]:
     """The rules in force, in the order in which they are asked."""
-    rows = await conn.fetch(
-        "SELECT id, kind, pattern, seconds, least, description FROM machine_rule WHERE enabled ORDER BY id"
-    )
+    rows = await conn.fetch("SELECT id, kind, pattern, seconds, least, description FROM machine_rule WHERE enabled ORDER BY id")
     return [MachineRule(**{**dict(row), "kind": RuleKind(row["kind"])}) for row in rows]
 
 

@@ -37,9 +37,7 @@ async def newest_position(conn: Connection) -> int:
     return await store.newest_position(conn)
 
 
-async def read(
-    conn: Connection, after: int, limit: int, filters: EventFilter = EVERYTHING
-) -> list[TrackingEvent]:
+async def read(conn: Connection, after: int, limit: int, filters: EventFilter = EVERYTHING) -> list[TrackingEvent]:
     """Up to `limit` events after a position, in order. Fewer than `limit` means there are no more now."""
     return await store.list_events(conn, after, await store.newest_position(conn), limit, filters)
 
@@ -50,9 +48,7 @@ async def read_batch(conn: Connection, after: int, filters: EventFilter = EVERYT
     if through <= after:
         return EventBatch(events=(), position=after)
     events = await store.list_events(conn, after, through, READ_SIZE, filters)
-    return EventBatch(
-        events=tuple(events), position=events[-1].position if len(events) == READ_SIZE else through
-    )
+    return EventBatch(events=tuple(events), position=events[-1].position if len(events) == READ_SIZE else through)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +62,7 @@ class _Live:
 
 class _Follower:
     def __init__(self) -> None:
-        self.queue: deque[_Live] = deque(
-            maxlen=QUEUED_BATCHES
-        )  # when full, the oldest goes: the follower sees the gap
+        self.queue: deque[_Live] = deque(maxlen=QUEUED_BATCHES)  # when full, the oldest goes: the follower sees the gap
         self.wake = asyncio.Event()
 
     def put(self, live: _Live) -> None:
@@ -164,9 +158,7 @@ class Tail:
             follower.put(live)
 
 
-async def follow(
-    pool: Pool, tail: Tail, after: int, filters: EventFilter = EVERYTHING
-) -> AsyncGenerator[EventBatch, None]:
+async def follow(pool: Pool, tail: Tail, after: int, filters: EventFilter = EVERYTHING) -> AsyncGenerator[EventBatch, None]:
     """Every event after a position that the filter lets through, in order, as long as the caller listens.
 
     While the database is away it waits. The caller closes the iterator (`aclosing`) when it is done.

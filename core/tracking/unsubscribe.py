@@ -27,9 +27,7 @@ from core.tracking.sent import SentMessages
 PAUSE_SECONDS = 0.2
 LEAST_TRY = 2.0
 
-RECIPIENT = Actor(
-    name="recipient", permissions=frozenset({Permission.EDIT}), label="A recipient, by their own link"
-)
+RECIPIENT = Actor(name="recipient", permissions=frozenset({Permission.EDIT}), label="A recipient, by their own link")
 
 _log = get_logger(__name__)
 
@@ -44,9 +42,7 @@ class _Try:
 class Unsubscriptions:
     """Takes people out. One per process."""
 
-    def __init__(
-        self, pool: Pool, sent: SentMessages, registry: ChannelRegistry, clock: Clock, *, wait_seconds: float
-    ):
+    def __init__(self, pool: Pool, sent: SentMessages, registry: ChannelRegistry, clock: Clock, *, wait_seconds: float):
         self._pool = pool
         self._sent = sent
         self._registry = registry
@@ -77,14 +73,13 @@ class Unsubscriptions:
     async def _try(self, conn: Connection, hit: Hit, lost: _Try) -> None:
         if lost.position is not None:
             async with conn.transaction():
+                await store.take_stream(conn)
                 stored = await store.is_stored(conn, lost.position, hit)
             lost.position = None
             if stored:
                 return
         async with conn.transaction():
-            lost.position = (
-                await unsubscribe(conn, hit, self._sent, self._registry, self._rules, self._clock) + 1
-            )
+            lost.position = await unsubscribe(conn, hit, self._sent, self._registry, self._rules, self._clock) + 1
         lost.position = None
 
 
@@ -99,9 +94,7 @@ async def unsubscribe(
     return await append(conn, [hit], book, sent, now)
 
 
-async def _opt_out(
-    conn: Connection, hit: Hit, sent: SentMessages, registry: ChannelRegistry, now: datetime
-) -> None:
+async def _opt_out(conn: Connection, hit: Hit, sent: SentMessages, registry: ChannelRegistry, now: datetime) -> None:
     if hit.recipient_kind != RecipientKind.PROFILE:
         return  # a test profile or a trap has no consent to withdraw
     channel = await sent.channel(conn, hit.delivery_id)
@@ -111,6 +104,4 @@ async def _opt_out(
 
 
 def _unavailable() -> Unavailable:
-    return Unavailable(
-        "this could not be stored in time", code="NOT_STORED", hint="Try again in a few seconds."
-    )
+    return Unavailable("this could not be stored in time", code="NOT_STORED", hint="Try again in a few seconds.")

@@ -12,8 +12,6 @@ from datetime import datetime
 import asyncpg
 import structlog
 from dramatiq import Broker
-from dramatiq.errors import BrokerConnectionError
-from redis.exceptions import RedisError
 
 from core.config import Settings, load_settings
 from core.db import transaction
@@ -27,7 +25,6 @@ from core.workers.wiring import SCHEDULE, SHARED, WIRING
 log = get_logger(__name__)
 
 BATCH = 200  # announcements carried per transaction
-AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, BrokerConnectionError, RedisError)
 
 
 class Relay:
@@ -61,8 +58,8 @@ class Relay:
                     await gone.wait()
                 finally:
                     await conn.close(timeout=1)
-            except AWAY as error:
-                log.warning("the relay cannot listen", error=str(error))
+            except Exception as error:
+                log.warning("the relay cannot listen", error=repr(error))
             await asyncio.sleep(0.5)
 
     async def _carry(self) -> None:
@@ -75,8 +72,8 @@ class Relay:
             try:
                 while await self._carry_batch():
                     pass
-            except AWAY as error:
-                log.warning("announcements wait", error=str(error))
+            except Exception as error:  # database or broker are away: the rows are kept, and tried again
+                log.warning("announcements wait", error=repr(error))
                 await asyncio.sleep(0.5)
 
     async def _carry_batch(self) -> bool:
@@ -108,8 +105,6 @@ class Relay:
                 try:
                     await scheduled.sweep(self._runtime)
                     self._last_run[scheduled.name] = now
-                except AWAY as error:
-                    log.warning("sweep failed", sweep=scheduled.name, error=str(error))
                 except Exception:
                     log.exception("sweep failed", sweep=scheduled.name)
             await asyncio.sleep(self._runtime.settings.reconcile_seconds)

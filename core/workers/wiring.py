@@ -42,5 +42,5 @@ class Scheduled:
 SCHEDULE: tuple[Scheduled, ...] = (
     Scheduled("delivery", delivery.sweep, None),
     Scheduled("profiles", profiles.sweep, None),
-    Scheduled("tracking partitions", tracking.sweep, timedelta(hours=1)),
+    Scheduled("tracking", tracking.sweep, timedelta(seconds=30)),
 )

@@ -6,13 +6,10 @@ revision = "0005"
 down_revision = "0004"
 
 SQL = """
--- The last position given out. Updated first in every group commit, so its row lock serialises them: position order is
--- commit order, whatever other transactions are open.
-CREATE TABLE stream (
-    name     text PRIMARY KEY,
-    position bigint NOT NULL
-) WITH (fillfactor = 10);
-INSERT INTO stream (name, position) VALUES ('tracking', 0);
+-- Positions of the event stream. Taken under an advisory lock that is held to the end of the transaction, so that position
+-- order is commit order, whatever other transactions are open. Not a row: a row that every commit changes grows slow while an
+-- old snapshot keeps its versions alive.
+CREATE SEQUENCE tracking_position AS bigint MINVALUE 1 CACHE 1;
 
 -- kind: URL type codes of feature map A.4 (1 click, 2 open, 3 unsubscribe, 6 mirror page).
 -- machine_rule: 0 a person, else the rule that said so. corrects: the position of an earlier event that this row re-marks.
@@ -53,16 +50,19 @@ CREATE TABLE tracking_first (
 );
 
 -- Moved in the transactions of the events. Kind 0 and link 0 as in tracking_first. machine: total of machines' events, and
--- how many recipients only machines stood for.
+-- how many recipients only machines stood for. slot: writers use a new one every few seconds, so that no row has many versions
+-- while an old snapshot is open; a sweep folds them into slot 0. A counter is the sum over its slots.
 CREATE TABLE tracking_count (
     delivery_id bigint NOT NULL,
-    kind        smallint NOT NULL,
+    slot        integer NOT NULL,
     link        integer NOT NULL,
+    kind        smallint NOT NULL,
     machine     boolean NOT NULL,
     total       bigint NOT NULL,
     uniques     bigint NOT NULL,
-    PRIMARY KEY (delivery_id, kind, link, machine)
+    PRIMARY KEY (delivery_id, kind, link, machine, slot)
 ) WITH (fillfactor = 50);
+CREATE INDEX tracking_count_unfolded ON tracking_count (slot) WHERE slot <> 0;
 
 -- Rules as data. kind: agent (pattern is a regular expression on the user agent), method (pattern is a verb),
 -- burst (all links of a message, `least` of them or more, within `seconds`), hidden_link (a link that no person sees).

@@ -22,7 +22,9 @@ import psutil
 
 from core.config import Settings, load_settings
 from core.db import Connection, set_up_connection
+from core.jobs import Queue
 from core.secrets import new_key_text
+from core.workers.broker import make_broker
 
 
 def free_port() -> int:
@@ -89,7 +91,27 @@ async def until(condition: Callable[[], bool], seconds: float, what: str) -> Non
 
 @asynccontextmanager
 async def house(folder: Path, **settings: object) -> AsyncIterator[House]:
-    """`clarion up` in `folder`; ended with SIGTERM, and nothing of it may be left afterwards."""
+    """`clarion up` in `folder`; ended with SIGTERM, and nothing of it may be left afterwards.
+
+    With `database_url=None` it runs the embedded database; else it gets an empty one on the server of CLARION_DATABASE_URL, if
+    that is set.
+    """
+    server_url = os.environ.get("CLARION_DATABASE_URL")
+    if server_url is None or "database_url" in settings:
+        async with _house(folder, settings) as made:
+            yield made
+        return
+    url = await make_database(server_url)
+    try:
+        async with _house(folder, {**settings, "database_url": url}) as made:
+            yield made
+    finally:
+        await drop_database(server_url, url)
+
+
+@asynccontextmanager
+async def _house(folder: Path, settings: dict[str, object]) -> AsyncIterator[House]:
+    empty_broker()
     port = free_port()
     values: dict[str, object] = {
         "var_dir": folder / "var",
@@ -124,9 +146,9 @@ async def _ready(made: House, port: int) -> None:
         assert made.process.poll() is None, f"clarion up ended: {made.output.read_text()[-3000:]}"
         assert time.monotonic() < deadline, f"clarion up is not ready: {made.output.read_text()[-3000:]}"
         text = made.output.read_text(errors="replace")
-        token = re.search(r"clarion_\d+_[\w-]+", text)
-        if token is not None:
-            made.token = token[0]
+        if "Ctrl-C stops everything" in text:
+            token = re.search(r"clarion_\d+_[\w-]+", text)
+            made.token = token[0] if token is not None else ""  # none where the database has one already
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
@@ -169,3 +191,22 @@ async def make_database(server_url: str) -> str:
     await conn.execute(f"CREATE DATABASE {name}")
     await conn.close()
     return urlsplit(server_url)._replace(path=f"/{name}").geturl()
+
+
+async def drop_database(server_url: str, url: str) -> None:
+    """Drop what `make_database` made."""
+    conn = await asyncpg.connect(server_url)
+    await conn.execute(f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
+    await conn.close()
+
+
+def empty_broker() -> None:
+    """Take every waiting message out of the broker of CLARION_BROKER_URL: houses run one after the other and share it."""
+    url = os.environ.get("CLARION_BROKER_URL")
+    if url is None:
+        return
+    broker = make_broker(url)
+    for queue in Queue:
+        broker.declare_queue(queue.value)
+        broker.flush(queue.value)
+    broker.close()

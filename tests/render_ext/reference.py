@@ -7,6 +7,7 @@ of evaluation are written again here.
 from __future__ import annotations
 
 import html
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -37,10 +38,8 @@ class _Interrupt(Exception):
 def render(source: str, values: dict[str, Any], escape: str, around: Surroundings) -> str:
     """What the engine should print. Raises FilterError and LimitReached where it should fail."""
     walker = _Walker(values, escape, around)
-    try:
+    with suppress(_Interrupt):  # outside a loop: the end
         walker.body(parse(source, "reference", nesting=100, links=False))
-    except _Interrupt:
-        pass  # outside a loop: the end
     return valid("".join(walker.out))
 
 

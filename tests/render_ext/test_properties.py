@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from render_ext import Limits, RenderError, compile
@@ -40,7 +40,16 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
     max_leaves=8,
 )
-contexts = st.dictionaries(st.sampled_from(NAMES), plain, max_size=5)
+people = st.fixed_dictionaries({"name": texts, "a": scalars}, optional={"size": scalars, "first": scalars, "b": plain})
+contexts = st.fixed_dictionaries(
+    {
+        "a": scalars | plain,
+        "b": st.sampled_from(["name", "a", 0, 1, -1]) | scalars,
+        "user": people | plain,
+        "list": st.lists(people | scalars, min_size=1, max_size=4) | plain,
+    },
+    optional={"x": st.integers(0, 3) | plain},
+)
 
 # ---- templates -------------------------------------------------------------------------------------
 
@@ -105,10 +114,10 @@ leaves = st.one_of(
     st.tuples(st.sampled_from(["x", "y", "a"]), filtered).map(lambda t: f"{{% assign {t[0]} = {t[1]} %}}"),
     st.sampled_from(["{% break %}", "{% continue %}", "{% comment %}{{ x }}{% endcomment %}", "{% raw %}{{{% endraw %}"]),
 )
-templates = st.lists(st.recursive(leaves, blocks, max_leaves=12), max_size=5).map("".join)
+templates = st.lists(st.recursive(leaves, blocks, max_leaves=10), min_size=3, max_size=6).map("".join)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(source=templates, values=contexts, escape=st.sampled_from(["none", "html", "url", "json", "header"]))
 def test_the_vm_agrees_with_the_reference(source: str, values: dict[str, Any], escape: Any) -> None:
     around = Surroundings(NOW, ZoneInfo("UTC"), "en", LIMITS.value_bytes)

@@ -1,76 +1,104 @@
-"""The recipients: some open, some click, a few unsubscribe, and a security gateway follows every link at once."""
+"""The recipients: some open, some click, a few leave; security gateways follow every link at once.
+
+Who does what follows from the person alone, so the same size makes the same crowd.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from api.cli.demo.http_crowd import Reply, Visit, visit_all
+from api.cli.demo.http_crowd import Visit
 from api.cli.demo.mails import Mail
 
+OPENING, CLICKING, LEAVING, MIRRORING = 0.35, 0.12, 0.01, 0.005
+ROBOT_EVERY = 500  # people behind a security gateway: it names itself, or comes as a browser
 ROBOT = "Barracuda Sentinel (security gateway)"
+ONE_CLICK = b"List-Unsubscribe=One-Click"
 
 
 @dataclass(slots=True)
-class Behaviour:
-    """What the crowd did: what the report must show, exactly."""
+class Tally:
+    """What people did, machines left out: what the report must show, exactly."""
 
-    opens: int = 0
-    unique_opens: int = 0
+    open_events: int = 0
+    people_opening: int = 0  # at least one pixel
+    people_acting: int = 0  # did anything at all
     clicks: int = 0
-    unique_clicks: int = 0
+    people_clicking: int = 0
     unsubscribed: int = 0
-    machine_hits: int = 0
-    refused: list[tuple[int, str]] = field(default_factory=list)
-    leavers: list[str] = field(default_factory=list)
+    mirrored: int = 0
+    machine_events: int = 0
+    link_clicks: Counter[str] = field(default_factory=Counter)  # by the token's address
+    leavers: list[str] = field(default_factory=list)  # external ids
+
+    @property
+    def opens(self) -> int:
+        """Opens seen, and one for each person whose open was not seen but who did something."""
+        return self.open_events + self.people_acting - self.people_opening
+
+    @property
+    def human_events(self) -> int:
+        """Every event of a person."""
+        return self.open_events + self.clicks + self.unsubscribed + self.mirrored
+
+    @property
+    def events(self) -> int:
+        """Every event there must be."""
+        return self.human_events + self.machine_events
 
 
-async def react(
-    mails: Sequence[Mail], seed: int, shares: tuple[float, float, float] = (0.35, 0.12, 0.01)
-) -> Behaviour:
-    """Play the crowd over the mails of one delivery."""
-    chance = random.Random(seed)
-    did = Behaviour()
+def react(mail: Mail, number: int, external_id: str, tally: Tally, *, may_leave: bool) -> list[Visit]:
+    """What the person with this number does about a mail; the first person always looks, the second always leaves."""
+    if number % ROBOT_EVERY in (2, 3):
+        return _gateway(mail, tally, disguised=number % ROBOT_EVERY == 3)
+    chance = random.Random(number)
+    opened, clicked = chance.random() < OPENING or number == 0, chance.random() < CLICKING or number == 0
+    left = may_leave and (chance.random() < LEAVING or number == 1)
+    mirrored = chance.random() < MIRRORING
     visits: list[Visit] = []
-    for mail in mails:
-        visits.extend(_person(mail, chance, shares, did))
-    robots = chance.sample(list(mails), min(len(mails), max(1, len(mails) // 1000)))
-    for mail in robots:
-        visits.extend(Visit("GET", link, agent=ROBOT) for link in mail.links)
-        did.machine_hits += len(mail.links)
-    for visit, reply in zip(visits, await visit_all(visits), strict=True):
-        _judge(visit, reply, did)
-    return did
-
-
-def _person(
-    mail: Mail, chance: random.Random, shares: tuple[float, float, float], did: Behaviour
-) -> Iterator[Visit]:
-    opening, clicking, leaving = shares
-    opened = chance.random() < opening
-    clicked = chance.random() < clicking
     if opened:
-        times = chance.choice((1, 1, 1, 2, 3))
-        did.opens += times
-        for _ in range(times):
-            yield Visit("GET", mail.pixel)
+        visits += [Visit("GET", mail.pixel)] * chance.choice((1, 1, 1, 2, 3))
+        tally.open_events += len(visits)
     if clicked:
-        link = chance.choice(mail.links)
-        times = chance.choice((1, 1, 1, 2))
-        did.clicks += times
-        did.unique_clicks += 1
-        for _ in range(times):
-            yield Visit("GET", link)
-    left = chance.random() < leaving
+        visits += _click(chance.choice(mail.links), chance.choice((1, 1, 1, 2)), tally)
+    if mirrored:
+        visits.append(Visit("GET", mail.mirror))
     if left:
-        did.unsubscribed += 1
-        did.leavers.append(mail.recipient)
-        yield Visit("POST", mail.unsubscribe, b"List-Unsubscribe=One-Click")
-    did.unique_opens += opened or clicked or left
+        visits += _leave(mail, one_click=chance.random() < 0.5)
+        tally.leavers.append(external_id)
+    tally.people_opening += opened
+    tally.people_clicking += clicked
+    tally.mirrored += mirrored
+    tally.unsubscribed += left
+    tally.people_acting += bool(visits)
+    return visits
 
 
-def _judge(visit: Visit, reply: Reply, did: Behaviour) -> None:
-    expected = {"GET": (200, 302), "POST": (200,)}[visit.method]
-    if reply.status not in expected:
-        did.refused.append((reply.status, visit.url))
+def leave(mail: Mail, external_id: str, tally: Tally, *, acted: bool) -> list[Visit]:
+    """Somebody changes their mind later. `acted`: this person did something before."""
+    tally.unsubscribed += 1
+    tally.people_acting += not acted
+    tally.leavers.append(external_id)
+    return _leave(mail, one_click=True)
+
+
+def _click(link: str, times: int, tally: Tally) -> Iterator[Visit]:
+    tally.clicks += times
+    tally.link_clicks[link] += times
+    return iter([Visit("GET", link)] * times)
+
+
+def _leave(mail: Mail, *, one_click: bool) -> list[Visit]:
+    """The button of the mail program, or the page that GET shows and its button."""
+    if one_click:
+        return [Visit("POST", mail.unsubscribe, ONE_CLICK)]
+    return [Visit("GET", mail.unsubscribe), Visit("POST", mail.unsubscribe, b"confirm=1")]
+
+
+def _gateway(mail: Mail, tally: Tally, *, disguised: bool) -> list[Visit]:
+    links = mail.links if disguised else (*mail.links, mail.hidden, mail.pixel)
+    tally.machine_events += len(links)
+    return [Visit("GET", link) if disguised else Visit("GET", link, agent=ROBOT) for link in links]

@@ -8,18 +8,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email import policy
 from email.header import decode_header, make_header
+from email.message import EmailMessage
 from email.parser import BytesParser
+from html import unescape
 from pathlib import Path
 
-from api.cli.sink import read_sink
+from api.cli.sink import SinkMessage, read_sink
 
-_HEADER = re.compile(
-    rb"^(To|Message-ID|Subject|List-Unsubscribe):[ \t]*((?:.*\r\n(?:[ \t].*\r\n)*))", re.M | re.I
-)
-_CLICK = re.compile(rb'href="(https?://[^"\s]*/c/[\w-]+)"')
+_HEADER = re.compile(rb"^(To|Subject|List-Unsubscribe):[ \t]*(.*\r\n(?:[ \t].*\r\n)*)", re.M | re.I)
+_HTML = re.compile(rb"\r\nContent-Type: text/html((?:.*\r\n)+?)\r\n(.*?)\r\n--", re.S | re.I)
+_CLICK = re.compile(rb'<a (?![^>]*display:none)[^>]*href="(https?://[^"\s]*/c/[\w-]+)"')
+_HIDDEN = re.compile(rb'<a href="(https?://[^"\s]*/c/[\w-]+)" style="display:none"')
 _PIXEL = re.compile(rb'src="(https?://[^"\s]*/o/[\w-]+)"')
-_HTML = re.compile(rb"Content-Type: text/html.*?\r\n\r\n(.*?)\r\n--", re.S | re.I)
-_HIDDEN = re.compile(rb"<a[^>]*display:\s*none[^>]*>", re.I)
+_MIRROR = re.compile(rb'href="(https?://[^"\s]*/m/[\w-]+)"')
+_LEAVE = re.compile(rb"<(https?://[^>\s]*/u/[\w-]+)>")
+_GREETING = re.compile(rb"<h1>(.*?)</h1>", re.S)
+_HREF = re.compile(r'href="(https?://[^"]+)"')
+_BARE = re.compile(r"https?://[^\s<>]+")
+_SHOWN = re.compile(r'src="(https?://[^"]+/o/[^"]+)"')
+_PLAIN = policy.default.clone(refold_source="none")
+
+
+class BrokenMail(ValueError):
+    """A mail that is not what it must be; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,56 +38,89 @@ class Mail:
     """One caught message, its links already decoded."""
 
     number: int
-    recipient: str
+    recipient: str  # of the envelope
+    to: str
     message_id: str
     subject: str
-    html: bytes
-    links: tuple[str, ...]
+    greeting: str
+    links: tuple[str, ...]  # tracked ones that people see
+    hidden: str
     pixel: str
+    mirror: str
     unsubscribe: str
-    raw: bytes
 
 
-def read_mails(directory: Path) -> Iterator[Mail]:
-    """Every message of the sink, by a quick look at headers and the HTML part. Raises ValueError for a broken one."""
+def read_mails(directory: Path, skip: int = 0) -> Iterator[tuple[Mail, bytes]]:
+    """Every message of the sink after the first `skip`, read by a quick look, with its bytes. Raises BrokenMail."""
     for caught in read_sink(directory):
-        head, _, _ = caught.body.partition(b"\r\n\r\n")
-        headers = {name.lower(): value for name, value in _HEADER.findall(head + b"\r\n")}
-        found = _HTML.search(caught.body)
-        if found is None:
-            raise ValueError(f"message {caught.number} has no HTML part")
-        html = (
-            binascii.a2b_qp(found[1])
-            if b"quoted-printable" in caught.body[: found.end()]
-            else binascii.a2b_base64(found[1])
-        )
-        visible = _HIDDEN.sub(b"", html)
-        pixel = _PIXEL.search(html)
-        leave = re.search(rb"<(https?://[^>]*/u/[^>]*)>", headers[b"list-unsubscribe"].replace(b"\r\n", b""))
-        if pixel is None or leave is None:
-            raise ValueError(f"message {caught.number} lacks the pixel or the unsubscribe address")
-        yield Mail(
-            number=caught.number,
-            recipient=caught.recipients[0],
-            message_id=headers[b"message-id"].strip().decode(),
-            subject=str(make_header(decode_header(headers[b"subject"].decode().replace("\r\n", "").strip()))),
-            html=html,
-            links=tuple(link.decode() for link in _CLICK.findall(visible)),
-            pixel=pixel[1].decode(),
-            unsubscribe=leave[1].decode(),
-            raw=caught.body,
-        )
+        if caught.number >= skip:
+            yield _look(caught), caught.body
 
 
-def parse_fully(mail: Mail) -> list[str]:
-    """Parse with the standard library and return every link of the HTML part. Raises ValueError for any defect."""
-    message = BytesParser(policy=policy.default).parsebytes(mail.raw)
-    defects = [*message.defects, *(defect for part in message.walk() for defect in part.defects)]
-    html = message.get_body(("html",))
-    text = message.get_body(("plain",))
+def _look(caught: SinkMessage) -> Mail:
+    head, _, _ = caught.body.partition(b"\r\n\r\n")
+    headers = {name.lower(): value for name, value in _HEADER.findall(head + b"\r\n")}
+    part = _HTML.search(caught.body)
+    if part is None or len(caught.recipients) != 1:
+        raise BrokenMail(f"mail {caught.number} has no HTML part, or {len(caught.recipients)} recipients")
+    decode = binascii.a2b_base64 if b"base64" in part[1] else binascii.a2b_qp
+    html = decode(part[2])
+    found = [_HIDDEN.search(html), _PIXEL.search(html), _MIRROR.search(html), _GREETING.search(html)]
+    leave = _LEAVE.search(headers.get(b"list-unsubscribe", b"").replace(b"\r\n", b""))
+    hidden, pixel, mirror, greeting = (None if one is None else one[1].decode() for one in found)
+    if hidden is None or pixel is None or mirror is None or greeting is None or leave is None:
+        raise BrokenMail(f"mail {caught.number} lacks its greeting, pixel, mirror, hidden or unsubscribe link")
+    return Mail(
+        number=caught.number,
+        recipient=caught.recipients[0],
+        to=_text(headers.get(b"to", b"")),
+        message_id=caught.message_id,
+        subject=_text(headers.get(b"subject", b"")),
+        greeting=unescape(greeting),
+        links=tuple(link.decode() for link in _CLICK.findall(html)),
+        hidden=hidden,
+        pixel=pixel,
+        mirror=mirror,
+        unsubscribe=leave[1].decode(),
+    )
+
+
+def _text(value: bytes) -> str:
+    text = value.decode("utf-8", "replace").replace("\r\n", "").strip()
+    return str(make_header(decode_header(text))) if "=?" in text else text
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedMail:
+    """A message parsed to the last part with the standard library."""
+
+    to: str
+    message_id: str
+    subject: str
+    html: str
+    text: str
+    links: tuple[str, ...]  # of both parts, in order, repeats included
+    pixels: tuple[str, ...]
+    unsubscribe: str
+
+
+def parse_fully(raw: bytes) -> ParsedMail:
+    """Raises BrokenMail for any defect that the standard library finds."""
+    message = BytesParser(policy=_PLAIN).parsebytes(raw)
+    assert isinstance(message, EmailMessage)
+    defects = [defect for part in message.walk() for defect in part.defects]
+    defects += [defect for value in message.values() for defect in value.defects]
+    html, text = message.get_body(("html",)), message.get_body(("plain",))
     if defects or html is None or text is None:
-        raise ValueError(f"message {mail.number} does not parse: {defects or 'a part is missing'}")
-    links = re.findall(r'href="(https?://[^"]+)"', html.get_content())
-    if len(links) < len(mail.links):
-        raise ValueError(f"message {mail.number} lost links")
-    return links
+        raise BrokenMail(f"a mail does not parse: {defects or 'a part is missing'}\n{raw[:300]!r}")
+    page, plain = html.get_content(), text.get_content()
+    return ParsedMail(
+        to=str(message["To"]),
+        message_id=str(message["Message-ID"]),
+        subject=str(message["Subject"]),
+        html=page,
+        text=plain,
+        links=(*map(unescape, _HREF.findall(page)), *_BARE.findall(plain)),
+        pixels=tuple(_SHOWN.findall(page)),
+        unsubscribe=str(message["List-Unsubscribe"]).strip("<>"),
+    )

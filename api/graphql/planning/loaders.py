@@ -6,7 +6,7 @@ from typing import Any
 
 from api.context import RequestContext
 from api.graphql.nodes import aligned
-from core.planning import campaigns, channel_accounts, deliveries
+from core.planning import campaigns, channel_accounts
 
 
 async def load_campaigns(context: RequestContext, ids: list[int]) -> list[Any]:
@@ -20,8 +20,3 @@ async def load_accounts(context: RequestContext, ids: list[int]) -> list[Any]:
     async with context.lease.use() as conn:
         return aligned(ids, await channel_accounts.find_accounts(conn, ids))
 
-
-async def load_deliveries(context: RequestContext, ids: list[int]) -> list[Any]:
-    """Deliveries by id."""
-    async with context.lease.use() as conn:
-        return aligned(ids, await deliveries.find_deliveries(conn, ids))

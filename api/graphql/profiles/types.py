@@ -44,14 +44,19 @@ def _kind(one: Field) -> Any:
     return _ENUMERATIONS[one.values] if one.values is not None else _SCALARS.get(one.type, str)
 
 
+def _label(one: Field) -> str | None:
+    """The label, where it says more than the name."""
+    return one.label if one.label.lower() != one.name.replace("_", " ") else None
+
+
 def _read(one: Field) -> Any:
     """How a field is read off the record."""
     name = one.name
     if one.type is FieldType.UUID:
         return leaf(
-            lambda profile: None if (value := getattr(profile, name)) is None else str(value), description=one.label
+            lambda profile: None if (value := getattr(profile, name)) is None else str(value), description=_label(one)
         )
-    return strawberry.field(description=one.label)
+    return strawberry.field(description=_label(one))
 
 
 @field(int | None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -152,11 +153,11 @@ async def _count_withdrawn(conn: Connection, delivery_id: int, slot: int, reason
     )  # fmt: skip
 
 
-async def renew(conn: Connection, worker: str, expires_at: datetime) -> None:
-    """A sign of life for all leases of a worker. One that was reaped stays dead."""
+async def renew(conn: Connection, lease_ids: Sequence[int], expires_at: datetime) -> None:
+    """A sign of life for leases. One that was reaped stays dead."""
     await conn.execute(
-        "UPDATE lease SET expires_at = $2 WHERE worker = $1 AND ended_at IS NULL", worker, expires_at
-    )  # fmt: skip
+        "UPDATE lease SET expires_at = $2 WHERE id = ANY($1) AND ended_at IS NULL", list(lease_ids), expires_at
+    )
 
 
 async def end(

@@ -78,33 +78,6 @@ async def make_ready(conn: Connection, import_id: int, bytes_total: int, now: da
     return _run(row)
 
 
-async def claim_run(conn: Connection, import_id: int, now: datetime) -> ImportRun | None:
-    """Take a ready import; None when there is nothing to take."""
-    row = await conn.fetchrow(
-        f"""
-        UPDATE import_run
-           SET state = 'running', fence = fence + 1, heartbeat_at = $2, started_at = coalesce(started_at, $2)
-         WHERE id = $1 AND state = 'ready'
-        RETURNING {COLUMNS}
-        """,
-        import_id, now,
-    )  # fmt: skip
-    return _run(row) if row else None
-
-
-async def beat(conn: Connection, import_id: int, fence: int, now: datetime) -> bool:
-    """A sign of life; False when the import is not this worker's any more."""
-    return (
-        await conn.fetchval(
-            """
-            UPDATE import_run SET heartbeat_at = $3 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING true
-            """,
-            import_id, fence, now,
-        )
-        or False
-    )  # fmt: skip
-
-
 async def advance(
     conn: Connection,
     import_id: int,
@@ -137,20 +110,6 @@ async def advance(
     )  # fmt: skip
 
 
-async def release_run(conn: Connection, import_id: int, fence: int, now: datetime) -> bool:
-    """Give an import back, so that another worker may go on; False when it was not this worker's any more."""
-    return (
-        await conn.fetchval(
-            """
-            UPDATE import_run SET state = 'ready', heartbeat_at = $3
-             WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING true
-            """,
-            import_id, fence, now,
-        )
-        or False
-    )  # fmt: skip
-
-
 async def end_run(conn: Connection, import_id: int, state: RunState, now: datetime, error: RunError | None = None) -> ImportRun:
     """Write the end of a locked import."""
     row = await conn.fetchrow(
@@ -166,22 +125,6 @@ async def end_run(conn: Connection, import_id: int, state: RunState, now: dateti
 async def set_rejects_file(conn: Connection, import_id: int, file_id: int) -> None:
     """Say where the refused rows are."""
     await conn.execute("UPDATE import_run SET rejects_file_id = $2 WHERE id = $1", import_id, file_id)
-
-
-async def revive_stalled(conn: Connection, quiet_since: datetime, now: datetime) -> list[int]:
-    """Make imports without a sign of life ready again, fence off who had them, and return them."""
-    rows = await conn.fetch(
-        """
-        UPDATE import_run SET state = 'ready', fence = fence + 1, heartbeat_at = $2
-         WHERE id IN (SELECT id FROM import_run
-                       WHERE finished_at IS NULL AND state IN ('ready', 'running')
-                         AND coalesce(heartbeat_at, created_at) < $1
-                       ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
-        RETURNING id
-        """,
-        quiet_since, now,
-    )  # fmt: skip
-    return sorted(row["id"] for row in rows)
 
 
 async def list_unwritten_rejects(conn: Connection, ended_since: datetime) -> list[int]:

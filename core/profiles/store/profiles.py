@@ -101,22 +101,22 @@ async def search_profiles(conn: Connection, email: str, text: str, after: int | 
     rows = await conn.fetch(
         f"""
         WITH hit AS (
-            (SELECT id FROM profile WHERE id > $3 AND email_key ~>=~ $1 AND email_key ~<~ $1 || chr(1114111)
+            (SELECT id FROM profile WHERE id > $3 AND email_key ~>=~ $1 AND email_key ~<~ ($1 || chr(1114111))
               ORDER BY id LIMIT $4)
             UNION
             (SELECT id FROM profile
-              WHERE id > $3 AND lower(first_name) ~>=~ lower($2) AND lower(first_name) ~<~ lower($2) || chr(1114111)
+              WHERE id > $3 AND lower(first_name) ~>=~ lower($2) AND lower(first_name) ~<~ (lower($2) || chr(1114111))
               ORDER BY id LIMIT $4)
             UNION
             (SELECT id FROM profile
-              WHERE id > $3 AND lower(last_name) ~>=~ lower($2) AND lower(last_name) ~<~ lower($2) || chr(1114111)
+              WHERE id > $3 AND lower(last_name) ~>=~ lower($2) AND lower(last_name) ~<~ (lower($2) || chr(1114111))
               ORDER BY id LIMIT $4)
             UNION
             (SELECT id FROM profile
               WHERE id > $3 AND external_id IS NOT NULL
-                AND (external_id ~>=~ $2 AND external_id ~<~ $2 || chr(1114111)
-                     OR external_id ~>=~ lower($2) AND external_id ~<~ lower($2) || chr(1114111)
-                     OR external_id ~>=~ upper($2) AND external_id ~<~ upper($2) || chr(1114111))
+                AND (external_id ~>=~ $2 AND external_id ~<~ ($2 || chr(1114111))
+                     OR external_id ~>=~ lower($2) AND external_id ~<~ (lower($2) || chr(1114111))
+                     OR external_id ~>=~ upper($2) AND external_id ~<~ (upper($2) || chr(1114111)))
               ORDER BY id LIMIT $4)
         )
         SELECT {COLUMNS} FROM profile WHERE id IN (SELECT id FROM hit ORDER BY id LIMIT $4) ORDER BY id

@@ -9,7 +9,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.contract import FailureReason, OutcomeKind
@@ -48,6 +48,7 @@ def test_captured_replies(server: str, stage: Stage, outcome: str, reason: str, 
     assert got.text
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([Stage.RCPT, Stage.DATA, Stage.FINAL]),
     st.integers(2, 7).filter(lambda subject: subject != 1),
@@ -59,12 +60,14 @@ def test_only_addressing_codes_blame_the_address(stage: Stage, subject: int, det
     assert outcome.kind is not OutcomeKind.INVALID_ADDRESS
 
 
+@settings(deadline=None)
 @given(st.integers(400, 499), st.integers(0, 7), st.integers(0, 30), st.text(max_size=60))
 def test_no_temporary_reply_is_final(code: int, subject: int, detail: int, text: str) -> None:
     outcome = classify(f"{code} 4.{subject}.{detail} {text}".encode(), Stage.RCPT)
     assert outcome.kind in (OutcomeKind.TRANSIENT, OutcomeKind.RATE_LIMITED)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=2000), st.sampled_from(list(Stage)))
 def test_any_bytes_are_classified(reply: bytes, stage: Stage) -> None:
     outcome = classify(reply, stage)
@@ -72,6 +75,7 @@ def test_any_bytes_are_classified(reply: bytes, stage: Stage) -> None:
     assert len(outcome.text) <= LONGEST_TEXT
 
 
+@settings(deadline=None)
 @given(st.integers(500, 599), st.text(max_size=60))
 def test_a_refusal_of_the_sender_never_blames_the_recipient(code: int, text: str) -> None:
     outcome = classify(f"{code} 5.1.1 {text}".encode(), Stage.MAIL)

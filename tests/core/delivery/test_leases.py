@@ -156,9 +156,10 @@ async def test_a_lease_that_is_renewed_is_not_reaped(
 ) -> None:
     delivery_id = await _running(engine, runtime, db, 2)
     async with db.transaction():
-        assert await _claim(db, delivery_id, times()) is not None
+        claim = await _claim(db, delivery_id, times())
+    assert claim is not None
     times.move(seconds=20)
-    await leases.renew(db, "a", times() + LIFE)
+    await leases.renew(db, [claim.lease_id], times() + LIFE)
     times.move(seconds=20)
     assert await leases.reap(db, times()) == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.cli.sink.data import DataReader
@@ -22,6 +22,7 @@ def on_the_wire(body: bytes) -> bytes:
     return b"\r\n".join(b"." + line if line.startswith(b".") else line for line in lines) + b".\r\n"
 
 
+@settings(deadline=None)
 @given(LINES, st.binary(max_size=20), st.data())
 def test_bodies_survive_any_cuts(lines: list[bytes], after: bytes, data: st.DataObject) -> None:
     body = b"".join(line.replace(b"\r\n", b"") + b"\r\n" for line in lines)

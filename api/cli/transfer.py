@@ -1,0 +1,141 @@
+"""`clarion import` and `clarion export`: files to and from a running installation, through its API."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from api.cli.client import Client
+from core.config import load_settings
+from core.errors import Conflict, Invalid
+
+CHUNK = 1 << 20  # bytes sent at once
+POLL_SECONDS = 0.3
+
+CREATE_IMPORT = """
+mutation ($input: CreateImportInput!) {
+  createImport(input: $input) { import { id } uploadUrl userErrors { code message path hint } }
+}"""
+IMPORT = """
+query ($id: ID!) {
+  import(id: $id) {
+    state bytesTotal bytesRead inserted updated unchanged rejected ambiguous rejectsUrl error { code message hint }
+  }
+}"""
+CREATE_EXPORT = """
+mutation ($input: CreateExportInput!) {
+  createExport(input: $input) { export { id } userErrors { code message path hint } }
+}"""
+EXPORT = "query ($id: ID!) { export(id: $id) { state rowsTotal rowsWritten downloadUrl error { code message hint } } }"
+
+Url = Annotated[str | None, typer.Option(help="Address of the API; without, CLARION_BASE_URL.")]
+Token = Annotated[str | None, typer.Option(help="API token; without, the environment's CLARION_TOKEN.")]
+
+
+def open_client(url: str | None, token: str | None) -> Client:
+    """A client of the running installation. Raises Invalid (NO_TOKEN)."""
+    text = token or os.environ.get("CLARION_TOKEN")
+    if not text:
+        raise Invalid(
+            "no token is given", code="NO_TOKEN", hint="Pass --token or set CLARION_TOKEN; make one with `clarion token create`."
+        )
+    return Client(url or load_settings().base_url, text)
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file with a header.")],
+    key: Annotated[str, typer.Option(help="The column by which people are known: email, external_id, id …")] = "email",
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Import people from a CSV file and wait until it is done."""
+    asyncio.run(_import(open_client(url, token), file, key))
+
+
+def export_file(
+    file: Annotated[Path, typer.Argument(help="Where the CSV file goes.")],
+    audience: Annotated[str | None, typer.Option(help="Id of an audience; without, everybody.")] = None,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Export people to a CSV file."""
+    asyncio.run(_export(open_client(url, token), file, audience))
+
+
+async def _import(client: Client, file: Path, key: str) -> None:
+    async with client:
+        answer = await client.ask(CREATE_IMPORT, input={"fileName": file.name, "matchKey": key.upper()})
+        made = answer["createImport"]
+        await _upload(made["uploadUrl"], file)
+        with _progress() as progress:
+            task = progress.add_task("importing", total=file.stat().st_size or 1)
+            found = await _wait(client, IMPORT, "import", made["import"]["id"], lambda now: progress.update(
+                task, completed=now["bytesRead"]
+            ))  # fmt: skip
+        counts = {name: found[name] for name in ("inserted", "updated", "unchanged", "rejected", "ambiguous")}
+        Console().print("  ".join(f"{name} {count:,}" for name, count in counts.items()))
+        if found["rejectsUrl"]:
+            rejects = file.with_name(f"{file.stem}-rejects.csv")
+            await _download(found["rejectsUrl"], rejects)
+            Console().print(f"rejected lines with their reasons: {rejects}")
+
+
+async def _export(client: Client, file: Path, audience: str | None) -> None:
+    async with client:
+        answer = await client.ask(CREATE_EXPORT, input={"audienceId": audience})
+        with _progress() as progress:
+            task = progress.add_task("exporting", total=None)
+            found = await _wait(client, EXPORT, "export", answer["createExport"]["export"]["id"], lambda now: progress.update(
+                task, completed=now["rowsWritten"], total=now["rowsTotal"]
+            ))  # fmt: skip
+        await _download(found["downloadUrl"], file)
+        Console().print(f"{found['rowsWritten']:,} people in {file}")
+
+
+async def _wait(client: Client, query: str, name: str, run_id: str, show: Any) -> dict[str, Any]:
+    """Poll a run until it ended. Raises Conflict when it failed."""
+    while True:
+        found: dict[str, Any] = (await client.ask(query, id=run_id))[name]
+        show(found)
+        if found["state"] in ("FINISHED", "FAILED", "CANCELLED"):
+            break
+        await asyncio.sleep(POLL_SECONDS)
+    if found["state"] != "FINISHED":
+        error = found["error"] or {}
+        raise Conflict(error.get("message", f"it was {found['state'].lower()}"), code=error.get("code"), hint=error.get("hint"))
+    return found
+
+
+async def _upload(address: str, file: Path) -> None:
+    with _progress() as progress:
+        task = progress.add_task("uploading", total=file.stat().st_size)
+
+        async def chunks() -> Any:
+            with file.open("rb") as source:
+                while chunk := await asyncio.to_thread(source.read, CHUNK):
+                    yield chunk
+                    progress.advance(task, len(chunk))
+
+        async with httpx.AsyncClient(timeout=None) as http:
+            response = await http.put(address, content=chunks())
+    if response.status_code >= 300:
+        raise Conflict(f"the upload was refused: {response.text[:300]}", code="UPLOAD_REFUSED")
+
+
+async def _download(address: str, file: Path) -> None:
+    async with httpx.AsyncClient(timeout=None) as http, http.stream("GET", address) as response:
+        response.raise_for_status()
+        with file.open("wb") as target:
+            async for chunk in response.aiter_bytes(CHUNK):
+                await asyncio.to_thread(target.write, chunk)
+
+
+def _progress() -> Progress:
+    return Progress(TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn())

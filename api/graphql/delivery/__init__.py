@@ -1,0 +1,1 @@
+"""Deliveries: planned, prepared, sent; their log, their ledger, and why somebody did not get one."""

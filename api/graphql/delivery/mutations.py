@@ -1,0 +1,134 @@
+"""Writes of deliveries: parse, call one operation, return its record."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import strawberry
+
+from api.context import Info
+from api.graphql.delivery.loaders import DeliveryView, view
+from api.graphql.delivery.types import CreateDeliveryInput, Delivery, UpdateDeliveryInput
+from api.graphql.mutations import given, mutation
+from api.graphql.nodes import optional_id
+from core.delivery import lifecycle
+from core.errors import Invalid
+from core.ids import from_global_id
+from core.planning import deliveries
+from core.planning.records import DEFAULT_DURATION, DeliveryDraft
+
+_REFERENCES = {
+    "campaign_id": "Campaign",
+    "channel_account_id": "ChannelAccount",
+    "audience_id": "Audience",
+    "content_id": "Content",
+}
+
+
+def duration(seconds: int | None) -> timedelta:
+    """Raises Invalid (BAD_DURATION)."""
+    if seconds is None:
+        return DEFAULT_DURATION
+    if seconds < 0:
+        raise Invalid("a duration cannot be negative", code="BAD_DURATION", path="durationSeconds")
+    return timedelta(seconds=seconds)
+
+
+def _changes(sent: UpdateDeliveryInput) -> dict[str, Any]:
+    changes = given(
+        name=sent.name,
+        label=sent.label,
+        campaign_id=sent.campaign_id,
+        channel_account_id=sent.channel_account_id,
+        audience_id=sent.audience_id,
+        content_id=sent.content_id,
+        contact_at=sent.contact_at,
+        unknown_policy=sent.unknown_policy,
+    )
+    for name in changes.keys() & _REFERENCES.keys():
+        changes[name] = optional_id(_REFERENCES[name], changes[name], name)
+    if sent.duration_seconds is not None:
+        changes["duration"] = duration(sent.duration_seconds.value)
+    return changes
+
+
+async def _move(info: Info, id: str, move: Callable[..., Awaitable[Any]], **more: Any) -> DeliveryView:
+    context = info.context
+    key = from_global_id("Delivery", id, "id")
+    await move(context.conn, context.actor, key, context.now, **more)
+    return await view(context.conn, key)
+
+
+@strawberry.type
+class DeliveryMutation:
+    """Deliveries and their life."""
+
+    @mutation(delivery=Delivery)
+    async def create_delivery(self, info: Info, input: CreateDeliveryInput) -> Any:
+        """Plan a delivery. Nothing is prepared or sent."""
+        context = info.context
+        draft = DeliveryDraft(
+            name=input.name,
+            label=input.label,
+            campaign_id=optional_id("Campaign", input.campaign_id, "campaign_id"),
+            channel_account_id=from_global_id("ChannelAccount", input.channel_account_id, "channel_account_id"),
+            audience_id=from_global_id("Audience", input.audience_id, "audience_id"),
+            content_id=from_global_id("Content", input.content_id, "content_id"),
+            contact_at=input.contact_at,
+            duration=duration(input.duration_seconds),
+            unknown_policy=input.unknown_policy,
+        )
+        made = await deliveries.create_delivery(context.conn, context.actor, draft)
+        return await view(context.conn, made.id)
+
+    @mutation(delivery=Delivery)
+    async def update_delivery(self, info: Info, input: UpdateDeliveryInput) -> Any:
+        """Change a delivery that is not being prepared or sent."""
+        context = info.context
+        key = from_global_id("Delivery", input.id, "id")
+        await lifecycle.check_editable(context.conn, key)
+        await deliveries.update_delivery(
+            context.conn, context.actor, key, _changes(input), expected_version=input.expected_version
+        )
+        return await view(context.conn, key)
+
+    @mutation(deleted_id=strawberry.ID)
+    async def delete_delivery(self, info: Info, id: strawberry.ID) -> Any:
+        """Delete a delivery that is not being prepared or sent."""
+        context = info.context
+        key = from_global_id("Delivery", id, "id")
+        await lifecycle.check_editable(context.conn, key)
+        await deliveries.delete_delivery(context.conn, context.actor, key)
+        return id
+
+    @mutation(delivery=Delivery)
+    async def prepare_delivery(self, info: Info, id: strawberry.ID) -> Any:
+        """Have the ledger computed: who gets it, who does not and why. Nothing is sent."""
+        return await _move(info, id, lifecycle.prepare)
+
+    @mutation(delivery=Delivery)
+    async def stop_preparation(self, info: Info, id: strawberry.ID) -> Any:
+        """Stop a running preparation."""
+        return await _move(info, id, lifecycle.stop_preparation)
+
+    @mutation(delivery=Delivery)
+    async def confirm_delivery(self, info: Info, id: strawberry.ID) -> Any:
+        """Release a prepared delivery: it starts at its contact date, or at once."""
+        return await _move(info, id, lifecycle.confirm)
+
+    @mutation(delivery=Delivery)
+    async def pause_delivery(self, info: Info, id: strawberry.ID, reason: str | None = None) -> Any:
+        """Hand nothing more over until resumed."""
+        return await _move(info, id, lifecycle.pause, reason=reason)
+
+    @mutation(delivery=Delivery)
+    async def resume_delivery(self, info: Info, id: strawberry.ID) -> Any:
+        """Go on where it paused."""
+        return await _move(info, id, lifecycle.resume)
+
+    @mutation(delivery=Delivery)
+    async def stop_delivery(self, info: Info, id: strawberry.ID) -> Any:
+        """End it for good; what is still pending becomes cancelled."""
+        return await _move(info, id, lifecycle.stop)

@@ -1,0 +1,73 @@
+"""GraphQL types of reports, read off their records."""
+
+from __future__ import annotations
+
+import strawberry
+
+from api.graphql.leaf import leaf
+from api.graphql.profiles.types import FailureReason
+from core.reporting.metrics import METRICS
+from core.reporting.metrics import Unit as UnitEnum
+
+Unit = strawberry.enum(UnitEnum, name="Unit", description="How a value is read: a SHARE of 0.25 is a quarter.")
+
+
+@strawberry.type(description="The equation: targeted is the sum of all the columns from excluded to cancelled.")
+class LedgerCounts:
+    """How many recipients are in which state."""
+
+    targeted: int
+    excluded: int
+    pending: int
+    accepted: int
+    failed: int
+    unknown: int
+    withdrawn: int
+    expired: int
+    cancelled: int
+    sent: int = strawberry.field(description="Accepted, and failed after hand-over: what rates are shares of.")
+
+
+@strawberry.type
+class ReasonCount:
+    """How many recipients, for one reason."""
+
+    reason: FailureReason  # type: ignore[valid-type]
+    count: int
+
+
+@strawberry.type(description="The clicks on one link.")
+class LinkReport:
+    """A link of the content."""
+
+    number: int
+    url: str = strawberry.field(description="As its author wrote it.")
+    label: str | None = strawberry.field(description="What readers see of it.")
+    total: int
+    unique: int = strawberry.field(description="Recipients who clicked it.")
+
+
+@strawberry.type(description="One figure of a report.")
+class MetricValue:
+    """A metric and its value; null for a share of nothing."""
+
+    name: str = leaf(lambda pair: pair[0].name)
+    label: str = leaf(lambda pair: pair[0].label)
+    unit: Unit = leaf(lambda pair: pair[0].unit)  # type: ignore[valid-type]
+    value: float | None = leaf(lambda pair: pair[1])
+
+
+@strawberry.type(description="One delivery, added up.")
+class DeliveryReport:
+    """A report."""
+
+    include_machines: bool
+    counts: LedgerCounts
+    excluded: list[ReasonCount]
+    failed: list[ReasonCount]
+    withdrawn: list[ReasonCount]
+    links: list[LinkReport]
+    metrics: list[MetricValue] = leaf(
+        lambda report: [(metric, report.metrics[metric.name]) for metric in METRICS],
+        description="Every metric; opens and clicks of machines are left out unless they were asked for.",
+    )

@@ -1,0 +1,1 @@
+"""What people did with what they got, as events with a cursor."""

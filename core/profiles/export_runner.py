@@ -1,0 +1,147 @@
+"""Carries out an export: one snapshot of the profiles, streamed to a file in constant memory.
+
+Until it is complete the file has a name of its own for each worker that tries, so one that was thought dead cannot write
+into the file of another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from core import files as stored_files
+from core.access import SYSTEM
+from core.audit import record
+from core.db import Connection, transaction
+from core.errors import ClarionError, Invalid
+from core.files import StoredFile
+from core.log import get_logger
+from core.outbox import announce
+from core.profiles.exports import SELECTION_RESOURCE, Select
+from core.profiles.heartbeat import DATABASE_AWAY, beating
+from core.profiles.records import ExportRun, RunError, RunState
+from core.profiles.store import exports as store
+from core.profiles.store import runs
+from core.profiles.store.runs import RunTable
+from core.runtime import Runtime
+
+log = get_logger(__name__)
+
+REPORT_EVERY = timedelta(seconds=0.5)
+BUFFER = 1 << 20  # bytes written at once
+
+
+class _Fenced(Exception):
+    """The export was cancelled, or another worker has it."""
+
+
+class _Stopping(Exception):
+    """This process ends."""
+
+
+async def run_export(runtime: Runtime, export_id: int) -> None:
+    """Write an export from the start. Returns at once when another worker has it, or when it has ended."""
+    async with transaction(runtime.pool) as conn:
+        taken = await runs.claim(conn, RunTable.EXPORT, export_id, runtime.clock())
+        run = await store.find_run(conn, export_id) if taken else None
+        file = await stored_files.get_file(conn, run.file_id) if run else None
+    if run is None or file is None:
+        return
+    part = runtime.files.path(file).with_name(f"{file.location}.{run.fence}.part")
+    try:
+        async with beating(runtime, RunTable.EXPORT, run.id, run.fence):
+            await _write(runtime, run, file, part)
+    except _Fenced:
+        log.info("export left to another worker, or cancelled", export_id=export_id)
+    except _Stopping:
+        await _release(runtime, run)
+    except ClarionError as error:
+        await _fail(runtime, run, error)
+    except DATABASE_AWAY:
+        raise  # the sweep gives it to somebody once the database is back
+    except Exception:
+        await _fail(runtime, run, ClarionError("something went wrong on our side", code="INTERNAL"))
+        raise
+    finally:
+        await asyncio.to_thread(part.unlink, missing_ok=True)
+
+
+async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path) -> None:
+    with await asyncio.to_thread(part.open, "wb", BUFFER) as out:
+        async with runtime.pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=False):
+            total = await _select(conn, runtime, run)
+            progress = _Progress(runtime, run, out, total)
+            await progress.report()
+            written = await store.copy_out(conn, run.columns, selected=_is_selected(run), write=progress.write)
+        await asyncio.to_thread(out.flush)
+        size = out.tell()
+    async with transaction(runtime.pool) as conn:
+        # The row is locked from here to the commit, so nobody else can take the export while its file gets its name.
+        if not await store.advance(conn, run.id, run.fence, runtime.clock(), written, total):
+            raise _Fenced
+        await asyncio.to_thread(part.replace, runtime.files.path(file))
+        await stored_files.complete_file(conn, file.id, size)
+        await store.end_run(conn, run.id, RunState.FINISHED, runtime.clock())
+        await record(conn, SYSTEM, "export.finish", "export", run.id, {"rows": written})
+
+
+async def _select(conn: Connection, runtime: Runtime, run: ExportRun) -> int:
+    if not _is_selected(run):
+        return await store.select_all(conn)
+    select: Select | None = runtime.resources.get(SELECTION_RESOURCE)
+    if select is None:
+        raise Invalid("this worker cannot select an audience", code="NO_SELECTION")
+    chosen = await select(conn, run, runtime.clock())
+    return await store.select_some(conn, chosen.text, chosen.args)
+
+
+def _is_selected(run: ExportRun) -> bool:
+    return run.audience_id is not None or run.expression is not None
+
+
+class _Progress:
+    """Writes what comes and says how far it is. Rows are counted by their line ends: stored texts hold none."""
+
+    def __init__(self, runtime: Runtime, run: ExportRun, out: BinaryIO, total: int):
+        self._runtime = runtime
+        self._run = run
+        self._out = out
+        self._total = total
+        self._rows = -1  # the header is none
+        self._reported_at = runtime.clock()
+
+    async def write(self, data: bytes) -> None:
+        """One piece of the file. Raises _Fenced, _Stopping."""
+        self._out.write(data)
+        self._rows += data.count(b"\n")
+        if self._runtime.clock() - self._reported_at >= REPORT_EVERY:
+            await self.report()
+
+    async def report(self) -> None:
+        """Store the progress. Raises _Fenced, _Stopping."""
+        if self._runtime.stopping.is_set():
+            raise _Stopping
+        self._reported_at = self._runtime.clock()
+        rows = min(max(self._rows, 0), self._total)
+        async with self._runtime.pool.acquire() as conn:
+            going = await store.advance(conn, self._run.id, self._run.fence, self._runtime.clock(), rows, self._total)
+        if not going:
+            raise _Fenced
+
+
+async def _release(runtime: Runtime, run: ExportRun) -> None:
+    """Let another worker begin anew at once."""
+    async with transaction(runtime.pool) as conn:
+        if await runs.release(conn, RunTable.EXPORT, run.id, run.fence, runtime.clock()):
+            await announce(conn, "export.ready", export_id=run.id)
+
+
+async def _fail(runtime: Runtime, run: ExportRun, error: ClarionError) -> None:
+    log.info("export failed", export_id=run.id, code=error.code, place=error.path)
+    told = RunError(code=error.code, message=error.message, path=error.path, hint=error.hint)
+    async with transaction(runtime.pool) as conn:
+        if await runs.beat(conn, RunTable.EXPORT, run.id, run.fence, runtime.clock()):
+            await store.end_run(conn, run.id, RunState.FAILED, runtime.clock(), told)
+            await record(conn, SYSTEM, "export.fail", "export", run.id, {"code": error.code})

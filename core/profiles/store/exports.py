@@ -1,0 +1,144 @@
+"""SQL on exports, and the statement that writes one.
+
+Its text depends on the columns asked for. It is put together from the names in the table of fields only; what selects the
+profiles comes with bound values and runs as a statement of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from core.db import Connection
+from core.profiles.fields import FIELDS, Field, FieldType
+from core.profiles.records import ExportRun, RunError, RunState
+
+COLUMNS = (
+    "id, state, file_id, audience_id, expression, columns, rows_total, rows_written, error, fence, created_by, created_at,"
+    " started_at, heartbeat_at, finished_at"
+)
+SELECTION = "export_selection"
+
+_UNGUARDED = frozenset({FieldType.NUMBER, FieldType.INTEGER, FieldType.UUID, FieldType.DATE})
+
+
+def _run(row: Any) -> ExportRun:
+    values = dict(row)
+    values["state"] = RunState(values["state"])
+    values["columns"] = tuple(values["columns"])
+    values["error"] = RunError(**values["error"]) if values["error"] else None
+    return ExportRun(**values)
+
+
+async def insert_run(
+    conn: Connection,
+    file_id: int,
+    columns: Sequence[str],
+    audience_id: int | None,
+    expression: Any,
+    created_by: str,
+    now: datetime,
+) -> ExportRun:
+    """A new export, ready to run."""
+    row = await conn.fetchrow(
+        f"""
+        INSERT INTO export_run (state, file_id, columns, audience_id, expression, created_by, created_at, heartbeat_at)
+        VALUES ('ready', $1, $2, $3, $4, $5, $6, $6) RETURNING {COLUMNS}
+        """,
+        file_id, columns, audience_id, expression, created_by, now,
+    )  # fmt: skip
+    return _run(row)
+
+
+async def find_run(conn: Connection, export_id: int) -> ExportRun | None:
+    """By id."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM export_run WHERE id = $1", export_id)
+    return _run(row) if row else None
+
+
+async def lock_run(conn: Connection, export_id: int) -> ExportRun | None:
+    """By id, locked until the end of the transaction."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM export_run WHERE id = $1 FOR NO KEY UPDATE", export_id)
+    return _run(row) if row else None
+
+
+async def list_runs(conn: Connection, after: int | None, limit: int) -> list[ExportRun]:
+    """In the order of their ids, after one."""
+    rows = await conn.fetch(
+        f"SELECT {COLUMNS} FROM export_run WHERE id > coalesce($1::bigint, 0) ORDER BY id LIMIT $2", after, limit
+    )
+    return [_run(row) for row in rows]
+
+
+async def count_runs(conn: Connection) -> int:
+    """How many there are."""
+    found: int = await conn.fetchval("SELECT count(*) FROM export_run")
+    return found
+
+
+async def advance(conn: Connection, export_id: int, fence: int, now: datetime, rows_written: int, rows_total: int) -> bool:
+    """Say how far it is; False when the export is not this worker's any more."""
+    return (
+        await conn.fetchval(
+            """
+            UPDATE export_run SET rows_written = $4, rows_total = $5, heartbeat_at = $3
+             WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING true
+            """,
+            export_id, fence, now, rows_written, rows_total,
+        )
+        or False
+    )  # fmt: skip
+
+
+async def end_run(conn: Connection, export_id: int, state: RunState, now: datetime, error: RunError | None = None) -> ExportRun:
+    """Write the end of a locked export."""
+    row = await conn.fetchrow(
+        f"UPDATE export_run SET state = $2, finished_at = $3, error = $4 WHERE id = $1 RETURNING {COLUMNS}",
+        export_id, state.value, now, asdict(error) if error else None,
+    )  # fmt: skip
+    return _run(row)
+
+
+async def select_all(conn: Connection) -> int:
+    """How many profiles there are in this snapshot."""
+    found: int = await conn.fetchval("SELECT count(*) FROM profile")
+    return found
+
+
+async def select_some(conn: Connection, text: str, args: Sequence[Any]) -> int:
+    """Remember the ids that a statement selects (its column `id`) until the commit; how many they are."""
+    await conn.execute(f"CREATE TEMPORARY TABLE {SELECTION} (id bigint PRIMARY KEY) ON COMMIT DROP")
+    done: str = await conn.execute(f"INSERT INTO {SELECTION} SELECT DISTINCT id FROM ({text}) chosen", *args)
+    await conn.execute(f"ANALYZE {SELECTION}")
+    return int(done.rpartition(" ")[2])
+
+
+async def copy_out(
+    conn: Connection, columns: Sequence[str], *, selected: bool, write: Callable[[bytes], Awaitable[None]]
+) -> int:
+    """Stream the profiles of this snapshot as CSV, in the order of ids; how many they were."""
+    await conn.execute("SELECT set_config('datestyle', 'ISO', true)")
+    cells = ", ".join(f"{_cell(FIELDS[name])} AS {name}" for name in columns)
+    source = f"profile p JOIN {SELECTION} s USING (id)" if selected else "profile p"
+    done: str = await conn.copy_from_query(
+        f"SELECT {cells} FROM {source} ORDER BY p.id", output=write, format="csv", header=True, encoding="utf8"
+    )
+    return int(done.rpartition(" ")[2])
+
+
+def _cell(field: Field) -> str:
+    """A column as its cell. What a spreadsheet would compute gets a `'`, as in `core/profiles/formulas.py`."""
+    column = f"p.{field.name}"
+    if field.type is FieldType.BOOLEAN:
+        return f"CASE WHEN {column} THEN 'true' ELSE 'false' END"
+    if field.values is not None:
+        cases = " ".join(f"WHEN {int(one)} THEN '{one.name.lower()}'" for one in field.values)
+        return f"CASE {column} {cases} END"
+    if field.type is FieldType.INSTANT:
+        return f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+    if field.type in _UNGUARDED:
+        return column
+    first = "61, 43, 45, 64, 9, 13, 39"  # = + - @ TAB CR '
+    return f"CASE WHEN ascii({column}) IN ({first}) AND {column} ~ '^''*[=+@\\t\\r-]' THEN '''' || {column} ELSE {column} END"

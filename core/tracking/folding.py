@@ -1,0 +1,14 @@
+"""Keep the counters small: slots that are no longer written are added to their base."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from core.db import Connection
+from core.tracking import store
+
+
+async def fold_counts(conn: Connection, now: datetime) -> int:
+    """Fold what is old enough; returns how many rows went. Sums stay the same. Commit at once: writers wait."""
+    await store.take_stream(conn)
+    return await store.fold_counts(conn, now)

@@ -1,0 +1,119 @@
+"""Imports and exports for the tests of this room, as the doors would make them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from core import files as stored_files
+from core.access import SYSTEM
+from core.db import transaction
+from core.profiles import exports, imports, jobs
+from core.profiles.records import ExportRun, ImportOptions, ImportRun, MatchKey
+from core.runtime import Runtime
+
+
+class Times:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: datetime):
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **by: float) -> datetime:
+        """Let time pass."""
+        self.now += timedelta(**by)
+        return self.now
+
+
+async def ready_import(
+    runtime: Runtime,
+    data: bytes | str,
+    *,
+    key: MatchKey = MatchKey.EXTERNAL_ID,
+    options: ImportOptions | None = None,
+    name: str = "people.csv",
+) -> int:
+    """An import with its file, started but not worked on yet."""
+    async with transaction(runtime.pool) as conn:
+        run, ticket = await imports.create_import(
+            conn, SYSTEM, runtime.files, file_name=name, match_key=key, options=options, now=runtime.clock()
+        )
+        file = await stored_files.redeem_ticket(conn, ticket.secret, "write", runtime.clock())
+        content = data.encode() if isinstance(data, str) else data
+        runtime.files.path(file).write_bytes(content)
+        await stored_files.complete_file(conn, file.id, len(content))
+        await imports.start_import(conn, SYSTEM, run.id, runtime.clock())
+    return run.id
+
+
+async def import_people(
+    runtime: Runtime,
+    data: bytes | str,
+    *,
+    key: MatchKey = MatchKey.EXTERNAL_ID,
+    options: ImportOptions | None = None,
+) -> ImportRun:
+    """Import a file to its end."""
+    import_id = await ready_import(runtime, data, key=key, options=options)
+    await jobs.run_import(runtime, import_id=import_id)
+    return await get_import(runtime, import_id)
+
+
+async def get_import(runtime: Runtime, import_id: int) -> ImportRun:
+    """The run as it is now."""
+    async with runtime.pool.acquire() as conn:
+        return await imports.get_import(conn, import_id)
+
+
+async def export_people(
+    runtime: Runtime, *, columns: Sequence[str] | None = None, audience_id: int | None = None, expression: Any = None
+) -> ExportRun:
+    """Export to the end."""
+    async with transaction(runtime.pool) as conn:
+        run = await exports.create_export(
+            conn, SYSTEM, runtime.files, columns=columns, audience_id=audience_id, expression=expression,
+            now=runtime.clock(),
+        )  # fmt: skip
+    await jobs.run_export(runtime, export_id=run.id)
+    async with runtime.pool.acquire() as conn:
+        return await exports.get_export(conn, run.id)
+
+
+async def read_file(runtime: Runtime, file_id: int | None) -> str:
+    """What a stored file holds."""
+    assert file_id is not None
+    async with runtime.pool.acquire() as conn:
+        file = await stored_files.get_file(conn, file_id)
+    data = runtime.files.path(file).read_bytes()
+    assert file.size == len(data)
+    return data.decode()
+
+
+async def read_rejects(runtime: Runtime, run: ImportRun) -> list[dict[str, str]]:
+    """The refused rows and remarks of an import."""
+    return list(csv.DictReader((await read_file(runtime, run.rejects_file_id)).splitlines(keepends=True)))
+
+
+async def people(runtime: Runtime, *columns: str) -> list[tuple[Any, ...]]:
+    """These columns of all profiles, in the order of ids."""
+    async with runtime.pool.acquire() as conn:
+        return [tuple(row) for row in await conn.fetch(f"SELECT {', '.join(columns)} FROM profile ORDER BY id")]
+
+
+def counts(run: ImportRun) -> Mapping[str, int]:
+    """The counters that are not zero."""
+    names = ("inserted", "updated", "unchanged", "rejected", "repeated", "ambiguous")
+    return {name: getattr(run, name) for name in names if getattr(run, name)}
+
+
+def write(path: Path, rows: Sequence[Sequence[str]]) -> Path:
+    """A CSV file."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path

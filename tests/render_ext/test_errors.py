@@ -1,0 +1,79 @@
+"""What an author is told (the texts themselves are in the case files)."""
+
+from __future__ import annotations
+
+import pytest
+
+from render_ext import RenderError, TemplateSyntaxError, compile
+
+
+def mistake(source: str) -> TemplateSyntaxError:
+    """The error of a template."""
+    with pytest.raises(TemplateSyntaxError) as caught:
+        compile(source, name="mail.html")
+    return caught.value
+
+
+def test_the_fields_of_a_syntax_error() -> None:
+    error = mistake("first\r\n\tHi {{ name | upcse }}, welcome")
+    assert (error.template, error.line, error.column, error.width) == ("mail.html", 2, 15, 5)
+    assert error.source_line == " Hi {{ name | upcse }}, welcome"
+    assert error.message == "unknown filter `upcse`"
+    assert (error.found, error.expected, error.suggestion) == ("`upcse`", "a filter", "`upcase`")
+    lines = str(error).splitlines()
+    assert lines[0] == "mail.html:2:15: unknown filter `upcse`"
+    assert lines[1][lines[2].index("^") :].startswith("upcse")
+
+
+def test_a_long_line_is_clipped_around_the_place() -> None:
+    error = mistake("x" * 5000 + "{{ a | nope }}" + "y" * 5000)
+    header, line, caret, _ = str(error).splitlines()
+    assert header.startswith("mail.html:1:5008:")
+    assert len(line) < 130
+    assert line[caret.index("^") :].startswith("nope")
+
+
+def test_a_very_long_name_is_answered_at_once() -> None:
+    assert "unknown filter" in mistake("{{ a | " + "x" * 200_000 + " }}").message
+    assert "unknown tag" in mistake("{% " + "x" * 200_000 + " %}").message
+
+
+def test_the_fields_of_a_render_error() -> None:
+    with pytest.raises(RenderError) as caught:
+        compile("\n\n{{ 1 | divided_by: x }}", name="mail.html").render({})
+    error = caught.value
+    assert (error.template, error.line, error.limit) == ("mail.html", 3, None)
+    assert error.message == "filter `divided_by`: divided by 0"
+    assert str(error) == "mail.html:3: filter `divided_by`: divided by 0"
+
+
+def test_options_are_checked() -> None:
+    with pytest.raises(ValueError, match="escape must be one of"):
+        compile("x", escape="xml")  # type: ignore[arg-type]
+    for zone in ("Nowhere/Land", "../../etc/passwd", "", "/etc/localtime", "\x00"):
+        with pytest.raises(ValueError, match="unknown time zone"):
+            compile("x", zone=zone)
+
+
+def test_variables_say_where_and_through_which_loop() -> None:
+    program = compile(
+        "{{ user.name }}\n{% for p in shop.products %}{{ p.name | default: p.sku }}"
+        "{% for t in p.tags %}{{ t }}{{ forloop.index }}{% endfor %}{% endfor %}\n"
+        "{% assign y = user.age %}{{ y }}{{ user[key].x }}{{ list[0].z }}{% if a.b == c %}{% endif %}"
+    )
+    found = [(variable.path, variable.text, variable.line, variable.column) for variable in program.variables]
+    assert found[:4] == [
+        (("user", "name"), "user.name", 1, 4),
+        (("shop", "products"), "shop.products", 2, 13),
+        (("shop", "products", "*", "name"), "p.name", 2, 32),
+        (("shop", "products", "*", "sku"), "p.sku", 2, 50),
+    ]
+    paths = [variable.path for variable in program.variables]
+    assert ("shop", "products", "*", "tags", "*") in paths
+    assert ("user", "age") in paths
+    assert ("user", "*", "x") in paths
+    assert ("key",) in paths
+    assert ("list", "*", "z") in paths
+    assert ("a", "b") in paths
+    assert ("y",) not in paths
+    assert not any(path[0] == "forloop" for path in paths)

@@ -1,0 +1,200 @@
+"""Bounds, at the bound and one beyond; hostile values; and templates that would hang or eat memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from render_ext import Limits, RenderError, TemplateSyntaxError, compile
+
+
+def failure(source: str, values: dict[str, Any] | None = None, **limits: int) -> RenderError:
+    """The error that a rendering ends with."""
+    program = compile(source, name="page", limits=Limits(**limits))
+    with pytest.raises(RenderError) as caught:
+        program.render(values or {})
+    return caught.value
+
+
+def test_steps() -> None:
+    source = "{% for i in (1..10) %}\n{{ i }}{% endfor %}"
+    program = compile(source, limits=Limits(steps=34))  # two loads, range, for, 10 × (text, output, next)
+    assert len(program.render({})) == 21
+    error = failure(source, steps=33)
+    assert (error.limit, error.template, error.line) == ("steps", "page", 1)
+    assert str(error) == "page:1: the limit steps=33 was reached"
+
+
+def test_an_endless_loop_ends() -> None:
+    error = failure("{% for i in (1..100000) %}{% for j in (1..100000) %}{% endfor %}{% endfor %}", steps=10_000)
+    assert error.limit == "steps"
+
+
+@pytest.mark.parametrize("source", ["{{ x }}", "{% for c in l %}{{ c }}{% endfor %}", "aaaaaaaaaaaaaaaaaaaa"])
+def test_output_bytes(source: str) -> None:
+    values = {"x": "a" * 20, "l": ["aé" * 2, "aaaaaaaaaaaaaa"]}
+    assert len(compile(source, limits=Limits(output_bytes=20)).render_bytes(values)) == 20
+    error = failure(source, values, output_bytes=19)
+    assert error.limit == "output_bytes"
+
+
+def test_output_bytes_count_what_an_escape_adds() -> None:
+    program = compile("{{ x }}", escape="html", limits=Limits(output_bytes=5000))
+    assert len(program.render({"x": "<" * 1250})) == 5000
+    with pytest.raises(RenderError, match="output_bytes=5000"):
+        program.render({"x": "<" * 1251})
+
+
+def test_value_bytes() -> None:
+    source = "{% assign x = l | join: y %}{{ x | size }}"
+    values = {"l": ["a"] * 11, "y": "-" * 9}
+    assert compile(source, limits=Limits(value_bytes=101)).render(values) == "101"
+    assert failure(source, values, value_bytes=100).limit == "value_bytes"
+
+
+def test_a_join_that_would_not_fit_in_memory() -> None:
+    error = failure("{% assign r = (1..1000000000000) %}{{ r | join: x }}", {"x": "y" * 1_000_000})
+    assert error.limit == "value_bytes"
+
+
+def test_a_range_that_does_not_fit_anywhere() -> None:
+    assert compile("{% for i in (1..n) limit:2 %}{{ i }}{% endfor %}").render({"n": 10**15}) == "12"
+    assert failure("{% for i in (1..n) %}{{ i }}{% endfor %}", {"n": 10**40})
+
+
+def test_nesting() -> None:
+    deep = "{% if a %}" * 100 + "x" + "{% endif %}" * 100
+    assert compile(deep).render({"a": 1}) == "x"
+    with pytest.raises(TemplateSyntaxError, match="deeper than the limit nesting=100"):
+        compile("{% if a %}" + deep + "{% endif %}")
+    with pytest.raises(TemplateSyntaxError, match="deeper than the limit nesting=2"):
+        compile("{% for i in l %}{% if a %}{% unless b %}", limits=Limits(nesting=2))
+
+
+def test_brackets_in_brackets() -> None:
+    assert compile("{{ " + "a[" * 50 + "0" + "]" * 50 + " }}").render({}) == ""
+    with pytest.raises(TemplateSyntaxError, match="50 brackets"):
+        compile("{{ " + "a[" * 51 + "0" + "]" * 51 + " }}")
+
+
+def test_long_conditions_and_chains() -> None:
+    assert compile("{% if " + "a and " * 20_000 + "a %}x{% endif %}").render({"a": 1}) == "x"
+    assert compile("{{ 0" + " | plus: 1" * 5_000 + " }}").render({}) == "5000"
+    assert compile("{% if b %}{% elsif b %}" + "{% elsif b %}" * 5_000 + "{% else %}x{% endif %}").render({}) == "x"
+    assert compile("{{ a" + ".b" * 5_000 + " }}").render({"a": {"b": 1}}) == ""
+
+
+@pytest.mark.parametrize("source", ["{{" * 50_000, "{%" * 50_000, "{% raw %}" * 20_000, "{% comment %}" * 20_000])
+def test_braces_without_end_are_refused_at_once(source: str) -> None:
+    with pytest.raises(TemplateSyntaxError, match="never closed"):
+        compile(source)
+
+
+def test_a_value_that_holds_itself() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    assert failure("{{ x }}", {"x": loop}).limit == "nesting"
+    assert failure("{{ x | join }}", {"x": loop}).limit == "nesting"
+    assert failure("{{ x | upcase }}", {"x": loop}).limit == "nesting"
+    endless: dict[str, Any] = {}
+    endless["x"] = endless
+    assert failure("{{ x }}", {"x": endless}).limit == "nesting"
+
+
+class Hostile:
+    """What must never be asked anything."""
+
+    def __str__(self) -> str:
+        raise AssertionError("a template reached the host")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError("a template reached the host")
+
+    __len__ = __iter__ = __getitem__ = __eq__ = __str__  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("make", [Hostile, set, bytes, complex, lambda: object, lambda: print])
+@pytest.mark.parametrize("source", ["{{ x }}", "{{ x | upcase }}", "a{{ x | join }}", "{{ x | escape }}"])
+def test_what_is_not_plain_data_is_refused(make: Callable[[], Any], source: str) -> None:
+    assert "is not plain data" in failure(source, {"x": make()}).message
+
+
+@pytest.mark.parametrize(
+    "source", ["{{ x.y }}{{ x[0] }}{{ x.size }}{{ x | size }}{{ x | first }}{% for i in x %}i{% endfor %}"]
+)
+def test_what_is_not_plain_data_has_nothing_inside(source: str) -> None:
+    assert compile(source).render({"x": Hostile()}) == "0"
+
+
+@pytest.mark.parametrize("values", [None, [], "x", 5])
+def test_values_must_be_a_dict(values: Any) -> None:
+    with pytest.raises(TypeError):
+        compile("x").render(values)
+    with pytest.raises(TypeError):
+        compile("x").render_many([values])
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("\x00", "\x00"),
+        ("\ud800", "\ufffd"),
+        ("a\udfffé", "a\ufffdé"),
+        ("\ud83d\ude00", "\ufffd\ufffd"),
+        ("\u202eevil", "\u202eevil"),
+        ("😀" * 3000, "😀" * 3000),
+        ("é" * 1023 + "\r\n", "é" * 1023 + "\r\n"),
+        (Decimal("19.90"), "19.90"),
+        (Decimal("1E+9"), "1000000000"),
+        (Decimal("1E+999999"), "1E+999999"),
+        (date(2024, 2, 29), "2024-02-29"),
+        (datetime.fromisoformat("2024-02-29T10:00:00Z"), "2024-02-29 10:00:00 UTC"),
+        (datetime.fromisoformat("2024-02-29T10:00:00+02:00"), "2024-02-29 10:00:00 +0200"),
+        (datetime.fromisoformat("0800-01-01T00:00:00"), "0800-01-01 00:00:00 UTC"),
+        (2**70, str(2**70)),
+        (-(2**63), str(-(2**63))),
+        (float("nan"), "NaN"),
+        (float("-inf"), "-Infinity"),
+        (("a", ("b",)), "ab"),
+    ],
+)
+def test_any_plain_value_is_printed(value: Any, shown: str) -> None:
+    assert compile("[{{ x }}]").render({"x": value}) == f"[{shown}]"
+
+
+def test_a_number_too_long_to_print() -> None:
+    assert "filter" not in failure("{{ x }}", {"x": 10**5000}).message
+    assert failure("{{ x | plus: 1 }}", {"x": 10**5000}).message
+    assert failure("{{ x | plus: 1 }}", {"x": "9" * 5000}).message.endswith("1000 digits")
+
+
+def test_ten_megabytes() -> None:
+    text = "é<" * 3_400_000
+    assert len(compile("{{ x }}").render({"x": text})) == len(text)
+    assert failure("{{ x | join }}{{ x }}{{ x }}{{ x }}", {"x": text}).limit == "output_bytes"
+    page = compile("{{ x | truncate: 5 }}{{ x | upcase | size }}", escape="html").render({"x": text})
+    assert page == "é&lt;...6800000"
+
+
+def test_one_program_in_many_threads() -> None:
+    program = compile("{% for i in l %}{{ i | plus: x }}{% assign y = i %} {% endfor %}{{ y }}")
+    wrong: list[str] = []
+
+    def work(x: int) -> None:
+        expected = "".join(f"{i + x} " for i in range(50)) + "49"
+        for _ in range(200):
+            if program.render({"l": list(range(50)), "x": x}) != expected:
+                wrong.append("differs")
+
+    threads = [threading.Thread(target=work, args=(x,)) for x in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong

@@ -1,0 +1,94 @@
+"""Renderings leave nothing behind."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+import pytest
+
+from render_ext import (
+    EmailRow,
+    EmailSource,
+    Identity,
+    Limits,
+    RenderError,
+    TokenKey,
+    TokenSigner,
+    compile,
+)
+
+SIGNER = TokenSigner("https://t.example.com", TokenKey(3, b"k" * 32))
+SOURCE = (
+    "{% for p in list %}{{ forloop.index }} {{ p.name | default: 'x' | upcase }} {{ p['name'] }}{{ p.tags }}"
+    "{% link 1 %}https://x.example/{{ p.name }}{% endlink %}{% if p.name contains 'é' and p.n > 1 %}{% break %}{% endif %}"
+    "{% assign last = p %}{% endfor %}{{ last.name }}{{ last | size }}{{ (1..3) | join: last.n }}{{ forloop.first }}"
+)
+VALUES: dict[str, Any] = {"list": [{"name": f"Zoé {i}", "n": i, "tags": ["a", {"b": i}]} for i in range(5)]}
+GROWTH = 3_000_000  # bytes; a leak of one small object per rendering would be more
+
+
+def grown(work: Any, times: int) -> int:
+    """How much the process has grown by `times` runs, after some to warm up."""
+    process = psutil.Process()
+    for _ in range(times // 10):
+        work()
+    gc.collect()
+    before = process.memory_info().rss
+    for _ in range(times):
+        work()
+    gc.collect()
+    return int(process.memory_info().rss - before)
+
+
+def test_many_renderings_do_not_grow_the_process() -> None:
+    program = compile(SOURCE, links=True, signer=SIGNER, escape="html")
+    identity = Identity(1, 1, 1)
+    assert grown(lambda: program.render_bytes(VALUES, identity=identity), 100_000) < GROWTH
+
+
+def test_failing_renderings_do_not_grow_the_process() -> None:
+    program = compile(SOURCE + "{{ 1 | divided_by: last.zero }}", links=True, limits=Limits(steps=500))
+
+    def fail() -> None:
+        with pytest.raises(RenderError):
+            program.render(VALUES)
+
+    assert grown(fail, 20_000) < GROWTH
+
+
+def test_many_messages_and_compilations_do_not_grow_the_process() -> None:
+    source = EmailSource(
+        subject="Hé {{ list.first.name }}",
+        html=SOURCE,
+        text=SOURCE,
+        from_address="a@example.com",
+        message_id_domain="example.com",
+        date=datetime(2025, 1, 1, tzinfo=UTC),
+        seed="s",
+    )
+    program = source.compile(SIGNER)
+    good = EmailRow(address="b@example.com", identity=Identity(1, 1, 1), values=VALUES)
+    bad = EmailRow(address="b", identity=Identity(1, 1, 1), values=VALUES)
+    assert grown(lambda: program.render_many([good, bad]), 20_000) < GROWTH
+    assert grown(lambda: source.compile(SIGNER).resolve_link(VALUES, 1, 7), 300) < GROWTH
+
+
+def test_every_reference_is_given_back() -> None:
+    program = compile(SOURCE, links=True)
+    marker = object()
+    value = {"name": "x", "marker": marker, "n": 10**30}
+    values = {"list": [value], "marker": marker}
+    before = (sys.getrefcount(marker), sys.getrefcount(value), sys.getrefcount(value["n"]), sys.getrefcount(values))
+    for _ in range(100):
+        program.render(values)
+        program.resolve_link(values, 1)
+        for source in ("{{ marker }}", "{{ list.first.marker | upcase }}", "{% for x in list %}{{ x.marker }}{% endfor %}"):
+            with pytest.raises(RenderError):
+                compile(source).render(values)
+    gc.collect()
+    after = (sys.getrefcount(marker), sys.getrefcount(value), sys.getrefcount(value["n"]), sys.getrefcount(values))
+    assert after == before
