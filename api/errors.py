@@ -137,6 +137,11 @@ def format_graphql_errors(errors: Iterable[GraphQLError], request_id: str | None
     return [formatted for error in errors for formatted in _format(error, request_id)]
 
 
+# Strawberry speaks of its Python types here.
+_NULLED = re.compile(r"^Expected value of type '.*', found null\. Field of type 'Maybe.*$", re.DOTALL)
+_NULLED_MESSAGE = "a field that cannot be null was set to null; leave it out to keep its value"
+
+
 def _format(error: GraphQLError, request_id: str | None) -> list[dict[str, Any]]:
     place: dict[str, Any] = {}
     if error.locations:
@@ -146,7 +151,7 @@ def _format(error: GraphQLError, request_id: str | None) -> list[dict[str, Any]]
     cause = root_cause(error)
     if cause is None:
         extensions = {"code": "BAD_REQUEST"} | (error.extensions or {})
-        return [{"message": error.message, **place, "extensions": extensions}]
+        return [{"message": _NULLED.sub(_NULLED_MESSAGE, error.message), **place, "extensions": extensions}]
     known = translate(cause)
     if known is None:
         log.error("unexpected error", path=error.path, request_id=request_id, exc_info=cause)

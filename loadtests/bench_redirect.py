@@ -22,9 +22,9 @@ from core.delivery import lifecycle
 from core.delivery.engine import open_engine
 from core.delivery.records import DeliveryState
 from core.public_urls import PublicUrls
+from core.runtime import open_runtime
 from core.secrets import load_keyring
 from core.tracking import reading, store
-from core.runtime import open_runtime
 from loadtests.campaign import FILLER, connect, fill_profiles, make_delivery
 from loadtests.figures import alternate, print_alone, print_figure
 from loadtests.http_load import Order, Result
@@ -56,8 +56,7 @@ def page() -> str:
     """A message of 33 KB with fixed and personal links."""
     fixed = "".join(f'<p><a href="https://shop.example/item/{n}">{FILLER}</a></p>\n' for n in range(LINKS // 2))
     personal = "".join(
-        f'<p><a href="https://shop.example/for/{n}?c={{{{ profile.country }}}}">{FILLER}</a></p>\n'
-        for n in range(LINKS // 2)
+        f'<p><a href="https://shop.example/for/{n}?c={{{{ profile.country }}}}">{FILLER}</a></p>\n' for n in range(LINKS // 2)
     )
     return f"<html><body>{fixed}{personal}{f'<p>{FILLER}</p>' * 250}</body></html>"
 
@@ -66,9 +65,7 @@ async def prepare(on: Stage) -> list[str]:
     """Compose and prepare a delivery; returns paths of clicks by random recipients on random links."""
     conn = await connect(on.settings)
     await fill_profiles(conn, RECIPIENTS)
-    delivery_id = await make_delivery(
-        on.settings, conn, "spring", channel="email", config=SMTP, html=page(), audience="id > 0"
-    )
+    delivery_id = await make_delivery(on.settings, conn, "spring", channel="email", config=SMTP, html=page(), audience="id > 0")
     async with open_runtime(on.settings, "bench") as runtime:
         engine = open_engine(runtime)
         async with conn.transaction():
@@ -95,7 +92,9 @@ def server(on: Stage, module: str) -> Iterator[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", module, "--port", str(port)], env=on.environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, "--port", str(port)], env=on.environment, stdout=subprocess.DEVNULL
+    )
     try:
         for _ in range(300):
             with socket.socket() as probe:
@@ -150,9 +149,7 @@ def main() -> None:
                 answered.append(result.answered)
             return result.rate
 
-        ours, reference = alternate(
-            RUNS, lambda: measure("api.server"), lambda: measure("loadtests.redirect_reference")
-        )
+        ours, reference = alternate(RUNS, lambda: measure("api.server"), lambda: measure("loadtests.redirect_reference"))
         against = "the same server and checks, without the insert"
         print_figure("tracked_redirect", ours, reference, unit="redirects/s", against=against)
         with server(on, "api.server") as port:

@@ -9,7 +9,7 @@ from core.tracking.hits import HitRecorder
 from core.tracking.records import Hit
 
 
-async def _forget(recorder: HitRecorder, hit: Hit) -> None:
+async def _forget(self: HitRecorder, hit: Hit) -> None:
     """Take the hit and let it go."""
 
 

@@ -6,6 +6,7 @@ program.render({"name": "Zoë"})
 """
 
 try:
+    from render_ext._buffer import retain_memory
     from render_ext._tokens import TokenSigner, mint, read_envelope_sender, read_message_id, verify
     from render_ext._vm import Program
 except ImportError as error:  # pragma: no cover
@@ -40,5 +41,6 @@ __all__ = [
     "mint",
     "read_envelope_sender",
     "read_message_id",
+    "retain_memory",
     "verify",
 ]

@@ -29,6 +29,19 @@ cdef extern from "Python.h":
     bint PyUnicode_Ascii "PyUnicode_IS_ASCII"(PyObject* o)
     uint32_t PyUnicode_Read "PyUnicode_READ"(int kind, void* data, Py_ssize_t index)
 
+cdef extern from *:
+    """
+    #ifdef __GLIBC__
+    #include <malloc.h>
+    static int keep_freed(int size) {
+        return mallopt(M_MMAP_THRESHOLD, 32 << 20) && mallopt(M_TRIM_THRESHOLD, size) && mallopt(M_TOP_PAD, 1 << 20);
+    }
+    #else
+    static int keep_freed(int size) { (void)size; return 0; }
+    #endif
+    """
+    int keep_freed(int size)
+
 # How one byte is treated, by transfer, escape and byte.
 cdef enum:
     COPY = 0
@@ -434,6 +447,15 @@ def encode(str text, int escape, int transfer, Py_ssize_t limit=0x7FFFFFFFFFFF):
     cdef Buffer buffer = Buffer(limit, transfer)
     buffer.write_str(<PyObject*>text, escape)
     return buffer.take()
+
+
+def retain_memory(int size):
+    """Let the allocator keep up to `size` bytes of freed memory for the next batch (glibc; returns whether it does).
+
+    Rendered batches are megabytes that are freed at once. Given back to the system each time, they cost more page faults
+    than the rendering itself. For processes that render all day; for the whole process, so theirs to decide.
+    """
+    return bool(keep_freed(size))
 
 
 def base64_lines(bytes data):

@@ -15,7 +15,7 @@ class Encoding(IntEnum):
 
 @final
 class Part:
-    def __init__(self, program: Program, head: bytes, encoding: Encoding) -> None: ...
+    def __new__(cls, program: Program, head: bytes, encoding: Encoding) -> Part: ...
     @property
     def program(self) -> Program: ...
     @property
@@ -25,8 +25,8 @@ class Part:
 
 @final
 class Assembler:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         signer: TokenSigner,
         subject: Program,
@@ -37,7 +37,7 @@ class Assembler:
         domain: bytes,
         unsubscribe: bool,
         most_bytes: int,
-    ) -> None: ...
+    ) -> Assembler: ...
     def render_many(self, rows: Sequence[EmailRow]) -> list[bytes | RenderError]: ...
     def render_parts(self, values: dict[str, Any], identity: Identity) -> list[str]: ...
     def resolve_link(self, values: dict[str, Any], number: int, occurrence: int) -> str | None: ...

@@ -16,7 +16,7 @@ cdef enum:
     LINE = 76
     WORD = 75  # characters of one encoded word
     FRAME = 12  # of which `=?utf-8?B?` and `?=`
-    LONGEST_RUN = 70  # of plain text that cannot be folded
+    LONGEST_RUN = 700  # of plain text that cannot be folded; a line has at most 998
     LONGEST_QUOTED = 60
 
 cdef const char* HEXADECIMAL = b"0123456789ABCDEF"

@@ -4,7 +4,7 @@ from typing import Any, final
 
 from render_ext._buffer import Transfer
 from render_ext._tokens import TokenSigner
-from render_ext.compiler import Layout
+from render_ext.layout import Layout
 from render_ext.limits import Limits
 from render_ext.places import Link, Variable
 from render_ext.tokens import Identity
@@ -56,8 +56,8 @@ class Field(IntEnum):
 
 @final
 class Program:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         layout: Layout,
         *,
         name: str,
@@ -66,7 +66,7 @@ class Program:
         strict: bool,
         transfer: Transfer,
         signer: TokenSigner | None = None,
-    ) -> None: ...
+    ) -> Program: ...
     @property
     def name(self) -> str: ...
     @property

@@ -6,13 +6,13 @@ decided before the first recipient is decided here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, NamedTuple
 
 from render_ext._buffer import Escape, Transfer, encode
 from render_ext._vm import Field, Op, Operator
 from render_ext.filters import FILTERS, Surroundings
+from render_ext.layout import Layout, PathOperand, Step, Variable
 from render_ext.nodes import (
     Assign,
     Branch,
@@ -86,47 +86,6 @@ EFFECT = {
     Op.JUMP_IF_FALSE: -1,
     Op.JUMP_IF_TRUE: -1,
 }
-
-
-class Step(NamedTuple):
-    """One instruction; the meaning of the arguments depends on the op."""
-
-    op: Op
-    a: int
-    b: int
-    value: Any
-    at: int
-
-
-class PathOperand(NamedTuple):
-    """The way to a value: keys from the root on, which of them are commands if no key, and how it is written."""
-
-    keys: tuple[str | int, ...]
-    commands: int
-    text: str
-    prefix: int
-
-
-class Variable(NamedTuple):
-    """A value that a template reads, and where. Items of a loop appear as `*` under their list."""
-
-    path: tuple[str, ...]
-    text: str
-    at: int
-
-
-@dataclass(slots=True)
-class Layout:
-    """All that the VM needs to know of a template."""
-
-    steps: list[Step] = field(default_factory=list)
-    slots: int = 0
-    stack: int = 0
-    loops: int = 0
-    prefixes: int = 0  # objects on the way to values that are looked up once per rendering
-    highest_link: int = -1
-    variables: list[Variable] = field(default_factory=list)
-    links: list[Link] = field(default_factory=list)
 
 
 def lay_out(nodes: tuple[Node, ...], *, escape: Escape, transfer: Transfer, around: Surroundings) -> Layout:

@@ -206,7 +206,7 @@ class EmailProgram:
             closing=closing.encode(),
             domain=source.message_id_domain.encode(),
             unsubscribe=source.list_unsubscribe,
-            most_bytes=source.limits.output_bytes,
+            most_bytes=min(source.limits.output_bytes, 1 << 40),
         )
 
     def _part(self, kind: str, text: str, opening: str, options: Options) -> Part:

@@ -23,6 +23,7 @@ from render_ext.nodes import (
 )
 
 WORDS: dict[str, Scalar] = {"nil": None, "null": None, "true": True, "false": False}
+EMPTINESS = ("empty", "blank")  # a meaning of their own in conditions, the empty text elsewhere
 OPERATORS = {"==", "!=", "<>", "<", "<=", ">", ">=", "contains"}
 DEEPEST = 50  # brackets within brackets in one expression
 
@@ -123,9 +124,9 @@ class Markup:
                 if token.text in WORDS:
                     self.index += 1
                     return Literal(WORDS[token.text], token.at)
-                if token.text in ("empty", "blank"):
+                if token.text in EMPTINESS:
                     self.index += 1
-                    return Emptiness(token.text, token.at)
+                    return Literal("", token.at)
             return self._path()
         if token.text == "[":
             return self._path()
@@ -244,13 +245,20 @@ class Markup:
         return whole
 
     def _comparison(self) -> Compare | Expression:
-        left = self.expression()
+        left = self._operand()
         token = self.token
         if token.text in OPERATORS and token.kind in ("sign", "name"):
             self.index += 1
             operator = "!=" if token.text == "<>" else token.text
-            return Compare(operator, left, self.expression(), token.at)
+            return Compare(operator, left, self._operand(), token.at)
         return left
+
+    def _operand(self) -> Expression:
+        token = self.token
+        if token.kind == "name" and token.text in EMPTINESS and not self._goes_on():
+            self.index += 1
+            return Emptiness(token.text, token.at)
+        return self.expression()
 
     def _misused_operator(self) -> NoReturn:
         token = self.token

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from render_ext.compiler import Layout
+    from render_ext.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ def compile(
       keeps the reserved characters, in a header it changes nothing).
     - `strict_variables`: a variable that is not there fails the rendering instead of printing nothing.
     - `now` (aware) and `zone`: what the `date` filter takes "now" for, and the zone it shows instants in.
+    - `partials`: templates by name, and `locale`: part of the interface; no tag or filter so far depends on them.
     - `links`: allow the tags `link`, `open_pixel_url`, `mirror_url` and `unsubscribe_url`; `signer` makes
       their URLs.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,17 +24,20 @@ CREATE_IMPORT = """
 mutation ($input: CreateImportInput!) {
   createImport(input: $input) { import { id } uploadUrl userErrors { code message path hint } }
 }"""
+START_IMPORT = "mutation ($id: ID!) { startImport(id: $id) { userErrors { code message path hint } } }"
 IMPORT = """
 query ($id: ID!) {
   import(id: $id) {
-    state bytesTotal bytesRead inserted updated unchanged rejected ambiguous rejectsUrl error { code message hint }
+    state bytesTotal bytesRead inserted updated unchanged rejected repeated ambiguous hasRejects error { code message hint }
   }
 }"""
+REJECTS = """
+mutation ($id: ID!) { createRejectsDownload(importId: $id) { downloadUrl userErrors { code message path hint } } }"""
 CREATE_EXPORT = """
-mutation ($input: CreateExportInput!) {
-  createExport(input: $input) { export { id } userErrors { code message path hint } }
-}"""
-EXPORT = "query ($id: ID!) { export(id: $id) { state rowsTotal rowsWritten downloadUrl error { code message hint } } }"
+mutation ($input: CreateExportInput!) { createExport(input: $input) { export { id } userErrors { code message path hint } } }"""
+EXPORT = "query ($id: ID!) { export(id: $id) { state rowsTotal rowsWritten error { code message hint } } }"
+DOWNLOAD = """
+mutation ($id: ID!) { createExportDownload(exportId: $id) { downloadUrl userErrors { code message path hint } } }"""
 
 Url = Annotated[str | None, typer.Option(help="Address of the API; without, CLARION_BASE_URL.")]
 Token = Annotated[str | None, typer.Option(help="API token; without, the environment's CLARION_TOKEN.")]
@@ -44,7 +48,9 @@ def open_client(url: str | None, token: str | None) -> Client:
     text = token or os.environ.get("CLARION_TOKEN")
     if not text:
         raise Invalid(
-            "no token is given", code="NO_TOKEN", hint="Pass --token or set CLARION_TOKEN; make one with `clarion token create`."
+            "no token is given",
+            code="NO_TOKEN",
+            hint="Pass --token or set CLARION_TOKEN; make one with `clarion token create`.",
         )
     return Client(url or load_settings().base_url, text)
 
@@ -73,33 +79,42 @@ async def _import(client: Client, file: Path, key: str) -> None:
     async with client:
         answer = await client.ask(CREATE_IMPORT, input={"fileName": file.name, "matchKey": key.upper()})
         made = answer["createImport"]
+        run_id = made["import"]["id"]
         await _upload(made["uploadUrl"], file)
+        await client.ask(START_IMPORT, id=run_id)
         with _progress() as progress:
             task = progress.add_task("importing", total=file.stat().st_size or 1)
-            found = await _wait(client, IMPORT, "import", made["import"]["id"], lambda now: progress.update(
-                task, completed=now["bytesRead"]
-            ))  # fmt: skip
-        counts = {name: found[name] for name in ("inserted", "updated", "unchanged", "rejected", "ambiguous")}
-        Console().print("  ".join(f"{name} {count:,}" for name, count in counts.items()))
-        if found["rejectsUrl"]:
+
+            def show(now: dict[str, Any]) -> None:
+                progress.update(task, completed=now["bytesRead"])
+
+            found = await _wait(client, IMPORT, "import", run_id, show)
+        names = ("inserted", "updated", "unchanged", "rejected", "repeated", "ambiguous")
+        Console().print("  ".join(f"{name} {found[name]:,}" for name in names))
+        if found["hasRejects"]:
             rejects = file.with_name(f"{file.stem}-rejects.csv")
-            await _download(found["rejectsUrl"], rejects)
+            answer = await client.ask(REJECTS, id=run_id)
+            await _download(answer["createRejectsDownload"]["downloadUrl"], rejects)
             Console().print(f"rejected lines with their reasons: {rejects}")
 
 
 async def _export(client: Client, file: Path, audience: str | None) -> None:
     async with client:
-        answer = await client.ask(CREATE_EXPORT, input={"audienceId": audience})
+        answer = await client.ask(CREATE_EXPORT, input={"fileName": file.name, "audienceId": audience})
+        run_id = answer["createExport"]["export"]["id"]
         with _progress() as progress:
             task = progress.add_task("exporting", total=None)
-            found = await _wait(client, EXPORT, "export", answer["createExport"]["export"]["id"], lambda now: progress.update(
-                task, completed=now["rowsWritten"], total=now["rowsTotal"]
-            ))  # fmt: skip
-        await _download(found["downloadUrl"], file)
+
+            def show(now: dict[str, Any]) -> None:
+                progress.update(task, completed=now["rowsWritten"], total=now["rowsTotal"])
+
+            found = await _wait(client, EXPORT, "export", run_id, show)
+        answer = await client.ask(DOWNLOAD, id=run_id)
+        await _download(answer["createExportDownload"]["downloadUrl"], file)
         Console().print(f"{found['rowsWritten']:,} people in {file}")
 
 
-async def _wait(client: Client, query: str, name: str, run_id: str, show: Any) -> dict[str, Any]:
+async def _wait(client: Client, query: str, name: str, run_id: str, show: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Poll a run until it ended. Raises Conflict when it failed."""
     while True:
         found: dict[str, Any] = (await client.ask(query, id=run_id))[name]
@@ -117,7 +132,7 @@ async def _upload(address: str, file: Path) -> None:
     with _progress() as progress:
         task = progress.add_task("uploading", total=file.stat().st_size)
 
-        async def chunks() -> Any:
+        async def chunks() -> AsyncIterator[bytes]:
             with file.open("rb") as source:
                 while chunk := await asyncio.to_thread(source.read, CHUNK):
                     yield chunk
@@ -138,4 +153,6 @@ async def _download(address: str, file: Path) -> None:
 
 
 def _progress() -> Progress:
-    return Progress(TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn())
+    return Progress(
+        TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn()
+    )

@@ -60,9 +60,7 @@ def _say(title: str, *sentences: str) -> bytes:
 
 NOT_FOUND = _say("Page not found", "This address leads nowhere. It may be incomplete or too old.")
 GONE = _say("Message removed", "This message is no longer available.")
-UNAVAILABLE = _say(
-    "Please try again", "We cannot answer right now.", "Wait a few seconds, then load this page again."
-)
+UNAVAILABLE = _say("Please try again", "We cannot answer right now.", "Wait a few seconds, then load this page again.")
 TOO_LARGE = _say("Request too large", "This form has more content than we read.")
 NOT_ALLOWED = _say("Not possible", "This address cannot be used in this way.")
 CONFIRM = _page("Unsubscribe?", _FORM)

@@ -27,9 +27,7 @@ async def report(conn: Connection, delivery_id: int, include_machines: bool = Fa
     await get_delivery(conn, delivery_id)
     counts = await delivery.counts(conn, delivery_id)
     links = await delivery.list_links(conn, delivery_id)
-    figures = make_figures(
-        counts, await tracking.counts(conn, delivery_id), include_machines=include_machines
-    )
+    figures = make_figures(counts, await tracking.counts(conn, delivery_id), include_machines=include_machines)
     return DeliveryReport(
         delivery_id=delivery_id,
         include_machines=include_machines,

@@ -54,9 +54,7 @@ class Figures:
         )
 
 
-def make_figures(
-    ledger: LedgerCounts, tracking: Sequence[TrackingCount], *, include_machines: bool
-) -> Figures:
+def make_figures(ledger: LedgerCounts, tracking: Sequence[TrackingCount], *, include_machines: bool) -> Figures:
     """Counters → figures. With machines, a recipient whose clicks were all a machine's counts as one who clicked."""
     totals: dict[tuple[int, int], int] = {}
     uniques: dict[tuple[int, int], int] = {}

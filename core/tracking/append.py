@@ -1,7 +1,7 @@
 """Put hits at the end of the stream, in the caller's transaction.
 
-The heart of the room. From `store.advance` to the end of the transaction the caller holds the row lock of the stream, and
-every other writer waits: append last, and commit at once.
+The heart of the room. From `store.advance` to the end of the transaction the caller holds the stream, and every other
+writer waits: append last, and commit at once.
 """
 
 from __future__ import annotations

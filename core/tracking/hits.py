@@ -18,7 +18,6 @@ from core.tracking.groups import Group, Grouped
 from core.tracking.machines import FreshRules, LinkBook
 from core.tracking.records import Hit
 
-
 GATHER_SECONDS = 0.002
 
 

@@ -49,7 +49,7 @@ class Target:
 
 @dataclass(slots=True, kw_only=True)
 class _Delivery:
-    programs: Sequence[LoadedProgram]
+    programs: Mapping[int, LoadedProgram]  # by id
     links: Mapping[int, TrackedLink]
     hidden: frozenset[int]
     fixed: dict[int, Target] = field(default_factory=dict)  # links that lead everybody to the same place
@@ -114,7 +114,7 @@ class SentMessages:
     async def channel(self, conn: Connection, delivery_id: int) -> str | None:
         """The channel that a delivery's messages went over; None when the delivery is gone."""
         delivery = await self._delivery(conn, delivery_id)
-        return delivery.programs[0].stored.channel if delivery.programs else None
+        return next((loaded.stored.channel for loaded in delivery.programs.values()), None)
 
     async def hidden(self, conn: Connection, delivery_id: int) -> frozenset[int]:
         """The links of a delivery that no person sees."""
@@ -127,16 +127,16 @@ class SentMessages:
         if missing:
             rows = await get_rows(conn, [_key_of_message(message) for message in missing])
             for message in missing:
-                found[message] = links = await self._read_shown(conn, message, rows.get(_key_of_message(message)))
+                found[message] = links = await self._read_shown(conn, rows.get(_key_of_message(message)))
                 self._shown.put(message, links)
         return {message: links or NOTHING_SHOWN for message, links in found.items()}
 
-    async def _read_shown(self, conn: Connection, message: Message, row: LedgerRow | None) -> ShownLinks:
-        delivery = await self._delivery(conn, message.delivery_id)
-        loaded = next((one for one in delivery.programs if row is not None and one.stored.id == row.program_id), None)
-        recipient = row_of(loaded, row) if loaded is not None and row is not None else None
-        if loaded is None or recipient is None:
-            return ShownLinks(hidden=delivery.hidden)
+    async def _read_shown(self, conn: Connection, row: LedgerRow | None) -> ShownLinks:
+        sent = await self._join(conn, row)
+        recipient = row_of(sent[1], sent[0]) if sent is not None else None
+        if sent is None or recipient is None:
+            return NOTHING_SHOWN
+        _, loaded, delivery = sent
         try:
             parts = loaded.program.parts(recipient)
         except RenderError:
@@ -157,18 +157,18 @@ class SentMessages:
         return [await self._join(conn, rows.get(key)) for key in group.items]
 
     async def _join(self, conn: Connection, row: LedgerRow | None) -> _Sent | None:
-        if row is None:
+        if row is None or row.program_id is None:
             return None
         delivery = await self._delivery(conn, row.delivery_id)
-        loaded = next((one for one in delivery.programs if one.stored.id == row.program_id), None)
+        loaded = delivery.programs.get(row.program_id)
+        if loaded is None:  # prepared again since we last looked
+            delivery = await self._load(conn, row.delivery_id)
+            loaded = delivery.programs.get(row.program_id)
         return None if loaded is None else (row, loaded, delivery)
 
     async def _delivery(self, conn: Connection, delivery_id: int) -> _Delivery:
         delivery = self._deliveries.get(delivery_id)
-        if delivery is None:
-            delivery = await self._load(conn, delivery_id)
-            self._deliveries.put(delivery_id, delivery)
-        return delivery
+        return await self._load(conn, delivery_id) if delivery is None else delivery
 
     async def _load(self, conn: Connection, delivery_id: int) -> _Delivery:
         try:
@@ -177,11 +177,13 @@ class SentMessages:
             _log.error("the programs of a delivery cannot be loaded", delivery_id=delivery_id, error=error.message)
             programs = []
         links = {link.number: link for loaded in programs for link in loaded.frozen.links}
-        return _Delivery(
-            programs=programs,
+        delivery = _Delivery(
+            programs={loaded.stored.id: loaded for loaded in programs},
             links=links,
             hidden=frozenset(number for number, link in links.items() if link.hidden),
         )
+        self._deliveries.put(delivery_id, delivery)
+        return delivery
 
 
 def _key_of_token(token: Token) -> RowKey:

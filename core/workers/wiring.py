@@ -22,6 +22,7 @@ WIRING: dict[str, tuple[Job, ...]] = {
     "delivery.ending": (delivery.end,),
     "delivery.finished": (),
     "import.ready": (profiles.run_import,),
+    "export.ready": (profiles.run_export,),
 }
 
 # Jobs that every worker process should take a share of: one message per process.

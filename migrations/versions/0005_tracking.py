@@ -36,7 +36,8 @@ CREATE INDEX tracking_event_recipient ON tracking_event (delivery_id, recipient_
 CREATE TABLE tracking_event_other PARTITION OF tracking_event DEFAULT;
 
 -- Which recipients did what at least once, for uniques. kind 0: anything at all; link 0: any link.
--- machine: so far only machines did it. machine_first: a machine did it first (tells a new row from one that a person took over).
+-- machine: so far only machines did it. machine_first: a machine did it first; tells a new row from one that a person took
+-- over.
 CREATE TABLE tracking_first (
     delivery_id    bigint NOT NULL,
     recipient_id   bigint NOT NULL,
@@ -77,13 +78,16 @@ CREATE TABLE machine_rule (
     enabled     boolean NOT NULL DEFAULT true
 );
 INSERT INTO machine_rule (id, kind, pattern, seconds, least, description) VALUES
-    (1, 'agent', '(?i)((?<!cu)bot|crawl|spider|slurp|scan|preview|fetch|monitor|externalhit)([^a-z]|$)', NULL, NULL,
+    (1, 'agent',
+     '(?i)((?<!cu)bot|crawl|spider|slurp|scan|preview|fetch|monitor|externalhit)([^a-z]|$)', NULL, NULL,
      'Names itself a robot'),
-    (2, 'agent', '(?i)(python-requests|python-urllib|python-httpx|aiohttp|curl/|wget|go-http-client|java/|okhttp|libwww|headlesschrome|phantomjs)',
+    (2, 'agent',
+     '(?i)(python-(requests|urllib|httpx)|aiohttp|curl/|wget|go-http-client|java/|okhttp|libwww|headlesschrome|phantomjs)',
      NULL, NULL, 'A program, not a browser'),
     (3, 'agent', '(?i)(GoogleImageProxy|YahooMailProxy|ggpht\\.com)', NULL, NULL, 'Image proxy of a webmail'),
-    (4, 'agent', '(?i)(barracuda|mimecast|proofpoint|symantec|messagelabs|forcepoint|trendmicro|sophos|cloudmark|ironport)', NULL,
-     NULL, 'Security gateway'),
+    (4, 'agent',
+     '(?i)(barracuda|mimecast|proofpoint|symantec|messagelabs|forcepoint|trendmicro|sophos|cloudmark|ironport)',
+     NULL, NULL, 'Security gateway'),
     (5, 'agent', '^\\s*$', NULL, NULL, 'No user agent at all'),
     (6, 'method', '^HEAD$', NULL, NULL, 'Asks for headers only'),
     (7, 'burst', NULL, 5, 2, 'Every link of a message within seconds'),

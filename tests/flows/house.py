@@ -96,15 +96,24 @@ async def house(folder: Path, **settings: object) -> AsyncIterator[House]:
     With `database_url=None` it runs the embedded database; else it gets an empty one on the server of CLARION_DATABASE_URL, if
     that is set.
     """
-    server_url = os.environ.get("CLARION_DATABASE_URL")
-    if server_url is None or "database_url" in settings:
+    if "database_url" in settings:
         async with _house(folder, settings) as made:
             yield made
         return
+    async with empty_database() as url, _house(folder, {**settings, "database_url": url}) as made:
+        yield made
+
+
+@asynccontextmanager
+async def empty_database() -> AsyncIterator[str | None]:
+    """A database for a house or for several in turn: its URL, or None for the embedded one in the house's folder."""
+    server_url = os.environ.get("CLARION_DATABASE_URL")
+    if server_url is None:
+        yield None
+        return
     url = await make_database(server_url)
     try:
-        async with _house(folder, {**settings, "database_url": url}) as made:
-            yield made
+        yield url
     finally:
         await drop_database(server_url, url)
 

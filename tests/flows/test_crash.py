@@ -33,7 +33,7 @@ RESUME_SECONDS = 15
 async def recording_sink(folder: Path, delay: float = 0.0) -> AsyncIterator[int]:
     """The recording SMTP server as a process of its own, which no kill of the house touches."""
     port = free_port()
-    command = [sys.executable, "-m", "api.cli.main", "sink", "--port", str(port), "--directory", str(folder)]
+    command = [sys.executable, "-m", "api.cli.sink", "--port", str(port), "--directory", str(folder)]
     command += ["--delay", str(delay), "--delay-every", "7"]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
     try:

@@ -80,9 +80,7 @@ async def opted_out(pool: Pool, profile_id: int) -> bool:
     return flag
 
 
-async def test_clicks_lead_where_the_message_says(
-    client: httpx.AsyncClient, campaign: Campaign, pool: Pool, anna: int
-) -> None:
+async def test_clicks_lead_where_the_message_says(client: httpx.AsyncClient, campaign: Campaign, pool: Pool, anna: int) -> None:
     # Given the links of Anna's message: a fixed one, one only for France, one with her name, and the hidden one
     paths = await campaign.paths(anna)
     answers = [await client.get(path) for path in paths.clicks[:3]]
@@ -130,9 +128,7 @@ async def test_every_link_at_once_is_a_machine_also_where_conditions_hide_some(
     assert [(one.corrects, one.machine_rule) for one in found] == [(None, 0), (None, 0), (1, 7), (2, 7)]
 
 
-async def test_the_hidden_link_marks_a_machine(
-    client: httpx.AsyncClient, campaign: Campaign, pool: Pool, anna: int
-) -> None:
+async def test_the_hidden_link_marks_a_machine(client: httpx.AsyncClient, campaign: Campaign, pool: Pool, anna: int) -> None:
     paths = await campaign.paths(anna)
     answer = await client.get(paths.clicks[-1])
     assert answer.status_code == 302
@@ -149,9 +145,7 @@ async def test_the_pixel(client: httpx.AsyncClient, campaign: Campaign, pool: Po
     assert [one.kind for one in await events(pool)] == [TrackingKind.OPEN]
 
 
-async def test_the_mirror_page_is_what_was_sent(
-    client: httpx.AsyncClient, campaign: Campaign, pool: Pool, anna: int
-) -> None:
+async def test_the_mirror_page_is_what_was_sent(client: httpx.AsyncClient, campaign: Campaign, pool: Pool, anna: int) -> None:
     paths = await campaign.paths(anna)
     answer = await client.get(paths.mirror)
     assert answer.status_code == 200
@@ -209,7 +203,9 @@ async def test_one_click_unsubscription_of_mail_providers(
     path = address.rstrip(",").removeprefix(BASE_URL)
     fields = {"List-Unsubscribe": "One-Click"}
     if form == "multipart":
-        answer = await client.post(path, files={name: (None, value) for name, value in fields.items()}, headers={"user-agent": ""})
+        answer = await client.post(
+            path, files={name: (None, value) for name, value in fields.items()}, headers={"user-agent": ""}
+        )
     else:
         answer = await client.post(path, data=fields, headers={"user-agent": ""})
     assert answer.status_code == 200
@@ -247,10 +243,17 @@ async def test_a_token_that_is_not_ours_says_nothing(
     good = paths.clicks[0].removeprefix("/c/")
     stranger = TokenKey(1, bytes(32))
     gone = TokenKey(9, bytes(32))
-    told = {"kind": TokenKind.CLICK, "delivery_id": campaign.delivery_id, "recipient_kind": 1, "recipient_id": anna, "link": 1}
+
+    def told(key: TokenKey) -> str:
+        token = Token(
+            kind=TokenKind.CLICK, key_id=key.key_id, delivery_id=campaign.delivery_id, recipient_kind=1,
+            recipient_id=anna, link=1,
+        )  # fmt: skip
+        return f"/c/{mint(key, token)}"
+
     swapped = ("A" if good[5] != "A" else "B").join((good[:5], good[6:]))
     wrong = [
-        f"/c/{mint(stranger, Token(key_id=1, **told))}", f"/c/{mint(gone, Token(key_id=9, **told))}",
+        told(stranger), told(gone),
         f"/c/{swapped}", f"/c/{good[:-1]}", f"/c/{good}A", "/c/", "/c/%00", "/c/" + "A" * 5000, "/c/..%2f..%2fetc",
         f"/o/{good}", f"/m/{good}", f"/u/{good}", "/u/nonsense", f"/c/{paths.unsubscribe[3:]}",
     ]  # fmt: skip
@@ -278,9 +281,7 @@ async def test_a_token_of_a_message_that_never_was_is_not_found(
     assert await events(pool) == []
 
 
-async def test_other_verbs_and_large_bodies(
-    client: httpx.AsyncClient, campaign: Campaign, pool: Pool, anna: int
-) -> None:
+async def test_other_verbs_and_large_bodies(client: httpx.AsyncClient, campaign: Campaign, pool: Pool, anna: int) -> None:
     paths = await campaign.paths(anna)
     for verb, path, allowed in (("POST", paths.clicks[0], "GET, HEAD"), ("PUT", paths.unsubscribe, "GET, HEAD, POST")):
         answer = await client.request(verb, path)
@@ -315,7 +316,12 @@ async def test_while_the_database_is_away_people_are_asked_to_come_again(
         outside = await asyncpg.connect(server_url)
         await outside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         await pool.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'the door'")
-        wanted = [client.get(paths.clicks[0]), client.get(paths.pixel), client.get(paths.mirror), client.post(paths.unsubscribe)]
+        wanted = [
+            client.get(paths.clicks[0]),
+            client.get(paths.pixel),
+            client.get(paths.mirror),
+            client.post(paths.unsubscribe),
+        ]
         answers = await asyncio.gather(*wanted)
         # Then nothing is pretended: 503, and when to come again
         assert [(answer.status_code, answer.headers["retry-after"]) for answer in answers] == [(503, "5")] * 4

@@ -65,7 +65,8 @@ class Campaign:
         """The message of one person, as it goes over the wire, parsed."""
         async with self.runtime.pool.acquire() as conn:
             row = await reading.find_row(conn, self.delivery_id, profile_id)
-            assert row is not None and row.program_id is not None
+            assert row is not None
+            assert row.program_id is not None
             loaded = await self.engine.programs.get(conn, row.program_id)
         recipient = row_of(loaded, row)
         assert recipient is not None
@@ -87,9 +88,7 @@ class Campaign:
         by_kind: dict[str, list[str]] = {letter: [] for letter in "comu"}
         for path, letter in found:
             by_kind[letter].append(path)
-        return Paths(
-            clicks=by_kind["c"], pixel=by_kind["o"][-1], mirror=by_kind["m"][0], unsubscribe=by_kind["u"][0]
-        )
+        return Paths(clicks=by_kind["c"], pixel=by_kind["o"][-1], mirror=by_kind["m"][0], unsubscribe=by_kind["u"][0])
 
 
 @dataclass(frozen=True, slots=True)

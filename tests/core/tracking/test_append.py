@@ -132,9 +132,7 @@ async def test_slow_readers_and_partial_readers_are_people(conn: Connection) -> 
 
 async def test_a_burst_takes_back_only_what_lies_within_it(conn: Connection) -> None:
     # Given a person who clicked link 1 an hour before a scanner followed every link of the same message
-    await store_groups(
-        conn, [hit(link=1)], [hit(link=1, after=3600), hit(link=2, after=3600.1), hit(link=3, after=3600.2)]
-    )
+    await store_groups(conn, [hit(link=1)], [hit(link=1, after=3600), hit(link=2, after=3600.1), hit(link=3, after=3600.2)])
     # Then the person's click stays, with its unique
     assert await counts(conn) == {
         (TrackingKind.CLICK, 1, False): (1, 1),
@@ -186,9 +184,7 @@ async def test_counters_equal_a_recount_after_any_history(conn: Connection, seed
         group = []
         for _ in range(chance.choice([1, 1, 2, 5, 12])):
             at += chance.choice([0, 0.01, 0.5, 2, 30])
-            kind = chance.choice(
-                [TrackingKind.CLICK] * 6 + [TrackingKind.OPEN, TrackingKind.MIRROR, TrackingKind.UNSUBSCRIBE]
-            )
+            kind = chance.choice([TrackingKind.CLICK] * 6 + [TrackingKind.OPEN, TrackingKind.MIRROR, TrackingKind.UNSUBSCRIBE])
             link = chance.choice([1, 1, 2, 3, 9]) if kind is TrackingKind.CLICK else 0
             group.append(
                 hit(kind, recipient=chance.randint(1, 4), link=link, after=at - chance.choice([0, 0, 3]),

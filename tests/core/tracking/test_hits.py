@@ -123,9 +123,7 @@ async def test_connections_that_are_killed_again_and_again(pool: Pool, database_
     for round_ in range(8):
         tasks += [asyncio.create_task(one(number)) for number in range(round_ * 40, round_ * 40 + 40)]
         await asyncio.sleep(0.02)
-        await killer.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'the door'"
-        )
+        await killer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'the door'")
     await asyncio.gather(*tasks)
     assert answered == 320
     assert sorted(one.recipient_id for one in await events(pool)) == list(range(320))

@@ -68,9 +68,7 @@ async def test_changed_rules_come_into_force_within_seconds(conn: Connection) ->
     rules = FreshRules(seconds=3)
     robot = hit(agent="My Own Tester/2")
     assert (await rules.get(conn, 100.0)).classify(robot) == 0
-    await conn.execute(
-        "INSERT INTO machine_rule (id, kind, pattern, description) VALUES (50, 'agent', 'Own Tester', 'Ours')"
-    )
+    await conn.execute("INSERT INTO machine_rule (id, kind, pattern, description) VALUES (50, 'agent', 'Own Tester', 'Ours')")
     await conn.execute("UPDATE machine_rule SET enabled = false WHERE kind IN ('burst', 'hidden_link')")
     assert (await rules.get(conn, 102.9)).classify(robot) == 0
     later = await rules.get(conn, 103.0)

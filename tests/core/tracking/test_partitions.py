@@ -20,9 +20,7 @@ async def place_of(pool: Pool) -> dict[int, str]:
 
 def test_months() -> None:
     assert month_of(datetime(2026, 12, 31, 23, 59, tzinfo=UTC), 1) == datetime(2027, 1, 1, tzinfo=UTC)
-    assert month_of(datetime(2026, 3, 1, 0, 30, tzinfo=UTC) - timedelta(hours=1)) == datetime(
-        2026, 2, 1, tzinfo=UTC
-    )
+    assert month_of(datetime(2026, 3, 1, 0, 30, tzinfo=UTC) - timedelta(hours=1)) == datetime(2026, 2, 1, tzinfo=UTC)
 
 
 async def test_months_are_made_ahead_and_once(pool: Pool) -> None:

@@ -47,9 +47,7 @@ async def tail_on(pool: Pool) -> AsyncIterator[Tail]:
         await tail.stop()
 
 
-async def collect(
-    pool: Pool, tail: Tail, after: int, until: int, filters: EventFilter = EVERYTHING
-) -> list[EventBatch]:
+async def collect(pool: Pool, tail: Tail, after: int, until: int, filters: EventFilter = EVERYTHING) -> list[EventBatch]:
     """Batches up to a position."""
     batches: list[EventBatch] = []
     async with aclosing(follow(pool, tail, after, filters)) as source:

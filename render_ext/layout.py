@@ -1,0 +1,52 @@
+"""What the compiler hands to the VM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from render_ext.nodes import Link
+
+if TYPE_CHECKING:
+    from render_ext._vm import Op
+
+
+class Step(NamedTuple):
+    """One instruction; the meaning of the arguments depends on the op."""
+
+    op: Op
+    a: int
+    b: int
+    value: Any
+    at: int
+
+
+class PathOperand(NamedTuple):
+    """The way to a value: keys from the root on, which of them are commands if no key, and how it is written."""
+
+    keys: tuple[str | int, ...]
+    commands: int
+    text: str
+    prefix: int
+
+
+class Variable(NamedTuple):
+    """A value that a template reads, and where. Items of a loop appear as `*` under their list."""
+
+    path: tuple[str, ...]
+    text: str
+    at: int
+
+
+@dataclass(slots=True)
+class Layout:
+    """All that the VM needs to know of a template."""
+
+    steps: list[Step] = field(default_factory=list)
+    slots: int = 0
+    stack: int = 0
+    loops: int = 0
+    prefixes: int = 0  # objects on the way to values that are looked up once per rendering
+    highest_link: int = -1
+    variables: list[Variable] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)

@@ -1,0 +1,211 @@
+"""Quarantine by the figures of the feature map (2.51-2.65)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from channels.contract import AddressKind, FailureReason
+from core.access import Actor, Permission
+from core.audit import list_entries
+from core.db import Connection, Pool, transaction
+from core.errors import Forbidden, Invalid, NotFound
+from core.profiles import quarantine
+from core.profiles.quarantine import AddressError
+from core.profiles.records import QuarantineEntry, QuarantineStatus
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+ANN = "ann@mail.example"
+
+
+def error(key: str = ANN, reason: FailureReason = FailureReason.UNREACHABLE, text: str = "451 4.4.1") -> AddressError:
+    """What a provider said."""
+    return AddressError(address_key=key, reason=reason, text=text)
+
+
+async def soft(conn: Connection, now: datetime, *errors: AddressError) -> None:
+    """Soft errors at a time."""
+    await quarantine.record_soft(conn, "email", errors or [error()], delivery_id=7, now=now)
+
+
+async def entry_of(conn: Connection, address: str = ANN) -> QuarantineEntry | None:
+    """What is known of an address."""
+    return await quarantine.find_entry(conn, AddressKind.EMAIL, address)
+
+
+async def status_of(conn: Connection, address: str = ANN) -> str | None:
+    """Its status."""
+    found = await entry_of(conn, address)
+    return found.status.value if found else None
+
+
+async def test_a_hard_error_quarantines_at_once(conn: Connection) -> None:
+    await quarantine.record_hard(
+        conn,
+        "email",
+        [error(reason=FailureReason.USER_UNKNOWN, text="550 5.1.1"), error("bob@mail.example")],
+        delivery_id=7,
+        now=NOW,
+    )
+
+    found = await entry_of(conn, " ANN@Mail.Example ")
+    assert found is not None
+    assert (found.status, found.reason, found.error_count) == (QuarantineStatus.QUARANTINE, FailureReason.USER_UNKNOWN, 1)
+    assert (found.error_text, found.last_delivery_id, found.last_error_at) == ("550 5.1.1", 7, NOW)
+    assert await status_of(conn, "bob@mail.example") == "quarantine"
+    assert await quarantine.find_entry(conn, AddressKind.MOBILE, "+33612345678") is None
+
+
+async def test_the_fifth_significant_soft_error_quarantines(conn: Connection) -> None:
+    seen = []
+    for day in range(5):
+        await soft(conn, NOW + day * DAY)
+        found = await entry_of(conn)
+        assert found is not None
+        seen.append((found.status.value, found.error_count))
+
+    assert seen == [("erroneous", 1), ("erroneous", 2), ("erroneous", 3), ("erroneous", 4), ("quarantine", 5)]
+
+
+async def test_soft_errors_within_a_day_count_once(conn: Connection) -> None:
+    for hour in range(20):
+        await soft(conn, NOW + timedelta(hours=hour), error(), error(text="again"))
+    await soft(conn, NOW + DAY)
+
+    found = await entry_of(conn)
+    assert found is not None
+    assert (found.error_count, found.first_error_at, found.last_error_at) == (2, NOW, NOW + DAY)
+
+
+async def test_ten_quiet_days_begin_the_count_anew(conn: Connection) -> None:
+    for day in range(4):
+        await soft(conn, NOW + day * DAY)
+    later = NOW + 3 * DAY + timedelta(days=10, seconds=1)
+
+    await soft(conn, later)
+
+    found = await entry_of(conn)
+    assert found is not None
+    assert (found.status.value, found.error_count, found.first_error_at) == ("erroneous", 1, later)
+
+
+async def test_an_ignored_error_never_counts(conn: Connection) -> None:
+    await soft(conn, NOW, error(reason=FailureReason.ERROR_IGNORED))
+
+    assert await entry_of(conn) is None
+
+
+async def test_a_delivered_message_forgives_soft_errors_only(conn: Connection) -> None:
+    await soft(conn, NOW)
+    await quarantine.record_hard(conn, "email", [error("bob@mail.example")], delivery_id=7, now=NOW)
+
+    await quarantine.record_good(conn, "email", [ANN, "bob@mail.example", "never@seen.example"])
+
+    assert await status_of(conn) is None
+    assert await status_of(conn, "bob@mail.example") == "quarantine"
+
+
+async def test_time_lets_out_what_it_may(conn: Connection, actor: Actor) -> None:
+    await soft(conn, NOW)
+    await quarantine.record_hard(conn, "email", [error("hard@mail.example")], delivery_id=7, now=NOW)
+    await quarantine.record_hard(
+        conn, "email", [error("full@mail.example", FailureReason.MAILBOX_FULL)], delivery_id=7, now=NOW
+    )
+    await quarantine.put_in(conn, actor, "email", ["spam@mail.example"], status=QuarantineStatus.DENYLISTED, now=NOW)
+
+    assert await quarantine.expire(conn, NOW + 10 * DAY) == 0
+    assert await quarantine.expire(conn, NOW + 10 * DAY + timedelta(seconds=1)) == 1
+    assert await status_of(conn) is None
+    assert await quarantine.expire(conn, NOW + 30 * DAY + timedelta(seconds=1)) == 1
+    assert await status_of(conn, "full@mail.example") is None
+    assert await quarantine.expire(conn, NOW + 3650 * DAY) == 0
+    assert await status_of(conn, "hard@mail.example") == "quarantine"
+    assert await status_of(conn, "spam@mail.example") == "denylisted"
+
+
+async def test_lists_made_by_hand_outrank_errors(conn: Connection, actor: Actor) -> None:
+    await quarantine.put_in(conn, actor, "email", ["Boss@mail.example"], status=QuarantineStatus.ALLOWLISTED, now=NOW)
+    await quarantine.put_in(conn, actor, "email", ["spam@mail.example"], status=QuarantineStatus.DENYLISTED, now=NOW)
+    both = [error("boss@mail.example"), error("spam@mail.example")]
+
+    await quarantine.record_hard(conn, "email", both, delivery_id=7, now=NOW)
+    for day in range(6):
+        await soft(conn, NOW + day * DAY, *both)
+    await quarantine.record_good(conn, "email", [one.address_key for one in both])
+
+    assert await status_of(conn, "boss@mail.example") == "allowlisted"
+    assert await status_of(conn, "spam@mail.example") == "denylisted"
+
+
+async def test_people_put_addresses_in_and_let_them_out(conn: Connection, actor: Actor) -> None:
+    made = await quarantine.put_in(
+        conn, actor, AddressKind.MOBILE, ["06 12 34 56 78", "+33 6 12 34 56 78"], text="called us", now=NOW, region="FR"
+    )
+
+    assert [(one.address_kind, one.address_key, one.error_text) for one in made] == [("mobile", "+33612345678", "called us")]
+    assert (await quarantine.get_entry(conn, "mobile", "0033612345678", region="FR")).reason is FailureReason.NOT_DEFINED
+    assert await quarantine.release(conn, actor, "mobile", ["+33612345678", "+33612345679"]) == 1
+    assert await quarantine.release(conn, actor, "mobile", ["+33612345678"]) == 0
+    with pytest.raises(NotFound):
+        await quarantine.get_entry(conn, "mobile", "+33612345678")
+    told = await list_entries(conn, object_type="quarantine", object_id=None, before_id=None, limit=9)
+    assert [one.action for one in told] == ["quarantine.release", "quarantine.put"]
+    assert "33612345678" not in str(told)
+
+
+async def test_only_administrators_touch_it_and_only_addresses_go_in(conn: Connection, actor: Actor) -> None:
+    editor = Actor(name="token:1", permissions=frozenset({Permission.READ, Permission.EDIT}))
+    with pytest.raises(Forbidden):
+        await quarantine.put_in(conn, editor, "email", [ANN], now=NOW)
+    with pytest.raises(Forbidden):
+        await quarantine.release(conn, editor, "email", [ANN])
+    for addresses, code, path in (
+        ([ANN, "nobody"], "BAD_EMAIL", "addresses.1"),
+        ([], "BAD_VALUE", "addresses"),
+    ):
+        with pytest.raises(Invalid) as caught:
+            await quarantine.put_in(conn, actor, "email", addresses, now=NOW)
+        assert (caught.value.code, caught.value.path) == (code, path)
+    with pytest.raises(Invalid):
+        await quarantine.put_in(conn, actor, "push", [" "], now=NOW)
+
+
+async def test_the_list_is_filtered_and_paged(conn: Connection, actor: Actor) -> None:
+    await quarantine.put_in(conn, actor, "email", [f"p{n}@mail.example" for n in range(5)], now=NOW)
+    await quarantine.put_in(conn, actor, "mobile", ["+33612345678"], now=NOW)
+    await soft(conn, NOW)
+
+    first = await quarantine.list_entries(conn, limit=3)
+    rest = await quarantine.list_entries(conn, after=(first[-1].address_kind, first[-1].address_key), limit=10)
+    quarantined = await quarantine.list_entries(conn, kind=AddressKind.EMAIL, status=QuarantineStatus.QUARANTINE, limit=10)
+
+    assert [one.address_key for one in first] == [ANN, "p0@mail.example", "p1@mail.example"]
+    assert [one.address_key for one in rest][-1] == "+33612345678"
+    assert len(first) + len(rest) == 7
+    assert len(quarantined) == 5
+
+
+async def test_writers_in_opposite_order_do_not_wait_in_a_circle(pool: Pool) -> None:
+    addresses = [f"p{n}@mail.example" for n in range(200)]
+
+    async def write(order: list[str]) -> None:
+        for _ in range(5):
+            async with transaction(pool) as conn:
+                await quarantine.record_soft(conn, "email", [error(one) for one in order], delivery_id=1, now=NOW)
+                await quarantine.record_hard(conn, "email", [error(one) for one in order], delivery_id=1, now=NOW)
+
+    await asyncio.gather(write(addresses), write(addresses[::-1]), write(addresses[1::2] + addresses[::2]))
+
+    async with transaction(pool) as conn:
+        assert len(await quarantine.list_entries(conn, limit=1000)) == 200
+
+
+async def test_a_strange_answer_of_a_provider_can_be_kept(conn: Connection) -> None:
+    await quarantine.record_hard(conn, "email", [error(text="550 \0" + "x" * 5000)], delivery_id=None, now=NOW)
+
+    found = await entry_of(conn)
+    assert found is not None
+    assert len(found.error_text) <= 1000
