@@ -262,18 +262,17 @@ cdef class Buffer:
         cdef Py_ssize_t length = PyUnicode_Length(c_str), i
         cdef void* c_data = PyUnicode_Data(c_str)
         cdef char c_chunk[CHUNK]
-        cdef int kind, used = 0
+        cdef int kind, kept, used = 0
         if PyUnicode_Ascii(c_str):
             return self.write_utf8(<const char*>c_data, length, escape)
         kind = PyUnicode_Kind(c_str)
         for i in range(length):
-            if used > CHUNK - 8 and (used == 0 or c_chunk[used - 1] != c'\r'):
-                self._chunk(c_chunk, used, escape)
-                used = 0
+            if used > CHUNK - 4:
+                kept = 1 if c_chunk[used - 1] == c'\r' else 0  # keeps CR LF together
+                self._chunk(c_chunk, used - kept, escape)
+                c_chunk[0] = c'\r'
+                used = kept
             used += encode_utf8(PyUnicode_Read(kind, c_data, i), c_chunk + used)
-            if used > CHUNK - 4:  # a run of CR
-                self._chunk(c_chunk, used, escape)
-                used = 0
         return self._chunk(c_chunk, used, escape)
 
     cdef int write_int(self, long long number) except -1:

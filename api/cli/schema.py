@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from api.graphql.schema import make_schema, print_sdl
-
 
 def schema(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file.")] = None,
 ) -> None:
     """Print the schema of this installation."""
+    # Here and not above: it takes half a second, which every other command would wait for, and every child of `clarion up` twice.
+    from api.graphql.schema import make_schema, print_sdl
+
     if output is None:
         print(print_sdl(make_schema()), end="")
     else:

@@ -38,7 +38,8 @@ class Limits:
     fragments: int = 60
     spreads: int = 200
     directives: int = 100
-    repeats: int = 20  # of one name within one selection set
+    repeats: int = 20  # of one name within one selection set …
+    mentions: int = 300  # … and within the document
     introspection_depth: int = 20
     introspection_cost: int = 400_000
 
@@ -73,6 +74,7 @@ class _Walk:
         self.limits = limits
         self.fragments = fragments
         self.entered: dict[str, int] = {}  # the deepest level at which a fragment was walked already
+        self.mentions: Counter[str] = Counter()
         self.aliases = self.spreads = self.directives = 0
 
     def selections(self, node: SelectionSetNode, level: int, deepest: int) -> None:
@@ -96,7 +98,9 @@ class _Walk:
             )
         name = (node.alias or node.name).value
         names[name] += 1
+        self.mentions[name] += 1
         _bound(names[name], self.limits.repeats, "repeats")
+        _bound(self.mentions[name], self.limits.mentions, "mentions")
         if node.alias is not None:
             self.aliases += 1
             _bound(self.aliases, self.limits.aliases, "aliases")

@@ -91,6 +91,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.pauseDelivery": Permission.START,
     "Mutation.resumeDelivery": Permission.START,
     "Mutation.stopDelivery": Permission.START,
+    "Mutation.settleDoubtful": Permission.START,
     # tracking and reporting
     "Query.trackingEvents": Permission.READ,
     "Query.machineRules": Permission.READ,

@@ -173,7 +173,7 @@ _EXACT = {
     GraphQLBoolean.name: "type({v}) is not bool",
     GraphQLInt.name: "type({v}) is not int or not -2147483648 <= {v} <= 2147483647",
     GraphQLFloat.name: "type({v}) is not float or {v} - {v} != 0",
-    "DateTime": "type({v}) is not datetime",
+    "DateTime": "type({v}) is not datetime or {v}.tzinfo is None",
 }
 """When a value of a scalar must go through its conversion; the values we keep hardly ever need it."""
 

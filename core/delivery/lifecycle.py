@@ -11,7 +11,7 @@ from core.db import Connection
 from core.delivery import versions
 from core.delivery.records import DeliveryRun, DeliveryState, LogLevel
 from core.delivery.state import Move, after, is_allowed
-from core.delivery.store import runs
+from core.delivery.store import ledger, runs
 from core.errors import NotFound
 from core.outbox import announce
 from core.planning import deliveries
@@ -56,6 +56,12 @@ def fresh_run(delivery: Delivery) -> DeliveryRun:
 async def check_editable(conn: Connection, delivery_id: int) -> None:
     """Lock the run and raise IllegalMove while the delivery is prepared or sent, and after it ended."""
     after(Move.EDIT, (await runs.lock_run(conn, delivery_id)).state)
+
+
+async def discard(conn: Connection, delivery_id: int) -> None:
+    """Forget the preparation of a delivery that is about to be deleted. Raises IllegalMove like `check_editable`."""
+    await check_editable(conn, delivery_id)
+    await ledger.clear(conn, delivery_id)
 
 
 async def prepare(conn: Connection, actor: Actor, delivery_id: int, now: datetime) -> DeliveryRun:

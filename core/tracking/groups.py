@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -18,13 +17,13 @@ from asyncpg.pool import PoolConnectionProxy
 from core.db import Connection, Pool
 from core.errors import Unavailable
 from core.log import get_logger
+from core.tracking.lines import TRY_SECONDS, cut_after, give_back
 
 GROUP_SIZE = 2000
 WAITING_LIMIT = 20_000  # callers of one process that may wait for the database
 LARGE_GROUP = 100  # one that gathers more without waiting
 FIRST_PAUSE = 0.05  # seconds between two tries, doubled up to …
 LONGEST_PAUSE = 0.5
-LEAST_TRY = 2.0  # seconds that a try gets even when the callers of the group have less left
 
 _log = get_logger(__name__)
 
@@ -119,8 +118,7 @@ class Grouped(Generic[Item, Answer]):
         while callers := _in_time(callers):
             group.items = [waiting.item for waiting in callers]
             try:
-                async with asyncio.timeout(max(callers[0].until - _now(), LEAST_TRY)):
-                    answers = await self._work(await self._connection(), group)
+                answers = await self._try(group)
             except Exception as error:
                 _log.warning("waiting for the database", task=self._name, callers=len(callers), error=repr(error))
                 await self._let_go(broken=True)
@@ -132,26 +130,19 @@ class Grouped(Generic[Item, Answer]):
                         waiting.answer.set_result(answer)
                 return
 
-    async def _connection(self) -> PoolConnectionProxy:
+    async def _try(self, group: Group[Item]) -> Sequence[Answer]:
+        fresh = self._conn is None
         if self._conn is None:
-            self._conn = await self._pool.acquire()
-            if self._set_up is not None:
+            self._conn = await self._pool.acquire(timeout=TRY_SECONDS)
+        with cut_after(self._conn, TRY_SECONDS):
+            if fresh and self._set_up is not None:
                 await self._set_up(self._conn)
-        return self._conn
+            return await self._work(self._conn, group)
 
     async def _let_go(self, *, broken: bool = False) -> None:
         conn, self._conn = self._conn, None
         if conn is not None:
             await give_back(self._pool, conn, broken=broken)
-
-
-async def give_back(pool: Pool, conn: PoolConnectionProxy, *, broken: bool) -> None:
-    """Return a connection; a broken one is ended first. Never fails."""
-    with suppress(Exception):  # the pool takes a connection back by itself when it sees it break
-        if broken:
-            conn.terminate()
-    with suppress(Exception):
-        await pool.release(conn)
 
 
 def _now() -> float:

@@ -43,12 +43,17 @@ _EVENT = (
 Row = tuple[Any, ...]
 
 
-async def make_durable(conn: Connection, *, for_session: bool) -> None:
-    """Raise `synchronous_commit` to at least `on`, for this transaction or for the whole session."""
+async def secure(conn: Connection, *, for_session: bool) -> None:
+    """Settings of whoever appends, for this transaction or for the session.
+
+    Commits are durable (`synchronous_commit` at least `on`), and a client that falls silent while it holds the stream
+    loses it after a moment.
+    """
     await conn.execute(
         """
-        SELECT set_config('synchronous_commit', 'on', $1)
-         WHERE current_setting('synchronous_commit') IN ('off', 'local')
+        SELECT set_config('idle_in_transaction_session_timeout', '3s', $1),
+               set_config('synchronous_commit', CASE WHEN now.level IN ('off', 'local') THEN 'on' ELSE now.level END, $1)
+          FROM (SELECT current_setting('synchronous_commit') AS level) AS now
         """,
         not for_session,
     )
@@ -60,8 +65,7 @@ async def set_up_writer(conn: Connection) -> None:
     Every statement of it finds single keys; plans that were made while the tables were small must do so too.
     """
     await conn.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
-    await conn.execute("SET idle_in_transaction_session_timeout = '10s'")
-    await make_durable(conn, for_session=True)
+    await secure(conn, for_session=True)
 
 
 async def advance(conn: Connection, count: int) -> int:

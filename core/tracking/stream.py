@@ -19,7 +19,7 @@ import asyncpg
 from core.db import Connection, Pool
 from core.log import get_logger
 from core.tracking import store
-from core.tracking.groups import give_back
+from core.tracking.lines import cut_after, give_back
 from core.tracking.records import EVERYTHING, EventBatch, EventFilter, TrackingEvent
 
 READ_SIZE = 1000  # events of one batch
@@ -27,6 +27,7 @@ READ_SPAN = 20_000  # positions looked through for one batch
 QUEUED_BATCHES = 32  # live batches kept for a follower before it must read for itself
 POLL_SECONDS = 1.0  # a notification that was lost with its connection costs this much
 RETRY_SECONDS = 0.25
+SILENCE_SECONDS = 10.0  # after which a server that does not answer is given up
 BREATH_SECONDS = 0.01  # between two reads: many small commits become one batch
 
 _log = get_logger(__name__)
@@ -120,11 +121,13 @@ class Tail:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen(self) -> None:
-        conn = await self._pool.acquire()
+        conn = await self._pool.acquire(timeout=SILENCE_SECONDS)
         try:
-            await conn.add_listener(store.CHANNEL, self._on_notify)
+            with cut_after(conn, SILENCE_SECONDS):
+                await conn.add_listener(store.CHANNEL, self._on_notify)
             while True:
-                await self._step(conn)
+                with cut_after(conn, SILENCE_SECONDS):
+                    await self._step(conn)
                 await self._wait()
         finally:
             await give_back(self._pool, conn, broken=True)  # it listens: not fit for another use
@@ -182,8 +185,9 @@ async def follow(pool: Pool, tail: Tail, after: int, filters: EventFilter = EVER
 async def _read_for_sure(pool: Pool, after: int, filters: EventFilter) -> EventBatch:
     while True:
         try:
-            async with pool.acquire() as conn:
-                return await read_batch(conn, after, filters)
+            async with pool.acquire(timeout=SILENCE_SECONDS) as conn:
+                with cut_after(conn, SILENCE_SECONDS):
+                    return await read_batch(conn, after, filters)
         except (
             OSError,
             asyncpg.PostgresConnectionError,

@@ -20,12 +20,12 @@ from core.profiles import consent
 from core.profiles.records import Channel
 from core.tracking import store
 from core.tracking.append import append
+from core.tracking.lines import TRY_SECONDS, cut_after
 from core.tracking.machines import FreshRules
 from core.tracking.records import Hit
 from core.tracking.sent import SentMessages
 
 PAUSE_SECONDS = 0.2
-LEAST_TRY = 2.0
 
 RECIPIENT = Actor(name="recipient", permissions=frozenset({Permission.EDIT}), label="A recipient, by their own link")
 
@@ -57,8 +57,9 @@ class Unsubscriptions:
         lost = _Try()
         while True:
             try:
-                async with asyncio.timeout(max(until - loop.time(), LEAST_TRY)), self._pool.acquire() as conn:
-                    await self._try(conn, hit, lost)
+                async with self._pool.acquire(timeout=TRY_SECONDS) as conn:
+                    with cut_after(conn, TRY_SECONDS):
+                        await self._try(conn, hit, lost)
                 return
             except (
                 OSError,
@@ -87,7 +88,7 @@ async def unsubscribe(
     conn: Connection, hit: Hit, sent: SentMessages, registry: ChannelRegistry, rules: FreshRules, clock: Clock
 ) -> int:
     """Opt out and append the event; commit at once. Returns the position before the event."""
-    await store.make_durable(conn, for_session=False)
+    await store.secure(conn, for_session=False)
     now = clock()
     await _opt_out(conn, hit, sent, registry, now)
     book = await rules.get(conn, asyncio.get_running_loop().time())

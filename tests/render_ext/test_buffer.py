@@ -7,7 +7,7 @@ import quopri
 import re
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from render_ext import EmailRow, EmailSource, Identity, TokenKey, TokenSigner
@@ -88,6 +88,9 @@ def test_line_ends(text: str) -> None:
 
 
 @given(st.text(st.sampled_from("\r\né<x"), min_size=1000, max_size=1100))
+@example("x" * 1023 + "\r\n")
+@example("é" * 510 + "\r\r\r\r\r\r\r\r\r\n" + "x" * 600)
+@example("é" * 511 + "\r\nx")
 def test_line_ends_across_the_chunks_of_a_long_value(text: str) -> None:
     long = text * 3
     assert encode(long, Escape.ESCAPE_NONE, Transfer.TRANSFER_CRLF) == crlf(long)

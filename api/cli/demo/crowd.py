@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from api.cli.demo.http_crowd import Visit
 from api.cli.demo.mails import Mail
+from api.cli.demo.newsletter import BIRTHDAY, DATA, PRODUCT, WHOLE_LIST
 
 OPENING, CLICKING, LEAVING, MIRRORING = 0.35, 0.12, 0.01, 0.005
 ROBOT_EVERY = 500  # people behind a security gateway: it names itself, or comes as a browser
@@ -31,7 +31,8 @@ class Tally:
     unsubscribed: int = 0
     mirrored: int = 0
     machine_events: int = 0
-    link_clicks: Counter[str] = field(default_factory=Counter)  # by the token's address
+    link_clicks: Counter[str] = field(default_factory=Counter)  # by what the links have in common
+    link_people: Counter[str] = field(default_factory=Counter)
     leavers: list[str] = field(default_factory=list)  # external ids
 
     @property
@@ -63,7 +64,7 @@ def react(mail: Mail, number: int, external_id: str, tally: Tally, *, may_leave:
         visits += [Visit("GET", mail.pixel)] * chance.choice((1, 1, 1, 2, 3))
         tally.open_events += len(visits)
     if clicked:
-        visits += _click(chance.choice(mail.links), chance.choice((1, 1, 1, 2)), tally)
+        visits += _click(mail, chance, tally)
     if mirrored:
         visits.append(Visit("GET", mail.mirror))
     if left:
@@ -77,18 +78,23 @@ def react(mail: Mail, number: int, external_id: str, tally: Tally, *, may_leave:
     return visits
 
 
-def leave(mail: Mail, external_id: str, tally: Tally, *, acted: bool) -> list[Visit]:
-    """Somebody changes their mind later. `acted`: this person did something before."""
+def leave(mail: Mail, external_id: str, tally: Tally) -> list[Visit]:
+    """Somebody who did nothing so far leaves later."""
     tally.unsubscribed += 1
-    tally.people_acting += not acted
+    tally.people_acting += 1
     tally.leavers.append(external_id)
     return _leave(mail, one_click=True)
 
 
-def _click(link: str, times: int, tally: Tally) -> Iterator[Visit]:
+def _click(mail: Mail, chance: random.Random, tally: Tally) -> list[Visit]:
+    """One link, mostly once: who follows every link at once is taken for a machine."""
+    position = chance.randrange(len(mail.links))
+    times = chance.choice((1, 1, 1, 2))
+    target = (*[PRODUCT] * len(DATA["products"]), WHOLE_LIST, BIRTHDAY)[position]
     tally.clicks += times
-    tally.link_clicks[link] += times
-    return iter([Visit("GET", link)] * times)
+    tally.link_clicks[target] += times
+    tally.link_people[target] += 1
+    return [Visit("GET", mail.links[position])] * times
 
 
 def _leave(mail: Mail, *, one_click: bool) -> list[Visit]:

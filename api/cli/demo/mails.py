@@ -16,7 +16,7 @@ from pathlib import Path
 from api.cli.sink import SinkMessage, read_sink
 
 _HEADER = re.compile(rb"^(To|Subject|List-Unsubscribe):[ \t]*(.*\r\n(?:[ \t].*\r\n)*)", re.M | re.I)
-_HTML = re.compile(rb"\r\nContent-Type: text/html((?:.*\r\n)+?)\r\n(.*?)\r\n--", re.S | re.I)
+_HTML = b"\r\nContent-Type: text/html"
 _CLICK = re.compile(rb'<a (?![^>]*display:none)[^>]*href="(https?://[^"\s]*/c/[\w-]+)"')
 _HIDDEN = re.compile(rb'<a href="(https?://[^"\s]*/c/[\w-]+)" style="display:none"')
 _PIXEL = re.compile(rb'src="(https?://[^"\s]*/o/[\w-]+)"')
@@ -60,11 +60,12 @@ def read_mails(directory: Path, skip: int = 0) -> Iterator[tuple[Mail, bytes]]:
 def _look(caught: SinkMessage) -> Mail:
     head, _, _ = caught.body.partition(b"\r\n\r\n")
     headers = {name.lower(): value for name, value in _HEADER.findall(head + b"\r\n")}
-    part = _HTML.search(caught.body)
-    if part is None or len(caught.recipients) != 1:
+    _, _, part = caught.body.partition(_HTML)
+    if not part or len(caught.recipients) != 1:
         raise BrokenMail(f"mail {caught.number} has no HTML part, or {len(caught.recipients)} recipients")
-    decode = binascii.a2b_base64 if b"base64" in part[1] else binascii.a2b_qp
-    html = decode(part[2])
+    about, _, body = part.partition(b"\r\n\r\n")
+    body = body.rpartition(b"\r\n--=_")[0]
+    html = binascii.a2b_base64(body) if b"base64" in about else binascii.a2b_qp(body)
     found = [_HIDDEN.search(html), _PIXEL.search(html), _MIRROR.search(html), _GREETING.search(html)]
     leave = _LEAVE.search(headers.get(b"list-unsubscribe", b"").replace(b"\r\n", b""))
     hidden, pixel, mirror, greeting = (None if one is None else one[1].decode() for one in found)

@@ -64,3 +64,23 @@ DATA: dict[str, Any] = {
         {"sku": "lamp-03", "name": "Lampe d'été", "price": "45,90"},
     ]
 }
+
+PRODUCT, WHOLE_LIST = "https://shop.example/products/", "https://shop.example/autumn"
+BIRTHDAY = "https://shop.example/account/birthday"
+
+
+def targets(country: str | None, has_birth_date: bool) -> list[str]:
+    """Where the visible links of one person's message lead, in their order."""
+    to = country or "xx"
+    products = [f"{PRODUCT}{product['sku']}?from=autumn&to={to}" for product in DATA["products"]]
+    return [*products, WHOLE_LIST, *([] if has_birth_date else [BIRTHDAY])]
+
+
+def greeting(first_name: str | None, last_name: str | None) -> str:
+    """The first line of one person's message."""
+    return f"Hello {first_name or 'friend'}{f' {last_name}' if last_name else ''},"
+
+
+def subject(first_name: str | None) -> str:
+    """The subject of one person's message."""
+    return f"{first_name or 'Hello'}, the autumn list is here ☂"

@@ -13,7 +13,7 @@ from api.graphql.delivery.loaders import DeliveryView, view
 from api.graphql.delivery.types import CreateDeliveryInput, Delivery, UpdateDeliveryInput
 from api.graphql.mutations import given, mutation
 from api.graphql.nodes import optional_id
-from core.delivery import lifecycle
+from core.delivery import doubt, lifecycle
 from core.errors import Invalid
 from core.ids import from_global_id
 from core.planning import deliveries
@@ -99,7 +99,7 @@ class DeliveryMutation:
         """Delete a delivery that is not being prepared or sent."""
         context = info.context
         key = from_global_id("Delivery", id, "id")
-        await lifecycle.check_editable(context.conn, key)
+        await lifecycle.discard(context.conn, key)
         await deliveries.delete_delivery(context.conn, context.actor, key)
         return id
 
@@ -132,3 +132,11 @@ class DeliveryMutation:
     async def stop_delivery(self, info: Info, id: strawberry.ID) -> Any:
         """End it for good; what is still pending becomes cancelled."""
         return await _move(info, id, lifecycle.stop)
+
+    @mutation(delivery=Delivery, settled=int)
+    async def settle_doubtful(self, info: Info, id: strawberry.ID, decision: doubt.Decision) -> Any:
+        """Say what became of the messages whose answer was lost, as the provider told you."""
+        context = info.context
+        key = from_global_id("Delivery", id, "id")
+        settled = await doubt.settle_doubtful(context.conn, context.actor, key, decision, context.now)
+        return {"delivery": await view(context.conn, key), "settled": settled}

@@ -23,7 +23,7 @@ from api.graphql.reporting.types import DeliveryReport, LedgerCounts
 from api.graphql.scalars import JSON
 from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.types import Audience
-from core.delivery import reading, records, state
+from core.delivery import doubt, reading, records, state
 from core.delivery.lifecycle import allowed_moves
 from core.ids import from_global_id, to_global_id
 from core.planning.records import UnknownPolicy as UnknownPolicyEnum
@@ -37,6 +37,7 @@ LedgerState = strawberry.enum(
 )
 RecipientKind = strawberry.enum(records.RecipientKind, name="RecipientKind", description="What a recipient is.")
 LogLevel = strawberry.enum(records.LogLevel, name="LogLevel", description="Warnings do not block, errors do.")
+DoubtDecision = strawberry.enum(doubt.Decision, name="DoubtDecision", description="What became of messages in doubt.")
 DeliveryMove = strawberry.enum(state.Move, name="DeliveryMove", description="What may be done to a delivery.")
 
 

@@ -21,6 +21,7 @@ from core.profiles.records import EmptyCells, MatchKey
 
 STAGING = "import_staging"
 LOCK = 0x636C_6172_0100  # one advisory lock per match key, from this number on
+ASLEEP_MS = 15_000  # milliseconds after which the server ends a connection that holds the lock and asks nothing
 OTHERS_NAMED = 10  # further matches of an email that a remark names
 
 
@@ -53,14 +54,16 @@ class ChunkStore:
         """Wait for other imports by the same key. Held until the commit.
 
         An email is not unique, so nothing else would keep two imports from adding the same person twice; and two chunks that
-        insert and update the same people in turns would wait for each other in a circle.
+        insert and update the same people in turns would wait for each other in a circle. A worker that falls asleep with it
+        is cut off by the server.
         """
         await conn.execute(
             """
-            SELECT pg_advisory_xact_lock($1), set_config('enable_hashjoin', 'off', true),
-                   set_config('enable_mergejoin', 'off', true)
+            SELECT pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', $2, true),
+                   set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
             """,
             LOCK + list(MatchKey).index(self.plan.match_key),
+            str(ASLEEP_MS),
         )
 
     async def take_out_taken(self, conn: Connection, column: str) -> list[tuple[int, bool]]:

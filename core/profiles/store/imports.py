@@ -148,11 +148,12 @@ async def has_rejects(conn: Connection, import_id: int) -> bool:
 
 
 async def add_rejects(conn: Connection, import_id: int, rejects: Sequence[Reject]) -> None:
-    """Keep refused rows and remarks. What Postgres cannot keep of a row is written as a question mark in a box."""
+    """Keep refused rows and remarks. What Postgres cannot keep of them is marked."""
     await conn.copy_records_to_table(
         "import_reject",
         records=[
-            (import_id, one.line, one.column[:200], one.code, one.message[:1000], storable(one.row_text)) for one in rejects
+            (import_id, one.line, storable(one.column[:200]), one.code, storable(one.message[:1000]), storable(one.row_text))
+            for one in rejects
         ],
         columns=REJECT_COLUMNS,
     )
@@ -176,5 +177,7 @@ async def delete_rejects(conn: Connection, import_id: int) -> None:
 
 
 def storable(text: str) -> str:
-    """The text without NUL and halves of surrogate pairs."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if not text.isprintable() else text
+    """The text with a mark in the place of NUL and of bytes that were not UTF-8."""
+    if text.isprintable():
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-8", "surrogateescape").decode("utf-8", "replace")

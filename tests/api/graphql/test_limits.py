@@ -37,6 +37,11 @@ def refusal(text: str) -> str | None:
         ),
         ("{" + "b " * 20 + "}", "{" + "b " * 21 + "}", "TOO_MANY_REPEATS"),
         (
+            "{" + "a { b } " * 19 + "}" + "".join(" fragment F%d on Q { %s }" % (n, "b " * 20) for n in range(14)),
+            "{" + "a { b } " * 19 + "}" + "".join(" fragment F%d on Q { %s }" % (n, "b " * 20) for n in range(15)),
+            "TOO_MANY_MENTIONS",
+        ),
+        (
             "{" + " ".join(f"b{n} @skip(if: false)" for n in range(100)) + "}",
             "{" + " ".join(f"b{n} @skip(if: false)" for n in range(101)) + "}",
             "TOO_MANY_DIRECTIVES",
@@ -105,7 +110,7 @@ BOMBS = {
     ),
     "introspection again and again": (
         "{" + " ".join(
-            f"a{n}: __schema {{ types {{ fields {{ name args {{ name type {{ name ofType {{ name }} }} }} }} }} }}"
+            f"a{n}: __schema {{ types {{ fields {{ args {{ type {{ ofType {{ kind }} }} }} }} }} }}"
             for n in range(90)
         ) + "}", "QUERY_TOO_COSTLY",
     ),

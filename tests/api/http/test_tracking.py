@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import os
+import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -350,3 +354,47 @@ async def test_a_base_url_with_a_path(campaign: Campaign, anna: int) -> None:
         assert (await client.get(f"/t{paths.pixel}")).status_code == 200
         assert (await client.get(f"/s{paths.pixel}")).status_code == 299
     await pages.stop()
+
+
+async def test_every_redirect_answered_before_the_process_was_killed_is_stored(
+    campaign: Campaign, pool: Pool, database_url: str, tmp_path: Path, anna: int
+) -> None:
+    # Given a real API process
+    settings = campaign.runtime.settings
+    (key,) = campaign.runtime.keyring.by_id.values()
+    environment = {
+        **os.environ,
+        "CLARION_DATABASE_URL": database_url,
+        "CLARION_VAR_DIR": str(tmp_path),
+        "CLARION_BASE_URL": settings.base_url,
+        "CLARION_SECRET_KEYS": f"{key.key_id}:{base64.b64encode(key.secret).decode()}",
+    }
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "api.server", "--port", "0", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    assert server.stdout is not None
+    said = (await server.stdout.readline()).decode()
+    assert "listening on http://" in said, said
+    path = (await campaign.paths(anna)).clicks[0]
+    answered = 0
+
+    # When people click, and the process is killed in the middle of it
+    async def click_on(client: httpx.AsyncClient) -> None:
+        nonlocal answered
+        with suppress(httpx.TransportError):
+            while True:
+                assert (await client.get(path)).status_code == 302
+                answered += 1
+                if answered == 300:
+                    server.kill()
+
+    async with httpx.AsyncClient(base_url=said.split()[-1], headers=BROWSER) as client:
+        await asyncio.gather(*(click_on(client) for _ in range(20)))
+    await server.wait()
+    # Then each answer is an event, and at most the clicks that were still waiting are stored besides
+    assert answered >= 300
+    async with pool.acquire() as conn:
+        (click,) = [one for one in await reading.counts(conn, campaign.delivery_id) if (one.kind, one.link) == (1, 0)]
+        assert answered <= click.total <= answered + 20
+        assert click.uniques == 1
+        assert await reading.counts(conn, campaign.delivery_id) == await store.recount(conn, campaign.delivery_id)

@@ -11,7 +11,8 @@ from channels.contract import FailureReason
 from channels.memory.stores import store
 from core.access import SYSTEM
 from core.db import Connection
-from core.delivery import ending, jobs, lifecycle, reading
+from core.delivery import doubt, ending, jobs, lifecycle, reading
+from core.delivery.doubt import Decision
 from core.delivery.engine import Engine
 from core.delivery.records import DeliveryState, LedgerState
 from core.outbox import take
@@ -267,3 +268,27 @@ async def test_two_processes_share_a_delivery(
     await asyncio.gather(*(engine.sending.run(delivery_id) for _ in range(moves)))
     assert len(store(f"shared{moves}").messages) == 300
     assert (await reading.counts(db, delivery_id)).accepted == 300
+
+
+@pytest.mark.parametrize("decision", list(Decision))
+async def test_an_operator_settles_what_is_in_doubt(
+    engine: Engine, runtime: Runtime, db: Connection, decision: Decision
+) -> None:
+    # Given a running delivery with messages in doubt and one that still waits
+    name = f"doubt-{decision.value}"
+    delivery_id = await _started(engine, runtime, db, name, people=6, outcomes="accepted,unknown,transient")
+    await engine.sending.run(delivery_id)
+    before = await reading.counts(db, delivery_id)
+    assert (before.accepted, before.unknown, before.pending) == (2, 2, 2)
+
+    # When an operator says what became of them
+    async with db.transaction():
+        assert await doubt.settle_doubtful(db, SYSTEM, delivery_id, decision, runtime.clock()) == 2
+        assert await doubt.settle_doubtful(db, SYSTEM, delivery_id, decision, runtime.clock()) == 0
+
+    # Then none is in doubt and the equation holds
+    counts = await reading.counts(db, delivery_id)
+    expected = {Decision.ACCEPTED: (4, 0, 2), Decision.FAILED: (2, 2, 2), Decision.RESEND: (2, 0, 4)}[decision]
+    assert (counts.accepted, counts.failed, counts.pending) == expected
+    assert counts.unknown == 0
+    await check_equation(db, delivery_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +78,8 @@ def test_names_are_unique_and_plain() -> None:
     names = [metric.name for metric in METRICS]
     assert len(names) == len(set(names))
     assert all(re.fullmatch(r"[a-z][a-z_]*", name) for name in names)
+
+
+def test_every_metric_is_explained() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "tracking.md").read_text()
+    assert [metric.name for metric in METRICS if f"`{metric.name}`" not in text] == []

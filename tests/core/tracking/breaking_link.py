@@ -9,9 +9,10 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 
 class Cut(StrEnum):
-    """When the next COMMIT is lost."""
+    """What becomes of the next COMMIT."""
 
     NEVER = "never"
+    SILENCE = "nobody hears it, and nobody hangs up"
     BEFORE_COMMIT = "before the server hears it"
     AFTER_COMMIT = "after the server heard it, before the client hears the answer"
 
@@ -24,6 +25,7 @@ class BreakingLink:
         self._host = self._parts.hostname or parse_qs(self._parts.query)["host"][0]
         self.cut = Cut.NEVER
         self.cuts = 0
+        self.happened = asyncio.Event()
         self.url = ""
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -76,12 +78,16 @@ class BreakingLink:
         to_server: asyncio.StreamWriter,
         back: asyncio.Task[None],
     ) -> None:
-        if self.cut is Cut.AFTER_COMMIT:
+        cut, self.cut = self.cut, Cut.NEVER
+        self.cuts += 1
+        self.happened.set()
+        if cut is Cut.SILENCE:
+            back.cancel()
+            await asyncio.sleep(3600)
+        if cut is Cut.AFTER_COMMIT:
             back.cancel()
             to_server.write(data)
             await to_server.drain()
-        self.cut = Cut.NEVER
-        self.cuts += 1
         to_client.transport.abort()
 
     @staticmethod

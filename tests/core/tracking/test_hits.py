@@ -19,7 +19,7 @@ from tests.core.tracking.breaking_link import BreakingLink, Cut
 from tests.core.tracking.people import BROWSER, TwoDeliveries
 
 
-def recorder_on(pool: Pool, wait_seconds: float = 20.0) -> HitRecorder:
+def recorder_on(pool: Pool, wait_seconds: float = 8.0) -> HitRecorder:
     """A recorder as a process has it."""
     return HitRecorder(pool, TwoDeliveries(), system_clock, wait_seconds=wait_seconds)
 
@@ -105,6 +105,25 @@ async def test_a_lost_commit_neither_loses_nor_doubles(pool: Pool, database_url:
         assert link.cuts == 1
         assert [one.recipient_id for one in await events(pool)] == list(range(1, 12))
         await recorder.close()
+        shaky.terminate()
+
+
+async def test_a_silent_line_is_given_up_and_holds_up_nobody_for_long(pool: Pool, database_url: str) -> None:
+    async with BreakingLink(database_url) as link:
+        shaky = await open_pool(link.url, size=2, application="behind a bad line")
+        behind, other = recorder_on(shaky), recorder_on(pool)
+        await behind.record(click(1))
+        # Given a process whose line falls silent while it holds the stream
+        link.cut = Cut.SILENCE
+        lost = asyncio.create_task(behind.record(click(2)))
+        await link.happened.wait()
+        # Then another process gets the stream within the time that its hits wait
+        await other.record(click(3))
+        # And the silent one comes back over a new line and stores its hit once
+        await lost
+        assert sorted(one.recipient_id for one in await events(pool)) == [1, 2, 3]
+        await behind.close()
+        await other.close()
         shaky.terminate()
 
 

@@ -1,0 +1,187 @@
+"""How many SQL statements an operation takes, whatever the number of rows: speed is counted before it is timed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+
+from api.app import App
+from core.db import set_up_connection
+from core.egress import GuardedIO
+from core.files import Files
+from core.runtime import Runtime
+from core.secrets import load_keyring
+from tests.api.conftest import make_token, settings_for
+from tests.api.gql import Gql, create_campaign, create_profile, fresh
+
+STATEMENTS: list[str] = []
+HOUSEKEEPING = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SELECT pg_advisory_unlock", "LISTEN", "UNLISTEN")
+
+
+class Counting(asyncpg.Connection):
+    """Notes the statements that go through it."""
+
+    async def execute(self, query: str, *args: Any, **more: Any) -> Any:
+        """Note and pass on."""
+        STATEMENTS.append(query)
+        return await super().execute(query, *args, **more)
+
+    async def fetch(self, query: str, *args: Any, **more: Any) -> Any:
+        """Note and pass on."""
+        STATEMENTS.append(query)
+        return await super().fetch(query, *args, **more)
+
+    async def fetchval(self, query: str, *args: Any, **more: Any) -> Any:
+        """Note and pass on."""
+        STATEMENTS.append(query)
+        return await super().fetchval(query, *args, **more)
+
+    async def fetchrow(self, query: str, *args: Any, **more: Any) -> Any:
+        """Note and pass on."""
+        STATEMENTS.append(query)
+        return await super().fetchrow(query, *args, **more)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def counted(api_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gql]:
+    """An administrator of an API whose connections count, with 30 deliveries and as many profiles."""
+    settings = settings_for(api_database, tmp_path_factory.mktemp("counted") / "var")
+    Path(settings.var_dir).mkdir(parents=True, exist_ok=True)
+    pool = await asyncpg.create_pool(
+        api_database, min_size=1, max_size=5, connection_class=Counting, init=set_up_connection,
+        server_settings={"timezone": "UTC"},
+    )  # fmt: skip
+    runtime = Runtime(
+        settings=settings,
+        pool=pool,
+        keyring=load_keyring(settings),
+        files=Files(settings.var_dir / "files"),
+        io=GuardedIO.from_settings(settings),
+    )
+    app = App(runtime)
+    await app.start()
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://clarion.test") as http:
+        gql = Gql(http, await make_token(app))
+        await fill(gql)
+        yield gql
+    await app.stop()
+    pool.terminate()
+
+
+async def fill(gql: Gql) -> None:
+    """30 deliveries in 30 campaigns, and 30 profiles."""
+    account = await gql.do(
+        """mutation ($input: CreateChannelAccountInput!) { createChannelAccount(input: $input) {
+             channelAccount { id } userErrors { code message path } } }""",
+        input={"name": fresh("account"), "label": "x", "channel": "memory", "config": {}},
+    )
+    audience = await gql.do(
+        """mutation ($input: CreateAudienceInput!) { createAudience(input: $input) {
+             audience { id } userErrors { code message path } } }""",
+        input={"name": fresh("audience"), "label": "x", "expression": {"text": "email is not null"}},
+    )
+    content = await gql.do(
+        """mutation ($input: CreateContentInput!) { createContent(input: $input) {
+             content { id } userErrors { code message path } } }""",
+        input={"name": fresh("content"), "label": "x", "channel": "memory", "parts": [{"name": "text", "source": "Hi"}]},
+    )
+    for _ in range(30):
+        await create_profile(gql, email=f"{fresh('p')}@shop.example")
+        made = {
+            "name": fresh("delivery"),
+            "label": "x",
+            "campaignId": await create_campaign(gql),
+            "channelAccountId": account["channelAccount"]["id"],
+            "audienceId": audience["audience"]["id"],
+            "contentId": content["content"]["id"],
+        }
+        await gql.do(
+            """mutation ($input: CreateDeliveryInput!) { createDelivery(input: $input) {
+                 delivery { id } userErrors { code message path } } }""",
+            input=made,
+        )
+
+
+@pytest.fixture
+def statements(counted: Gql) -> Callable[[], list[str]]:
+    """The statements since the test began, without transactions and the pool's own."""
+    STATEMENTS.clear()
+
+    def since() -> list[str]:
+        return [" ".join(one.split()) for one in STATEMENTS if not one.strip().startswith(HOUSEKEEPING)]
+
+    return since
+
+
+OPERATIONS: dict[str, tuple[str, int]] = {
+    "who am I": ("{ viewer { name permissions } }", 0),
+    "a page": ("{ profiles(first: 30) { nodes { id email firstName } pageInfo { endCursor } } }", 1),
+    "a page, counted": ("{ profiles(first: 30) { totalCount nodes { id email } } }", 2),
+    "two pages": ("{ profiles(first: 30) { nodes { id } } campaigns(first: 30) { nodes { id name } } }", 2),
+    "deliveries": ("{ deliveries(first: 30) { nodes { id name state allowedMoves } } }", 2),
+    "deliveries with all they refer to": (
+        """{ deliveries(first: 30) { nodes { id state campaign { name } channelAccount { label } audience { name }
+             content { name } counts { targeted pending } } } }""",
+        7,
+    ),
+    "tracking events": ("{ trackingEvents(first: 100) { cursor events { kind profileId } } }", 3),
+    "the audit log": ("{ auditLog(first: 100) { nodes { action actor changes } } }", 1),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_an_operation_takes_this_many_statements(
+    counted: Gql, statements: Callable[[], list[str]], name: str
+) -> None:
+    text, expected = OPERATIONS[name]
+    await counted.ask("{ viewer { name } }")  # so that the token is known
+    STATEMENTS.clear()
+
+    await counted.ask(text)
+
+    assert len(statements()) == expected, "\n".join(statements())
+
+
+async def test_many_ids_are_read_at_once(counted: Gql, statements: Callable[[], list[str]]) -> None:
+    page = await counted.ask("{ profiles(first: 30) { nodes { id } } deliveries(first: 30) { nodes { id } } }")
+    ids = [row["id"] for rows in page.values() for row in rows["nodes"]]
+    STATEMENTS.clear()
+
+    found = await counted.ask("query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Profile { email } } }", ids=ids)
+
+    assert [row["id"] for row in found["nodes"]] == ids
+    assert len(statements()) == 3, "\n".join(statements())
+
+
+async def test_a_sample_is_read_at_once(counted: Gql, statements: Callable[[], list[str]]) -> None:
+    text = '{ target(expression: {text: "email is not null"}) { count sample(size: 20) { id email } } }'
+    await counted.ask("{ viewer { name } }")
+    STATEMENTS.clear()
+
+    found = await counted.ask(text)
+
+    assert len(found["target"]["sample"]) == 20
+    assert len(statements()) == 3, "\n".join(statements())
+
+
+async def test_a_token_is_looked_up_once_for_many_requests(counted: Gql, statements: Callable[[], list[str]]) -> None:
+    for _ in range(5):
+        await counted.ask("{ viewer { name } }")
+
+    assert len(statements()) <= 1
+
+
+async def test_a_mutation_takes_no_more_than_it_must(counted: Gql, statements: Callable[[], list[str]]) -> None:
+    await counted.ask("{ viewer { name } }")
+    STATEMENTS.clear()
+
+    await create_campaign(counted)
+
+    assert len(statements()) == 2, "\n".join(statements())  # the campaign and its audit entry
