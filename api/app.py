@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import Authenticator
 from api.context import CHANNELS, WATCHES
+from api.errors import translate
 from api.graphql.door import GraphQLDoor
 from api.graphql.limits import Limits
 from api.graphql.live import Watches
@@ -29,9 +30,8 @@ from core.accounts.last_used import LastUsed
 from core.channel_registry import ChannelRegistry
 from core.config import Settings
 from core.log import get_logger
-from core.runtime import Runtime
-from core.runtime import open_runtime
-from migrations.runner import check_schema
+from core.runtime import Runtime, open_runtime
+from migrations.runner import DatabaseTooNew, DatabaseTooOld, check_schema
 
 log = get_logger("clarion.api")
 
@@ -101,13 +101,21 @@ class App:
         try:
             await self.start()
         except Exception as error:
-            log.error("the API cannot start", reason=str(error), hint=getattr(error, "hint", None))
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            known = translate(error)
+            if known is None and not isinstance(error, DatabaseTooNew | DatabaseTooOld):
+                log.error("the API cannot start", exc_info=error)
+            await send({"type": "lifespan.startup.failed", "message": _reason(known or error)})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()  # lifespan.shutdown
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _reason(error: Exception) -> str:
+    """What keeps the API from starting, and what to do."""
+    hint = getattr(error, "hint", None)
+    return f"{error}. {hint}" if hint else str(error)
 
 
 def create_app(source: Settings | Runtime) -> App:

@@ -77,9 +77,7 @@ def translate(error: BaseException) -> ClarionError | None:
     if isinstance(error, TRY_AGAIN):
         return Unavailable("another change was in the way", code="TRY_AGAIN", hint="Send the request again.")
     if isinstance(error, DATABASE_AWAY) or _is_closed(error):
-        return Unavailable(
-            "the database does not answer now", code="DATABASE_UNAVAILABLE", hint="Try again in a few seconds."
-        )
+        return Unavailable("the database does not answer now", code="DATABASE_UNAVAILABLE", hint="Try again in a few seconds.")
     if isinstance(error, TimeoutError):
         return Unavailable("this took too long", code="TIMED_OUT", hint="Ask for less, or try again later.")
     return None
@@ -142,16 +140,31 @@ _NULLED = re.compile(r"^Expected value of type '.*', found null\. Field of type 
 _NULLED_MESSAGE = "a field that cannot be null was set to null; leave it out to keep its value"
 
 
-def _format(error: GraphQLError, request_id: str | None) -> list[dict[str, Any]]:
+def format_request_errors(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
+    """Errors in the document or the variables: always the client's, whatever exception a scalar raised."""
+    return [formatted for error in errors for formatted in _format_bad_request(error)]
+
+
+def _format_bad_request(error: GraphQLError) -> list[dict[str, Any]]:
+    extensions = {"code": "BAD_REQUEST"} | (error.extensions or {})
+    message = _NULLED.sub(_NULLED_MESSAGE, error.message)
+    return [{"message": message, **_place(error), "extensions": extensions}]
+
+
+def _place(error: GraphQLError) -> dict[str, Any]:
     place: dict[str, Any] = {}
     if error.locations:
         place["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
     if error.path:
         place["path"] = list(error.path)
+    return place
+
+
+def _format(error: GraphQLError, request_id: str | None) -> list[dict[str, Any]]:
     cause = root_cause(error)
     if cause is None:
-        extensions = {"code": "BAD_REQUEST"} | (error.extensions or {})
-        return [{"message": _NULLED.sub(_NULLED_MESSAGE, error.message), **place, "extensions": extensions}]
+        return _format_bad_request(error)
+    place = _place(error)
     known = translate(cause)
     if known is None:
         log.error("unexpected error", path=error.path, request_id=request_id, exc_info=cause)

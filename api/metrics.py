@@ -13,11 +13,7 @@ OPERATION_SECONDS = Histogram(
     ["kind"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-SOCKETS = Gauge(
-    "clarion_graphql_sockets", "Open GraphQL WebSocket connections.", multiprocess_mode="livesum"
-)
-SUBSCRIPTIONS = Gauge(
-    "clarion_graphql_subscriptions", "Running GraphQL subscriptions.", multiprocess_mode="livesum"
-)
+SOCKETS = Gauge("clarion_graphql_sockets", "Open GraphQL WebSocket connections.", multiprocess_mode="livesum")
+SUBSCRIPTIONS = Gauge("clarion_graphql_subscriptions", "Running GraphQL subscriptions.", multiprocess_mode="livesum")
 SLOW_CLIENTS = Counter("clarion_graphql_slow_clients_total", "WebSocket clients cut off because they did not read.")
 TRANSFERRED = Counter("clarion_file_bytes_total", "Bytes of files received and sent.", ["direction"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from structlog.contextvars import bound_contextvars
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from api.requests import REQUEST_ID, choose_request_id
 

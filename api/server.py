@@ -61,6 +61,7 @@ def configuration(app: App, settings: Settings) -> uvicorn.Config:
         lifespan="on",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks where a request came from
         log_config=None,
         log_level="warning",
         backlog=BACKLOG,

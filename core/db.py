@@ -32,9 +32,18 @@ async def open_pool(url: str, *, size: int, application: str) -> Pool:
         min_size=min(2, size),
         max_size=size,
         init=set_up_connection,
+        connect=_connect,
         target_session_attrs="primary",
         server_settings={"application_name": application, "timezone": "UTC", "jit": "off"},
     )
+
+
+async def _connect(*args: Any, **options: Any) -> asyncpg.Connection:
+    """Connect. Whatever is in the way counts as a lost connection: a socket file that is gone, a name that is not known."""
+    try:
+        return await asyncpg.connect(*args, **options)
+    except OSError as error:
+        raise ConnectionError(*error.args) from error
 
 
 @asynccontextmanager

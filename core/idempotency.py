@@ -54,9 +54,7 @@ async def claim(conn: Connection, keyring: Keyring, actor: str, key: str, reques
         ) from None
     if taken:
         return None
-    row = await conn.fetchrow(
-        "SELECT request_hash, response FROM idempotency_key WHERE actor = $1 AND key = $2", actor, key
-    )
+    row = await conn.fetchrow("SELECT request_hash, response FROM idempotency_key WHERE actor = $1 AND key = $2", actor, key)
     if row is None or row["request_hash"] != digest:
         raise Conflict(
             "this Idempotency-Key came with another request before",

@@ -42,7 +42,8 @@ class Result:
     """What came of it, after the warm-up. Latencies in milliseconds."""
 
     answered: int
-    errors: int
+    errors: int  # answers that were not what was expected, connections lost
+    late: int  # requests that were due and could not be made: every connection was still waiting
     rate: float
     p50: float
     p99: float
@@ -154,12 +155,11 @@ def _request(order: Order, path: str) -> bytes:
 
 
 def _result(latencies: Sequence[float], late: Sequence[float], errors: int, took: float) -> Result:
-    found = sorted(latencies) + sorted(late) if not late else sorted([*latencies, *late])
-    if not found:
-        return Result(0, errors, 0.0, 0.0, 0.0, 0.0)
+    found = sorted([*latencies, *late]) or [0.0]
     return Result(
         answered=len(latencies),
-        errors=errors + len(late),
+        errors=errors,
+        late=len(late),
         rate=len(latencies) / took,
         p50=found[len(found) // 2] * 1000,
         p99=found[min(len(found) - 1, int(len(found) * 0.99))] * 1000,

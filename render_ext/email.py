@@ -39,10 +39,11 @@ OURS = {
 }  # fmt: skip
 SHORT_LINE = 76
 ENCODING_NAMES = {
-    Encoding.SEVEN_BIT: b"7bit",
-    Encoding.QUOTED_PRINTABLE: b"quoted-printable",
-    Encoding.BASE64: b"base64",
+    Encoding.SEVEN_BIT: "7bit",
+    Encoding.QUOTED_PRINTABLE: "quoted-printable",
+    Encoding.BASE64: "base64",
 }
+PARTS = {"plain": ("text", Escape.ESCAPE_NONE), "html": ("html", Escape.ESCAPE_HTML)}  # by subtype: name, escape
 TRANSFERS = {
     Encoding.SEVEN_BIT: Transfer.TRANSFER_CRLF,
     Encoding.QUOTED_PRINTABLE: Transfer.TRANSFER_QP,
@@ -211,21 +212,16 @@ class EmailProgram:
 
     def _part(self, kind: str, text: str, opening: str, options: Options) -> Part:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        escape = Escape.ESCAPE_HTML if kind == "html" else Escape.ESCAPE_NONE
-        links = self.source.tracked
-        program = build(text, kind if kind == "html" else "text", escape, options, links=links, signer=self.signer)
-        encoding = choose_encoding(program)
+        name, escape = PARTS[kind]
+        links, signer = self.source.tracked, self.signer
+        encoding = choose_encoding(build(text, name, escape, options, links=links))
         transfer = TRANSFERS[encoding]
-        name = "html" if kind == "html" else "text"
-        program = build(text, name, escape, options, links=links, signer=self.signer, transfer=transfer)
+        program = build(text, name, escape, options, links=links, signer=signer, transfer=transfer)
         head = (
-            opening.encode()
-            + f'Content-Type: text/{kind}; charset="utf-8"\r\n'.encode()
-            + b"Content-Transfer-Encoding: "
-            + ENCODING_NAMES[encoding]
-            + b"\r\n\r\n"
+            f'{opening}Content-Type: text/{kind}; charset="utf-8"\r\n'
+            f"Content-Transfer-Encoding: {ENCODING_NAMES[encoding]}\r\n\r\n"
         )
-        return Part(program, head, encoding)
+        return Part(program, head.encode(), encoding)
 
 
 def choose_encoding(program: Program) -> Encoding:

@@ -64,14 +64,21 @@ class _Cutter:
 
     def cut(self) -> list[Piece]:
         at, source = 0, self.source
+        output = tag = -1
         while True:
-            output, tag = source.find("{{", at), source.find("{%", at)
-            opening = output if tag < 0 or 0 <= output < tag else tag
-            if opening < 0:
-                self._text(at, len(source), trim_end=False)
-                return self.found
+            if output < at:
+                output = self._next("{{", at)
+            if tag < at:
+                tag = self._next("{%", at)
+            opening = min(output, tag)
             self._text(at, opening, trim_end=source.startswith("-", opening + 2))
+            if opening == len(source):
+                return self.found
             at = self._braces(opening, "}}" if opening == output else "%}")
+
+    def _next(self, braces: str, at: int) -> int:
+        found = self.source.find(braces, at)
+        return found if found >= 0 else len(self.source)
 
     def _text(self, start: int, end: int, *, trim_end: bool) -> None:
         text = self.source[start:end]

@@ -12,7 +12,7 @@ def schema(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file.")] = None,
 ) -> None:
     """Print the schema of this installation."""
-    # Here and not above: it takes half a second, which every other command would wait for, and every child of `clarion up` twice.
+    # Here and not above: it takes half a second, for which every other command, and so every start, would wait.
     from api.graphql.schema import make_schema, print_sdl
 
     if output is None:

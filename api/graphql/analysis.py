@@ -13,7 +13,7 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLCompositeType,
     GraphQLField,
-    GraphQLNamedOutputType,
+    GraphQLNamedType,
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
@@ -97,9 +97,7 @@ class _Walk:
     def __init__(self, schema: GraphQLSchema, document: DocumentNode):
         self.schema = schema
         self.roots = {root for root in (schema.query_type, schema.mutation_type, schema.subscription_type) if root}
-        self.fragments = {
-            node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
-        }
+        self.fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
         self.walked: dict[str, Cost] = {}
         self.coordinates: dict[str, None] = {}
         self.conditions: set[str] = set()
@@ -136,7 +134,7 @@ class _Walk:
         else:
             cost.own += 1
 
-    def _below(self, node: FieldNode, kind: GraphQLNamedOutputType) -> Cost:
+    def _below(self, node: FieldNode, kind: GraphQLNamedType) -> Cost:
         assert node.selection_set is not None
         assert is_composite_type(kind)
         return self.selections(node.selection_set, kind)
@@ -187,5 +185,3 @@ def _literal_size(value: ValueNode) -> int | str:
     if isinstance(value, ListValueNode):
         return max(1, len(value.values))
     return int(value.value) if isinstance(value, IntValueNode) else DEFAULT_ROWS
-
-

@@ -10,10 +10,10 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import strawberry
 
+from api.context import Info
 from api.graphql.leaf import leaf
 from core.errors import Invalid
 from core.paging import Page, PageRequest, encode_cursor, page_request
-from api.context import Info
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class ForwardPage(Generic[T]):
 class Connection(ForwardPage[T]):
     """A page of rows. `totalCount` is counted only when it is asked for."""
 
-    @strawberry.field(description="How many rows there are on all pages together; counted when asked.")
+    @strawberry.field(description="How many rows there are on all pages together; counted when asked.")  # type: ignore[untyped-decorator]
     async def total_count(root: strawberry.Parent[Any]) -> int:
         """Count."""
         listing: Listing = root
@@ -98,6 +98,4 @@ def decode_pair(text: str) -> tuple[str, str]:
         raw = base64.urlsafe_b64decode((text + "=" * (-len(text) % 4)).encode("ascii"))
         return msgspec.json.decode(raw, type=tuple[str, str])
     except (ValueError, msgspec.DecodeError):
-        raise Invalid(
-            "this is not a cursor", code="BAD_CURSOR", path="after", hint="Pass an `endCursor` as it came."
-        ) from None
+        raise Invalid("this is not a cursor", code="BAD_CURSOR", path="after", hint="Pass an `endCursor` as it came.") from None

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.auth import Authenticator
 from api.context import ConnectionLease, RequestContext
-from api.errors import format_graphql_errors, internal, translate
+from api.errors import format_graphql_errors, format_request_errors, internal, translate
 from api.graphql.execution import LeafExecutor, build_executor, run
 from api.graphql.prepare import BadDocument, Documents, Prepared
 from api.metrics import OPERATION_SECONDS, OPERATIONS
@@ -53,7 +53,7 @@ class GraphQLRequest(msgspec.Struct):
 
     query: str
     variables: dict[str, Any] | None = None
-    operationName: str | None = None  # noqa: N815
+    operationName: str | None = None
     extensions: dict[str, Any] | None = None
 
 
@@ -63,9 +63,7 @@ _decoder = msgspec.json.Decoder(GraphQLRequest)
 class GraphQLDoor:
     """The ASGI endpoint."""
 
-    def __init__(
-        self, runtime: Runtime, schema: GraphQLSchema, documents: Documents, authenticator: Authenticator
-    ):
+    def __init__(self, runtime: Runtime, schema: GraphQLSchema, documents: Documents, authenticator: Authenticator):
         self.runtime = runtime
         self.schema = schema
         self.documents = documents
@@ -81,8 +79,7 @@ class GraphQLDoor:
         except ClientGone:
             return
         except BadDocument as error:
-            errors = format_graphql_errors(error.errors, asked)
-            await respond(send, 400, encode_json({"errors": errors}))
+            await respond(send, 400, encode_json({"errors": format_request_errors(error.errors)}))
         except Exception as raised:
             await self._refuse(send, raised, asked)
 
@@ -115,9 +112,7 @@ class GraphQLDoor:
             )  # fmt: skip
         return await self.run(prepared, request, actor, asked, header(scope, b"idempotency-key"))
 
-    async def run(
-        self, prepared: Prepared, request: GraphQLRequest, actor: Actor, asked: str, key: str | None
-    ) -> Answer:
+    async def run(self, prepared: Prepared, request: GraphQLRequest, actor: Actor, asked: str, key: str | None) -> Answer:
         """Run a query or mutation that was let in."""
         started = time.perf_counter()
         async with asyncio.timeout(OPERATION_SECONDS_MOST):
@@ -148,9 +143,7 @@ class GraphQLDoor:
             await lease.give_back()
         return self._encode(prepared, result, asked)
 
-    async def mutate(
-        self, prepared: Prepared, request: GraphQLRequest, actor: Actor, asked: str, key: str | None
-    ) -> Answer:
+    async def mutate(self, prepared: Prepared, request: GraphQLRequest, actor: Actor, asked: str, key: str | None) -> Answer:
         """Run a mutation in one transaction; keep the answer in it when the client sent an idempotency key.
 
         A refused mutation leaves nothing: alone, it rolls the transaction back; beside others, its savepoint. Any entry in
@@ -161,9 +154,7 @@ class GraphQLDoor:
         try:
             async with transaction(self.runtime.pool) as conn:
                 if key is not None:
-                    stored = await idempotency.claim(
-                        conn, self.runtime.keyring, actor.name, key, canonical(request)
-                    )
+                    stored = await idempotency.claim(conn, self.runtime.keyring, actor.name, key, canonical(request))
                     if stored is not None:
                         return stored, REPLAYED
                 context = self.context(actor, asked, ConnectionLease(self.runtime.pool, conn))
@@ -182,9 +173,7 @@ class GraphQLDoor:
             act()
         return body, ()
 
-    async def _execute(
-        self, prepared: Prepared, request: GraphQLRequest, context: RequestContext
-    ) -> ExecutionResult:
+    async def _execute(self, prepared: Prepared, request: GraphQLRequest, context: RequestContext) -> ExecutionResult:
         executor = build_executor(self.schema, prepared, context, request.variables or {})
         if isinstance(executor, LeafExecutor):
             return await run(executor)
@@ -227,5 +216,3 @@ def decode_request(body: bytes) -> GraphQLRequest:
 def canonical(request: GraphQLRequest) -> bytes:
     """The same bytes for the same request, however its JSON was spelled."""
     return msgspec.json.encode([request.query, request.operationName, request.variables or {}], order="sorted")
-
-

@@ -54,12 +54,12 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         context: RequestContext = self.context_value
         nodes = tuple(id(detail.node) for details in fields.values() for detail in details)
         key = (kind.name, nodes, context.conditions)
-        plan = context.plans.get(key, _MISSING)
+        plan: Any = context.plans.get(key, _MISSING)
         if plan is _MISSING:
             plan = compile_plan(self, kind, fields)
             if len(context.plans) < MAX_PLANS:
                 context.plans[key] = plan
-        return plan  # type: ignore[return-value]
+        return plan  # type: ignore[no-any-return]
 
     def execute_fields(
         self,
@@ -90,7 +90,7 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         self,
         return_type: GraphQLList[Any],
         field_details_list: FieldDetailsList,
-        info: GraphQLResolveInfo,
+        info: GraphQLResolveInfo[Any],
         path: Path,
         result: Any,
         position_context: Any,
@@ -105,9 +105,7 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
                     return list(map(plan.build, result))
                 except Exception:  # the usual way says which item, and why
                     pass
-        return super().complete_list_value(
-            return_type, field_details_list, info, path, result, position_context
-        )
+        return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
 
 
 async def _join(done: dict[str, Any], slow: Awaitable[dict[str, Any]]) -> dict[str, Any]:
@@ -126,7 +124,7 @@ def build_executor(
         context_value=context,
         raw_variable_values=variables,
         operation_name=prepared.name,
-        is_awaitable=optimized_is_awaitable,
+        is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
     )
     if isinstance(executor, LeafExecutor):
         # The coerced values, defaults included, are what @skip and @include see.

@@ -31,9 +31,7 @@ def field(kind: Any, *, name: str | None = None) -> Callable[[Callable[..., Any]
     """A field with a resolver. `kind` is its GraphQL type, the docstring its description; it returns records, not GraphQL types."""
 
     def declare(function: Callable[..., Any]) -> Any:
-        return strawberry.field(
-            resolver=function, graphql_type=kind, name=name, description=description_of(function)
-        )
+        return strawberry.field(resolver=function, graphql_type=kind, name=name, description=description_of(function))
 
     return declare
 
@@ -42,9 +40,7 @@ def subscription(kind: Any) -> Callable[[Callable[..., Any]], Any]:
     """A subscription: a coroutine that returns an async generator of records of this GraphQL type."""
 
     def declare(function: Callable[..., Any]) -> Any:
-        return strawberry.subscription(
-            resolver=function, graphql_type=kind, description=description_of(function)
-        )
+        return strawberry.subscription(resolver=function, graphql_type=kind, description=description_of(function))
 
     return declare
 

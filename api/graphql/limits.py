@@ -46,9 +46,7 @@ class Limits:
 
 def check_shape(document: DocumentNode, limits: Limits) -> None:
     """Raises LimitReached (QUERY_TOO_DEEP, TOO_MANY_ALIASES, …)."""
-    fragments = {
-        node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
-    }
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     walk = _Walk(limits, fragments)
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     _bound(len(operations), limits.operations, "operations")

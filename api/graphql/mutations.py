@@ -20,8 +20,8 @@ import strawberry
 from strawberry.types.field import StrawberryField
 
 from api.context import Info, RequestContext
-from api.graphql.leaf import description_of
 from api.errors import parts_of, public_path, told, translate
+from api.graphql.leaf import description_of
 from core.errors import ClarionError
 
 
@@ -78,9 +78,7 @@ def _payload(names: tuple[str, ...], result: Any) -> Any:
 
 def user_error(error: ClarionError) -> UserError:
     """An error as an entry of `userErrors`."""
-    return UserError(
-        code=error.code, message=error.message, path=public_path(error.path), hint=error.hint
-    )
+    return UserError(code=error.code, message=error.message, path=public_path(error.path), hint=error.hint)
 
 
 def _payload_type(function_name: str, results: dict[str, Any]) -> type:

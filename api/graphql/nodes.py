@@ -81,8 +81,7 @@ async def load_nodes(context: RequestContext, kinds: dict[str, NodeKind], ids: S
     for kind in {kind.name: kind for kind in wanted}.values():
         require(context.actor, kind.permission)
     loading = [
-        context.loader(kind.load).load(from_global_id(kind.name, text, "id"))
-        for kind, text in zip(wanted, ids, strict=True)
+        context.loader(kind.load).load(from_global_id(kind.name, text, "id")) for kind, text in zip(wanted, ids, strict=True)
     ]
     return [await one for one in loading]
 
@@ -92,6 +91,4 @@ def _kind_of(kinds: dict[str, NodeKind], text: str) -> NodeKind:
         name = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)).partition(b":")[0].decode()
         return kinds[name]
     except (ValueError, binascii.Error, UnicodeError, KeyError):
-        raise Invalid(
-            f"{text[:80]!r} is not an id", code="BAD_ID", path="id", hint="Use an id that the API gave."
-        ) from None
+        raise Invalid(f"{text[:80]!r} is not an id", code="BAD_ID", path="id", hint="Use an id that the API gave.") from None

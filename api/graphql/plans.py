@@ -90,14 +90,14 @@ class _Source:
 
     def function(self, result: str) -> Build:
         text = "\n".join(["def build(row):", *(f"    {line}" for line in self.lines), f"    return {result}"])
-        exec(compile(text, "<plan>", "exec"), self.names)  # only names of the schema and of the validated document enter the text
+        exec(
+            compile(text, "<plan>", "exec"), self.names
+        )  # only names of the schema and of the validated document enter the text
         build: Build = self.names["build"]
         return build
 
 
-def _field(
-    source: _Source, executor: LeafExecutor, parent: GraphQLObjectType, details: FieldDetailsList, variable: str
-) -> str:
+def _field(source: _Source, executor: LeafExecutor, parent: GraphQLObjectType, details: FieldDetailsList, variable: str) -> str:
     node = details[0].node
     if node.name.value == "__typename":
         return repr(parent.name)
@@ -121,9 +121,7 @@ def _read(source: _Source, definition: GraphQLField) -> str:
     return f"row.{read}" if isinstance(read, str) else f"{source.refer(read)}(row)"
 
 
-def _complete(
-    source: _Source, executor: LeafExecutor, kind: GraphQLOutputType, details: FieldDetailsList, v: str
-) -> str:
+def _complete(source: _Source, executor: LeafExecutor, kind: GraphQLOutputType, details: FieldDetailsList, v: str) -> str:
     """Write the lines that bring `v` into its final form; the result is an expression for it."""
     if isinstance(kind, GraphQLNonNull):
         source.lines.append(f"if {v} is None: raise NoPlan")

@@ -20,9 +20,9 @@ from strawberry.schema.schema import validate_document
 
 from api.graphql.analysis import Analysis, analyse
 from api.graphql.limits import Limits, check_shape
+from api.graphql.permissions import check_permissions
 from core.access import Actor
 from core.errors import ClarionError, Invalid, LimitReached
-from api.graphql.permissions import check_permissions
 
 RULES = (*specified_rules, MaxIntrospectionDepthRule)
 REMEMBERED_TEXT = 1_000_000  # characters of all remembered documents together
@@ -108,9 +108,7 @@ class Documents:
 
     def _parse(self, text: str) -> DocumentNode:
         try:
-            return parse(
-                text, max_lexical_tokens=self.limits.tokens, max_comments=self.limits.comments
-            )
+            return parse(text, max_lexical_tokens=self.limits.tokens, max_comments=self.limits.comments)
         except GraphQLError as error:
             raise BadDocument([error.with_traceback(None)]) from None
 

@@ -67,9 +67,7 @@ SCALARS = {
     date: strawberry.scalar(
         name="Date", description="A calendar day, YYYY-MM-DD.", serialize=date.isoformat, parse_value=_parse_date
     ),
-    Long: strawberry.scalar(
-        name="Long", description="A whole number up to 2^53-1.", serialize=_long, parse_value=_long
-    ),
+    Long: strawberry.scalar(name="Long", description="A whole number up to 2^53-1.", serialize=_long, parse_value=_long),
     JSON: strawberry.scalar(name="JSON", description="Plain data.", serialize=_same, parse_value=_same),
 }
 

@@ -11,12 +11,12 @@ Streams have cursors, so it can go on where it stopped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Any
 
 import msgspec
-from graphql import OperationType
+from graphql import GraphQLError, OperationType
 from graphql.execution import (
     ExecutionResult,
     Executor,
@@ -27,7 +27,7 @@ from starlette.types import Receive, Scope, Send
 from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_origins, normalize_origin
 
 from api.context import ConnectionLease, RequestContext
-from api.errors import as_dict, format_graphql_errors, internal, translate
+from api.errors import as_dict, format_graphql_errors, format_request_errors, internal, translate
 from api.graphql.door import GraphQLDoor, GraphQLRequest
 from api.graphql.execution import LeafExecutor, build_executor
 from api.graphql.prepare import BadDocument, Prepared
@@ -58,6 +58,14 @@ class Close(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason[:120]  # a close frame holds 123 bytes
+
+
+class NotStarted(Exception):
+    """A subscription's resolver raised before its first event."""
+
+    def __init__(self, errors: list[GraphQLError]):
+        super().__init__()
+        self.errors = errors
 
 
 class Message(msgspec.Struct):
@@ -117,14 +125,14 @@ class Socket:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read(self) -> None:
-        async with asyncio.timeout(INIT_SECONDS) as patience:
-            try:
+        try:
+            async with asyncio.timeout(INIT_SECONDS) as patience:
                 while (message := await self._next()) is not None:
                     await self._handle(message)
                     if self.initialised:
                         patience.reschedule(None)
-            except TimeoutError:
-                raise Close(INIT_TIMEOUT, "Connection initialisation timeout") from None
+        except TimeoutError:
+            raise Close(INIT_TIMEOUT, "Connection initialisation timeout") from None
 
     async def _next(self) -> Message | None:
         event = await self.receive()
@@ -169,8 +177,8 @@ class Socket:
         """Raises Close: FORBIDDEN for a token that is no good, TRY_LATER when nobody can say."""
         try:
             self.actor = await self.door.authenticator.actor(self.token, self.request_id)
-        except Unauthenticated as error:
-            raise Close(FORBIDDEN, error.message) from None
+        except Unauthenticated as refusal:
+            raise Close(FORBIDDEN, refusal.message) from None
         except Exception as raised:
             error = translate(raised)
             if error is None:
@@ -195,24 +203,25 @@ class Socket:
             raise Close(BAD_MESSAGE, "subscribe needs an id and a payload")
         if message.id in self.operations:
             raise Close(DUPLICATE, f"Subscriber for {message.id[:60]} already exists")
-        operation = asyncio.create_task(self._operate(message.id, message.payload))
-        self.operations[message.id] = operation
+        full = len(self.operations) >= OPERATIONS_MOST
+        self.operations[message.id] = asyncio.create_task(self._operate(message.id, message.payload, full))
 
     def _cancel(self, operation_id: str | None) -> None:
         task = self.operations.pop(operation_id or "", None)
         if task is not None:
             task.cancel()
 
-    async def _operate(self, operation_id: str, payload: dict[str, Any]) -> None:
-        """Run one operation to its end, and say how it ended."""
+    async def _operate(self, operation_id: str, payload: dict[str, Any], full: bool) -> None:
+        """Run one operation to its end, and say how it ended; refuse it on a connection that is full."""
         try:
-            if len(self.operations) > OPERATIONS_MOST:
+            if full:
                 raise LimitReached(
                     f"a connection runs at most {OPERATIONS_MOST} operations at once", code="TOO_MANY_OPERATIONS",
                     hint="Complete some first.",
                 )  # fmt: skip
-            async for answer in self._answers(payload):
-                await self.write({"id": operation_id, "type": "next", "payload": answer})
+            async with aclosing(self._answers(payload)) as answers:
+                async for answer in answers:
+                    await self.write({"id": operation_id, "type": "next", "payload": answer})
         except Close as close:
             self._break(close)
             return
@@ -233,6 +242,8 @@ class Socket:
 
     def _told(self, raised: Exception) -> list[dict[str, Any]]:
         if isinstance(raised, BadDocument):
+            return format_request_errors(raised.errors)
+        if isinstance(raised, NotStarted):
             return format_graphql_errors(raised.errors, self.request_id)
         error = translate(raised)
         if error is None:
@@ -240,7 +251,7 @@ class Socket:
             return [internal(self.request_id)]
         return [as_dict(error, self.request_id)]
 
-    async def _answers(self, payload: dict[str, Any]) -> AsyncIterator[Any]:
+    async def _answers(self, payload: dict[str, Any]) -> AsyncGenerator[Any, None]:
         """What is to be sent for an operation, one by one. Raises ClarionError when it is refused as a whole."""
         try:
             request = msgspec.convert(payload, GraphQLRequest)
@@ -260,17 +271,17 @@ class Socket:
                 async for answer in answers:
                     yield answer
 
-    async def _stream(self, prepared: Prepared, variables: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _stream(self, prepared: Prepared, variables: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         assert self.actor is not None
         context = self.door.context(self.actor, self.request_id, ConnectionLease(self.door.runtime.pool))
         executor = build_executor(self.door.schema, prepared, context, variables)
         if not isinstance(executor, LeafExecutor):
             raise BadDocument(list(executor))
-        source = create_source_event_stream(executor)
+        source: Any = create_source_event_stream(executor)
         if executor.is_awaitable(source):
             source = await source
         if isinstance(source, ExecutionResult):
-            raise BadDocument(source.errors or [])
+            raise NotStarted(source.errors or [])
         async with aclosing(map_source_to_response_event(executor, source, _event)) as results:
             async for result in results:
                 answer: dict[str, Any] = {"data": result.data}
@@ -317,7 +328,7 @@ class Socket:
         await asyncio.gather(*running.values(), return_exceptions=True)
 
 
-async def _event(executor: Executor) -> ExecutionResult:
+async def _event(executor: Executor[Any]) -> ExecutionResult:
     """Execute one event of a subscription, over a connection that is held no longer than that."""
     context: RequestContext = executor.context_value
     try:

@@ -115,18 +115,23 @@ class FileDoor:
         try:
             size = os.fstat(handle.fileno()).st_size
             await send({"type": "http.response.start", "status": 200, "headers": _file_headers(file, size)})
-            if head:
-                await send({"type": "http.response.body", "body": b""})
-                return
-            while piece := await asyncio.to_thread(handle.read, PIECE):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await self._send_rest(handle, ticket, head, send)
+        except Exception as error:  # too late for another answer: the client sees that bytes are missing
+            log.warning("a download broke off", file_id=file.id, reason=repr(error))
+            raise ClientGone from error
         finally:
             await asyncio.to_thread(handle.close)
-        # Used up before the last frame: who has seen the end of the file cannot ask for it again.
-        async with transaction(self.runtime.pool) as conn:
-            await redeem_ticket(conn, ticket, "read", self.runtime.clock())
+        if not head:
+            TRANSFERRED.labels("sent").inc(size)
+
+    async def _send_rest(self, handle: IO[bytes], ticket: str, head: bool, send: Send) -> None:
+        """The bytes. The ticket is used up before the last frame: who has seen the end cannot ask again."""
+        if not head:
+            while piece := await asyncio.to_thread(handle.read, PIECE):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            async with transaction(self.runtime.pool) as conn:
+                await redeem_ticket(conn, ticket, "read", self.runtime.clock())
         await send({"type": "http.response.body", "body": b""})
-        TRANSFERRED.labels("sent").inc(size)
 
     async def _look(self, ticket: str, purpose: str) -> StoredFile:
         """The file of a ticket that could be redeemed now, without redeeming it."""

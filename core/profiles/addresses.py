@@ -39,14 +39,22 @@ class EmailAddress(NamedTuple):
     domain: str  # of the key
 
 
+def plain_email(text: str) -> tuple[str, str, str] | None:
+    """Address, key and domain of what is an address as it stands; None when `parse_email` has to look at it.
+
+    Raises BadValue (BAD_EMAIL).
+    """
+    plain = _PLAIN.fullmatch(text)
+    if plain is None or plain.end(1) > LOCAL_BYTES or len(text) > ADDRESS_LENGTH:
+        return None
+    stored, key_domain = _domains[plain[2]]
+    return (text, text.lower(), key_domain) if stored == plain[2] else None
+
+
 def parse_email(text: str) -> EmailAddress:
     """The address in a text. Raises BadValue (BAD_EMAIL)."""
-    plain = _PLAIN.fullmatch(text)
-    if plain is not None and plain.end(1) <= LOCAL_BYTES and len(text) <= ADDRESS_LENGTH:
-        stored, key_domain = normal_domain(plain[2])
-        if stored == plain[2]:
-            return EmailAddress(text, text.lower(), key_domain)
-    return _parse_slowly(text)
+    plain = plain_email(text)
+    return EmailAddress(*plain) if plain is not None else _parse_slowly(text)
 
 
 def _parse_slowly(text: str) -> EmailAddress:

@@ -88,6 +88,11 @@ async def get_export(conn: Connection, export_id: int) -> ExportRun:
     return run
 
 
+async def get_exports(conn: Connection, ids: Sequence[int]) -> dict[int, ExportRun]:
+    """Those of the given exports that exist, by id."""
+    return {run.id: run for run in await store.get_runs(conn, ids)} if ids else {}
+
+
 async def list_exports(conn: Connection, page: PageRequest) -> Page[ExportRun]:
     """A page in the order of ids."""
     return cut(await store.list_runs(conn, page.after, page.first + 1), page)

@@ -7,17 +7,17 @@ read by one loop, and what repeats (countries, dates, flags) is remembered.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Any
 
-from core.profiles.addresses import parse_email
+from core.profiles.addresses import plain_email
 from core.profiles.csv_reader import Chunk
 from core.profiles.errors import BadValue
 from core.profiles.fields import SETTABLE, Field, FieldType, columns_of
 from core.profiles.formulas import MARKS, unescaped
 from core.profiles.import_columns import Plan
-from core.profiles.phones import is_region, parse_phone
+from core.profiles.phones import is_region, plain_phone
 from core.profiles.records import EmptyCells
 from core.profiles.values import Reading, clean
 
@@ -78,8 +78,7 @@ class RowReader:
         """The values of one field, in one column or an email's three."""
         cells = sheet.cells[index]
         if one.type is FieldType.EMAIL:
-            found = sheet.each(index, one, cells, _email if sheet.plain else self._clean(one))
-            return list(zip(*(email or _NO_EMAIL for email in found), strict=True)) or [(), (), ()]
+            return sheet.emails(index, one, self._clean(one))
         if one.type is FieldType.PHONE:
             return [self._phones(sheet, index, one)]
         if one.type is FieldType.TEXT and sheet.plain and _fits(cells, one):
@@ -93,12 +92,15 @@ class RowReader:
     def _phones(self, sheet: _Sheet, index: int, one: Field) -> list[Any]:
         """Numbers without a prefix are read for the row's own country, where the file has one."""
         cells = sheet.cells[index]
-        if self._country is None:
-            region = self.reading.region
-            return sheet.each(index, one, cells, lambda cell: parse_phone(cell, region) if cell.strip() else None)
-        regions = map(self._regions.__getitem__, sheet.cells[self._country])
-        pairs = zip(cells, regions, strict=True)
-        return sheet.each(index, one, pairs, lambda pair: parse_phone(*pair) if pair[0].strip() else None)
+        default = self.reading.region
+        regions = None if self._country is None else sheet.cells[self._country]
+
+        def read(row: int) -> str | None:
+            region = default if regions is None else self._regions[regions[row]]
+            number: str | None = clean(one, cells[row], replace(self.reading, region=region))
+            return number
+
+        return sheet.phones(index, one, read)
 
     def _clean(self, one: Field) -> Callable[[str], Any]:
         reading = self.reading
@@ -113,7 +115,7 @@ class _Sheet:
         self.chunk = chunk
         self.plain = chunk.plain
         self.lines: Sequence[int] = chunk.lines
-        self.cells: list[Sequence[str]] = list(zip(*chunk.rows, strict=True)) or [()] * len(plan.header)
+        self.cells: Sequence[Sequence[str]] = chunk.columns
         self.columns: dict[str, Sequence[Any]] = {}
         self.faults: dict[int, tuple[str, str, str]] = {}  # by row: column, code, message
         if plan.options.unescape_formulas and chunk.holds(*MARKS):
@@ -129,6 +131,33 @@ class _Sheet:
                 values.append(None)
                 self._blame(row, index, one, error)
         return values
+
+    def emails(self, index: int, one: Field, read: Callable[[str], Any]) -> list[Sequence[Any]]:
+        """The three columns of an email; `read` is for the rare ones."""
+        addresses: list[str | None] = []
+        keys: list[str | None] = []
+        domains: list[str | None] = []
+        for row, cell in enumerate(self.cells[index]):
+            try:
+                address, key, domain = (cell and plain_email(cell)) or read(cell) or _NO_EMAIL
+            except BadValue as error:
+                self._blame(row, index, one, error)
+                address, key, domain = _NO_EMAIL
+            addresses.append(address)
+            keys.append(key)
+            domains.append(domain)
+        return [addresses, keys, domains]
+
+    def phones(self, index: int, one: Field, read: Callable[[int], str | None]) -> list[str | None]:
+        """Numbers; `read` is for the rare ones, by their row."""
+        numbers: list[str | None] = []
+        for row, cell in enumerate(self.cells[index]):
+            try:
+                numbers.append((plain_phone(cell) or read(row)) if cell.strip() else None)
+            except BadValue as error:
+                self._blame(row, index, one, error)
+                numbers.append(None)
+        return numbers
 
     def without_bad(self, index: int, one: Field, values: list[Any]) -> list[Any]:
         """Put None in the place of faults among remembered values."""
@@ -230,10 +259,6 @@ class _Regions(dict[str, str]):
         if len(self) < MEMORY:
             self[cell] = region
         return region
-
-
-def _email(cell: str) -> tuple[str, str, str] | None:
-    return parse_email(cell) if cell.strip() else None
 
 
 def _fits(cells: Sequence[str], one: Field) -> bool:

@@ -24,7 +24,7 @@ from core.profiles.heartbeat import DATABASE_AWAY, beating
 from core.profiles.import_columns import Plan, plan_columns
 from core.profiles.import_rows import Batch, Reject, RowReader
 from core.profiles.records import ImportRun, RunError, RunState
-from core.profiles.rejects_file import write_rejects
+from core.profiles.rejects_file import attach_rejects, discard_rejects, write_late_rejects, write_rejects
 from core.profiles.store import imports as store
 from core.profiles.store import runs
 from core.profiles.store.import_chunks import ChunkStore, Written
@@ -79,7 +79,7 @@ async def run_import(runtime: Runtime, import_id: int) -> None:
         except Exception:
             await _fail(runtime, run, ClarionError("something went wrong on our side", code="INTERNAL"))
             raise
-    await write_rejects(runtime, import_id)
+    await write_late_rejects(runtime, import_id)
 
 
 async def _work(runtime: Runtime, run: ImportRun) -> None:
@@ -185,9 +185,12 @@ async def _path(runtime: Runtime, run: ImportRun) -> Path:
 
 
 async def _finish(runtime: Runtime, run: ImportRun) -> None:
+    written = await write_rejects(runtime, run)
     async with transaction(runtime.pool) as conn:
         if not await runs.beat(conn, RunTable.IMPORT, run.id, run.fence, runtime.clock()):
+            await discard_rejects(runtime, written)
             raise _Fenced
+        await attach_rejects(conn, run, written)
         done = await store.end_run(conn, run.id, RunState.FINISHED, runtime.clock())
         counts = {
             name: getattr(done, name) for name in ("inserted", "updated", "unchanged", "rejected", "repeated", "ambiguous")
@@ -198,10 +201,14 @@ async def _finish(runtime: Runtime, run: ImportRun) -> None:
 async def _fail(runtime: Runtime, run: ImportRun, error: ClarionError) -> None:
     log.info("import failed", import_id=run.id, code=error.code, place=error.path)
     told = RunError(code=error.code, message=error.message, path=error.path, hint=error.hint)
+    written = await write_rejects(runtime, run)
     async with transaction(runtime.pool) as conn:
         if await runs.beat(conn, RunTable.IMPORT, run.id, run.fence, runtime.clock()):
+            await attach_rejects(conn, run, written)
             await store.end_run(conn, run.id, RunState.FAILED, runtime.clock(), told)
             await record(conn, SYSTEM, "import.fail", "import", run.id, {"code": error.code})
+        else:
+            await discard_rejects(runtime, written)
 
 
 async def _release(runtime: Runtime, run: ImportRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -97,6 +98,11 @@ async def get_import(conn: Connection, import_id: int) -> ImportRun:
     if run is None:
         raise not_found("import", import_id)
     return run
+
+
+async def get_imports(conn: Connection, ids: Sequence[int]) -> dict[int, ImportRun]:
+    """Those of the given imports that exist, by id."""
+    return {run.id: run for run in await store.get_runs(conn, ids)} if ids else {}
 
 
 async def list_imports(conn: Connection, page: PageRequest) -> Page[ImportRun]:

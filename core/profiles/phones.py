@@ -19,7 +19,6 @@ MEMORY = 50_000  # numbers remembered
 LONGEST = 64  # characters of a spelling worth reading
 LONGEST_NUMBER = 15  # digits (E.164, 6.1)
 
-_FILLING = {ord(character): None for character in " -./()\u00a0"}
 
 _FAULTS = {
     ValidationResult.TOO_SHORT: "has too few digits",
@@ -35,11 +34,14 @@ def parse_phone(text: str, region: str) -> str:
 
     Raises BadValue (BAD_PHONE).
     """
-    bare = text.translate(_FILLING)
+    return plain_phone(text) or _parse_slowly(text.strip(), region)
+
+
+def plain_phone(text: str) -> str | None:
+    """What is E.164 but for blanks and dashes; None when libphonenumber has to look at it."""
+    bare = text.replace(" ", "").replace("-", "")
     plain = _plain_numbers().get(bare[1:4])
-    if plain is not None and plain.fullmatch(bare):
-        return bare
-    return _parse_slowly(text.strip(), region)
+    return bare if plain is not None and plain.fullmatch(bare) else None
 
 
 def is_region(code: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 from core import files as stored_files
@@ -17,22 +19,53 @@ from core.runtime import Runtime
 HEADER = ("line", "column", "code", "reason", "row")
 
 
-async def write_rejects(runtime: Runtime, import_id: int) -> None:
-    """Move the refused rows of an import that ended from the database to a file. Does nothing when that is done."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenRejects:
+    """A file on disk that no row names yet."""
+
+    name: str
+    location: str
+    size: int
+
+
+async def write_rejects(runtime: Runtime, run: ImportRun) -> WrittenRejects | None:
+    """Write the refused rows of an import, before it ends: who sees its end can have them. None: there are none."""
+    async with transaction(runtime.pool) as conn:
+        return await _write_all(conn, runtime, run)
+
+
+async def attach_rejects(conn: Connection, run: ImportRun, written: WrittenRejects | None) -> None:
+    """Make a written file the import's, in the transaction that ends it; the rows in the database have done their duty."""
+    if written is None:
+        return
+    file = await stored_files.create_file(conn, FileKind.REJECTS, written.name, written.location, run.created_by)
+    await stored_files.complete_file(conn, file.id, written.size)
+    await store.set_rejects_file(conn, run.id, file.id)
+    await store.delete_rejects(conn, run.id)
+
+
+async def discard_rejects(runtime: Runtime, written: WrittenRejects | None) -> None:
+    """Remove a written file after all: another worker has the import."""
+    if written is not None:
+        await asyncio.to_thread((runtime.files.root / written.location).unlink, missing_ok=True)
+
+
+async def write_late_rejects(runtime: Runtime, import_id: int) -> None:
+    """The same for an import that ended without: it was cancelled, or its worker went away. Does nothing when that is done."""
     async with transaction(runtime.pool) as conn:
         run = await store.lock_run(conn, import_id)
-        if run is None or run.finished_at is None or run.rejects_file_id is not None:
-            return
-        if not await store.has_rejects(conn, import_id):
-            return
-        upload = await stored_files.get_file(conn, run.file_id)
-        name = f"{Path(upload.name).stem[:150]}-rejects.csv"
-        location = runtime.files.new_location(name)
-        size = await _write(conn, run, runtime.files.root / location)
-        file = await stored_files.create_file(conn, FileKind.REJECTS, name, location, run.created_by)
-        await stored_files.complete_file(conn, file.id, size)
-        await store.set_rejects_file(conn, import_id, file.id)
-        await store.delete_rejects(conn, import_id)
+        if run is not None and run.finished_at is not None and run.rejects_file_id is None:
+            await attach_rejects(conn, run, await _write_all(conn, runtime, run))
+
+
+async def _write_all(conn: Connection, runtime: Runtime, run: ImportRun) -> WrittenRejects | None:
+    if not await store.has_rejects(conn, run.id):
+        return None
+    upload = await stored_files.get_file(conn, run.file_id)
+    name = f"{Path(upload.name).stem[:150]}-rejects.csv"
+    location = runtime.files.new_location(name)
+    size = await _write(conn, run, runtime.files.root / location)
+    return WrittenRejects(name=name, location=location, size=size)
 
 
 async def _write(conn: Connection, run: ImportRun, path: Path) -> int:

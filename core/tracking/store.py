@@ -96,6 +96,12 @@ async def newest_position(conn: Connection) -> int:
     return position or 0
 
 
+async def next_position(conn: Connection, after: int) -> int:
+    """The first position of an event after another. There must be one."""
+    position: int = await conn.fetchval("SELECT min(position) FROM tracking_event WHERE position > $1", after)
+    return position
+
+
 async def is_stored(conn: Connection, position: int, hit: Hit) -> bool:
     """Whether this hit stands at this position."""
     found: bool = await conn.fetchval(

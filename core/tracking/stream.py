@@ -45,11 +45,17 @@ async def read(conn: Connection, after: int, limit: int, filters: EventFilter = 
 
 async def read_batch(conn: Connection, after: int, filters: EventFilter = EVERYTHING) -> EventBatch:
     """The next piece of the stream after a position. Its cursor stands still only at the end of the stream."""
-    through = min(await store.newest_position(conn), after + READ_SPAN)
-    if through <= after:
-        return EventBatch(events=(), position=after)
-    events = await store.list_events(conn, after, through, READ_SIZE, filters)
-    return EventBatch(events=tuple(events), position=events[-1].position if len(events) == READ_SIZE else through)
+    newest = await store.newest_position(conn)
+    start = max(after, 0)
+    through = min(newest, start + READ_SPAN)
+    if through <= start:
+        return EventBatch(events=(), position=start)
+    events = await store.list_events(conn, start, through, READ_SIZE, filters)
+    if len(events) == READ_SIZE:
+        through = events[-1].position
+    elif not events and through < newest:
+        through = await store.next_position(conn, through) - 1  # over what retention has dropped
+    return EventBatch(events=tuple(events), position=through)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +172,7 @@ async def follow(pool: Pool, tail: Tail, after: int, filters: EventFilter = EVER
 
     While the database is away it waits. The caller closes the iterator (`aclosing`) when it is done.
     """
-    position = after
+    position = max(after, 0)
     with tail.follower() as follower:
         while True:
             live = await follower.next()

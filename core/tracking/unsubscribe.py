@@ -9,7 +9,7 @@ from datetime import datetime
 import asyncpg
 
 from channels.contract import AddressKind
-from core.access import Actor, Permission
+from core.access import Actor
 from core.channel_registry import ChannelRegistry
 from core.clock import Clock
 from core.db import Connection, Pool
@@ -27,7 +27,7 @@ from core.tracking.sent import SentMessages
 
 PAUSE_SECONDS = 0.2
 
-RECIPIENT = Actor(name="recipient", permissions=frozenset({Permission.EDIT}), label="A recipient, by their own link")
+RECIPIENT = Actor(name="recipient", permissions=frozenset(), label="A recipient, by their own link")
 
 _log = get_logger(__name__)
 

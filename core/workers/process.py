@@ -22,12 +22,16 @@ from core.delivery.engine import open_engine
 from core.jobs import Job
 from core.log import get_logger, set_up_logging
 from core.process import die_with_parent
+from core.profiles.exports import SELECTION_RESOURCE
 from core.runtime import Runtime, open_runtime
 from core.workers import wiring
 from core.workers.broker import bind, make_broker
+from core.workers.selection import select_people
+from render_ext import retain_memory
 
 log = get_logger(__name__)
 
+RETAINED_BYTES = 64 << 20  # of freed batches, kept for the next one: page faults cost more than rendering
 STOP_SECONDS = 6.0  # for jobs to come to a safe point
 
 
@@ -66,6 +70,7 @@ class House(Middleware):
 
     async def _open(self) -> Runtime:
         runtime = await self._stack.enter_async_context(open_runtime(self._settings, "worker"))
+        runtime.resources[SELECTION_RESOURCE] = select_people
         engine = open_engine(runtime)
         self._stack.push_async_callback(engine.close)
         return runtime
@@ -91,6 +96,7 @@ def main() -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    retain_memory(RETAINED_BYTES)
     house = House(settings)
     broker = make_broker(settings.broker_url, house)
     bind(broker, house.actor_for)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 
 import asyncpg
@@ -33,6 +35,7 @@ class Relay:
     def __init__(self, runtime: Runtime, broker: Broker):
         self._runtime = runtime
         self._broker = broker
+        self._thread = ThreadPoolExecutor(1, "broker")  # the broker's client keeps a connection for each thread
         self._wake = asyncio.Event()
         self._last_run: dict[str, datetime] = {}
 
@@ -44,6 +47,7 @@ class Relay:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(self._thread.shutdown)
 
     async def _listen(self) -> None:
         """Hold one connection that hears of new announcements; while it is gone the clock wakes the relay."""
@@ -64,10 +68,8 @@ class Relay:
 
     async def _carry(self) -> None:
         while True:
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._runtime.settings.reconcile_seconds)
-            except TimeoutError:
-                pass
             self._wake.clear()
             try:
                 while await self._carry_batch():
@@ -81,7 +83,7 @@ class Relay:
         async with transaction(self._runtime.pool) as conn:
             found = await take(conn, BATCH)
             if found:
-                await asyncio.to_thread(self._send, found)
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._send, found)
             return len(found) == BATCH
 
     def _send(self, announcements: list[Announcement]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from core import housekeeping
 from core.delivery import jobs as delivery
 from core.jobs import Job
 from core.profiles import jobs as profiles

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,10 +18,9 @@ from core.access import SYSTEM, Permission, Role
 from core.accounts import tokens
 from core.config import Settings, load_settings
 from core.db import transaction
+from core.runtime import Runtime
 from tests.api.gql import Gql
 from tests.conftest import clone, drop
-
-MakeToken = Callable[..., "asyncio.Future[str]"]
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -106,17 +105,24 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-@pytest_asyncio.fixture(scope="session")
-async def served(app: App, api_settings: Settings) -> AsyncIterator[str]:
-    """The same API behind a real port; its address."""
+@asynccontextmanager
+async def serving(runtime: Runtime) -> AsyncIterator[str]:
+    """An API around a runtime behind a real port, in this process; its address."""
     bound = bind("127.0.0.1", 0, shared=False)
-    server = QuietServer(configuration(App(app.runtime), api_settings))
-    serving = asyncio.create_task(server.serve(sockets=[bound]))
+    server = QuietServer(configuration(App(runtime), runtime.settings))
+    task = asyncio.create_task(server.serve(sockets=[bound]))
     try:
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         yield address(bound)
     finally:
         server.should_exit = True
-        await serving
+        await task
         bound.close()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def served(app: App) -> AsyncIterator[str]:
+    """The same API behind a real port; its address."""
+    async with serving(app.runtime) as found:
+        yield found

@@ -49,7 +49,8 @@ class Talk:
                 while True:
                     await self.socket.recv()
             except ConnectionClosed as end:
-                assert end.rcvd is not None
+                if end.rcvd is None:
+                    raise
                 return end.rcvd.code, end.rcvd.reason
 
 

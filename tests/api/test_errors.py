@@ -13,9 +13,7 @@ from core.errors import ClarionError, Conflict, Invalid, NotFound, Stale, Unavai
 
 
 def test_every_branch_of_the_tree_has_an_entry() -> None:
-    branches = [
-        kind for kind in vars(errors).values() if isinstance(kind, type) and ClarionError in kind.__bases__
-    ]
+    branches = [kind for kind in vars(errors).values() if isinstance(kind, type) and ClarionError in kind.__bases__]
 
     assert set(branches) == set(TABLE)
 

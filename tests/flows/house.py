@@ -49,10 +49,7 @@ class House:
         found = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
             try:
-                if (
-                    re.search(pattern, " ".join(process.cmdline()))
-                    and process.status() != psutil.STATUS_ZOMBIE
-                ):
+                if re.search(pattern, " ".join(process.cmdline())) and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
             except psutil.Error:
                 continue

@@ -1,4 +1,4 @@
-"""What a user of the API does, in the order in which campaigns happen. Everything here goes through GraphQL and handed-out addresses."""
+"""What a user of the API does, in the order in which campaigns happen: by GraphQL and the addresses it hands out."""
 
 from __future__ import annotations
 

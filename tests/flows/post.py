@@ -23,9 +23,7 @@ ROOT = Path(__file__).parents[2]
 async def sink_process(folder: Path) -> AsyncIterator[int]:
     """`clarion sink` as a process of its own; yields its port."""
     command = ["-m", "api.cli.main", "sink", "--port", "0", "--directory", str(folder)]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
         said = (await process.stdout.readline()).decode()

@@ -59,9 +59,7 @@ async def test_from_a_file_of_people_to_a_report_that_adds_up(place: Place) -> N
     # When an audience of them is prepared
     audience = await create_audience(client, f"email_domain = '{domain}' and country in ('FR', 'DE', 'JP')")
     account = await create_account(client, place.sink_port)
-    delivery = await create_delivery(
-        client, audience=audience, account=account, content=await create_content(client)
-    )
+    delivery = await create_delivery(client, audience=audience, account=account, content=await create_content(client))
     ready = await prepare(client, delivery)
     wanted = [n for n in range(PEOPLE) if n % 4 != 3 and n != 7]
     targeted = PEOPLE * 3 // 4

@@ -188,14 +188,10 @@ async def _check(made: House, delivery_id: int, caught: Path, kills: int) -> Non
     assert not recorded
     assert counts.unknown <= CONNECTIONS * kills
     assert counts.accepted + counts.unknown == MESSAGES
-    recount = [
-        (state, reason, after, n) for state, reason, after, n in await ledger.recount(conn, delivery_id)
-    ]
+    recount = [(state, reason, after, n) for state, reason, after, n in await ledger.recount(conn, delivery_id)]
     assert sum(n for *_, n in recount) == MESSAGES
     assert {state: n for state, _, _, n in recount} == {
-        state: n
-        for state, n in ((LedgerState.ACCEPTED, counts.accepted), (LedgerState.UNKNOWN, counts.unknown))
-        if n
+        state: n for state, n in ((LedgerState.ACCEPTED, counts.accepted), (LedgerState.UNKNOWN, counts.unknown)) if n
     }
     await conn.close()
 

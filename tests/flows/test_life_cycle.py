@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ from tests.flows.people import address, settle_in
 from tests.flows.post import Letter, provider, read_letters, recipients
 
 
-async def plan(place: Place, audience: str, **more: object) -> str:
+async def plan(place: Place, audience: str, **more: Any) -> str:
     """A delivery to an audience over the sink."""
     client = place.client
     account = await create_account(client, place.sink_port)
@@ -154,8 +155,21 @@ async def slow_delivery(place: Place, folder: Path, people: int) -> AsyncIterato
 
 async def some_accepted(client: Client, delivery: str, least: int) -> None:
     """Wait until a part is out."""
-    while (await status_of(client, delivery))["counts"]["accepted"] < least:
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(20):
+        while True:
+            if (await status_of(client, delivery))["counts"]["accepted"] >= least:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def nothing_pending(client: Client, delivery: str) -> dict[str, int]:
+    """The counts once every recipient has an outcome."""
+    async with asyncio.timeout(20):
+        while True:
+            counts: dict[str, int] = (await status_of(client, delivery))["counts"]
+            if counts["pending"] == 0:
+                return counts
+            await asyncio.sleep(0.1)
 
 
 async def test_a_paused_delivery_rests_and_goes_on_where_it_was(place: Place, tmp_path: Path) -> None:
@@ -184,9 +198,7 @@ async def test_a_stopped_delivery_ends_with_what_was_sent(place: Place, tmp_path
         await some_accepted(client, delivery, 10)
         await ask_for(client, "stop", delivery)
         await reach(client, delivery, "CANCELLED")
-        while (await status_of(client, delivery))["counts"]["pending"]:
-            await asyncio.sleep(0.1)
-        counts = (await status_of(client, delivery))["counts"]
+        counts = await nothing_pending(client, delivery)
         assert 0 < counts["accepted"] < 100
         assert counts["accepted"] + counts["cancelled"] == 100
         assert server.accepted == counts["accepted"]

@@ -50,9 +50,7 @@ async def sent(place: Place, people: int) -> tuple[str, list[Letter]]:
     client = place.client
     domain, audience = await settle_in(client, people)
     account = await create_account(client, place.sink_port)
-    delivery = await create_delivery(
-        client, audience=audience, account=account, content=await create_content(client)
-    )
+    delivery = await create_delivery(client, audience=audience, account=account, content=await create_content(client))
     await send(client, delivery)
     letters = [letter for letter in read_letters(place.mail) if letter.recipient.endswith(f"@{domain}")]
     assert len(letters) == people
@@ -88,7 +86,9 @@ async def test_open_transactions_neither_hide_nor_delay_events(place: Place) -> 
     async with AsyncExitStack() as stack:
         # Given transactions of every kind that began before the events and stay open: one that only looked, one that wrote,
         # one that holds the rows that events are about
-        await stack.enter_async_context(open_transaction(place, "SELECT count(*) FROM tracking_event", isolation="repeatable_read"))
+        await stack.enter_async_context(
+            open_transaction(place, "SELECT count(*) FROM tracking_event", isolation="repeatable_read")
+        )
         await stack.enter_async_context(open_transaction(place, WRITES))
         await stack.enter_async_context(open_transaction(place, WRITES, *HOLDS))
         events = await stack.enter_async_context(live.listening())
@@ -134,9 +134,7 @@ async def test_the_house_s_own_large_transactions_do_not_hide_events(place: Plac
 
     # When people click while others are imported and a delivery is prepared
     async with watcher.listening() as events:
-        work = asyncio.gather(
-            import_people(client, make_csv(make_people(crowd, 3000), COLUMNS)), prepare(client, other)
-        )
+        work = asyncio.gather(import_people(client, make_csv(make_people(crowd, 3000), COLUMNS)), prepare(client, other))
         for start in range(0, 60, 10):
             await visit_all(client, [("GET", letter.pixel, 200) for letter in letters[start : start + 10]])
             await watcher.until(events, start + 10, SOON)

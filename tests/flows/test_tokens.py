@@ -27,9 +27,7 @@ async def send_to(client: Client, port: int, people: int) -> tuple[str, str]:
     """A small delivery; returns the domain of its people and its id."""
     domain, audience = await settle_in(client, people)
     account = await create_account(client, port)
-    delivery = await create_delivery(
-        client, audience=audience, account=account, content=await create_content(client)
-    )
+    delivery = await create_delivery(client, audience=audience, account=account, content=await create_content(client))
     await send(client, delivery)
     return domain, delivery
 
@@ -63,10 +61,10 @@ def forged(token: str) -> Iterator[tuple[str, str]]:
     key_id = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[1]
     for number in {0, 1, key_id}:
         key = TokenKey(number, b"f" * 32)
-        for kind, letter in zip((TokenKind.CLICK, TokenKind.OPEN, TokenKind.MIRROR, TokenKind.UNSUBSCRIBE), LETTERS, strict=True):
-            made = Token(
-                kind=kind, key_id=number, delivery_id=1, recipient_kind=1, recipient_id=1, occurrence=0, link=1
-            )
+        for kind, letter in zip(
+            (TokenKind.CLICK, TokenKind.OPEN, TokenKind.MIRROR, TokenKind.UNSUBSCRIBE), LETTERS, strict=True
+        ):
+            made = Token(kind=kind, key_id=number, delivery_id=1, recipient_kind=1, recipient_id=1, occurrence=0, link=1)
             assert verify(mint(key, made), {number: key}) == made
             yield letter, mint(key, made)
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from contextlib import suppress
 
-from render_ext import RenderError, TemplateSyntaxError, compile
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from render_ext import Program, RenderError, TemplateSyntaxError, compile
+from tests.render_ext.test_properties import templates
 
 
 def mistake(source: str) -> TemplateSyntaxError:
@@ -77,3 +83,34 @@ def test_variables_say_where_and_through_which_loop() -> None:
     assert ("a", "b") in paths
     assert ("y",) not in paths
     assert not any(path[0] == "forloop" for path in paths)
+
+
+SCRAPS = re.findall(
+    r"\S+",
+    """{{ }} {% %} {%- -%} {{- | : , . .. [ ] ( ) == != < > = - 1 2.5 "a" 'b' " ' \ud800 é if endif elsif else unless
+    for in endfor assign x y.z limit offset reversed raw endraw comment endcomment # link endlink 3 https://a.b/ break continue
+    and or contains empty nil forloop default date escape truncate allow_false true mirror_url \x00""",
+)
+broken = st.tuples(templates, st.integers(0, 60), st.integers(1, 8)).map(lambda t: t[0][: t[1]] + t[0][t[1] + t[2] :])
+
+
+def compiled(source: str) -> Program | TemplateSyntaxError:
+    """The program or the error; nothing else may come of any text."""
+    try:
+        return compile(source, links=True)
+    except TemplateSyntaxError as error:
+        return error
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from([*SCRAPS, "\n", "\t"]), max_size=25).map(" ".join) | st.text() | broken)
+def test_any_text_is_a_template_or_a_located_mistake(source: str) -> None:
+    result = compiled(source)
+    if isinstance(result, TemplateSyntaxError):
+        lines = source.split("\n")
+        assert 1 <= result.line <= len(lines)
+        assert 1 <= result.column <= len(lines[result.line - 1]) + 1
+        assert str(result).startswith(f"template:{result.line}:{result.column}: ")
+        return
+    with suppress(RenderError):
+        result.render_bytes({"x": "X", "y": {"z": [1]}}).decode()

@@ -117,7 +117,7 @@ leaves = st.one_of(
 templates = st.lists(st.recursive(leaves, blocks, max_leaves=10), min_size=3, max_size=6).map("".join)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(source=templates, values=contexts, escape=st.sampled_from(["none", "html", "url", "json", "header"]))
 def test_the_vm_agrees_with_the_reference(source: str, values: dict[str, Any], escape: Any) -> None:
     around = Surroundings(NOW, ZoneInfo("UTC"), "en", LIMITS.value_bytes)

@@ -13,7 +13,7 @@ from api.cli.demo.http_crowd import Visit
 from api.cli.demo.mails import Mail
 from api.cli.demo.newsletter import BIRTHDAY, DATA, PRODUCT, WHOLE_LIST
 
-OPENING, CLICKING, LEAVING, MIRRORING = 0.35, 0.12, 0.01, 0.005
+OPENING, CLICKING, LEAVING, MIRRORING = 0.3, 0.1, 0.01, 0.005
 ROBOT_EVERY = 500  # people behind a security gateway: it names itself, or comes as a browser
 ROBOT = "Barracuda Sentinel (security gateway)"
 ONE_CLICK = b"List-Unsubscribe=One-Click"

@@ -20,7 +20,7 @@ mutation ($id: ID!) { createRejectsDownload(importId: $id) { downloadUrl userErr
 CREATE_AUDIENCE = """
 mutation ($input: CreateAudienceInput!) {
   createAudience(input: $input) {
-    audience { id expression target { count sample(size: 4) { id firstName lastName city country } } }
+    audience { id expression target { count sample(size: 4) { id externalId firstName lastName city } } }
     userErrors { code message path hint }
   }
 }"""
@@ -50,10 +50,10 @@ subscription ($id: ID!) {
   }
 }"""
 LEDGER = """
-query ($id: ID!, $first: Int!, $after: String) {
+query ($id: ID!, $first: Int!, $after: String, $named: Boolean!) {
   delivery(id: $id) {
     ledger(first: $first, after: $after) {
-      nodes { recipientId state reason address profile { externalId } }
+      nodes { recipientId state reason address afterHandOver profile @include(if: $named) { externalId } }
       pageInfo { hasNextPage endCursor }
     }
   }

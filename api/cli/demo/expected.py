@@ -11,8 +11,8 @@ from api.cli.demo.people import ID_PREFIX, Person, Trait
 
 NO_ADDRESS, OPTED_OUT = "ADDRESS_NOT_SPECIFIED", "DENYLISTED_ADDRESS"
 QUARANTINED, DUPLICATE = "QUARANTINED_ADDRESS", "DUPLICATE"
-NEAR = ("FR", "DE", "SA")
-ADULT_BEFORE = date(1985, 1, 1)
+NEAR = ("FR", "SA")
+BORN_BEFORE = date(1960, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +33,14 @@ EVERYBODY = Question(
 )
 NEARBY = Question(
     name="nearby",
-    label="France, Germany, Saudi Arabia, and women born before 1985",
+    label="France, Saudi Arabia, and women born before 1960",
     expression=(
-        f"external_id starts_with '{ID_PREFIX}' and (country in ('FR', 'DE', 'SA')"
-        f" or gender = 'female' and birth_date < {ADULT_BEFORE})"
+        f"external_id starts_with '{ID_PREFIX}' and (country in ('FR', 'SA')"
+        f" or gender = 'female' and birth_date < {BORN_BEFORE})"
     ),
     holds=lambda person: (
         person.country in NEAR
-        or (person.gender == "female" and person.birth_date is not None and person.birth_date < ADULT_BEFORE)
+        or (person.gender == "female" and person.birth_date is not None and person.birth_date < BORN_BEFORE)
     ),
 )
 

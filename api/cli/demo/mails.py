@@ -109,19 +109,21 @@ def parse_fully(raw: bytes) -> ParsedMail:
     """Raises BrokenMail for any defect that the standard library finds."""
     message = BytesParser(policy=_PLAIN).parsebytes(raw)
     assert isinstance(message, EmailMessage)
-    defects = [defect for part in message.walk() for defect in part.defects]
-    defects += [defect for value in message.values() for defect in value.defects]
+    headers = dict(message.items())  # each is parsed anew whenever it is asked for
+    parts = list(message.walk())
+    defects = [defect for part in parts for defect in part.defects]
+    defects += [defect for value in headers.values() for defect in value.defects]
     html, text = message.get_body(("html",)), message.get_body(("plain",))
     if defects or html is None or text is None:
         raise BrokenMail(f"a mail does not parse: {defects or 'a part is missing'}\n{raw[:300]!r}")
     page, plain = html.get_content(), text.get_content()
     return ParsedMail(
-        to=str(message["To"]),
-        message_id=str(message["Message-ID"]),
-        subject=str(message["Subject"]),
+        to=str(headers["To"]),
+        message_id=str(headers["Message-ID"]),
+        subject=str(headers["Subject"]),
         html=page,
         text=plain,
         links=(*map(unescape, _HREF.findall(page)), *_BARE.findall(plain)),
         pixels=tuple(_SHOWN.findall(page)),
-        unsubscribe=str(message["List-Unsubscribe"]).strip("<>"),
+        unsubscribe=str(headers["List-Unsubscribe"]).strip("<>"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from api.cli.demo.screen import Screen
 from api.cli.demo.subscriptions import subscription
 
 STILL_SECONDS = 120.0  # without any progress, something hangs
-REJECTS_SECONDS = 30.0
+REJECTS_TRIES = 300
 PAGE = 500
 CHUNK = 1 << 20
 NOT_PREPARED = ("PREPARATION_ERROR", "CANCELLED", "FAILED")
@@ -40,7 +40,7 @@ class Outside:
         made: Answer = next(value for name, value in payload.items() if name != "userErrors")
         return made
 
-    async def import_file(self, path: Path) -> tuple[str, Answer]:
+    async def import_file(self, path: Path, size: int) -> tuple[str, Answer]:
         """Upload a file of people, import it by external id, and wait; returns the import's id and its last state."""
         given = {"fileName": path.name, "matchKey": "EXTERNAL_ID"}
         made = (await self.client.ask(documents.CREATE_IMPORT, input=given))["createImport"]
@@ -49,7 +49,7 @@ class Outside:
         import_id = str(made["import"]["id"])
         await self.client.ask(documents.START_IMPORT, id=import_id)
         run: Answer = {}
-        with self._screen.bar("importing", path.stat().st_size) as show:
+        with self._screen.bar("importing", size) as show:
             async for answer in self._following(documents.IMPORT_PROGRESS, import_id):
                 run = answer["importProgress"]
                 show(run["bytesRead"])
@@ -57,9 +57,10 @@ class Outside:
 
     async def rejects(self, import_id: str) -> list[list[str]]:
         """The rows of an import's file of rejects, without its header."""
-        async with asyncio.timeout(REJECTS_SECONDS):
-            while not (await self.client.ask(documents.IMPORT, id=import_id))["import"]["hasRejects"]:
-                await asyncio.sleep(0.1)
+        for _ in range(REJECTS_TRIES):  # the file is written right after the import has ended
+            if (await self.client.ask(documents.IMPORT, id=import_id))["import"]["hasRejects"]:
+                break
+            await asyncio.sleep(0.1)
         url = (await self.client.ask(documents.REJECTS, id=import_id))["createRejectsDownload"]["downloadUrl"]
         async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
             text = (await http.get(url)).raise_for_status().content.decode("utf-8-sig")
@@ -91,14 +92,14 @@ class Outside:
                 if now["state"] in ENDED:
                     return
 
-    async def ledger(self, delivery_id: str) -> list[Row]:
-        """Every recipient of a delivery, page by page."""
+    async def ledger(self, delivery_id: str, known: Mapping[int, str]) -> list[Row]:
+        """Every recipient of a delivery, page by page; who they are is asked unless it is `known`."""
         rows: list[Row] = []
         after: str | None = None
         while True:
-            answer = await self.client.ask(documents.LEDGER, id=delivery_id, first=PAGE, after=after)
+            answer = await self.client.ask(documents.LEDGER, id=delivery_id, first=PAGE, after=after, named=not known)
             page = answer["delivery"]["ledger"]
-            rows.extend(map(read_row, page["nodes"]))
+            rows.extend(read_row(node, known) for node in page["nodes"])
             after = page["pageInfo"]["endCursor"]
             if not page["pageInfo"]["hasNextPage"]:
                 return rows

@@ -6,9 +6,10 @@ What is wrong is known here, so that everything the product says about the file 
 from __future__ import annotations
 
 import csv
+import io
 import random
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -109,32 +110,32 @@ def make_people(count: int, seed: int = SEED) -> list[Person]:
     return people
 
 
-def write_file(path: Path, people: Sequence[Person]) -> list[BadRow]:
-    """Write the people and bad rows among them as CSV; returns the bad rows."""
+def write_file(path: Path, people: Sequence[Person]) -> tuple[list[BadRow], int]:
+    """Write the people and bad rows among them as CSV; returns the bad rows, and the size in bytes."""
     bad: list[BadRow] = []
-    with path.open("w", encoding="utf-8", newline="") as file:
-        lines = _Lines(file.write)
-        writer = csv.writer(lines, lineterminator="\r\n")
-        writer.writerow(COLUMNS)
-        for person in people:
-            if person.number % PEOPLE_PER_BAD_ROW == 0:
-                code, cells = _spoiled(person, person.number // PEOPLE_PER_BAD_ROW)
-                bad.append(BadRow(line=lines.number, code=code))
-                writer.writerow(cells)
-            writer.writerow(person.row())
-    return bad
+    line = 1
+    with path.open("wb") as file:
+        for text, code in _rows(people):
+            if code is not None:
+                bad.append(BadRow(line=line, code=code))
+            file.write(text)
+            line += text.count(b"\n")
+    return bad, path.stat().st_size
 
 
-class _Lines:
-    """Counts the lines that go by."""
+def _rows(people: Sequence[Person]) -> Iterator[tuple[bytes, str | None]]:
+    """Header, people and bad rows as bytes; the latter with the code they must be refused with."""
+    yield _line(COLUMNS), None
+    for person in people:
+        if person.number % PEOPLE_PER_BAD_ROW == 0:
+            yield _spoiled(person, person.number // PEOPLE_PER_BAD_ROW)
+        yield _line(person.row()), None
 
-    def __init__(self, write: object):
-        self._write = write
-        self.number = 1
 
-    def write(self, text: str) -> int:
-        self.number += text.count("\n")
-        return self._write(text)  # type: ignore[operator, no-any-return]
+def _line(cells: Sequence[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().encode()
 
 
 def _trait(number: int, previous: Person | None) -> Trait:
@@ -227,25 +228,32 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _spoiled(person: Person, number: int) -> tuple[str, list[str]]:
+def _spoiled(person: Person, number: int) -> tuple[bytes, str]:
     """A row with one thing wrong, in turn, and the code it must be refused with."""
-    cells = dict(zip(COLUMNS, person.row(), strict=True)) | {
-        "external_id": f"{ID_PREFIX}bad-{number}",
-        "email": f"bad.{number}@mail.example",
-    }
-    code, changes = _FAULTS[number % len(_FAULTS)]
-    row = list((cells | changes).values())
-    return code, row[:-3] if code == "WRONG_WIDTH" else row
+    code, spoil = _FAULTS[number % len(_FAULTS)]
+    own = {"external_id": f"{ID_PREFIX}bad-{number}", "email": f"bad.{number}@mail.example"}
+    return spoil(dict(zip(COLUMNS, person.row(), strict=True)) | own), code
 
 
-_FAULTS: tuple[tuple[str, dict[str, str]], ...] = (
-    ("BAD_EMAIL", {"email": "anna(at)mail.example"}),
-    ("BAD_DATE", {"birth_date": "1985-02-30"}),
-    ("WRONG_WIDTH", {}),
-    ("BAD_VALUE", {"country": "Atlantis"}),
-    ("NO_KEY", {"external_id": ""}),
-    ("BAD_PHONE", {"mobile_phone": "call me maybe"}),
-    ("BAD_EMAIL", {"email": "two@signs@"}),
-    ("BAD_VALUE", {"gender": "dragon"}),
-    ("BAD_TEXT", {"last_name": "Tables\x07"}),
+def _with(**cells: str) -> Callable[[dict[str, str]], bytes]:
+    return lambda row: _line(list((row | cells).values()))
+
+
+def _in_bytes(old: bytes, new: bytes) -> Callable[[dict[str, str]], bytes]:
+    return lambda row: _line(list(row.values())).replace(old, new, 1)
+
+
+_FAULTS: tuple[tuple[str, Callable[[dict[str, str]], bytes]], ...] = (
+    ("BAD_EMAIL", _with(email="anna(at)mail.example")),
+    ("BAD_DATE", _with(birth_date="1985-02-30")),
+    ("WRONG_WIDTH", lambda row: _line(list(row.values())[:-3])),
+    ("BAD_VALUE", _with(country="Atlantis")),
+    ("NO_KEY", _with(external_id="")),
+    ("BAD_PHONE", _with(mobile_phone="call me maybe")),
+    ("BROKEN_QUOTES", lambda row: b'"Anna" called "Nan",' + _line(list(row.values()))),
+    ("BAD_VALUE", _with(gender="dragon")),
+    ("BAD_TEXT", _in_bytes(b"@", b"\x00@")),
+    ("BAD_EMAIL", _with(email="two@signs@")),
+    ("BAD_TEXT", _in_bytes(b"@", b"\xe9\xff@")),  # not UTF-8
+    ("TOO_LONG", _with(last_name="x" * 150)),
 )

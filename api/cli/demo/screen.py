@@ -14,6 +14,11 @@ from rich.text import Text
 WIDTH_WITHOUT_TERMINAL = 110
 
 
+def many(number: int, one: str, several: str | None = None) -> str:
+    """A number and what there are so many of."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
 class Screen:
     """The demo's output."""
 

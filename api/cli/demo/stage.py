@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ from render_ext import TokenKey
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 9.0
+REMOVAL_TRIES = 30
 _LISTENING = re.compile(r"listening on \S+:(\d+)")
 
 
@@ -84,7 +86,11 @@ def remove(folder: Path) -> None:
     """Delete the folder of a demo that has ended."""
     for name in ("postgres", "redis"):  # a killed server cannot take its sockets along
         remove_socket_directory(socket_directory(folder, name))
-    shutil.rmtree(folder, ignore_errors=True)
+    for _ in range(REMOVAL_TRIES):  # what was killed in the middle of a start may still be writing
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
 
 
 def _new_folder(base: Path) -> tuple[Path, OwnerLock]:

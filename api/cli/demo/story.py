@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from api.cli.demo import checks, documents, newsletter, tables
@@ -16,7 +15,7 @@ from api.cli.demo.http_crowd import Visit, visit_all
 from api.cli.demo.mails import Mail, parse_fully, read_mails
 from api.cli.demo.outside import Answer, Outside
 from api.cli.demo.people import BadRow, Person, make_people, write_file
-from api.cli.demo.screen import Screen
+from api.cli.demo.screen import Screen, many
 from api.cli.demo.stage import HOST, Stage
 from api.cli.demo.watcher import Event, Watcher
 from core.ids import from_global_id, to_global_id
@@ -59,15 +58,14 @@ class Story:
 
     async def _import(self) -> None:
         self.screen.chapter("Import")
-        file = Path(self.stage.folder / "autumn.csv")
-        self.bad = write_file(file, self.people)
+        file = self.stage.folder / "autumn.csv"
+        self.bad, size = write_file(file, self.people)
         countries = len({person.country for person in self.people})
         self.screen.say(
-            f"{len(self.people):,} people of {countries} countries, {len(self.bad)} rows spoilt on purpose,"
-            f" {file.stat().st_size / 1e6:.1f} MB"
+            f"{len(self.people):,} people of {countries} countries, {len(self.bad)} rows spoilt on purpose, {size / 1e6:.1f} MB"
         )
         for again in (False, True):
-            import_id, run = await self.outside.import_file(file)
+            import_id, run = await self.outside.import_file(file, size)
             self.screen.counts((name, run[name]) for name in ("inserted", "updated", "unchanged", "rejected"))
             checks.check_import(run, self.people, self.bad, again=again)
             if not again:
@@ -85,9 +83,9 @@ class Story:
             same(f"people of “{question.label}”", target["count"], sum(map(question.holds, self.people)))
             self.screen.say(question.expression, "cyan")
             sample = ", ".join(_name(one) for one in target["sample"])
-            self.screen.checked(f"{target['count']:,} people, such as {sample}" if sample else "nobody")
+            self.screen.checked(f"{many(target['count'], 'person', 'people')}, such as {sample}" if sample else "nobody")
             if question is EVERYBODY:
-                self.ids["somebody"] = target["sample"][0]["id"]
+                self.ids["somebody"], self.ids["their number"] = (target["sample"][0][name] for name in ("id", "externalId"))
 
     async def _compose(self) -> None:
         self.screen.chapter("Compose")
@@ -110,7 +108,8 @@ class Story:
         self.screen.say(f"Subject: {preview['subject']}", "cyan")
         for line in [line for line in preview["text"].splitlines() if line.strip()][1:4]:
             self.screen.say(line, "dim")
-        same("subject of the preview", preview["subject"], newsletter.subject(self.people[0].first_name))
+        person = self.by_external_id[self.ids["their number"]]
+        same("subject of the preview", preview["subject"], newsletter.subject(person.first_name))
         warned = ", ".join(one["code"] for one in preview["warnings"]) or "no warnings"
         self.screen.checked(f"preview of {len(preview['html']):,} characters of HTML; {warned}")
 
@@ -141,11 +140,14 @@ class Story:
     async def _check_ledger(
         self, delivery: str, expected: Expectation, withdrawn: frozenset[str] = frozenset()
     ) -> dict[int, Row]:
-        rows = await self.outside.ledger(delivery)
+        known = {row.recipient_id: row.external_id for row in self.rows.values()}
+        rows = await self.outside.ledger(delivery, known)
         report = (await self.outside.report(delivery))["report"]
         checks.check_ledger(rows, report["counts"], expected, withdrawn=withdrawn)
         same("why people are left out", _reasons(report["excluded"]), dict(expected.excluded))
-        self.screen.checked(f"{len(rows):,} ledger rows, each with the state and the reason it must have; the counts add up")
+        self.screen.checked(
+            f"{many(len(rows), 'ledger row')}, each with the state and the reason it must have; the counts add up"
+        )
         return {row.recipient_id: row for row in rows}
 
     async def _look_at_mails(self, delivery: str) -> None:
@@ -166,7 +168,9 @@ class Story:
                 sample[place : place + 1] = [(mail, raw, person)]
             self.caught += 1
         check.finish()
-        self.screen.checked(f"{self.caught:,} mails: recipient, Message-ID and name of every one are right, nobody got two")
+        self.screen.checked(
+            f"{many(self.caught, 'mail')}: recipient, Message-ID and name of every one are right, nobody got two"
+        )
         await self._parse(sample)
 
     def _mail_check(self, delivery: str, rows: dict[int, Row]) -> MailCheck:
@@ -208,7 +212,8 @@ class Story:
         person = self.by_external_id.get(row.external_id) if row is not None else None
         who = "somebody" if person is None else f"{person.first_name or person.salutation} ({person.country})"
         what = "a machine" if event["machine"] else event["kind"].lower()
-        self.screen.say(f"{event['at'][11:19]}  {what:<12} {who}  {event['url'] or ''}"[:110], "dim")
+        where = f"→ {event['url'].partition('{{')[0]}" if event["url"] else ""
+        self.screen.say(f"{event['at'][11:19]}  {what:<12} {who}  {where}", "dim")
 
     async def _send_second(self) -> None:
         self.screen.chapter("Send again, to fewer")
@@ -219,14 +224,17 @@ class Story:
         late = frozenset(person.external_id for _, person in self.candidates)
         visits = [visit for mail, person in self.candidates for visit in leave(mail, person.external_id, self.tally)]
         checks.check_visits(visits, await visit_all(visits))
-        self.screen.say(f"{len(late)} more unsubscribe now, between preparation and sending")
+        if late:
+            self.screen.say(f"{many(len(late), 'person', 'people')} more unsubscribe now, between preparation and sending")
         await self.outside.send(delivery, expected.to_send)
         rows = await self._check_ledger(delivery, expected, late)
         check = self._mail_check(delivery, rows)
         for mail, _ in read_mails(self.stage.mails, skip=self.caught):
             check.check(mail)
         check.finish()
-        self.screen.checked(f"{len(check.seen):,} mails; nothing to who left, is in quarantine, has no address or shares one")
+        self.screen.checked(
+            f"{many(len(check.seen), 'mail')}; nothing to who left, is in quarantine, has no address or shares one"
+        )
         await self._explain(delivery, rows)
         await self.watcher.check(self.tally)
 

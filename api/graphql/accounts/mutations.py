@@ -37,8 +37,6 @@ class AccountsMutation:
     async def revoke_api_token(self, info: Info, id: strawberry.ID) -> Any:
         """End an API token for good."""
         context = info.context
-        token = await tokens.revoke_token(
-            context.conn, context.actor, from_global_id("ApiToken", id, "id"), context.now
-        )
+        token = await tokens.revoke_token(context.conn, context.actor, from_global_id("ApiToken", id, "id"), context.now)
         context.after_commit.append(context.forget_tokens)
         return token

@@ -17,6 +17,8 @@ from core.ids import from_global_id
 from core.profiles.profiles import get_profile
 from core.public_urls import PublicUrls
 
+STAND_IN = "preview.invalid"  # a name that RFC 2606 keeps from existing
+
 
 async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
     """Render content for one profile. Raises Invalid, ContentInvalid, NotFound."""
@@ -49,6 +51,11 @@ async def _content(conn: Connection, input: PreviewInput) -> Content | ContentDr
 
 
 def channel_for_preview(context: RequestContext, name: str) -> Channel:
-    """The channel with the defaults of its settings: a preview reaches no provider. Raises NotFound (CHANNEL_NOT_FOUND)."""
+    """The channel with the defaults of its settings, and a stand-in where it requires a text: a preview reaches no provider.
+
+    Raises NotFound (CHANNEL_NOT_FOUND).
+    """
     manifest = context.channels.manifest(name)
-    return context.channels.get(name)({field.name: field.default for field in manifest.config if not field.secret})
+    config = {field.name: field.default for field in manifest.config if not field.secret}
+    needed = {field.name: STAND_IN for field in manifest.config if field.required and config.get(field.name) is None}
+    return context.channels.get(name)(config | needed)

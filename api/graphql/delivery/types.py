@@ -9,7 +9,7 @@ from typing import Any
 import strawberry
 
 from api.context import Info
-from api.graphql.connections import Connection, ForwardPage, Listing, by_id, requested_page
+from api.graphql.connections import ForwardPage, Listing, by_id, requested_page
 from api.graphql.content.loaders import load_contents
 from api.graphql.content.types import Content
 from api.graphql.delivery.loaders import DeliveryView, load_counts
@@ -122,9 +122,7 @@ class Delivery(Node):
     id: strawberry.ID = global_id("Delivery")
     name: str = planned(lambda plan: plan.name)
     label: str = planned(lambda plan: plan.label)
-    duration_seconds: int = planned(
-        lambda plan: int(plan.duration.total_seconds()), "How long retries go on after the start."
-    )
+    duration_seconds: int = planned(lambda plan: int(plan.duration.total_seconds()), "How long retries go on after the start.")
     unknown_policy: UnknownPolicy = planned(lambda plan: plan.unknown_policy)  # type: ignore[valid-type]
     planned_contact_at: datetime | None = planned(
         lambda plan: plan.contact_at, "When it is to be sent; null: as soon as it is confirmed."
@@ -153,9 +151,7 @@ class Delivery(Node):
     counts: LedgerCounts = link(load_counts, lambda view: view.id, description="The equation's columns, now.")
 
     @field(LogConnection)
-    async def log(
-        root: strawberry.Parent[Any], info: Info, first: int | None = None, after: str | None = None
-    ) -> Listing:
+    async def log(root: strawberry.Parent[Any], info: Info, first: int | None = None, after: str | None = None) -> Listing:
         """The preparation and sending log, oldest first."""
         page = requested_page(info, first, after)
         async with info.context.lease.use() as conn:
@@ -192,8 +188,6 @@ class Delivery(Node):
 
 def _recipient(row: records.LedgerRow) -> str:
     return to_global_id(row.recipient_kind.name.title().replace("_", ""), row.recipient_id)
-
-
 
 
 @strawberry.input(description="A new delivery. The name is its handle: a-z, 0-9, _ and -.")

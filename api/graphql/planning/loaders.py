@@ -19,4 +19,3 @@ async def load_accounts(context: RequestContext, ids: list[int]) -> list[Any]:
     """Channel accounts by id."""
     async with context.lease.use() as conn:
         return aligned(ids, await channel_accounts.find_accounts(conn, ids))
-

@@ -30,17 +30,13 @@ class PlanningMutation:
     @mutation(campaign=Campaign)
     async def create_campaign(self, info: Info, input: CreateCampaignInput) -> Any:
         """Create a campaign."""
-        draft = CampaignDraft(
-            name=input.name, label=input.label, starts_on=input.starts_on, ends_on=input.ends_on
-        )
+        draft = CampaignDraft(name=input.name, label=input.label, starts_on=input.starts_on, ends_on=input.ends_on)
         return await campaigns.create_campaign(info.context.conn, info.context.actor, draft)
 
     @mutation(campaign=Campaign)
     async def update_campaign(self, info: Info, input: UpdateCampaignInput) -> Any:
         """Change a campaign."""
-        changes = given(
-            name=input.name, label=input.label, starts_on=input.starts_on, ends_on=input.ends_on
-        )
+        changes = given(name=input.name, label=input.label, starts_on=input.starts_on, ends_on=input.ends_on)
         key = from_global_id("Campaign", input.id, "id")
         return await campaigns.update_campaign(
             info.context.conn, info.context.actor, key, changes, expected_version=input.expected_version
@@ -49,9 +45,7 @@ class PlanningMutation:
     @mutation(deleted_id=strawberry.ID)
     async def delete_campaign(self, info: Info, id: strawberry.ID) -> Any:
         """Delete a campaign that has no deliveries."""
-        await campaigns.delete_campaign(
-            info.context.conn, info.context.actor, from_global_id("Campaign", id, "id")
-        )
+        await campaigns.delete_campaign(info.context.conn, info.context.actor, from_global_id("Campaign", id, "id"))
         return id
 
     @mutation(channel_account=ChannelAccount)
@@ -95,9 +89,7 @@ class PlanningMutation:
         """Send nothing through a channel account until it is resumed."""
         context = info.context
         key = from_global_id("ChannelAccount", input.id, "id")
-        await channel_accounts.pause_account(
-            context.conn, context.actor, key, input.reason, now=context.now
-        )
+        await channel_accounts.pause_account(context.conn, context.actor, key, input.reason, now=context.now)
         return await channel_accounts.get_account(context.conn, key)
 
     @mutation(channel_account=ChannelAccount)

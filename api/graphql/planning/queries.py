@@ -45,9 +45,7 @@ class PlanningQuery:
         return await load_one(info.context, "ChannelAccount", load_accounts, id)
 
     @field(Connection[ChannelAccount])
-    async def channel_accounts(
-        self, info: Info, first: int | None = None, after: str | None = None
-    ) -> Listing:
+    async def channel_accounts(self, info: Info, first: int | None = None, after: str | None = None) -> Listing:
         """Channel accounts, oldest first."""
         page = requested_page(info, first, after)
         async with info.context.lease.use() as conn:

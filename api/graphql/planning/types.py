@@ -152,5 +152,3 @@ class PauseChannelAccountInput:
 
     id: strawberry.ID
     reason: str
-
-

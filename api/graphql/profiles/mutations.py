@@ -26,7 +26,7 @@ class ProfilesMutation:
     """Profiles and the quarantine."""
 
     @mutation(profile=Profile)
-    async def create_profile(self, info: Info, input: CreateProfileInput) -> Any:  # type: ignore[valid-type]
+    async def create_profile(self, info: Info, input: CreateProfileInput) -> Any:
         """Create a profile."""
         context = info.context
         return await profiles.create_profile(
@@ -34,10 +34,10 @@ class ProfilesMutation:
         )
 
     @mutation(profile=Profile)
-    async def update_profile(self, info: Info, input: UpdateProfileInput) -> Any:  # type: ignore[valid-type]
+    async def update_profile(self, info: Info, input: UpdateProfileInput) -> Any:
         """Change a profile."""
         context = info.context
-        key = from_global_id("Profile", input.id, "id")  # type: ignore[attr-defined]
+        key = from_global_id("Profile", input.id, "id")
         return await profiles.update_profile(
             context.conn, context.actor, key, values_of(input), now=context.now, default_country=_country(info)
         )
@@ -45,9 +45,7 @@ class ProfilesMutation:
     @mutation(deleted_id=strawberry.ID)
     async def delete_profile(self, info: Info, id: strawberry.ID) -> Any:
         """Delete a profile; what was sent to it stays in the totals."""
-        await profiles.delete_profile(
-            info.context.conn, info.context.actor, from_global_id("Profile", id, "id")
-        )
+        await profiles.delete_profile(info.context.conn, info.context.actor, from_global_id("Profile", id, "id"))
         return id
 
     @mutation(entries=list[QuarantineEntry])
@@ -68,9 +66,7 @@ class ProfilesMutation:
     async def release_addresses(self, info: Info, input: ReleaseQuarantineInput) -> Any:
         """Let addresses out of the quarantine; tells how many were in."""
         context = info.context
-        return await quarantine.release(
-            context.conn, context.actor, input.address_kind, input.addresses, region=_country(info)
-        )
+        return await quarantine.release(context.conn, context.actor, input.address_kind, input.addresses, region=_country(info))
 
 
 def _country(info: Info) -> str:

@@ -50,9 +50,7 @@ class ProfilesQuery:
         return Listing(rows, info.context.counted(profiles.count_profiles), by_id, page.after)
 
     @field(ProfileSearchConnection)
-    async def search_profiles(
-        self, info: Info, text: str, first: int | None = None, after: str | None = None
-    ) -> Listing:
+    async def search_profiles(self, info: Info, text: str, first: int | None = None, after: str | None = None) -> Listing:
         """Profiles whose email, first name, last name or external id begins with the text, capitals or not."""
         page = requested_page(info, first, after)
         async with info.context.lease.use() as conn:
@@ -72,9 +70,7 @@ class ProfilesQuery:
         size = requested_page(info, first, None).first
         started = None if after is None else decode_pair(after)
         async with info.context.lease.use() as conn:
-            rows = await quarantine.list_entries(
-                conn, kind=address_kind, status=status, after=started, limit=size + 1
-            )
+            rows = await quarantine.list_entries(conn, kind=address_kind, status=status, after=started, limit=size + 1)
         page = Page(rows=rows[:size], has_next=len(rows) > size)
         return Listing(page, None, lambda entry: encode_pair(entry.address_kind, entry.address_key), started)
 

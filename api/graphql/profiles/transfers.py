@@ -103,26 +103,20 @@ class TransfersMutation:
     async def renew_import_upload(self, info: Info, id: strawberry.ID) -> Any:
         """Another upload address for a file that did not arrive."""
         context = info.context
-        ticket = await imports.renew_upload(
-            context.conn, context.actor, from_global_id("Import", id, "id"), context.now
-        )
+        ticket = await imports.renew_upload(context.conn, context.actor, from_global_id("Import", id, "id"), context.now)
         return address(info, ticket)
 
     @mutation(import_=Import)
     async def start_import(self, info: Info, id: strawberry.ID) -> Any:
         """Read the uploaded file."""
         context = info.context
-        return await imports.start_import(
-            context.conn, context.actor, from_global_id("Import", id, "id"), context.now
-        )
+        return await imports.start_import(context.conn, context.actor, from_global_id("Import", id, "id"), context.now)
 
     @mutation(import_=Import)
     async def cancel_import(self, info: Info, id: strawberry.ID) -> Any:
         """Stop an import; what was stored stays."""
         context = info.context
-        return await imports.cancel_import(
-            context.conn, context.actor, from_global_id("Import", id, "id"), context.now
-        )
+        return await imports.cancel_import(context.conn, context.actor, from_global_id("Import", id, "id"), context.now)
 
     @mutation(download_url=str)
     async def create_rejects_download(self, info: Info, import_id: strawberry.ID) -> Any:
@@ -155,9 +149,7 @@ class TransfersMutation:
     async def cancel_export(self, info: Info, id: strawberry.ID) -> Any:
         """Stop an export; nothing can be downloaded."""
         context = info.context
-        return await exports.cancel_export(
-            context.conn, context.actor, from_global_id("Export", id, "id"), context.now
-        )
+        return await exports.cancel_export(context.conn, context.actor, from_global_id("Export", id, "id"), context.now)
 
     @mutation(download_url=str)
     async def create_export_download(self, info: Info, export_id: strawberry.ID) -> Any:
@@ -178,15 +170,11 @@ class TransfersSubscription:
         """An import, whenever it has moved; ends with it."""
         key = from_global_id("Import", import_id, "importId")
         watches: Watches = info.context.watches
-        return watches.follow(
-            ("import", key), lambda conn: imports.get_import(conn, key), lambda run: run.state in ENDED
-        )
+        return watches.follow(("import", key), lambda conn: imports.get_import(conn, key), lambda run: run.state in ENDED)
 
     @subscription(Export)
     async def export_progress(self, info: Info, export_id: strawberry.ID) -> AsyncGenerator[ExportRun, None]:
         """An export, whenever it has moved; ends with it."""
         key = from_global_id("Export", export_id, "exportId")
         watches: Watches = info.context.watches
-        return watches.follow(
-            ("export", key), lambda conn: exports.get_export(conn, key), lambda run: run.state in ENDED
-        )
+        return watches.follow(("export", key), lambda conn: exports.get_export(conn, key), lambda run: run.state in ENDED)

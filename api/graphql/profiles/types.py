@@ -53,9 +53,7 @@ def _read(one: Field) -> Any:
     """How a field is read off the record."""
     name = one.name
     if one.type is FieldType.UUID:
-        return leaf(
-            lambda profile: None if (value := getattr(profile, name)) is None else str(value), description=_label(one)
-        )
+        return leaf(lambda profile: None if (value := getattr(profile, name)) is None else str(value), description=_label(one))
     return strawberry.field(description=_label(one))
 
 
@@ -82,7 +80,7 @@ def _profile_type() -> Any:
 
 
 def _input_type(name: str, description: str, first: Mapping[str, Any]) -> Any:
-    kinds = {one.name: strawberry.Maybe[_kind(one) | None] for one in SETTABLE.values()}
+    kinds = {one.name: strawberry.Maybe[_kind(one) | None] for one in SETTABLE.values()}  # type: ignore[misc]
     body = {"__annotations__": {**first, **kinds}, "__module__": __name__, "__doc__": description}
     return strawberry.input(type(name, (), body), description=description)
 
@@ -110,7 +108,7 @@ class ProfileKeyInput:
 
 
 @strawberry.type(description="Profiles found by a search. They are not counted.")
-class ProfileSearchConnection(ForwardPage[Profile]):
+class ProfileSearchConnection(ForwardPage[Profile]):  # type: ignore[valid-type]
     """A page of a search."""
 
 

@@ -33,9 +33,7 @@ class ReportingSubscription:
     """Deliveries as they go."""
 
     @subscription(DeliveryProgress)
-    async def delivery_progress(
-        self, info: Info, delivery_id: strawberry.ID
-    ) -> AsyncGenerator[records.DeliveryProgress, None]:
+    async def delivery_progress(self, info: Info, delivery_id: strawberry.ID) -> AsyncGenerator[records.DeliveryProgress, None]:
         """State and counts of a delivery, whenever they have moved; ends when the delivery has ended for good."""
         key = from_global_id("Delivery", delivery_id, "deliveryId")
         watches: Watches = info.context.watches

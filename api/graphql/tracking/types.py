@@ -31,9 +31,7 @@ class TrackingEvent:
     kind: TrackingKind  # type: ignore[valid-type]
     delivery_id: strawberry.ID = leaf(lambda event: to_global_id("Delivery", event.delivery_id))
     profile_id: strawberry.ID | None = leaf(
-        lambda event: to_global_id("Profile", event.recipient_id)
-        if event.recipient_kind == RecipientKind.PROFILE
-        else None
+        lambda event: to_global_id("Profile", event.recipient_id) if event.recipient_kind == RecipientKind.PROFILE else None
     )
     occurrence: int
     link: int = strawberry.field(description="The number of the link, 0 where none was followed.")
@@ -56,7 +54,9 @@ class TrackingEventBatch:
     """What came since the last batch."""
 
     events: list[TrackingEvent]
-    cursor: str = leaf(lambda batch: encode_cursor(batch.position), description="Resume from here: nothing is lost or repeated.")
+    cursor: str = leaf(
+        lambda batch: encode_cursor(batch.position), description="Resume from here: nothing is lost or repeated."
+    )
 
 
 @strawberry.type(description="A rule that tells machines from people.")

@@ -38,7 +38,9 @@ async def page(request: Request) -> Response:
     """GET /graphql: the explorer for browsers, a hint for programs."""
     if "text/html" not in request.headers.get("accept", ""):
         return Response("Send GraphQL with POST.\n", 405, {"allow": "POST"}, "text/plain")
-    return Response((FOLDER / "explorer.html").read_bytes(), media_type="text/html", headers=_HEADERS | {"cache-control": "no-store"})
+    return Response(
+        (FOLDER / "explorer.html").read_bytes(), media_type="text/html", headers=_HEADERS | {"cache-control": "no-store"}
+    )
 
 
 async def front_page(request: Request) -> Response:

@@ -58,6 +58,12 @@ async def find_run(conn: Connection, export_id: int) -> ExportRun | None:
     return _run(row) if row else None
 
 
+async def get_runs(conn: Connection, ids: Sequence[int]) -> list[ExportRun]:
+    """Those that exist."""
+    rows = await conn.fetch(f"SELECT {COLUMNS} FROM export_run WHERE id = ANY($1::bigint[])", ids)
+    return [_run(row) for row in rows]
+
+
 async def lock_run(conn: Connection, export_id: int) -> ExportRun | None:
     """By id, locked until the end of the transaction."""
     row = await conn.fetchrow(f"SELECT {COLUMNS} FROM export_run WHERE id = $1 FOR NO KEY UPDATE", export_id)

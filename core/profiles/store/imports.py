@@ -47,6 +47,12 @@ async def find_run(conn: Connection, import_id: int) -> ImportRun | None:
     return _run(row) if row else None
 
 
+async def get_runs(conn: Connection, ids: Sequence[int]) -> list[ImportRun]:
+    """Those that exist."""
+    rows = await conn.fetch(f"SELECT {COLUMNS} FROM import_run WHERE id = ANY($1::bigint[])", ids)
+    return [_run(row) for row in rows]
+
+
 async def lock_run(conn: Connection, import_id: int) -> ImportRun | None:
     """By id, locked until the end of the transaction."""
     row = await conn.fetchrow(f"SELECT {COLUMNS} FROM import_run WHERE id = $1 FOR NO KEY UPDATE", import_id)

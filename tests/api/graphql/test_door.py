@@ -164,9 +164,7 @@ async def test_mutations_beside_each_other_stand_or_fall_alone(gql: Gql) -> None
     await gql.do(CREATE_CAMPAIGN, input={"name": taken, "label": "x"})
 
     # When a request creates it again, and another beside it
-    answer = await gql.ask(
-        TWO_CAMPAIGNS, one={"name": taken, "label": "x"}, two={"name": free, "label": "x"}
-    )
+    answer = await gql.ask(TWO_CAMPAIGNS, one={"name": taken, "label": "x"}, two={"name": free, "label": "x"})
 
     # Then one is refused by name and the other is there
     assert answer["one"] == {"campaign": None, "userErrors": [{"code": "NAME_TAKEN"}]}
@@ -189,9 +187,7 @@ async def test_an_error_takes_everything_in_the_request_back(gql: Gql, monkeypat
     monkeypatch.setattr(campaigns, "create_campaign", sometimes)
 
     # When both are asked for in one request
-    response = await gql.post(
-        TWO_CAMPAIGNS, {"one": {"name": first, "label": "x"}, "two": {"name": second, "label": "x"}}
-    )
+    response = await gql.post(TWO_CAMPAIGNS, {"one": {"name": first, "label": "x"}, "two": {"name": second, "label": "x"}})
 
     # Then there is no data, and nothing was done
     assert response.json()["data"] is None
@@ -269,9 +265,7 @@ async def test_many_at_once_with_one_key_do_it_once(gql: Gql) -> None:
     key, name = fresh("key"), fresh("campaign")
     variables = {"input": {"name": name, "label": "x"}}
 
-    answers = await asyncio.gather(
-        *(gql.post(CREATE_CAMPAIGN, variables, idempotency_key=key) for _ in range(8))
-    )
+    answers = await asyncio.gather(*(gql.post(CREATE_CAMPAIGN, variables, idempotency_key=key) for _ in range(8)))
 
     assert len({answer.content for answer in answers}) == 1
     assert [answer.headers.get("idempotent-replay") for answer in answers].count(None) == 1

@@ -77,9 +77,9 @@ class ThingType(Named):
     big: Long
     data: JSON
     words: list[str]
-    part: "ThingType | None"
-    parts: list["ThingType"]
-    maybe_parts: list["ThingType | None"] | None = leaf(lambda thing: thing.parts)
+    part: ThingType | None
+    parts: list[ThingType]
+    maybe_parts: list[ThingType | None] | None = leaf(lambda thing: thing.parts)
 
     @strawberry.field
     async def slow(root: strawberry.Parent[Any], times: int = 1) -> str:
@@ -91,12 +91,12 @@ class ThingType(Named):
 class Query:
     """The root."""
 
-    @strawberry.field(graphql_type=list[ThingType])
+    @strawberry.field(graphql_type=list[ThingType])  # type: ignore[untyped-decorator]
     def things(self, info: strawberry.Info) -> Any:
         """All of them."""
         return info.context.things
 
-    @strawberry.field(graphql_type=Named | None)
+    @strawberry.field(graphql_type=Named | None)  # type: ignore[untyped-decorator]
     def named(self, info: strawberry.Info) -> Any:
         """The first, as an abstract type."""
         return info.context.things[0]
@@ -124,7 +124,11 @@ async def both_ways(
     for kind in (LeafExecutor, StrawberryGraphQLCoreExecutionContext):
         context = Context(things, {} if plans is None else plans)
         executor = kind.build(
-            SCHEMA, document, context_value=context, raw_variable_values=variables or {}, is_awaitable=optimized_is_awaitable
+            SCHEMA,
+            document,
+            context_value=context,
+            raw_variable_values=variables or {},
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
         )
         assert not isinstance(executor, list), executor
         operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))

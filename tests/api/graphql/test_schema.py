@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from graphql import GraphQLObjectType
 
+from api.errors import camel
 from api.graphql.permissions import ANY_TOKEN, PERMISSIONS
 from api.graphql.schema import NODES, SDL_FILE, make_schema, print_sdl
 from core.profiles.fields import FIELDS, SETTABLE
-from api.errors import camel
 
 SCHEMA = make_schema()
 ROOTS = [SCHEMA._schema.query_type, SCHEMA._schema.mutation_type, SCHEMA._schema.subscription_type]
@@ -34,9 +34,7 @@ def test_every_entry_of_the_table_names_a_field() -> None:
 
 
 def test_no_mutation_is_open_to_any_token() -> None:
-    assert all(
-        needed is not ANY_TOKEN for coordinate, needed in PERMISSIONS.items() if coordinate.startswith("Mutation.")
-    )
+    assert all(needed is not ANY_TOKEN for coordinate, needed in PERMISSIONS.items() if coordinate.startswith("Mutation."))
 
 
 def test_everything_with_an_id_can_be_reached_by_it() -> None:
@@ -67,5 +65,3 @@ def test_every_root_field_is_described() -> None:
     for root in ROOTS:
         assert root is not None
         assert [name for name, one in root.fields.items() if not one.description] == []
-
-

@@ -24,7 +24,7 @@ STATEMENTS: list[str] = []
 HOUSEKEEPING = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SELECT pg_advisory_unlock", "LISTEN", "UNLISTEN")
 
 
-class Counting(asyncpg.Connection):
+class Counting(asyncpg.Connection):  # type: ignore[misc]
     """Notes the statements that go through it."""
 
     async def execute(self, query: str, *args: Any, **more: Any) -> Any:
@@ -137,9 +137,7 @@ OPERATIONS: dict[str, tuple[str, int]] = {
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-async def test_an_operation_takes_this_many_statements(
-    counted: Gql, statements: Callable[[], list[str]], name: str
-) -> None:
+async def test_an_operation_takes_this_many_statements(counted: Gql, statements: Callable[[], list[str]], name: str) -> None:
     text, expected = OPERATIONS[name]
     await counted.ask("{ viewer { name } }")  # so that the token is known
     STATEMENTS.clear()

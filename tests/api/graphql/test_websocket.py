@@ -11,14 +11,12 @@ from websockets.exceptions import InvalidStatus
 
 from api.app import App
 from api.graphql import websocket
-from core.access import Permission, Role
+from core.access import SYSTEM, Permission, Role
 from core.db import transaction
 from core.files import complete_file
+from core.ids import to_global_id
 from core.profiles import imports
 from core.profiles.records import MatchKey
-from core.access import SYSTEM
-from core.ids import to_global_id
-from core.tracking import append
 from tests.api.conftest import make_token
 from tests.api.gql import CREATE_CAMPAIGN, Gql, fresh
 from tests.api.sockets import talk
@@ -256,7 +254,9 @@ async def test_the_progress_of_an_import_comes_as_it_moves_and_ends_with_it(serv
         assert await client.hear() == {"type": "complete", "id": "p"}
 
 
-async def test_a_subscription_that_is_completed_by_the_client_is_silent_and_lets_go(served: str, app: App, admin_token: str) -> None:
+async def test_a_subscription_that_is_completed_by_the_client_is_silent_and_lets_go(
+    served: str, app: App, admin_token: str
+) -> None:
     key = await waiting_import(app)
     async with talk(served, admin_token) as client:
         await client.start("p", IMPORT_PROGRESS, id=to_global_id("Import", key))
@@ -289,17 +289,6 @@ async def test_a_client_that_does_not_read_is_told_and_can_go_on_from_its_cursor
 ) -> None:
     """A real one: its receive buffer is small and it does not read while far more is sent than fits anywhere."""
     monkeypatch.setattr(websocket, "SLOW_SECONDS", 0.5)
-
-    async def much(*_: Any) -> Any:
-        return await noise()
-
-    async def noise() -> Any:
-        async def forever() -> Any:
-            while True:
-                yield {"data": {"noise": "x" * 50_000}}
-                await asyncio.sleep(0)
-
-        return forever()
 
     # Given a subscription that has very much to say
     async def answers(self: websocket.Socket, payload: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import Invalid
-from core.profiles import csv_reader
+from core.profiles import csv_lines
 from core.profiles.csv_reader import Chunk, CsvFile
 
 
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 def read_all(path: Path, lines: int = 1000, delimiter: str | None = None) -> tuple[list[str], list[Chunk]]:
     """The header and every chunk."""
-    chunks = []
+    chunks: list[Chunk] = []
     with CsvFile(path, delimiter) as file:
         while not chunks or not chunks[-1].last:
             chunks.append(file.read(lines))
@@ -91,7 +91,7 @@ def test_a_cell_may_hold_anything_in_quotes(path: Path) -> None:
         ("prénom,b\n1,2\n".encode("latin-1"), "NOT_UTF8"),
         (b'"a,b\n1,2\n', "BAD_HEADER"),
         (b'"a"x,b\n1,2\n', "BAD_HEADER"),
-        (b"a" * (csv_reader.LONGEST_LINE + 10) + b"\n1\n", "BAD_HEADER"),
+        (b"a" * (csv_lines.LONGEST_LINE + 10) + b"\n1\n", "BAD_HEADER"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(path: Path, data: bytes, code: str) -> None:
@@ -153,7 +153,7 @@ def test_a_line_of_ten_megabytes_is_let_go_while_it_comes_in(path: Path) -> None
 
     assert [row for chunk in chunks for row in chunk.rows] == [["1", "2"], ["3", "4"]]
     assert [(one.line, one.code) for one in bad] == [(3, "TOO_LONG"), (5, "TOO_LONG")]
-    assert all(len(one.text) <= csv_reader.KEPT_OF_LONG_LINE for one in bad)
+    assert all(len(one.text) <= csv_lines.KEPT_OF_LONG_LINE for one in bad)
     assert chunks[-1].end == path.stat().st_size
 
 
@@ -214,7 +214,7 @@ def test_chunks_of_fat_lines_stay_small(path: Path) -> None:
 
     assert sum(len(chunk.rows) for chunk in chunks) == 300
     starts = [4, *(chunk.end for chunk in chunks)]
-    assert max(stop - start for start, stop in pairwise(starts)) <= csv_reader.LARGEST_CHUNK
+    assert max(stop - start for start, stop in pairwise(starts)) <= csv_lines.LARGEST_CHUNK
 
 
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

@@ -23,6 +23,7 @@ from core.profiles import export_runner, exports, jobs, profiles
 from core.profiles.errors import FieldsInvalid
 from core.profiles.exports import SELECTION_RESOURCE, Selection
 from core.profiles.fields import FIELDS
+from core.profiles.heartbeat import DATABASE_AWAY
 from core.profiles.records import EmptyCells, ExportRun, ImportOptions, RunState
 from core.profiles.store import exports as store
 from core.runtime import Runtime
@@ -43,8 +44,9 @@ async def rows_of(runtime: Runtime, run: ExportRun) -> list[list[str]]:
 
 async def test_every_field_goes_out_in_a_form_that_people_read(runtime: Runtime, times: Times) -> None:
     profile_id = await create(
-        runtime, times, external_id="C-1", email="Ann@Mail.example", first_name='Zoé "Z"', city="Köln, am Rhein", gender="female",
-        birth_date="1984-12-31", mobile_phone="+33612345678", latitude="-1.5", opt_out_email=True, email_format="html",
+        runtime, times, external_id="C-1", email="Ann@Mail.example", first_name='Zoé "Z"', city="Köln, am Rhein",
+        gender="female", birth_date="1984-12-31", mobile_phone="+33612345678", latitude="-1.5", opt_out_email=True,
+        email_format="html",
     )  # fmt: skip
 
     run = await export_people(runtime)
@@ -230,6 +232,7 @@ async def test_the_life_of_an_export(runtime: Runtime, db: Connection, times: Ti
         await exports.cancel_export(db, SYSTEM, run.id + 1, times.now)
     told = await list_entries(db, object_type="export", object_id=str(run.id), before_id=None, limit=9)
     assert [entry.action for entry in told] == ["export.download", "export.finish", "export.create"]
+    assert list(await exports.get_exports(db, [run.id, run.id + 1])) == [run.id]
     page = await exports.list_exports(db, PageRequest(first=1))
     assert ([one.id for one in page.rows], page.has_next) == ([run.id], False)
 
@@ -243,7 +246,7 @@ def between_pieces(monkeypatch: pytest.MonkeyPatch) -> Patch:
 
     def patch(happens: Callable[[], Awaitable[None]]) -> None:
         write = export_runner._Progress.write
-        done = []
+        done: list[bool] = []
 
         async def interrupted(self: Any, data: bytes) -> None:
             await write(self, data)
@@ -334,7 +337,7 @@ async def test_a_killed_connection_is_worked_on_again(
         await asyncio.sleep(0.1)
 
     between_pieces(kill)
-    with pytest.raises(export_runner.DATABASE_AWAY):
+    with pytest.raises(DATABASE_AWAY):
         await jobs.run_export(runtime, export_id=run.id)
     assert (await exports.get_export(db, run.id)).state is RunState.RUNNING
     times.move(seconds=jobs.QUIET.total_seconds() + 1)

@@ -147,7 +147,8 @@ def test_reading_by_column_says_what_reading_cell_by_cell_says(tmp_path: Path, p
 
     batch = read(tmp_path, rows, unescape_formulas=False)
 
-    expected, refused = [], []
+    expected: list[tuple[Any, ...]] = []
+    refused: list[tuple[Any, ...]] = []
     for n, person in enumerate(storable):
         values = _expected(person)
         (expected if values is not None else refused).append((f"C-{n}", *(values or ())))

@@ -351,6 +351,7 @@ async def test_the_life_of_an_import(runtime: Runtime, db: Connection, times: Ti
     told = await list_entries(db, object_type="import", object_id=str(run.id), before_id=None, limit=9)
     assert [entry.action for entry in told] == ["import.finish", "import.start", "import.create"]
     assert told[0].changes["inserted"] == 1
+    assert list(await imports.get_imports(db, [run.id, run.id + 1])) == [run.id]
     page = await imports.list_imports(db, PageRequest(first=1))
     assert ([one.id for one in page.rows], page.has_next) == ([run.id], False)
 

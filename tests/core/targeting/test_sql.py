@@ -652,7 +652,7 @@ async def a_town(conn: Connection) -> None:
         """
         INSERT INTO profile (external_id, email_key, first_name, last_name, mobile_phone, country)
         SELECT 'key-' || n, 'person' || n || '@example.org', 'First' || n, 'Last' || n, '+336' || n, 'FR'
-          FROM generate_series(1, 5000) AS n
+          FROM generate_series(1, 20000) AS n
         """
     )
     await conn.execute("ANALYZE profile")

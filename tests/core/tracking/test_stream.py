@@ -115,6 +115,23 @@ async def test_more_than_a_batch_at_once(pool: Pool) -> None:
     assert positions(batches) == list(range(1, many + 1))
 
 
+async def test_cursors_from_before_everything_and_after_it(pool: Pool) -> None:
+    # Given a stream whose first part was dropped, as retention does
+    await put(pool, hit(recipient=1))
+    await pool.execute("DELETE FROM tracking_event")
+    await pool.execute("SELECT setval('tracking_position', $1)", stream.READ_SPAN * 1_000_000)
+    await put(pool, hit(recipient=2))
+    first = stream.READ_SPAN * 1_000_000 + 1
+    async with tail_on(pool) as tail:
+        # Then any cursor from before finds the next event at once, and one from beyond the end waits for what comes
+        for after in (-(2**63), -1, 0, 1, first - 1):
+            assert positions(await collect(pool, tail, after, first)) == [first]
+        beyond = asyncio.create_task(collect(pool, tail, first + 1, first + 2))
+        await asyncio.sleep(0.1)
+        await put(pool, hit(recipient=3), hit(recipient=4))
+        assert positions(await beyond) == [first + 2]
+
+
 async def test_filters_are_the_same_for_the_past_and_the_present(pool: Pool) -> None:
     wanted = EventFilter(delivery_id=7, kinds=frozenset({TrackingKind.CLICK}), machines=False)
 

@@ -1,0 +1,26 @@
+"""Whom an export of an audience or an expression holds: what `core.profiles` asks for and only targeting can answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from core.db import Connection
+from core.profiles.exports import Selection
+from core.profiles.records import ExportRun
+from core.targeting.audiences import get_audience, open_audience
+from core.targeting.check import check
+from core.targeting.json_form import parse_json
+from core.targeting.sql import compile_statement, population
+
+UTC = ZoneInfo("UTC")
+
+
+async def select_people(conn: Connection, run: ExportRun, now: datetime) -> Selection:
+    """Its profiles' ids at this moment. Raises NotFound (AUDIENCE_NOT_FOUND), ExpressionError."""
+    if run.audience_id is not None:
+        checked = open_audience(await get_audience(conn, run.audience_id))
+    else:
+        checked = check(parse_json(run.expression))
+    statement = compile_statement(population(checked, at=now, zone=UTC))
+    return Selection(statement.text, statement.args)

@@ -1,0 +1,97 @@
+"""Content and previews through GraphQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.api.gql import Gql, create_profile, fresh
+
+CREATE = """
+mutation ($input: CreateContentInput!) {
+  createContent(input: $input) { content { id version parts { name source } data } userErrors { code path message hint } }
+}"""
+UPDATE = """
+mutation ($input: UpdateContentInput!) {
+  updateContent(input: $input) { content { version parts { name source } data } userErrors { code path } }
+}"""
+PREVIEW = """
+query ($input: PreviewInput!) { preview(input: $input) { subject html text warnings { code message part line column } } }"""
+HTML = '<p>Hello {{ profile.first_name }}, {{ word }}. <a href="https://shop.example/x">Look</a> <a href="{% unsubscribe_url %}">Leave</a></p>'
+
+
+def parts(**sources: str) -> list[dict[str, str]]:
+    """Parts of an email; those given replace the usual ones."""
+    usual = {"subject": "Hi {{ profile.first_name }}", "html": HTML, "from_address": "news@shop.example", "from_name": "Shop"}
+    return [{"name": name, "source": source} for name, source in {**usual, **sources}.items()]
+
+
+async def create(gql: Gql, **more: Any) -> dict[str, Any]:
+    """An email."""
+    made = await gql.do(
+        CREATE, input={"name": fresh("mail"), "label": "Mail", "parts": parts(), "data": {"word": "yes"}, **more}
+    )
+    found: dict[str, Any] = made["content"]
+    return found
+
+
+async def test_content_is_saved_and_changed_part_by_part(gql: Gql) -> None:
+    content = await create(gql)
+    assert {part["name"] for part in content["parts"]} >= {"subject", "html", "from_address"}
+
+    changed = await gql.do(
+        UPDATE,
+        input={"id": content["id"], "parts": [{"name": "subject", "source": "New"}, {"name": "from_name", "source": None}]},
+    )
+
+    now = {part["name"]: part["source"] for part in changed["content"]["parts"]}
+    assert now["subject"] == "New"
+    assert "from_name" not in now
+    assert now["html"] == HTML
+    assert changed["content"]["version"] == 2
+
+
+async def test_a_template_error_is_told_with_part_line_and_column(gql: Gql) -> None:
+    (error,) = await gql.refused(
+        CREATE, input={"name": fresh("mail"), "label": "x", "parts": parts(html="<p>\n{% fi x %}</p>"), "data": {"word": "x"}}
+    )
+
+    assert error["path"] == "parts.html:2:4"
+    assert error["hint"]
+
+
+async def test_a_part_given_twice_and_data_that_is_no_object_are_refused(gql: Gql) -> None:
+    base = {"name": fresh("mail"), "label": "x"}
+
+    assert (await gql.refused(CREATE, input={**base, "parts": parts() + parts()}))[0]["code"] == "PART_TWICE"
+    assert (await gql.refused(CREATE, input={**base, "parts": parts(), "data": [1]}))[0]["code"] == "NOT_AN_OBJECT"
+
+
+async def test_a_preview_shows_what_one_person_would_get(gql: Gql) -> None:
+    content = await create(gql)
+    profile_id = await create_profile(gql, email=f"{fresh('zoe')}@shop.example", firstName="Zoë & Co")
+
+    shown = (await gql.ask(PREVIEW, input={"contentId": content["id"], "profileId": profile_id}))["preview"]
+
+    assert shown["subject"] == "Hi Zoë & Co"
+    assert "Hello Zoë &amp; Co, yes." in shown["html"]
+    assert "https://shop.example/x" in shown["html"]
+    assert "Hello Zoë & Co, yes." in shown["text"]
+
+
+async def test_content_can_be_tried_before_it_is_saved(gql: Gql) -> None:
+    profile_id = await create_profile(gql, firstName="Bob")
+
+    shown = (await gql.ask(PREVIEW, input={"parts": parts(), "data": {"word": "no"}, "profileId": profile_id}))["preview"]
+
+    assert shown["subject"] == "Hi Bob"
+
+
+async def test_a_preview_needs_exactly_one_content_and_somebody(gql: Gql) -> None:
+    profile_id = await create_profile(gql, firstName="Bob")
+
+    assert await gql.code(PREVIEW, input={"profileId": profile_id}) == "BAD_PREVIEW"
+    gone = await create_profile(gql, firstName="Gone")
+    await gql.do("mutation ($id: ID!) { deleteProfile(id: $id) { userErrors { code } } }", id=gone)
+    assert await gql.code(PREVIEW, input={"parts": parts(), "data": {"word": "x"}, "profileId": gone}) == "PROFILE_NOT_FOUND"
+    broken = await gql.errors(PREVIEW, input={"parts": parts(html="{% if %}"), "profileId": profile_id})
+    assert broken[0]["extensions"]["path"].startswith("parts.html")

@@ -1,0 +1,114 @@
+"""Campaigns, channels and channel accounts through GraphQL."""
+
+from __future__ import annotations
+
+from tests.api.gql import CREATE_CAMPAIGN, Gql, create_campaign, fresh
+
+UPDATE = """
+mutation ($input: UpdateCampaignInput!) {
+  updateCampaign(input: $input) { campaign { name label startsOn endsOn version } userErrors { code path } }
+}"""
+CREATE_ACCOUNT = """
+mutation ($input: CreateChannelAccountInput!) {
+  createChannelAccount(input: $input) { channelAccount { id config secretNames } userErrors { code path message hint } }
+}"""
+UPDATE_ACCOUNT = """
+mutation ($input: UpdateChannelAccountInput!) {
+  updateChannelAccount(input: $input) { channelAccount { config secretNames version } userErrors { code path } }
+}"""
+SMTP = {"host": "smtp.shop.example", "sender_domain": "mail.shop.example", "username": "u", "password": "hunter2"}
+
+
+async def test_a_campaign_is_changed_field_by_field(gql: Gql) -> None:
+    # Given a campaign with dates
+    campaign_id = await create_campaign(gql)
+    dated = await gql.do(UPDATE, input={"id": campaign_id, "startsOn": "2026-03-01", "endsOn": "2026-04-01"})
+    assert dated["campaign"]["version"] == 2
+
+    # When the end is taken out and nothing else is said
+    changed = await gql.do(UPDATE, input={"id": campaign_id, "endsOn": None})
+
+    # Then everything else stays
+    assert (changed["campaign"]["startsOn"], changed["campaign"]["endsOn"]) == ("2026-03-01", None)
+    assert changed["campaign"]["label"] == "A campaign"
+
+
+async def test_problems_of_a_campaign_are_told_with_their_place(gql: Gql) -> None:
+    (bad_name,) = await gql.refused(CREATE_CAMPAIGN, input={"name": "Not a handle!", "label": "x"})
+    (bad_dates,) = await gql.refused(
+        UPDATE, input={"id": await create_campaign(gql), "startsOn": "2026-04-01", "endsOn": "2026-03-01"}
+    )
+
+    assert (bad_name["code"], bad_name["path"]) == ("BAD_NAME", "name")
+    assert bad_dates["code"] == "BAD_DATES"
+
+
+async def test_channels_describe_themselves(gql: Gql) -> None:
+    channels = (
+        await gql.ask(
+            """{ channels { name label addressKind tracking receipts inbound largestMessage
+                 config { name type required secret default choices minimum maximum description } content { name required template } } }"""
+        )
+    )["channels"]
+
+    email = next(one for one in channels if one["name"] == "email")
+    assert email["addressKind"] == "EMAIL"
+    assert email["tracking"] is True
+    assert [one["name"] for one in email["config"] if one["secret"]] == ["password"]
+    assert "subject" in [one["name"] for one in email["content"]]
+
+
+async def test_an_accounts_secrets_go_in_and_never_come_out(gql: Gql) -> None:
+    # Given an account with a password
+    response = await gql.post(
+        CREATE_ACCOUNT, {"input": {"name": fresh("smtp"), "label": "x", "channel": "email", "config": SMTP}}
+    )
+    made = response.json()["data"]["createChannelAccount"]
+    assert made["userErrors"] == []
+    account = made["channelAccount"]
+    assert account["secretNames"] == ["password"]
+    assert "hunter2" not in response.text
+    assert account["config"]["port"] == 587  # a default
+
+    # When one setting is changed
+    changed = await gql.do(UPDATE_ACCOUNT, input={"id": account["id"], "config": {"port": 25}})
+
+    # Then the others stay, the password included
+    assert changed["channelAccount"]["config"]["host"] == "smtp.shop.example"
+    assert changed["channelAccount"]["config"]["port"] == 25
+    assert changed["channelAccount"]["secretNames"] == ["password"]
+
+
+async def test_every_wrong_setting_is_told_with_its_name(gql: Gql) -> None:
+    errors = await gql.refused(
+        CREATE_ACCOUNT,
+        input={"name": fresh("smtp"), "label": "x", "channel": "email", "config": {"port": "x", "security": "ssl3", "hots": 1}},
+    )
+
+    assert {"config.port", "config.security", "config.hots", "config.host"} <= {error["path"] for error in errors}
+
+
+async def test_settings_that_are_no_object_and_channels_that_are_not_there_are_refused(gql: Gql) -> None:
+    base = {"name": fresh("x"), "label": "x", "channel": "email"}
+
+    assert (await gql.refused(CREATE_ACCOUNT, input={**base, "config": []}))[0]["code"] == "NOT_AN_OBJECT"
+    assert (await gql.refused(CREATE_ACCOUNT, input={**base, "config": "x"}))[0]["code"] == "NOT_AN_OBJECT"
+    assert (await gql.refused(CREATE_ACCOUNT, input={**base, "channel": "pigeon", "config": {}}))[0][
+        "code"
+    ] == "CHANNEL_NOT_FOUND"
+
+
+async def test_an_account_is_paused_resumed_and_deleted(gql: Gql) -> None:
+    made = await gql.do(CREATE_ACCOUNT, input={"name": fresh("mem"), "label": "x", "channel": "memory", "config": {}})
+    account_id = made["channelAccount"]["id"]
+    fields = "channelAccount { pausedAt pauseReason } userErrors { code }"
+
+    paused = await gql.do(
+        f'mutation ($id: ID!) {{ pauseChannelAccount(input: {{id: $id, reason: "An outage"}}) {{ {fields} }} }}', id=account_id
+    )
+    assert paused["channelAccount"]["pauseReason"] == "An outage"
+    assert paused["channelAccount"]["pausedAt"]
+    resumed = await gql.do(f"mutation ($id: ID!) {{ resumeChannelAccount(id: $id) {{ {fields} }} }}", id=account_id)
+    assert resumed["channelAccount"] == {"pausedAt": None, "pauseReason": None}
+    await gql.do("mutation ($id: ID!) { deleteChannelAccount(id: $id) { deletedId userErrors { code } } }", id=account_id)
+    assert (await gql.ask("query ($id: ID!) { channelAccount(id: $id) { id } }", id=account_id))["channelAccount"] is None
