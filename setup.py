@@ -18,6 +18,6 @@ setup(
         ],
         compiler_directives={"language_level": 3, "embedsignature": True, "linetrace": TRACE},
         annotate=ANNOTATE,
-        build_dir=None if TRACE else os.path.join("build", "cython"),
+        build_dir=None if TRACE else "build/cython",
     ),
 )

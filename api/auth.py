@@ -1,6 +1,8 @@
-"""From a bearer token to the actor. What was looked up is remembered for a moment, so that a busy client costs one statement
-every few seconds instead of one per request; a revoked token is therefore refused within `REMEMBER_SECONDS` everywhere, and at once in
-the process that revoked it.
+"""From a bearer token to the actor.
+
+What was looked up is remembered for a moment, so that a busy client costs one statement every few seconds instead of one
+per request. A revoked token is therefore refused within `REMEMBER_SECONDS` everywhere, and at once in the process that
+revoked it.
 """
 
 from __future__ import annotations

@@ -85,8 +85,4 @@ async def list_entries(
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that differ, as `{"field": {"from": …, "to": …}}`."""
-    return {
-        name: {"from": before.get(name), "to": value}
-        for name, value in after.items()
-        if before.get(name) != value
-    }
+    return {name: {"from": before.get(name), "to": value} for name, value in after.items() if before.get(name) != value}

@@ -21,24 +21,16 @@ class Settings(BaseSettings):
         None,
         description="PostgreSQL 15 or newer, `postgresql://user:password@host[,host2]/name`. Unset: the embedded server.",
     )
-    replica_url: str | None = Field(
-        None, description="A read replica for reports. Unset: reports read the primary."
-    )
+    replica_url: str | None = Field(None, description="A read replica for reports. Unset: reports read the primary.")
     broker_url: str | None = Field(
         None, description="`amqp://` (RabbitMQ, quorum queues) or `redis://`. Unset: the embedded Redis."
     )
-    var_dir: Path = Field(
-        Path("var"), description="Where embedded servers, uploads, exports and development secrets live."
-    )
-    base_url: str = Field(
-        "http://127.0.0.1:8000", description="Public address that links in messages point to."
-    )
+    var_dir: Path = Field(Path("var"), description="Where embedded servers, uploads, exports and development secrets live.")
+    base_url: str = Field("http://127.0.0.1:8000", description="Public address that links in messages point to.")
     listen_host: str = Field("127.0.0.1", description="Address the API listens on.")
     listen_port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
     api_processes: int = Field(1, ge=1, le=64, description="API processes of `clarion up` and `clarion api`.")
-    worker_processes: int = Field(
-        2, ge=1, le=64, description="Worker processes of `clarion up` and `clarion worker`."
-    )
+    worker_processes: int = Field(2, ge=1, le=64, description="Worker processes of `clarion up` and `clarion worker`.")
     worker_threads: int = Field(8, ge=1, le=64, description="Jobs that one worker process runs at once.")
     database_pool_size: int = Field(10, ge=5, le=200, description="Database connections per process at most.")
     secret_keys: SecretStr | None = Field(
@@ -49,35 +41,25 @@ class Settings(BaseSettings):
         False,
         description="Let channels and fetches reach private and loopback addresses. For development only.",
     )
-    cors_origins: str = Field(
-        "", description="Origins that browsers may call the API from, separated by commas."
-    )
+    cors_origins: str = Field("", description="Origins that browsers may call the API from, separated by commas.")
     websocket_origins: str = Field(
         "",
         description="Origins that may open subscriptions, separated by commas; clients without an Origin are allowed.",
     )
     explorer: bool = Field(True, description="Serve the GraphQL explorer page at `/graphql`.")
     graphql_max_depth: int = Field(12, ge=1, description="Deepest nesting of a GraphQL query.")
-    graphql_max_cost: int = Field(
-        5000, ge=1, description="Highest cost of a GraphQL query (rows times fields)."
-    )
+    graphql_max_cost: int = Field(5000, ge=1, description="Highest cost of a GraphQL query (rows times fields).")
     graphql_max_bytes: int = Field(200_000, ge=1000, description="Largest GraphQL request body in bytes.")
     page_size_max: int = Field(500, ge=1, le=5000, description="Largest page of a connection.")
     upload_max_bytes: int = Field(10 * 1024**3, ge=1, description="Largest uploaded file in bytes.")
-    default_country: str = Field(
-        "US", description="Country for phone numbers written without an international prefix."
-    )
-    lease_seconds: float = Field(
-        8.0, gt=1, description="How long a worker keeps a claimed batch without a sign of life."
-    )
+    default_country: str = Field("US", description="Country for phone numbers written without an international prefix.")
+    lease_seconds: float = Field(8.0, gt=1, description="How long a worker keeps a claimed batch without a sign of life.")
     send_batch_size: int = Field(400, ge=1, le=10_000, description="Ledger rows claimed at once.")
     retry_first_seconds: float = Field(
         60.0, gt=0, description="Delay before the first retry of a transient failure; doubles each time."
     )
     retry_longest_seconds: float = Field(14_400.0, gt=0, description="Longest delay between two retries.")
-    invalid_window: int = Field(
-        1000, ge=10, description="Messages over which the share of invalid addresses is watched."
-    )
+    invalid_window: int = Field(1000, ge=10, description="Messages over which the share of invalid addresses is watched.")
     invalid_limit: float = Field(
         0.05, gt=0, le=1, description="Share of invalid addresses in the window that pauses a delivery."
     )
@@ -86,9 +68,7 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", description="Lowest level that is logged.")
     log_format: str = Field("auto", description="`json`, `console`, or `auto` (console on a terminal).")
-    hit_wait_seconds: float = Field(
-        5.0, gt=0, description="How long a click waits for the database before it is answered 503."
-    )
+    hit_wait_seconds: float = Field(5.0, gt=0, description="How long a click waits for the database before it is answered 503.")
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -25,9 +25,7 @@ class ClarionError(Exception):
 
     default_code = "ERROR"
 
-    def __init__(
-        self, message: str, *, code: str | None = None, path: str | None = None, hint: str | None = None
-    ):
+    def __init__(self, message: str, *, code: str | None = None, path: str | None = None, hint: str | None = None):
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code

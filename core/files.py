@@ -1,4 +1,4 @@
-"""Uploads and downloads: bytes on disk below `var_dir/files`, reached by one-time URLs that GraphQL hands out. Its own store."""
+"""Uploads and downloads: bytes on disk below `var_dir/files`, reached by one-time URLs of GraphQL. Its own store."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def create_file(
-    conn: Connection, kind: FileKind, name: str, location: str, created_by: str
-) -> StoredFile:
+async def create_file(conn: Connection, kind: FileKind, name: str, location: str, created_by: str) -> StoredFile:
     """Register a file whose bytes are still to come."""
     row = await conn.fetchrow(
         """

@@ -1,7 +1,8 @@
 """Answers kept under the key that a client sent with a request, so that sending it again does nothing twice. Its own store.
 
-Key, request and answer are written in the transaction of the work itself: after a crash all are there or none. Two requests with
-one key at once take turns at the key's row. Answers are sealed: they may hold secrets that are shown once, and people's data.
+Key, request and answer are written in the transaction of the work itself: after a crash all are there or none. Two
+requests with one key at once take turns at the key's row. Answers are sealed: they may hold secrets that are shown once,
+and people's data.
 """
 
 from __future__ import annotations

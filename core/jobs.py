@@ -48,9 +48,7 @@ def job(
     def mark(function: JobFunction) -> Job:
         if name in JOBS:
             raise ValueError(f"job {name!r} exists twice")
-        JOBS[name] = Job(
-            name=name, queue=queue, function=function, max_retries=max_retries, time_limit=time_limit
-        )
+        JOBS[name] = Job(name=name, queue=queue, function=function, max_retries=max_retries, time_limit=time_limit)
         return JOBS[name]
 
     return mark

@@ -44,6 +44,4 @@ async def take(conn: Connection, limit: int) -> list[Announcement]:
 
 async def put_back(conn: Connection, announcements: Sequence[Announcement]) -> None:
     """Store announcements again that could not be carried."""
-    await conn.executemany(
-        "INSERT INTO outbox (topic, ids) VALUES ($1, $2)", [(one.topic, one.ids) for one in announcements]
-    )
+    await conn.executemany("INSERT INTO outbox (topic, ids) VALUES ($1, $2)", [(one.topic, one.ids) for one in announcements])

@@ -42,13 +42,9 @@ def decode_cursor(text: str, path: str = "after") -> int:
         raw = base64.urlsafe_b64decode((text + "=" * (-len(text) % 4)).encode("ascii"))
         (key,) = msgspec.json.decode(raw, type=tuple[int])
     except (ValueError, binascii.Error, UnicodeError, msgspec.DecodeError):
-        raise Invalid(
-            "this is not a cursor", code="BAD_CURSOR", path=path, hint="Pass an `endCursor` as it came."
-        ) from None
+        raise Invalid("this is not a cursor", code="BAD_CURSOR", path=path, hint="Pass an `endCursor` as it came.") from None
     if not -(2**63) <= key < 2**63:
-        raise Invalid(
-            "this is not a cursor", code="BAD_CURSOR", path=path, hint="Pass an `endCursor` as it came."
-        )
+        raise Invalid("this is not a cursor", code="BAD_CURSOR", path=path, hint="Pass an `endCursor` as it came.")
     return key
 
 

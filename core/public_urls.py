@@ -15,9 +15,7 @@ class PublicUrls:
     def __init__(self, settings: Settings, keyring: Keyring):
         self.base_url = settings.base_url.rstrip("/")
         self.newest_key_id = keyring.newest.key_id
-        self._keys = {
-            key_id: TokenKey(key_id, secret) for key_id, secret in keyring.derive_all(PURPOSE).items()
-        }
+        self._keys = {key_id: TokenKey(key_id, secret) for key_id, secret in keyring.derive_all(PURPOSE).items()}
 
     def signer(self, key_id: int, base_url: str | None = None) -> TokenSigner:
         """A signer with the given key (KeyError when it was taken out of the settings)."""

@@ -22,7 +22,6 @@ from core.files import Files
 from core.ids import random_name
 from core.secrets import Keyring, load_keyring
 
-
 PATIENCE_SECONDS = 20.0  # for a database that is just starting
 
 
@@ -36,13 +35,9 @@ class Runtime:
     files: Files
     io: ChannelIO
     clock: Clock = system_clock
-    stopping: asyncio.Event = field(
-        default_factory=asyncio.Event
-    )  # set when the process must end: finish at a safe point
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set when the process must end: finish at a safe point
     worker_id: str = ""
-    resources: dict[str, Any] = field(
-        default_factory=dict
-    )  # what rooms keep per process, such as open senders
+    resources: dict[str, Any] = field(default_factory=dict)  # what rooms keep per process, such as open senders
 
 
 def database_url(settings: Settings) -> str:

@@ -34,9 +34,7 @@ class MasterKey:
 
     def derive(self, purpose: str) -> bytes:
         """A 32-byte key for one purpose (HKDF-SHA256, RFC 5869)."""
-        return HKDF(
-            algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"clarion/" + purpose.encode()
-        ).derive(self.secret)
+        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"clarion/" + purpose.encode()).derive(self.secret)
 
 
 class Keyring:
@@ -68,9 +66,7 @@ class Keyring:
         key = self.by_id.get(sealed[0]) if sealed else None
         if key is not None:
             try:
-                return ChaCha20Poly1305(key.derive("encryption")).decrypt(
-                    sealed[1:13], sealed[13:], context.encode()
-                )
+                return ChaCha20Poly1305(key.derive("encryption")).decrypt(sealed[1:13], sealed[13:], context.encode())
             except InvalidTag:
                 pass
         raise Invalid(

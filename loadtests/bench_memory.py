@@ -1,4 +1,4 @@
-"""Memory of every process while MESSAGES messages are prepared and sent: the highest, and the growth after the first 100,000."""
+"""Memory of every process while MESSAGES messages are prepared and sent: the highest, and growth after the first 100,000."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ def resident(names: dict[str, int]) -> dict[str, float]:
     return {name: psutil.Process(pid).memory_info().rss / 2**20 for name, pid in names.items()}
 
 
-async def watch(
-    conn: Connection, delivery_id: int, names: dict[str, int]
-) -> tuple[dict[str, float], dict[str, float]]:
+async def watch(conn: Connection, delivery_id: int, names: dict[str, int]) -> tuple[dict[str, float], dict[str, float]]:
     """(highest, growth after the first messages) by process, until the delivery is finished."""
     highest: dict[str, float] = {}
     settled: dict[str, float] | None = None

@@ -1,4 +1,4 @@
-"""`prepare`: the ledger of ROWS recipients with all rules, against an INSERT … SELECT of the same columns and values without."""
+"""`prepare`: the ledger of ROWS recipients with all rules, against an INSERT … SELECT of the same columns without them."""
 
 from __future__ import annotations
 
@@ -67,14 +67,12 @@ async def bench(on: Stage) -> None:
         " WHERE id % 100 = 0"
     )
     await conn.execute("UPDATE profile SET opt_out_email = true WHERE id % 50 = 1")
-    await conn.execute(
-        "UPDATE profile SET email_key = 'same@mail.example', email = 'same@mail.example' WHERE id % 1000 = 3"
-    )
+    await conn.execute("UPDATE profile SET email_key = 'same@mail.example', email = 'same@mail.example' WHERE id % 1000 = 3")
     await conn.execute("VACUUM ANALYZE profile")
     await conn.execute("ANALYZE quarantine")
     delivery_id = await make_delivery(
-        on.settings, conn, "prepare", channel="email", config={"host": "127.0.0.1", "port": 25, "security": "none", "sender_domain": "mail.example"},
-        html=page(2000, 3), audience="id > 0",
+        on.settings, conn, "prepare", channel="email", html=page(2000, 3), audience="id > 0",
+        config={"host": "127.0.0.1", "port": 25, "security": "none", "sender_domain": "mail.example"},
     )  # fmt: skip
     registry = ChannelRegistry.load()
     pool = await open_pool(str(on.settings.database_url), size=4, application="bench")
@@ -87,9 +85,7 @@ async def bench(on: Stage) -> None:
     for _ in range(RUNS):
         other_times.append(await reference(conn, delivery_id))
         mine.append(await ours(conn, work, delivery_id))
-    print_figure(
-        "prepare", mine, other_times, unit="s", against="INSERT … SELECT without rules", recipients=ROWS
-    )
+    print_figure("prepare", mine, other_times, unit="s", against="INSERT … SELECT without rules", recipients=ROWS)
     pool.terminate()
     await conn.close()
 

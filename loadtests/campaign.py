@@ -20,9 +20,7 @@ from core.targeting.audiences import create_audience
 from core.targeting.parse import parse_text
 from core.targeting.records import AudienceDraft
 
-FILLER = (
-    "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore. "
-)
+FILLER = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore. "
 
 
 async def connect(settings: Settings) -> Connection:
@@ -51,8 +49,9 @@ async def fill_profiles(conn: Connection, count: int) -> None:
 
 def page(size: int, links: int = 20) -> str:
     """An HTML page of about `size` bytes with tracked links and personal values."""
+    address = "https://shop.example/item"
     rows = "".join(
-        f'<p>{{{{ profile.first_name }}}}: <a href="https://shop.example/item/{n}?c={{{{ profile.country }}}}">item {n}</a></p>\n'
+        f'<p>{{{{ profile.first_name }}}}: <a href="{address}/{n}?c={{{{ profile.country }}}}">item {n}</a></p>\n'
         for n in range(links)
     )
     filler = f"<p>{FILLER}</p>\n"
@@ -67,9 +66,7 @@ async def make_delivery(
     """An account, a content, an audience and a delivery; returns the delivery's id."""
     registry = ChannelRegistry.load()
     parts = {"subject": "{{ profile.first_name }}, news", "html": html}
-    parts["text"] = (
-        "Hello {{ profile.first_name }} {{ profile.last_name }}" if channel == "email" else "Hello"
-    )
+    parts["text"] = "Hello {{ profile.first_name }} {{ profile.last_name }}" if channel == "email" else "Hello"
     if channel == "email":
         parts["from_address"] = "news@mail.example"
     async with conn.transaction():

@@ -32,9 +32,7 @@ def print_alone(name: str, ours: float, *, unit: str, **more: object) -> None:
     print(json.dumps({"name": name, "ours": round(ours, 4), "unit": unit, **more}, ensure_ascii=False), flush=True)
 
 
-def alternate(
-    runs: int, ours: Callable[[], float], reference: Callable[[], float]
-) -> tuple[list[float], list[float]]:
+def alternate(runs: int, ours: Callable[[], float], reference: Callable[[], float]) -> tuple[list[float], list[float]]:
     """Run the two in turn, so that both see the same machine."""
     mine, other = [], []
     for _ in range(runs):
@@ -53,9 +51,7 @@ def need(command: str, package: str) -> str:
             subprocess.run(["apt-get", "update"], check=True, capture_output=True, env=environment)
             subprocess.run(install, check=True, capture_output=True, env=environment)
         except (OSError, subprocess.CalledProcessError) as error:
-            raise SystemExit(
-                f"{command} is missing: install it with `apt-get install {package}` ({error})"
-            ) from error
+            raise SystemExit(f"{command} is missing: install it with `apt-get install {package}` ({error})") from error
         found = shutil.which(command, path="/usr/sbin:/usr/bin:/sbin:/bin")
     if found is None:
         raise SystemExit(f"{command} is missing: install it with `apt-get install {package}`")

@@ -9,7 +9,6 @@ import csv
 import io
 import random
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -242,6 +241,7 @@ def make_person(number: int, chance: random.Random) -> list[str]:
 
 
 def _digits(pattern: str, chance: random.Random) -> str:
+    """The pattern with digits in the place of #."""
     number = f"{chance.getrandbits(48):015d}"
     pieces = pattern.split("#")
     return (
@@ -276,9 +276,3 @@ def _mistake(kind: str, person: list[str], chosen: list[int]) -> bytes:
     if kind == "bytes":
         return line.replace(b"@", b"\xe9\xff@", 1)
     return line
-
-
-def lines(path: Path) -> Iterator[list[str]]:
-    """The rows of a file without mistakes."""
-    with path.open(encoding="utf-8", newline="") as file:
-        yield from csv.reader(file)

@@ -66,9 +66,7 @@ async def check_schema(url: str) -> None:
     if current == newest_revision():
         return
     if current is not None and current not in known_revisions():
-        raise DatabaseTooNew(
-            f"the database is at revision {current}, which this version does not know; run a newer Clarion"
-        )
+        raise DatabaseTooNew(f"the database is at revision {current}, which this version does not know; run a newer Clarion")
     raise DatabaseTooOld("the database is older than this version; run `clarion migrate`")
 
 
@@ -91,9 +89,7 @@ async def migrate(url: str) -> str:
 
 async def _upgrade(url: str) -> None:
     # The URL goes to asyncpg as it is: several hosts and socket directories are its own spelling, not SQLAlchemy's.
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
-    )
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool)
     try:
         async with engine.begin() as conn:
             await conn.run_sync(_run_alembic)
@@ -111,7 +107,8 @@ def new_revision(name: str) -> Path:
     """Write an empty revision file after the newest one."""
     number = f"{int(newest_revision()) + 1:04d}"
     script = command.revision(_config(), message=name, rev_id=number)
-    assert script is not None and not isinstance(script, list)
+    assert script is not None
+    assert not isinstance(script, list)
     return Path(script.path)
 
 

@@ -68,9 +68,7 @@ class Lines:
 class RunningChild:
     """A child with its present process; usable alone, without a supervisor."""
 
-    def __init__(
-        self, child: Child, *, out: Lines | None = None, stopping: threading.Event | None = None
-    ) -> None:
+    def __init__(self, child: Child, *, out: Lines | None = None, stopping: threading.Event | None = None) -> None:
         """With `out`, what the child prints appears there behind its name; else it inherits our streams."""
         self.child = child
         self._out = out
@@ -120,9 +118,7 @@ class RunningChild:
         log = child.log.open("ab") if child.log else None
         output = log or (subprocess.PIPE if self._out else None)
         try:
-            self._process, self._pipe = spawn(
-                child.argv, env=child.env, output=output, death_signal=child.death_signal
-            )
+            self._process, self._pipe = spawn(child.argv, env=child.env, output=output, death_signal=child.death_signal)
         except OSError as error:
             raise ChildError(f"{child.name}: {error}") from error
         finally:

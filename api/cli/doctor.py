@@ -43,7 +43,9 @@ async def _database(settings: Settings) -> list[Finding]:
     try:
         conn = await asyncpg.connect(url, timeout=5)
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-        return [Finding(False, f"the database does not answer: {error}", "Check CLARION_DATABASE_URL and that the server runs.")]
+        return [
+            Finding(False, f"the database does not answer: {error}", "Check CLARION_DATABASE_URL and that the server runs.")
+        ]
     try:
         version: int = conn.get_server_version().major
         now: datetime = await conn.fetchval("SELECT clock_timestamp()")
@@ -55,7 +57,7 @@ async def _database(settings: Settings) -> list[Finding]:
         Finding(version >= 15, f"PostgreSQL {version}", None if version >= 15 else "Clarion needs PostgreSQL 15 or newer."),
         Finding(
             skew < LARGEST_SKEW, f"clocks differ by {skew:.2f} s",
-            None if skew < LARGEST_SKEW else "Leases and links depend on time: run an NTP client here and on the database's machine.",
+            None if skew < LARGEST_SKEW else "Leases and links depend on time: run an NTP client here and beside the database.",
         ),
     ]  # fmt: skip
     if not folds:
@@ -90,7 +92,7 @@ async def _secrets(settings: Settings) -> list[Finding]:
         return [Finding(False, error.message, error.hint)]
     found = [Finding(True, f"{len(keyring.by_id)} master key(s), newest {keyring.newest.key_id}")]
     if settings.secret_keys is None and settings.database_url is not None:
-        hint = f"Keep a copy of {settings.var_dir / 'secret-keys'}, or set CLARION_SECRET_KEYS: without the key stored passwords are lost."
+        hint = f"Keep a copy of {settings.var_dir / 'secret-keys'}, or set CLARION_SECRET_KEYS: without it passwords are lost."
         found.append(Finding(True, "the master key was made for development", hint))
     return found
 

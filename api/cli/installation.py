@@ -104,7 +104,7 @@ def plan(settings: Settings) -> Installation:
 
 @contextmanager
 def database(settings: Settings) -> Iterator[Settings]:
-    """Settings with a database that answers: the one of the settings, or the embedded one (shared with a running `clarion up`)."""
+    """Settings with a database that answers: that of the settings, or the embedded one (shared with a running `clarion up`)."""
     if settings.database_url is not None:
         yield settings
         return

@@ -41,10 +41,7 @@ class Supervisor:
         self._stopping = threading.Event()
         self._stop_seconds = stop_seconds
         self._deadline: float | None = None
-        self._running = [
-            RunningChild(child, out=self._out if prefix else None, stopping=self._stopping)
-            for child in children
-        ]
+        self._running = [RunningChild(child, out=self._out if prefix else None, stopping=self._stopping) for child in children]
         self._watchers: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
@@ -102,9 +99,7 @@ class Supervisor:
         return {running.child.name: running.pid for running in self._running if running.pid is not None}
 
     def _watch(self, running: RunningChild) -> None:
-        watcher = threading.Thread(
-            target=self._keep, args=(running,), name=f"{running.child.name} watch", daemon=True
-        )
+        watcher = threading.Thread(target=self._keep, args=(running,), name=f"{running.child.name} watch", daemon=True)
         watcher.start()
         self._watchers.append(watcher)
 

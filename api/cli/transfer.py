@@ -83,7 +83,7 @@ async def _import(client: Client, file: Path, key: str) -> None:
         await _upload(made["uploadUrl"], file)
         await client.ask(START_IMPORT, id=run_id)
         with _progress() as progress:
-            task = progress.add_task("importing", total=file.stat().st_size or 1)
+            task = progress.add_task("importing", total=file.stat().st_size or 1)  # noqa: ASYNC240
 
             def show(now: dict[str, Any]) -> None:
                 progress.update(task, completed=now["bytesRead"])
@@ -130,7 +130,7 @@ async def _wait(client: Client, query: str, name: str, run_id: str, show: Callab
 
 async def _upload(address: str, file: Path) -> None:
     with _progress() as progress:
-        task = progress.add_task("uploading", total=file.stat().st_size)
+        task = progress.add_task("uploading", total=file.stat().st_size)  # noqa: ASYNC240
 
         async def chunks() -> AsyncIterator[bytes]:
             with file.open("rb") as source:

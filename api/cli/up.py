@@ -59,7 +59,9 @@ def _welcome(installation: Installation) -> None:
     console.print(f"  GraphQL and explorer: {settings.base_url}/graphql")
     text = asyncio.run(_first_token(settings))
     if text is None:
-        console.print("  Administrators exist already; make another token with: clarion token create NAME --role administration")
+        console.print(
+            "  Administrators exist already; make another token with: clarion token create NAME --role administration"
+        )
     else:
         console.print(f"  First admin token (shown once): [bold]{text}[/bold]")
     console.print("  Ctrl-C stops everything.\n")

@@ -1,4 +1,7 @@
-"""What an operation will touch and cost, read from the validated document once; sizes in variables are filled in per request."""
+"""What an operation will touch and cost, read from the validated document once.
+
+Sizes that stand in variables are filled in per request.
+"""
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from graphql import GraphQLError, GraphQLSchema, is_non_null_type, is_object_type
+from graphql import GraphQLError, GraphQLSchema, get_named_type, is_non_null_type, is_object_type
 from graphql.execution import ExecutionResult
-from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
+from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, collect_fields
 from graphql.pyutils import Path
 from graphql.type import GraphQLList, GraphQLObjectType, GraphQLResolveInfo
 from strawberry.execution import optimized_is_awaitable
@@ -133,6 +133,28 @@ def build_executor(
         return executor
     assert isinstance(executor, list)
     return executor
+
+
+def event_plan(executor: LeafExecutor) -> Callable[[Any], dict[str, Any]] | None:
+    """How to answer the events of a subscription that selects nothing but leaf fields; None for others.
+
+    The function raises for an event that it cannot answer.
+    """
+    root = executor.schema.subscription_type
+    assert root is not None
+    fields = collect_fields(
+        executor.schema, executor.fragments, executor.variable_values, root, executor.operation
+    ).grouped_field_set
+    ((name, details),) = fields.items()
+    definition = root.fields.get(details[0].node.name.value)
+    kind = get_named_type(definition.type) if definition is not None else None
+    if definition is None or not is_object_type(kind) or str(definition.type) != f"{kind.name}!":
+        return None
+    plan = executor.plan_for(kind, details)
+    if plan is None or plan.rest:
+        return None
+    build = plan.build
+    return lambda event: {name: build(event)}
 
 
 async def run(executor: LeafExecutor) -> ExecutionResult:

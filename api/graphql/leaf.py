@@ -28,7 +28,7 @@ def leaf(read: Callable[[Any], Any], *, description: str | None = None) -> Any:
 
 
 def field(kind: Any, *, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
-    """A field with a resolver. `kind` is its GraphQL type, the docstring its description; it returns records, not GraphQL types."""
+    """A field with a resolver, which returns records. `kind` is its GraphQL type, the docstring its description."""
 
     def declare(function: Callable[..., Any]) -> Any:
         return strawberry.field(resolver=function, graphql_type=kind, name=name, description=description_of(function))

@@ -5,8 +5,8 @@
         context = info.context
         return await profiles.create_profile(context.conn, context.actor, input.draft())
 
-becomes `createProfile(input: CreateProfileInput!): CreateProfilePayload!` with the fields `profile` and `userErrors`. Errors that the
-caller can mend (`api/errors.py` says which) become `userErrors`; others are raised and end the request.
+becomes `createProfile(input: CreateProfileInput!): CreateProfilePayload!` with the fields `profile` and `userErrors`.
+Errors that the caller can mend (`api/errors.py` says which) become `userErrors`; others are raised and end the request.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ class UserError:
 
 
 def mutation(**results: Any) -> Callable[[Callable[..., Awaitable[Any]]], StrawberryField]:
-    """Declare a mutation. `results` names the payload's fields and their GraphQL types; the function returns the value of the only
-    one, a dict of several, or None when there is none."""
+    """Declare a mutation. `results` names the payload's fields and their GraphQL types.
+
+    The function returns the value of the only one, a dict of several, or None when there is none.
+    """
 
     def declare(function: Callable[..., Awaitable[Any]]) -> StrawberryField:
         payload = _payload_type(function.__name__, results)

@@ -8,8 +8,9 @@ that are merely read off a record none of that is needed, so a selection made of
         if v0 is not None and type(v0) is not str: v0 = coerce0(v0)
         return {"id": read1(row), "email": v0}
 
-Such a function knows nothing of errors: whatever it cannot answer (a null where none may be, a value that does not fit) raises, and
-the executor answers that object the slow way, which says what is wrong and where. Reading is pure, so doing it twice is safe.
+Such a function knows nothing of errors: whatever it cannot answer (a null where none may be, a value that does not fit)
+raises, and the executor answers that object the slow way, which says what is wrong and where. Reading is pure, so doing
+it twice is safe.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ class Prepared:
     name: str | None
     analysis: Analysis
     plans: dict[Any, Any] = field(default_factory=dict)
+    answers: dict[Any, bytes] = field(default_factory=dict)  # to events that many subscribers get alike
 
     def check(self, actor: Actor, variables: dict[str, Any], limits: Limits) -> None:
         """What depends on the request. Raises Forbidden, LimitReached (QUERY_TOO_COSTLY)."""

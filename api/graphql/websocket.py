@@ -1,11 +1,12 @@
 """GraphQL over WebSocket: the graphql-transport-ws protocol, for subscriptions, queries and mutations alike.
 
-A client says who it is in `connection_init` ({"authorization": "Bearer …"}) or in the handshake's Authorization header. Mutations go the
-same way as over HTTP; their idempotency key travels in the operation's `extensions` ({"idempotencyKey": "…"}).
+A client says who it is in `connection_init` ({"authorization": "Bearer …"}) or in the handshake's Authorization header.
+Mutations go the same way as over HTTP; their idempotency key travels in the operation's `extensions`
+({"idempotencyKey": "…"}).
 
-Nothing is ever dropped in silence. A stream is read no faster than the client takes it; a client that takes nothing for
-`SLOW_SECONDS` loses its operations and is told so with an error per operation and the close code 4008, as soon as it reads again.
-Streams have cursors, so it can go on where it stopped.
+Nothing is ever dropped in silence. A stream is read no faster than the client takes it. A client that takes nothing for
+`SLOW_SECONDS` loses its operations and is told so, with an error per operation and the close code 4008, as soon as it
+reads again. Streams have cursors, so it can go on where it stopped.
 """
 
 from __future__ import annotations
@@ -17,18 +18,14 @@ from typing import Any
 
 import msgspec
 from graphql import GraphQLError, OperationType
-from graphql.execution import (
-    ExecutionResult,
-    Executor,
-    create_source_event_stream,
-    map_source_to_response_event,
-)
+from graphql.execution import ExecutionResult, create_source_event_stream
 from starlette.types import Receive, Scope, Send
 from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_origins, normalize_origin
 
-from api.context import ConnectionLease, RequestContext
+from api.context import ConnectionLease
 from api.errors import as_dict, format_graphql_errors, format_request_errors, internal, translate
 from api.graphql.door import GraphQLDoor, GraphQLRequest
+from api.graphql.events import EventAnswers
 from api.graphql.execution import LeafExecutor, build_executor
 from api.graphql.prepare import BadDocument, Prepared
 from api.metrics import SLOW_CLIENTS, SOCKETS, SUBSCRIPTIONS
@@ -271,7 +268,7 @@ class Socket:
                 async for answer in answers:
                     yield answer
 
-    async def _stream(self, prepared: Prepared, variables: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    async def _stream(self, prepared: Prepared, variables: dict[str, Any]) -> AsyncGenerator[Any, None]:
         assert self.actor is not None
         context = self.door.context(self.actor, self.request_id, ConnectionLease(self.door.runtime.pool))
         executor = build_executor(self.door.schema, prepared, context, variables)
@@ -282,12 +279,10 @@ class Socket:
             source = await source
         if isinstance(source, ExecutionResult):
             raise NotStarted(source.errors or [])
-        async with aclosing(map_source_to_response_event(executor, source, _event)) as results:
-            async for result in results:
-                answer: dict[str, Any] = {"data": result.data}
-                if result.errors:
-                    answer["errors"] = format_graphql_errors(result.errors, self.request_id)
-                yield answer
+        answers = EventAnswers(executor, prepared, self.request_id)
+        async with aclosing(source) as events:
+            async for event in events:
+                yield await answers.answer(event)
 
     async def write(self, message: dict[str, Any]) -> None:
         """Send one message, as soon as the client has taken the ones before. Raises Close when it does not."""
@@ -326,19 +321,6 @@ class Socket:
         for task in running.values():
             task.cancel()
         await asyncio.gather(*running.values(), return_exceptions=True)
-
-
-async def _event(executor: Executor[Any]) -> ExecutionResult:
-    """Execute one event of a subscription, over a connection that is held no longer than that."""
-    context: RequestContext = executor.context_value
-    try:
-        result = executor.execute_operation(False)
-        if executor.is_awaitable(result):
-            result = await result
-        assert isinstance(result, ExecutionResult)
-        return result
-    finally:
-        await context.lease.give_back()
 
 
 class WebSocketDoor:

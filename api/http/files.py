@@ -3,9 +3,9 @@
     PUT /files/{ticket}   (or POST) the raw bytes of an upload, streamed to disk
     GET /files/{ticket}   the bytes of a file
 
-A ticket is used up when a transfer is complete, not when it begins: after a dropped connection the same address works again until
-it expires. Of two uploads to one address the first to be complete wins, the other gets 409. An upload is written beside its place
-and moved there whole, so no reader ever sees half a file.
+A ticket is used up when a transfer is complete, not when it begins: after a dropped connection the same address works
+again until it expires. Of two uploads to one address the first to be complete wins, the other gets 409. An upload is
+written beside its place and moved there whole, so no reader ever sees half a file.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ class FileDoor:
             await respond(send, 500, encode_json({"errors": [internal(asked)]}))
 
     async def upload(self, ticket: str, scope: Scope, receive: Receive) -> int:
-        """Store the body; returns its size in bytes. Raises NotFound, Conflict, LimitReached (FILE_TOO_LARGE), Invalid, ClientGone."""
+        """Store the body; returns its size in bytes.
+
+        Raises NotFound, Conflict, Invalid, LimitReached (FILE_TOO_LARGE, UPLOAD_STALLED), Unavailable (STORAGE_FULL).
+        """
         _check_plain(scope)
         limit = self.runtime.settings.upload_max_bytes
         declared = header(scope, b"content-length")

@@ -22,9 +22,7 @@ def _token(row: asyncpg.Record) -> TokenRecord:
         id=row["id"],
         name=row["name"],
         roles=frozenset(Role(role) for role in row["roles"] if role in set(Role)),
-        scopes=None
-        if scopes is None
-        else frozenset(Permission(one) for one in scopes if one in set(Permission)),
+        scopes=None if scopes is None else frozenset(Permission(one) for one in scopes if one in set(Permission)),
         created_at=row["created_at"],
         created_by=row["created_by"],
         expires_at=row["expires_at"],

@@ -25,9 +25,7 @@ SECRET_BYTES = 32
 FIRST_NAME = "First administrator"
 
 _TEXT = re.compile(r"clarion_([1-9][0-9]{0,17})_([A-Za-z0-9_-]{43})")
-_NO_HASH = bytes(
-    hashlib.sha256().digest_size
-)  # what an unknown token is compared with, so that it takes as long
+_NO_HASH = bytes(hashlib.sha256().digest_size)  # what an unknown token is compared with, so that it takes as long
 
 
 async def create_token(
@@ -113,9 +111,7 @@ async def count_tokens(conn: Connection) -> int:
     return await store.count_tokens(conn)
 
 
-async def first_admin_token(
-    conn: Connection, keyring: Keyring, now: datetime
-) -> tuple[TokenRecord, str] | None:
+async def first_admin_token(conn: Connection, keyring: Keyring, now: datetime) -> tuple[TokenRecord, str] | None:
     """A token with every permission for a house that never had one, else None. Two at once make one."""
     await store.lock_first_token(conn)
     if await store.count_tokens(conn):
@@ -171,12 +167,8 @@ def _check_live(token: TokenRecord, now: datetime) -> None:
     if token.is_live(now):
         return
     if token.revoked_at is not None:
-        raise Unauthenticated(
-            "this token was revoked", code="TOKEN_REVOKED", hint="Ask an administrator for a new one."
-        )
-    raise Unauthenticated(
-        "this token has expired", code="TOKEN_EXPIRED", hint="Ask an administrator for a new one."
-    )
+        raise Unauthenticated("this token was revoked", code="TOKEN_REVOKED", hint="Ask an administrator for a new one.")
+    raise Unauthenticated("this token has expired", code="TOKEN_EXPIRED", hint="Ask an administrator for a new one.")
 
 
 def _told(token: TokenRecord) -> dict[str, object]:

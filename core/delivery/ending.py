@@ -56,9 +56,7 @@ async def end_if_done(pool: Pool, delivery_id: int, now: datetime) -> bool:
         return await _close(conn, await runs.lock_run(conn, delivery_id), now)
 
 
-async def _move_all(
-    pool: Pool, delivery_id: int, to: LedgerState, reason: FailureReason, now: datetime
-) -> None:
+async def _move_all(pool: Pool, delivery_id: int, to: LedgerState, reason: FailureReason, now: datetime) -> None:
     moved = CHUNK
     while moved:
         async with transaction(pool) as conn:
@@ -66,9 +64,7 @@ async def _move_all(
 
 
 async def _close(conn: Connection, run: DeliveryRun, now: datetime) -> bool:
-    if run.finished_at is not None or not (
-        is_allowed(Move.FINISH, run.state) or run.state is DeliveryState.CANCELLED
-    ):
+    if run.finished_at is not None or not (is_allowed(Move.FINISH, run.state) or run.state is DeliveryState.CANCELLED):
         return False
     counts = await ledger.get_counts(conn, run.delivery_id)
     if any(row.n for row in counts if row.state is LedgerState.PENDING):
@@ -91,9 +87,7 @@ async def pause_if_refused(pool: Pool, settings: Settings, delivery_id: int, now
         if invalid > settings.invalid_limit * settings.invalid_window:
             reason = f"{invalid} of the last {settled} addresses do not exist"
         elif refused >= REFUSED_LEAST and refused > REFUSED_LIMIT * settled:
-            reason = (
-                f"{refused} of the last {settled} messages were refused for their content or our reputation"
-            )
+            reason = f"{refused} of the last {settled} messages were refused for their content or our reputation"
         else:
             return False
         run = await runs.lock_run(conn, delivery_id)

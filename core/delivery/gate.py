@@ -18,9 +18,7 @@ ANSWER_LENGTH = 300  # characters kept of what the provider said
 class BatchGate:
     """Hands over and settles the messages of one claimed batch; index is the place in the batch."""
 
-    def __init__(
-        self, writer: LedgerWriter, rows: Sequence[ClaimedRow], lease_id: int, rule: RetryRule, clock: Clock
-    ):
+    def __init__(self, writer: LedgerWriter, rows: Sequence[ClaimedRow], lease_id: int, rule: RetryRule, clock: Clock):
         self._writer = writer
         self._rows = rows
         self._lease_id = lease_id
@@ -28,9 +26,7 @@ class BatchGate:
         self._clock = clock
         self._handed_over: set[int] = set()
         self._closed = False
-        self.lost = (
-            asyncio.Event()
-        )  # a row was not this lease's any more, or the account is in trouble: take nothing more
+        self.lost = asyncio.Event()  # a row was not this lease's any more, or the account is in trouble: take nothing more
         self.settled = 0
         self.invalid = 0
         self.refused = 0
@@ -61,9 +57,7 @@ class BatchGate:
         """The plugin stopped waiting for its intent, so the message never left: it is not in doubt."""
         if not stored.cancelled() and stored.result():
             row = self._rows[index]
-            verdict = Verdict(
-                state=LedgerState.PENDING, reason=FailureReason.NOT_DEFINED, due_at=self._clock()
-            )
+            verdict = Verdict(state=LedgerState.PENDING, reason=FailureReason.NOT_DEFINED, due_at=self._clock())
             settlement = Settlement(_key(row), self._lease_id, verdict, False, None, None)
             self._writer.settle(settlement, row.address_key)
 
@@ -83,7 +77,8 @@ class BatchGate:
             _key(row),
             self._lease_id,
             verdict,
-            index in self._handed_over,
+            # What the provider itself refused counts as sent and bounced, also where it did so before the last byte.
+            index in self._handed_over or outcome.code is not None,
             outcome.provider_id,
             None if accepted else _answer(outcome),
         )

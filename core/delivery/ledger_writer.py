@@ -130,20 +130,14 @@ class LedgerWriter:
         now = self._clock()
         bad = [pair for pair in settlements if pair[0].verdict.address in _BLAMED]
         if not bad:
-            stored = await moves.commit(
-                conn, self._delivery_id, self._slot, intents, [one for one, _ in settlements], now
-            )
+            stored = await moves.commit(conn, self._delivery_id, self._slot, intents, [one for one, _ in settlements], now)
             return stored.granted
         async with conn.transaction():
-            stored = await moves.commit(
-                conn, self._delivery_id, self._slot, intents, [one for one, _ in settlements], now
-            )
+            stored = await moves.commit(conn, self._delivery_id, self._slot, intents, [one for one, _ in settlements], now)
             await self._blame_addresses(conn, [pair for pair in bad if pair[0].key in stored.settled], now)
             return stored.granted
 
-    async def _blame_addresses(
-        self, conn: Connection, bad: Sequence[tuple[Settlement, str]], now: datetime
-    ) -> None:
+    async def _blame_addresses(self, conn: Connection, bad: Sequence[tuple[Settlement, str]], now: datetime) -> None:
         for verdict, store in (
             (AddressVerdict.HARD, quarantine.record_hard),
             (AddressVerdict.SOFT, quarantine.record_soft),
@@ -154,9 +148,7 @@ class LedgerWriter:
                     conn,
                     self._address_kind,
                     [
-                        quarantine.AddressError(
-                            address_key=address, reason=one.verdict.reason, text=one.answer or ""
-                        )
+                        quarantine.AddressError(address_key=address, reason=one.verdict.reason, text=one.answer or "")
                         for one, address in found
                     ],
                     delivery_id=self._delivery_id,

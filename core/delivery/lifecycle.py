@@ -95,9 +95,7 @@ async def confirm(conn: Connection, actor: Actor, delivery_id: int, now: datetim
     return await _reread(conn, run)
 
 
-async def pause(
-    conn: Connection, actor: Actor, delivery_id: int, now: datetime, reason: str | None = None
-) -> DeliveryRun:
+async def pause(conn: Connection, actor: Actor, delivery_id: int, now: datetime, reason: str | None = None) -> DeliveryRun:
     """Hand nothing more over until resumed. Messages whose bytes are under way still get their outcome."""
     require(actor, Permission.START)
     run = await _move(conn, actor, delivery_id, Move.PAUSE, now)
@@ -142,9 +140,7 @@ async def _move(conn: Connection, actor: Actor, delivery_id: int, move: Move, no
         conn, actor, f"delivery.{move.name.lower()}", "delivery", delivery_id,
         {"state": {"from": run.state.name, "to": target.name}},
     )  # fmt: skip
-    await runs.add_log(
-        conn, delivery_id, LogLevel.INFO, f"{move.name}_ASKED", f"asked to {move.value}", {"by": actor.name}
-    )
+    await runs.add_log(conn, delivery_id, LogLevel.INFO, f"{move.name}_ASKED", f"asked to {move.value}", {"by": actor.name})
     return run
 
 

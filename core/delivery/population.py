@@ -80,9 +80,7 @@ class Population:
     def duplicates_statement(self) -> Statement:
         """Remember each address that several otherwise eligible people share, with the oldest of them as its keeper."""
         context, source = self._joined()
-        earlier = [
-            step.predicate(context) for step in self.steps if step.reason is not FailureReason.DUPLICATE
-        ]
+        earlier = [step.predicate(context) for step in self.steps if step.reason is not FailureReason.DUPLICATE]
         shared = (
             select(
                 cast(literal(self.delivery_id), BigInteger),
@@ -94,9 +92,7 @@ class Population:
             .group_by(context.address_key)
             .having(func.count() > 1)
         )
-        return compile_statement(
-            insert(_DUPLICATE).from_select(["delivery_id", "address_key", "keeper"], shared)
-        )
+        return compile_statement(insert(_DUPLICATE).from_select(["delivery_id", "address_key", "keeper"], shared))
 
     def range_statement(self, low: int, high: int) -> Statement:
         """Write the ledger rows of the targeted profiles with low < id ≤ high, and count them."""
@@ -120,9 +116,7 @@ class Population:
             false(),
             func.count(),
         ).group_by(written.c.state, written.c.reason)
-        counting = upsert(_COUNT).from_select(
-            ["delivery_id", "slot", "state", "reason", "after_hand_over", "n"], counted
-        )
+        counting = upsert(_COUNT).from_select(["delivery_id", "slot", "state", "reason", "after_hand_over", "n"], counted)
         return compile_statement(
             counting.on_conflict_do_update(
                 index_elements=["delivery_id", "slot", "state", "reason", "after_hand_over"],

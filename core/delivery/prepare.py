@@ -107,9 +107,7 @@ class Preparation:
         await runs.plan_preparation(conn, delivery_id, read, last)
         return Plan(population=population, prepare_id=prepare_id, at=at, start=0, end=last)
 
-    async def _population(
-        self, conn: Connection, delivery_id: int, stored: StoredProgram, at: datetime
-    ) -> Population:
+    async def _population(self, conn: Connection, delivery_id: int, stored: StoredProgram, at: datetime) -> Population:
         delivery = await deliveries.get_delivery(conn, delivery_id)
         audience = await audiences.get_audience(conn, delivery.audience_id)
         return Population(
@@ -150,9 +148,7 @@ class Preparation:
                 "to_send": to_send,
                 "excluded": {row.reason.name: row.n for row in counts if row.state is LedgerState.EXCLUDED},
             }
-            await runs.add_log(
-                conn, delivery_id, LogLevel.INFO, "PREPARED", f"{to_send} messages to send", details
-            )
+            await runs.add_log(conn, delivery_id, LogLevel.INFO, "PREPARED", f"{to_send} messages to send", details)
             if to_send == 0:
                 await runs.add_log(
                     conn,

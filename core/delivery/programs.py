@@ -32,9 +32,7 @@ class LoadedProgram:
     program: Program
     shared: Mapping[str, Any]  # what every recipient's templates see besides the profile
 
-    def row(
-        self, kind: int, recipient_id: int, occurrence: int, address: str, row_values: Mapping[str, Any]
-    ) -> RecipientRow:
+    def row(self, kind: int, recipient_id: int, occurrence: int, address: str, row_values: Mapping[str, Any]) -> RecipientRow:
         """One recipient, ready to render."""
         return RecipientRow(
             address=address,
@@ -64,9 +62,7 @@ class Programs:
 
     async def list_of(self, conn: Connection, delivery_id: int) -> list[LoadedProgram]:
         """Every program of a delivery."""
-        return [
-            await self.get(conn, program_id) for program_id in await store.list_programs_of(conn, delivery_id)
-        ]
+        return [await self.get(conn, program_id) for program_id in await store.list_programs_of(conn, delivery_id)]
 
     def find_cached(self, program_id: int) -> LoadedProgram | None:
         """A program that was used lately, without asking the database."""
@@ -83,9 +79,7 @@ class Programs:
             ) from None
         frozen = FrozenContent.from_json(dict(stored.content))
         channel: Channel = self._registry.get(stored.channel)(stored.config)
-        return LoadedProgram(
-            stored=stored, frozen=frozen, program=thaw(frozen, signer, channel), shared=shared_values(frozen)
-        )
+        return LoadedProgram(stored=stored, frozen=frozen, program=thaw(frozen, signer, channel), shared=shared_values(frozen))
 
     async def store_new(
         self, conn: Connection, delivery: Delivery, content: Content, account: ChannelAccount, now: datetime
@@ -117,9 +111,7 @@ class Programs:
             base_url=self._urls.base_url,
             engine_version=ENGINE_VERSION,
         )
-        await store.insert_links(
-            conn, program_id, [(link.number, link.url, link.label) for link in frozen.links]
-        )
+        await store.insert_links(conn, program_id, [(link.number, link.url, link.label) for link in frozen.links])
         return (await self.get(conn, program_id)).stored
 
 

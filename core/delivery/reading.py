@@ -97,9 +97,7 @@ async def explain(conn: Connection, delivery_id: int, profile_id: int) -> Explan
         run = await runs.find_run(conn, delivery_id)
         if run is None or run.prepared_at is None:
             return Explanation(targeted=False, row=None, summary="The delivery has not been prepared.")
-        return Explanation(
-            targeted=False, row=None, summary="Not in the audience when the delivery was prepared."
-        )
+        return Explanation(targeted=False, row=None, summary="Not in the audience when the delivery was prepared.")
     return Explanation(targeted=True, row=row, summary=_sentence(row))
 
 

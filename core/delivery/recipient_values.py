@@ -30,12 +30,7 @@ PAIRS_PER_CALL = 50  # Postgres takes at most 100 arguments
 
 def profile_table() -> TableClause:
     """The profile table with every column the catalogue names, and the address as the person spells it."""
-    named = (
-        name
-        for field in PROFILE.fields.values()
-        for name in (field.column, field.name)
-        if field.derived is None
-    )
+    named = (name for field in PROFILE.fields.values() for name in (field.column, field.name) if field.derived is None)
     names = dict.fromkeys(["id", "birth_date", *named])
     return table("profile", *(column(name) for name in names))
 
@@ -45,11 +40,7 @@ def values_expression(fields: Sequence[str], profile: FromClause) -> ColumnEleme
     pairs = [(name, _value(name, profile)) for name in sorted(set(fields))]
     built: ColumnElement[Any] = cast(literal("{}", String), JSONB)
     for start in range(0, len(pairs), PAIRS_PER_CALL):
-        flat = [
-            part
-            for name, value in pairs[start : start + PAIRS_PER_CALL]
-            for part in (cast(literal(name), String), value)
-        ]
+        flat = [part for name, value in pairs[start : start + PAIRS_PER_CALL] for part in (cast(literal(name), String), value)]
         made = func.jsonb_build_object(*flat)
         built = made if start == 0 else built.op("||")(made)
     return built
@@ -57,18 +48,14 @@ def values_expression(fields: Sequence[str], profile: FromClause) -> ColumnEleme
 
 def _value(name: str, profile: FromClause) -> ColumnElement[Any]:
     if name not in FIELDS:
-        raise Invalid(
-            f"a template cannot read the profile field {name!r}", code="UNKNOWN_FIELD", path=f"profile.{name}"
-        )
+        raise Invalid(f"a template cannot read the profile field {name!r}", code="UNKNOWN_FIELD", path=f"profile.{name}")
     return profile.c[name]
 
 
 async def fetch_values(conn: Connection, profile_id: int, fields: Sequence[str]) -> Mapping[str, Any]:
     """The same values for one profile. Raises NotFound."""
     profile = profile_table()
-    statement = compile_statement(
-        select(values_expression(fields, profile).label("values")).where(profile.c.id == profile_id)
-    )
+    statement = compile_statement(select(values_expression(fields, profile).label("values")).where(profile.c.id == profile_id))
     row = await conn.fetchrow(statement.text, *statement.args)
     if row is None:
         raise NotFound("there is no such profile", code="PROFILE_NOT_FOUND", path="profileId")

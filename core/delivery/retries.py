@@ -72,9 +72,7 @@ def judge(outcome: Outcome, *, attempt: int, now: datetime, rule: RetryRule) -> 
     """The table of what follows from each class of outcome."""
     kind = outcome.kind
     if kind is OutcomeKind.ACCEPTED:
-        return Verdict(
-            state=LedgerState.ACCEPTED, reason=FailureReason.NOT_DEFINED, address=AddressVerdict.GOOD
-        )
+        return Verdict(state=LedgerState.ACCEPTED, reason=FailureReason.NOT_DEFINED, address=AddressVerdict.GOOD)
     if kind in _REFUSED:
         return Verdict(state=LedgerState.FAILED, reason=outcome.reason, address=_REFUSED[kind])
     if kind in _ACCOUNT:

@@ -34,9 +34,7 @@ from core.runtime import Runtime
 log = get_logger(__name__)
 
 LANES = 2  # batches of one delivery at once in a process
-SLICE = timedelta(
-    minutes=10
-)  # then the job ends and is woken again, so that a broker never takes it for dead
+SLICE = timedelta(minutes=10)  # then the job ends and is woken again, so that a broker never takes it for dead
 RENDER_AT_ONCE = 50  # rows rendered before others on the loop get a turn
 
 
@@ -107,9 +105,7 @@ class Sending:
             deadline=run.deadline,
             resend_unknown=delivery.unknown_policy is UnknownPolicy.RESEND,
         )
-        writer = LedgerWriter(
-            self._runtime.pool, delivery_id, manifest.address_kind.value, self._slot, self._runtime.clock
-        )
+        writer = LedgerWriter(self._runtime.pool, delivery_id, manifest.address_kind.value, self._slot, self._runtime.clock)
         return Course(
             delivery=delivery,
             account=account,
@@ -133,9 +129,7 @@ class Sending:
             await course.writer.close()
 
     async def _lane(self, course: Course) -> None:
-        while (
-            not course.halted and not self._runtime.stopping.is_set() and self._runtime.clock() < course.until
-        ):
+        while not course.halted and not self._runtime.stopping.is_set() and self._runtime.clock() < course.until:
             claim = await self._claim(course)
             if claim is None:
                 return
@@ -219,12 +213,7 @@ class Sending:
             for start in range(0, len(group), RENDER_AT_ONCE):
                 part = group[start : start + RENDER_AT_ONCE]
                 made = loaded.program.render(
-                    [
-                        loaded.row(
-                            one.recipient_kind, one.recipient_id, one.occurrence, one.address, one.values
-                        )
-                        for one in part
-                    ]
+                    [loaded.row(one.recipient_kind, one.recipient_id, one.occurrence, one.address, one.values) for one in part]
                 )
                 self._sort(course, claim.lease_id, part, made, rows, messages)
                 await asyncio.sleep(0)
@@ -246,9 +235,7 @@ class Sending:
                 continue
             verdict = Verdict(state=LedgerState.FAILED, reason=FailureReason.RENDERING_FAILED)
             key = (row.recipient_kind, row.recipient_id, row.occurrence)
-            course.writer.settle(
-                Settlement(key, lease_id, verdict, False, None, result.message[:300]), row.address_key
-            )
+            course.writer.settle(Settlement(key, lease_id, verdict, False, None, result.message[:300]), row.address_key)
 
     async def _let_go(self, course: Course, lease_id: int, gate: BatchGate | None) -> None:
         now = self._runtime.clock()
@@ -271,9 +258,7 @@ class Sending:
             async with transaction(self._runtime.pool) as conn:
                 await channel_accounts.note_success(conn, course.account.id)
         if gate.invalid or gate.refused:
-            halted = await ending.pause_if_refused(
-                self._runtime.pool, self._runtime.settings, course.delivery.id, now
-            )
+            halted = await ending.pause_if_refused(self._runtime.pool, self._runtime.settings, course.delivery.id, now)
             course.halted = course.halted or halted
 
     async def _blame(self, course: Course, verdict: AccountVerdict, text: str) -> None:

@@ -11,6 +11,8 @@ import unicodedata
 from itertools import accumulate
 from typing import BinaryIO
 
+from core.profiles.formulas import MARK
+
 BLOCK = 1 << 20  # bytes read at once
 LONGEST_LINE = 1 << 20  # bytes
 LARGEST_CHUNK = 1 << 23  # bytes, unless one line is longer
@@ -36,13 +38,14 @@ class LineBuffer:
         self._long_start = b""
         self._long_size = 0  # bytes of a line too long, so far
         self._unclean_until = 0  # number of the line behind the last block with something unclean
+        self._marked_until = 0  # … behind the last block with a mark
 
     def go_to(self, offset: int, line: int) -> None:
         """Begin anew at an offset, where the line of this number begins."""
         self._file.seek(offset)
         self.texts, self.sizes, self.long = [], [], set()
         self.first, self.offset, self.at_end = line, offset, False
-        self._rest, self._long_size, self._unclean_until = b"", 0, 0
+        self._rest, self._long_size, self._unclean_until, self._marked_until = b"", 0, 0, 0
 
     def allow_tabs(self) -> None:
         """A tab stands between cells, not in them."""
@@ -74,6 +77,8 @@ class LineBuffer:
         size = self._take(pieces)
         if not self._is_clean(data):
             self._unclean_until = self.first + len(self.texts)
+        if MARK.search(data):
+            self._marked_until = self.first + len(self.texts)
         return size
 
     def drop(self, count: int) -> None:
@@ -86,6 +91,10 @@ class LineBuffer:
     def is_clean(self) -> bool:
         """Whether the buffer's first lines hold no control characters, no bad bytes and only composed characters."""
         return self.first >= self._unclean_until
+
+    def may_hold_marks(self) -> bool:
+        """Whether something that an export escaped may be in the buffer."""
+        return self.first < self._marked_until
 
     def next_long(self, at: int) -> int:
         """The first line too long at or behind a place in the buffer, or the buffer's end."""

@@ -41,12 +41,16 @@ class BadLine:
 
 @dataclass(slots=True, kw_only=True)
 class Chunk:
-    """Records of the expected width by column, and where they stand; `plain` when no cell needs cleaning within."""
+    """Records of the expected width by column, and where they stand; `plain`: no cell needs cleaning within.
+
+    `marked`: a cell may be one that an export escaped.
+    """
 
     columns: list[list[str]]
     lines: list[int] = field(default_factory=list)  # the line each record begins on, from 1
     bad: list[BadLine] = field(default_factory=list)
     plain: bool = True
+    marked: bool = False
     end: int = 0  # offset of the first byte behind
     end_line: int = 0  # lines before it
     last: bool = False
@@ -69,11 +73,6 @@ class Chunk:
         """The record that begins on a line, as it stands in the file."""
         start = line - self._first
         return "".join(self._texts[start : start + self._extents.get(line, 1)]).strip("\r\n")
-
-    def holds(self, *texts: str) -> bool:
-        """Whether one of the texts stands anywhere in it."""
-        whole = "".join(self._texts)
-        return any(text in whole for text in texts)
 
 
 class CsvFile:
@@ -115,6 +114,7 @@ class CsvFile:
         while at < count:
             stop = min(at + SLICE, count)
             at = stop if self._read_slice(chunk, at, stop) else self._read_carefully(chunk, at, stop)
+        chunk.marked = buffer.may_hold_marks()
         chunk._texts = buffer.texts[:at]
         buffer.drop(at)
         chunk.end, chunk.end_line = buffer.offset, buffer.first - 1

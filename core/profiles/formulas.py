@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 ESCAPED = re.compile(r"'+[=+\-@\t\r]")
-MARKS = ("'=", "'+", "'-", "'@", "'\t", "'\r")  # one of them stands wherever something was escaped
+MARK = re.compile(rb"'[=+\-@\t\r]")  # stands wherever something was escaped
 _DANGEROUS = re.compile(r"'*[=+\-@\t\r]")
 
 

@@ -15,7 +15,7 @@ from core.profiles.addresses import plain_email
 from core.profiles.csv_reader import Chunk
 from core.profiles.errors import BadValue
 from core.profiles.fields import SETTABLE, Field, FieldType, columns_of
-from core.profiles.formulas import MARKS, unescaped
+from core.profiles.formulas import unescaped
 from core.profiles.import_columns import Plan
 from core.profiles.phones import is_region, plain_phone
 from core.profiles.records import EmptyCells
@@ -118,7 +118,7 @@ class _Sheet:
         self.cells: Sequence[Sequence[str]] = chunk.columns
         self.columns: dict[str, Sequence[Any]] = {}
         self.faults: dict[int, tuple[str, str, str]] = {}  # by row: column, code, message
-        if plan.options.unescape_formulas and chunk.holds(*MARKS):
+        if plan.options.unescape_formulas and chunk.marked:
             self.cells = [[unescaped(cell) for cell in column] for column in self.cells]
 
     def each(self, index: int, one: Field, cells: Iterable[Any], read: Callable[[Any], Any]) -> list[Any]:

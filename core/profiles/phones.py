@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumberFormat, ValidationResult
@@ -18,6 +19,8 @@ from core.profiles.errors import BadValue, shown
 MEMORY = 50_000  # numbers remembered
 LONGEST = 64  # characters of a spelling worth reading
 LONGEST_NUMBER = 15  # digits (E.164, 6.1)
+
+_FILLING = {ord(character): None for character in " -./()"}
 
 
 _FAULTS = {
@@ -34,7 +37,7 @@ def parse_phone(text: str, region: str) -> str:
 
     Raises BadValue (BAD_PHONE).
     """
-    return plain_phone(text) or _parse_slowly(text.strip(), region)
+    return plain_phone(text) or _national_phone(text, region) or _parse_slowly(text.strip(), region)
 
 
 def plain_phone(text: str) -> str | None:
@@ -47,6 +50,42 @@ def plain_phone(text: str) -> str | None:
 def is_region(code: str) -> bool:
     """Whether numbers without a prefix can be read as those of this country."""
     return code in phonenumbers.SUPPORTED_REGIONS
+
+
+def _national_phone(text: str, region: str) -> str | None:
+    """A number as people write it at home; None when libphonenumber has to look at it."""
+    plan = _national_plan(region)
+    bare = text.translate(_FILLING)
+    if plan is None or not bare.isascii() or not bare.isdecimal() or plan.abroad.match(bare):
+        return None
+    national = bare.removeprefix(plan.prefix)
+    return plan.code + national if plan.number.fullmatch(national) and len(national) in plan.lengths else None
+
+
+class _NationalPlan(NamedTuple):
+    code: str  # with its +
+    prefix: str  # dialled before a number within the country, such as 0
+    abroad: re.Pattern[str]  # dialled before a foreign one, such as 00
+    number: re.Pattern[str]
+    lengths: frozenset[int]
+
+
+@lru_cache(maxsize=300)
+def _national_plan(region: str) -> _NationalPlan | None:
+    """None for countries whose prefix is more than some digits that are taken off."""
+    plan = PhoneMetadata.metadata_for_region(region, None)
+    if plan is None or plan.general_desc is None or plan.general_desc.national_number_pattern is None:
+        return None
+    if plan.national_prefix_transform_rule or plan.national_prefix_for_parsing not in (None, plan.national_prefix):
+        return None
+    most = LONGEST_NUMBER - len(str(plan.country_code))
+    return _NationalPlan(
+        code=f"+{plan.country_code}",
+        prefix=plan.national_prefix or "",
+        abroad=re.compile(plan.international_prefix or "(?!)"),
+        number=re.compile(plan.general_desc.national_number_pattern),
+        lengths=frozenset(length for length in plan.general_desc.possible_length if length <= most),
+    )
 
 
 @lru_cache(maxsize=MEMORY)

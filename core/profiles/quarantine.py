@@ -149,7 +149,6 @@ async def expire(conn: Connection, now: datetime) -> int:
         conn,
         soft_before=now - FORGET_SOFT_AFTER,
         full_before=now - RELEASE_FULL_AFTER,
-        mailbox_full=FailureReason.MAILBOX_FULL,
         limit=EXPIRE_AT_ONCE,
     )
 

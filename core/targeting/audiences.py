@@ -66,9 +66,7 @@ async def update_audience(
             updated = await store.update_audience(conn, audience_id, draft)
     except asyncpg.UniqueViolationError:
         raise name_taken("audience", draft.name) from None
-    told = difference(
-        _told(before) | {"version": audience.version}, _told(draft) | {"version": updated.version}
-    )
+    told = difference(_told(before) | {"version": audience.version}, _told(draft) | {"version": updated.version})
     await record(conn, actor, "audience.update", "audience", audience_id, told)
     return updated
 
@@ -125,9 +123,7 @@ async def count(conn: Connection, checked: CheckedExpression, *, at: datetime, z
     return await store.count_population(conn, population(checked, at=at, zone=zone))
 
 
-async def sample(
-    conn: Connection, checked: CheckedExpression, *, size: int, at: datetime, zone: ZoneInfo
-) -> list[int]:
+async def sample(conn: Connection, checked: CheckedExpression, *, size: int, at: datetime, zone: ZoneInfo) -> list[int]:
     """The ids of some that match, lowest first. Raises Invalid (BAD_SAMPLE_SIZE)."""
     if not 1 <= size <= MAX_SAMPLE:
         raise Invalid(

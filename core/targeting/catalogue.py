@@ -93,9 +93,7 @@ _KINDS: Mapping[FieldType, tuple[Kind, Writing]] = {
 _COLUMNS = {"email": "email_key"}  # where it is not the field's name
 _WRITINGS = {"email_domain": Writing.DOMAIN}
 
-AGE = CatalogueField(
-    name="age", label="Age in years", kind=Kind.INTEGER, column="birth_date", derived=Derived.AGE
-)
+AGE = CatalogueField(name="age", label="Age in years", kind=Kind.INTEGER, column="birth_date", derived=Derived.AGE)
 
 
 def _of_profile(field: Field) -> CatalogueField:

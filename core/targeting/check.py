@@ -59,9 +59,7 @@ class CheckedExpression:
     reads: frozenset[str]
 
 
-def check(
-    expression: Expression, catalogue: Catalogue = CATALOGUE, *, entity: str = "profile"
-) -> CheckedExpression:
+def check(expression: Expression, catalogue: Catalogue = CATALOGUE, *, entity: str = "profile") -> CheckedExpression:
     """Check a question about an entity. Raises ExpressionError."""
     checker = _Checker(catalogue.entities[entity])
     checker.condition(expression.root, 0)
@@ -141,9 +139,7 @@ class _Checker:
         if len(values) > MAX_VALUES:
             raise _too_large("the list has too many values", node.place, f"{len(values)} values", MAX_VALUES)
         if self._listed > MAX_LIST_VALUES:
-            raise _too_large(
-                "the lists have too many values", node.place, f"{self._listed} values", MAX_LIST_VALUES
-            )
+            raise _too_large("the lists have too many values", node.place, f"{self._listed} values", MAX_LIST_VALUES)
         self._nodes -= len(values)
 
     def _same(self, operator: Operator, first: Operand, kind: Kind, operand: Operand, depth: int) -> None:
@@ -190,9 +186,7 @@ class _Checker:
             found=operator.value, expected="one of " + " ".join(fitting),
         )  # fmt: skip
 
-    def _find(
-        self, node: Field, *, text: bool = False, values: Mapping[str, int] = MappingProxyType({})
-    ) -> CatalogueField:
+    def _find(self, node: Field, *, text: bool = False, values: Mapping[str, int] = MappingProxyType({})) -> CatalogueField:
         """The field; `text` and `values` say what else its name may have been meant as."""
         fields = self.entity.fields
         name = node.path[0]
@@ -282,9 +276,7 @@ def _rewrite(operand: Operand, kind: Kind) -> str | None:
 
 
 def _describe(operand: Operand, kind: Kind) -> str:
-    return (
-        shown(operand.value) if isinstance(operand, Literal) and isinstance(operand.value, str) else _a(kind)
-    )
+    return shown(operand.value) if isinstance(operand, Literal) and isinstance(operand.value, str) else _a(kind)
 
 
 def _a(kind: Kind) -> str:
@@ -292,6 +284,4 @@ def _a(kind: Kind) -> str:
 
 
 def _too_large(message: str, place: Place, found: str, most: int, unit: str = "") -> ExpressionError:
-    return ExpressionError(
-        message, code=TOO_LARGE, place=place, found=found, expected=f"at most {most} {unit}".strip()
-    )
+    return ExpressionError(message, code=TOO_LARGE, place=place, found=found, expected=f"at most {most} {unit}".strip())

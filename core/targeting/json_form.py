@@ -105,10 +105,7 @@ class _Reader:
         match kind:
             case "and" | "or":
                 items = self._list(tree[kind], f"{pointer}/{kind}")
-                terms = tuple(
-                    self.condition(item, f"{pointer}/{kind}/{index}", depth + 1)
-                    for index, item in enumerate(items)
-                )
+                terms = tuple(self.condition(item, f"{pointer}/{kind}/{index}", depth + 1) for index, item in enumerate(items))
                 node = And if kind == "and" else Or
                 return node(terms, Place(pointer=pointer)) if len(terms) > 1 else terms[0]
             case "not":
@@ -138,9 +135,7 @@ class _Reader:
                 str(len(items)), expected,
                 code=TOO_LARGE if len(items) > most and operator is Operator.IN else SYNTAX,
             )  # fmt: skip
-        operands = tuple(
-            self.operand(item, f"{pointer}/operands/{index}", 0) for index, item in enumerate(items)
-        )
+        operands = tuple(self.operand(item, f"{pointer}/operands/{index}", 0) for index, item in enumerate(items))
         return Operation(operator, operands, Place(pointer=pointer))
 
     def operand(self, tree: Any, pointer: str, depth: int) -> Operand:
@@ -156,9 +151,7 @@ class _Reader:
                 return text_of(tree, place)
             case Mapping():
                 return self._object(tree, pointer, depth)
-        raise _wrong(
-            f"{shown(tree)} is no operand", pointer, shown(tree), "a field, a value, a time or a function"
-        )
+        raise _wrong(f"{shown(tree)} is no operand", pointer, shown(tree), "a field, a value, a time or a function")
 
     def _object(self, tree: Mapping[str, Any], pointer: str, depth: int) -> Operand:
         kind = self._kind(tree, pointer)
@@ -168,9 +161,7 @@ class _Reader:
         if kind in ("now", "today"):
             return self._relative(Anchor(kind), tree[kind], place)
         if kind in _CONDITIONS:
-            raise _wrong(
-                "a condition cannot be an operand", pointer, kind, "a field, a value, a time or a function"
-            )
+            raise _wrong("a condition cannot be an operand", pointer, kind, "a field, a value, a time or a function")
         if not isinstance(tree[kind], str):
             raise _wrong(f"{kind} is a text", str(place), shown(tree[kind]), "a text")
         if kind == "field":
@@ -196,16 +187,12 @@ class _Reader:
             raise _wrong("a function is named by a text", str(place), shown(tree["function"]), "a text")
         name = field_of([tree["function"]], place).path[0]
         items = self._list(tree.get("arguments"), f"{pointer}/arguments", empty=True)
-        arguments = tuple(
-            self.operand(item, f"{pointer}/arguments/{index}", depth + 1) for index, item in enumerate(items)
-        )
+        arguments = tuple(self.operand(item, f"{pointer}/arguments/{index}", depth + 1) for index, item in enumerate(items))
         return Call(name, arguments, place)
 
     def _relative(self, anchor: Anchor, offsets: Any, place: Place) -> Relative:
         if not isinstance(offsets, Mapping):
-            raise _wrong(
-                "offsets are an object", str(place), shown(offsets), 'an object such as {"days": -30}'
-            )
+            raise _wrong("offsets are an object", str(place), shown(offsets), 'an object such as {"days": -30}')
         for unit, amount in offsets.items():
             if unit not in list(Unit):
                 raise _wrong(
@@ -271,6 +258,4 @@ def _wrong(
     suggestion: str | None = None,
 ) -> ExpressionError:
     place = Place(pointer="" if pointer == "/" else pointer)
-    return ExpressionError(
-        message, code=code, place=place, found=found, expected=expected, suggestion=suggestion
-    )
+    return ExpressionError(message, code=code, place=place, found=found, expected=expected, suggestion=suggestion)

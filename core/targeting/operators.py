@@ -88,9 +88,7 @@ class Function:
 
 
 def _part(name: str) -> Function:
-    return Function(
-        parameters=(TIMES,), gives=Kind.INTEGER, build=lambda value: cast(extract(name, value), BigInteger)
-    )
+    return Function(parameters=(TIMES,), gives=Kind.INTEGER, build=lambda value: cast(extract(name, value), BigInteger))
 
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(

@@ -108,9 +108,7 @@ def entity_table(entity: Entity) -> TableClause:
     return _table(entity.table, tuple(names))
 
 
-def predicate(
-    checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, source: FromClause | None = None
-) -> Predicate:
+def predicate(checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, source: FromClause | None = None) -> Predicate:
     """The condition on rows of `source`, by default `entity_table(checked.entity)`. `at` is `now`."""
     rows = entity_table(checked.entity) if source is None else source
     return _Compiler(checked.entity, rows, at, zone).condition(checked.expression.root, negated=False)
@@ -170,9 +168,7 @@ class _Compiler:
             case Operation():
                 values = [self.operand(operand) for operand in node.operands]
                 test = self._operation(node.operator, values)
-                may_be_null = node.operator is not Operator.IS_NULL and any(
-                    value.nullable for value in values
-                )
+                may_be_null = node.operator is not Operator.IS_NULL and any(value.nullable for value in values)
             case Literal(value=value):
                 return true() if bool(value) is not negated else false()
             case _:
@@ -198,9 +194,7 @@ class _Compiler:
                 function = FUNCTIONS[name]
                 values = [self.operand(argument) for argument in arguments]
                 built = function.build(*(self._local(value) for value in values))
-                return _Value(
-                    kind=function.gives, sql=built, nullable=any(value.nullable for value in values)
-                )
+                return _Value(kind=function.gives, sql=built, nullable=any(value.nullable for value in values))
 
     def _field(self, field: CatalogueField) -> _Value:
         stored: Sql = self.source.c[field.column]

@@ -29,9 +29,7 @@ def to_text(expression: Expression | Condition) -> str:
 def _condition(node: Condition) -> str:
     match node:
         case And(terms=terms):
-            return " and ".join(
-                _grouped(term) if isinstance(term, And | Or) else _condition(term) for term in terms
-            )
+            return " and ".join(_grouped(term) if isinstance(term, And | Or) else _condition(term) for term in terms)
         case Or(terms=terms):
             return " or ".join(_grouped(term) if isinstance(term, Or) else _condition(term) for term in terms)
         case Not(term=term):

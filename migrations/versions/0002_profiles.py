@@ -72,6 +72,9 @@ CREATE TABLE quarantine (
     updated_at       timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (address_kind, address_key)
 );
+-- What time lets out: soft errors, and full mailboxes (reason 5).
+CREATE INDEX quarantine_expiry ON quarantine (last_error_at)
+ WHERE status = 'erroneous' OR (status = 'quarantine' AND reason = 5);
 
 CREATE TABLE import_run (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -76,7 +76,7 @@ CREATE TABLE ledger (
     state          smallint NOT NULL,
     reason         smallint NOT NULL DEFAULT 0,
     attempt        smallint NOT NULL DEFAULT 0,
-    after_hand_over boolean NOT NULL DEFAULT false,  -- a failure or an unknown that the provider may have seen
+    after_hand_over boolean NOT NULL DEFAULT false,  -- the provider has seen it: counts as sent, whatever became of it
     address        text,
     address_key    text,
     values         jsonb,

@@ -94,9 +94,7 @@ def test_what_arrives_after_its_parent_has_gone_is_not_started() -> None:
 
 def test_a_program_starts_with_ordinary_signals() -> None:
     text = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
-    before = signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # as a shell does for what it starts in the background
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what it starts in the background
     try:
         command = bound([sys.executable, "-c", text])
         assert subprocess.check_output(command) == b"True\n"

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from api.cli.settings import markdown_table
 
+from api.cli.settings import markdown_table
 from core.config import Settings
 from core.db import Connection
 from core.workers.wiring import WIRING
@@ -64,9 +64,7 @@ def test_the_readme_lists_every_setting() -> None:
 
 
 def test_every_setting_has_a_sentence() -> None:
-    assert [
-        name for name, field in Settings.model_fields.items() if not (field.description or "").endswith(".")
-    ] == []
+    assert [name for name, field in Settings.model_fields.items() if not (field.description or "").endswith(".")] == []
 
 
 async def test_unique_keys_of_tables_about_people_name_the_person(conn: Connection) -> None:

@@ -6,7 +6,10 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -33,11 +36,10 @@ def demo(
     It runs beside everything else, in a folder of its own that is thrown away.
     """
     screen = Screen()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
     base = load_settings().var_dir / "demo"
     try:
-        line = _play(screen, base, recipients)
+        with _all_like_ctrl_c():
+            line = _play(screen, base, recipients)
     except KeyboardInterrupt:
         screen.console.print("\nstopped; nothing of it is left")
         raise typer.Exit(INTERRUPTED) from None
@@ -65,6 +67,16 @@ async def _tell(made: Stage, screen: Screen, recipients: int) -> dict[str, Any]:
             await story.watcher.stop()
 
 
-def _interrupt(number: int, frame: object) -> None:
+@contextmanager
+def _all_like_ctrl_c() -> Iterator[None]:
     """Other ways to be told to stop are taken like Ctrl-C."""
-    os.kill(os.getpid(), signal.SIGINT)
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

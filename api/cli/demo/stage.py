@@ -36,6 +36,7 @@ from render_ext import TokenKey
 HOST = "127.0.0.1"
 STOP_SECONDS = 9.0
 REMOVAL_TRIES = 30
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LISTENING = re.compile(r"listening on \S+:(\d+)")
 
 
@@ -57,6 +58,7 @@ def stage(base: Path) -> Iterator[Stage]:
     makes its logs worth reading. Raises ChildError, EmbeddedError, Invalid."""
     folder, lock = _new_folder(base)
     keep = False
+    handlers = {number: signal.getsignal(number) for number in _INTERRUPTIONS}
     try:
         with _database() as url:
             installation = plan(_settings(folder, url))
@@ -70,6 +72,8 @@ def stage(base: Path) -> Iterator[Stage]:
         lock.release()
         if not keep:
             remove(folder)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -78,7 +82,7 @@ def _ending_undisturbed() -> Iterator[None]:
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _INTERRUPTIONS:
             signal.signal(number, signal.SIG_IGN)
 
 
@@ -169,11 +173,10 @@ def _settings(folder: Path, database_url: str | None) -> Settings:
 def _children(installation: Installation, folder: Path, sink: Child) -> list[Child]:
     """The process tree of `clarion up`, and the sink; what they say goes to files."""
     environment = {**installation.environment(), **_variables(installation.settings)}
-    processes = [
-        replace(child, env=environment, log=folder / "log" / f"{child.name}.log")
-        for child in (*installation.api(), installation.worker_master())
-    ]
-    return [*installation.embedded, sink, *processes]
+    api = installation.api()
+    worker = replace(installation.worker_master(), prepare=api[0].prepare)  # needs no API, so the two start side by side
+    ours = [replace(child, env=environment, log=folder / "log" / f"{child.name}.log") for child in (worker, *api)]
+    return [*installation.embedded, ours[0], sink, *ours[1:]]
 
 
 def _variables(settings: Settings) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from datetime import datetime
@@ -168,9 +169,7 @@ class Story:
                 sample[place : place + 1] = [(mail, raw, person)]
             self.caught += 1
         check.finish()
-        self.screen.checked(
-            f"{many(self.caught, 'mail')}: recipient, Message-ID and name of every one are right, nobody got two"
-        )
+        self.screen.checked(f"{many(self.caught, 'mail')}: each has the right recipient, Message-ID and name, nobody got two")
         await self._parse(sample)
 
     def _mail_check(self, delivery: str, rows: dict[int, Row]) -> MailCheck:
@@ -181,19 +180,16 @@ class Story:
         links = [link for _, raw, person in sample for link in checks.check_parsed(parse_fully(raw), person, self.stage.url)]
         visits = [Visit("HEAD", link) for link, _, _ in links]
         checks.check_replies(visits, await visit_all(visits), links)
-        self.screen.checked(
-            f"{len(sample)} of them parsed fully; {len(links):,} links resolved by HEAD, all lead where they must"
-        )
+        self.screen.checked(f"{len(sample)} of them parsed fully; {len(links):,} links resolved by HEAD lead where they must")
 
     async def _react(self) -> None:
         self.screen.chapter("React")
         half = len(self.visits) // 2
+        done = itertools.count(1)
         with self.screen.bar("visiting", len(self.visits)) as show:
-            for part, done in ((self.visits[:half], 0), (self.visits[half:], half)):
-                steps = iter(range(done + 1, len(self.visits) + 1))
-                replies = await visit_all(part, seen=lambda steps=steps: show(next(steps)))  # type: ignore[misc]
-                checks.check_visits(part, replies)
-                if part is not self.visits and not self.watcher.breaks:
+            for part in (self.visits[:half], self.visits[half:]):
+                checks.check_visits(part, await visit_all(part, seen=lambda: show(next(done))))
+                if not self.watcher.breaks:
                     await self.watcher.reconnect()
         await self.watcher.check(self.tally)
         self.screen.counts([

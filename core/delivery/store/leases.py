@@ -95,9 +95,7 @@ async def claim(
         if row["state"] == 2
     ]
     ids = [row["recipient_id"] for row in rows]
-    await conn.execute(
-        "UPDATE lease SET recipient_low = $2, recipient_high = $3 WHERE id = $1", lease_id, min(ids), max(ids)
-    )
+    await conn.execute("UPDATE lease SET recipient_low = $2, recipient_high = $3 WHERE id = $1", lease_id, min(ids), max(ids))
     return Claim(lease_id=lease_id, rows=claimed, withdrawn=len(withdrawn), cursor=last)
 
 
@@ -155,14 +153,10 @@ async def _count_withdrawn(conn: Connection, delivery_id: int, slot: int, reason
 
 async def renew(conn: Connection, lease_ids: Sequence[int], expires_at: datetime) -> None:
     """A sign of life for leases. One that was reaped stays dead."""
-    await conn.execute(
-        "UPDATE lease SET expires_at = $2 WHERE id = ANY($1) AND ended_at IS NULL", list(lease_ids), expires_at
-    )
+    await conn.execute("UPDATE lease SET expires_at = $2 WHERE id = ANY($1) AND ended_at IS NULL", list(lease_ids), expires_at)
 
 
-async def end(
-    conn: Connection, lease_id: int, *, settled: int, invalid: int, refused: int, now: datetime
-) -> tuple[int, int]:
+async def end(conn: Connection, lease_id: int, *, settled: int, invalid: int, refused: int, now: datetime) -> tuple[int, int]:
     """Let go of a lease: claimed rows go back, rows in doubt become unknown or go back, as the delivery says.
 
     Returns (released, unknown). Does nothing to a lease that was reaped before.
@@ -193,12 +187,8 @@ async def reap(conn: Connection, now: datetime, limit: int = 100) -> list[Reaped
     )  # fmt: skip
     reaped = []
     for row in dead:  # a handful after a crash, never one per recipient
-        released, unknown = await _let_go(
-            conn, row["id"], row["delivery_id"], row["recipient_low"], row["recipient_high"], now
-        )
-        reaped.append(
-            Reaped(lease_id=row["id"], delivery_id=row["delivery_id"], released=released, unknown=unknown)
-        )
+        released, unknown = await _let_go(conn, row["id"], row["delivery_id"], row["recipient_low"], row["recipient_high"], now)
+        reaped.append(Reaped(lease_id=row["id"], delivery_id=row["delivery_id"], released=released, unknown=unknown))
     return reaped
 
 

@@ -183,22 +183,23 @@ async def move_pending(
     return moved
 
 
-async def settle_unknown(
-    conn: Connection, delivery_id: int, to: LedgerState, reason: FailureReason, now: datetime
-) -> int:
+async def settle_unknown(conn: Connection, delivery_id: int, to: LedgerState, reason: FailureReason, now: datetime) -> int:
     """Move every row in doubt to a state somebody decided on; the lease that left it there can tell no more."""
     settled: int = await conn.fetchval(
         """
         WITH moved AS (
-            UPDATE ledger SET state = $2::smallint, reason = $3::smallint, lease_id = NULL, due_at = CASE WHEN $2::smallint = 1 THEN $4::timestamptz ELSE due_at END,
-                              after_hand_over = $2::smallint <> 1, settled_at = CASE WHEN $2::smallint = 1 THEN NULL ELSE $4::timestamptz END
+            UPDATE ledger SET state = $2::smallint, reason = $3::smallint, lease_id = NULL,
+                              due_at = CASE WHEN $2::smallint = 1 THEN $4::timestamptz ELSE due_at END,
+                              after_hand_over = $2::smallint <> 1,
+                              settled_at = CASE WHEN $2::smallint = 1 THEN NULL ELSE $4::timestamptz END
              WHERE delivery_id = $1 AND state = 6
             RETURNING 1
         ), counted AS (
             INSERT INTO ledger_count (delivery_id, slot, state, reason, after_hand_over, n)
             SELECT $1, 0, change.state, change.reason, change.after_hand_over, change.n
               FROM (SELECT count(*) AS n FROM moved) AS total,
-                   LATERAL (VALUES (6::smallint, 0::smallint, true, -total.n), ($2::smallint, $3::smallint, $2::smallint <> 1, total.n))
+                   LATERAL (VALUES (6::smallint, 0::smallint, true, -total.n),
+                                   ($2::smallint, $3::smallint, $2::smallint <> 1, total.n))
                         AS change (state, reason, after_hand_over, n)
              WHERE total.n > 0
             ON CONFLICT (delivery_id, slot, state, reason, after_hand_over) DO UPDATE SET n = ledger_count.n + excluded.n

@@ -33,9 +33,7 @@ async def insert_program(
     return program_id
 
 
-async def insert_links(
-    conn: Connection, program_id: int, links: Sequence[tuple[int, str, str | None]]
-) -> None:
+async def insert_links(conn: Connection, program_id: int, links: Sequence[tuple[int, str, str | None]]) -> None:
     """The tracked links of a program: number, source of the address, label."""
     numbers, urls, labels = zip(*links, strict=True) if links else ((), (), ())
     await conn.execute(

@@ -37,9 +37,7 @@ async def lock_run(conn: Connection, delivery_id: int) -> DeliveryRun:
         "INSERT INTO delivery_run (delivery_id) SELECT id FROM delivery WHERE id = $1 ON CONFLICT DO NOTHING",
         delivery_id,
     )
-    row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM delivery_run WHERE delivery_id = $1 FOR UPDATE", delivery_id
-    )
+    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM delivery_run WHERE delivery_id = $1 FOR UPDATE", delivery_id)
     if row is None:
         raise NotFound("there is no such delivery", code="DELIVERY_NOT_FOUND", path="id")
     return _run(row)
@@ -78,9 +76,7 @@ async def take_over_preparation(conn: Connection, delivery_id: int, now: datetim
     return prepare_id
 
 
-async def plan_preparation(
-    conn: Connection, delivery_id: int, versions: Mapping[str, int], last_id: int
-) -> None:
+async def plan_preparation(conn: Connection, delivery_id: int, versions: Mapping[str, int], last_id: int) -> None:
     """Remember what the preparation reads and how far it goes."""
     await conn.execute(
         "UPDATE delivery_run SET versions = $2, prepare_from = 0, prepare_to = $3 WHERE delivery_id = $1",
@@ -136,9 +132,7 @@ async def set_finished(conn: Connection, delivery_id: int, now: datetime) -> Non
 
 async def set_pause_reason(conn: Connection, delivery_id: int, reason: str | None) -> None:
     """Why it rests; None when it goes on."""
-    await conn.execute(
-        "UPDATE delivery_run SET pause_reason = $2 WHERE delivery_id = $1", delivery_id, reason
-    )
+    await conn.execute("UPDATE delivery_run SET pause_reason = $2 WHERE delivery_id = $1", delivery_id, reason)
 
 
 async def set_error(conn: Connection, delivery_id: int, error: Mapping[str, Any]) -> None:

@@ -148,20 +148,21 @@ async def delete_entries(conn: Connection, kind: str, keys: Sequence[str]) -> li
     return sorted(row["address_key"] for row in rows)
 
 
-async def expire(
-    conn: Connection, *, soft_before: datetime, full_before: datetime, mailbox_full: FailureReason, limit: int
-) -> int:
-    """Drop entries whose time is over; returns how many. Rows that somebody holds are left for the next time."""
+async def expire(conn: Connection, *, soft_before: datetime, full_before: datetime, limit: int) -> int:
+    """Drop entries whose time is over; returns how many. Rows that somebody holds are left for the next time.
+
+    Reason 5 is a full mailbox, written out as in the index that keeps this cheap.
+    """
     done: str = await conn.execute(
         """
         DELETE FROM quarantine
          WHERE (address_kind, address_key) IN (
                SELECT address_kind, address_key FROM quarantine
-                WHERE (status = 'erroneous' AND reason <> $3 AND last_error_at < $1)
-                   OR (status IN ('erroneous', 'quarantine') AND reason = $3 AND last_error_at < $2)
-                LIMIT $4 FOR UPDATE SKIP LOCKED)
+                WHERE (status = 'erroneous' OR (status = 'quarantine' AND reason = 5))
+                  AND last_error_at < $1 AND (reason <> 5 OR last_error_at < $2)
+                LIMIT $3 FOR UPDATE SKIP LOCKED)
         """,
-        soft_before, full_before, int(mailbox_full), limit,
+        soft_before, full_before, limit,
     )  # fmt: skip
     return int(done.rpartition(" ")[2])
 

@@ -55,9 +55,7 @@ def gone() -> Callable[[list[psutil.Process]], list[psutil.Process]]:
 
     def wait(processes: list[psutil.Process]) -> list[psutil.Process]:
         _, left = psutil.wait_procs(processes, timeout=30)
-        return [
-            process for process in left if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-        ]
+        return [process for process in left if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
     return wait
 

@@ -110,9 +110,7 @@ def test_a_killed_child_is_started_again_after_its_preparation(tmp_path: Path) -
 def test_a_child_that_crashes_again_and_again_is_given_more_and_more_time() -> None:
     out = io.StringIO()
     started: list[object] = []
-    crashing = Child(
-        name="crashing", argv=python("print('ouch'); raise SystemExit(3)"), prepare=started.append
-    )
+    crashing = Child(name="crashing", argv=python("print('ouch'); raise SystemExit(3)"), prepare=started.append)
     with Supervisor([crashing], out=out):
         until(lambda: len(started) == 3)
 
@@ -130,9 +128,7 @@ def test_a_child_that_need_not_run_is_not_started_again() -> None:
     assert len(started) == 1
 
 
-def test_a_child_that_does_not_come_up_ends_them_all_and_says_its_last_words(
-    tmp_path: Path, gone: Gone
-) -> None:
+def test_a_child_that_does_not_come_up_ends_them_all_and_says_its_last_words(tmp_path: Path, gone: Gone) -> None:
     good = diarist("good", tmp_path / "diary")
     bad = Child(name="bad", argv=python("raise SystemExit('no such key')"), ready=lambda: False)
     supervisor = Supervisor([good, bad], out=io.StringIO())
@@ -150,9 +146,7 @@ def test_a_program_that_does_not_exist_is_a_clear_error() -> None:
 
 
 def test_a_child_that_never_gets_ready_is_given_up() -> None:
-    idle = Child(
-        name="idle", argv=python("import time; time.sleep(600)"), ready=lambda: False, ready_seconds=0.1
-    )
+    idle = Child(name="idle", argv=python("import time; time.sleep(600)"), ready=lambda: False, ready_seconds=0.1)
     supervisor = Supervisor([idle], out=io.StringIO())
     with pytest.raises(ChildError, match="idle was not ready after 0 s"):
         supervisor.start()
@@ -173,9 +167,7 @@ def test_a_child_that_does_not_listen_is_killed_in_time() -> None:
 
 def test_what_a_child_started_in_its_own_group_ends_with_it(gone: Gone) -> None:
     out = io.StringIO()
-    text = (
-        "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
-    )
+    text = "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
     with Supervisor([Child(name="parent", argv=python(text))], out=out):
         until(lambda: out.getvalue().endswith("\n"))
         grandchild = psutil.Process(int(out.getvalue().split("|")[1]))
@@ -204,9 +196,7 @@ def test_a_reader_that_goes_away_does_not_stop_the_child(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_tree_of_supervisors_ends_in_good_order_when_told(
-    script: Script, gone: Gone, signum: signal.Signals
-) -> None:
+def test_a_tree_of_supervisors_ends_in_good_order_when_told(script: Script, gone: Gone, signum: signal.Signals) -> None:
     root, family = start_nest(script)
     assert len(family) == 6
 
@@ -226,9 +216,7 @@ def test_a_killed_supervisor_takes_its_whole_tree_along(script: Script, gone: Go
     assert gone(family) == []
 
 
-def test_a_killed_supervisor_in_the_middle_is_replaced_and_its_children_end(
-    script: Script, gone: Gone
-) -> None:
+def test_a_killed_supervisor_in_the_middle_is_replaced_and_its_children_end(script: Script, gone: Gone) -> None:
     root, family = start_nest(script)
     middle = next(process for process in family if process.ppid() == root.pid)
     below = middle.children()
@@ -288,13 +276,7 @@ async def test_embedded_servers_are_children_and_come_back(var: Path) -> None:
 
         psutil.Process(before["postgres"]).kill()
         psutil.Process(before["redis"]).kill()
-        until(
-            lambda: (
-                set(supervisor.pids().values()).isdisjoint(before.values())
-                and redis.ready()
-                and postgres.ready()
-            )
-        )
+        until(lambda: set(supervisor.pids().values()).isdisjoint(before.values()) and redis.ready() and postgres.ready())
         conn.terminate()
 
         conn = await asyncpg.connect(postgres.url)

@@ -12,7 +12,9 @@ import pytest_asyncio
 
 from api.app import App
 from core.delivery.engine import open_engine
+from core.profiles.exports import SELECTION_RESOURCE
 from core.runtime import Runtime
+from core.workers.selection import select_people
 from tests.api.conftest import make_token, settings_for
 from tests.api.gql import Gql, fresh
 from tests.api.jobs import run_jobs
@@ -78,6 +80,7 @@ async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
     app = App(settings_for(database_url, tmp_path / "var", allow_private_egress=True))
     await app.start()
     engine = open_engine(app.runtime)
+    app.runtime.resources[SELECTION_RESOURCE] = select_people
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://clarion.test") as http:
         yield House(app, Gql(http, await make_token(app)))

@@ -19,6 +19,8 @@ mutation ($one: CreateCampaignInput!, $two: CreateCampaignInput!) {
   one: createCampaign(input: $one) { campaign { id name } userErrors { code } }
   two: createCampaign(input: $two) { campaign { id name } userErrors { code } }
 }"""
+NESTED_JSON = b'{"query": "{ viewer { name } }", "variables": ' + b'{"a":' * 5000 + b"1" + b"}" * 5001
+SUBSCRIPTION = b'{"query": "subscription { deliveryProgress(deliveryId: \\"x\\") { state } }"}'
 BY_NAME = "{ campaigns(first: 500) { nodes { name } } }"
 
 
@@ -85,7 +87,7 @@ async def test_what_a_token_may_not_do_is_refused_before_anything_runs(app: App,
         (b'{"query": 3}', "application/json", 400, "BAD_JSON"),
         (b'{"query": "{a}", "variables": []}', "application/json", 400, "BAD_JSON"),
         (b'{"query": "\xff"}', "application/json", 400, "BAD_JSON"),
-        (b'{"query": "{ viewer { name } }", "variables": ' + b'{"a":' * 5000 + b"1" + b"}" * 5001, "application/json", 400, "BAD_JSON"),
+        (NESTED_JSON, "application/json", 400, "BAD_JSON"),
         (b'[{"query": "{a}"}]', "application/json", 400, "BATCH_REFUSED"),
         (b"{ viewer { name } }", "application/graphql", 400, "BAD_CONTENT_TYPE"),
         (b'{"query": "{ viewer { name } }"}', "text/plain", 400, "BAD_CONTENT_TYPE"),
@@ -93,7 +95,7 @@ async def test_what_a_token_may_not_do_is_refused_before_anything_runs(app: App,
         (b'{"query": "{ viewer { nam } }"}', "application/json", 400, "BAD_REQUEST"),
         (b'{"query": "query A { viewer { name } } query B { viewer { name } }"}', "application/json", 400, "UNKNOWN_OPERATION"),
         (b'{"query": "query A { viewer { name } }", "operationName": "C"}', "application/json", 400, "UNKNOWN_OPERATION"),
-        (b'{"query": "subscription { deliveryProgress(deliveryId: \\"x\\") { state } }"}', "application/json", 400, "USE_WEBSOCKET"),
+        (SUBSCRIPTION, "application/json", 400, "USE_WEBSOCKET"),
         (b"x" * 300_000, "application/json", 413, "BODY_TOO_LARGE"),
     ],
 )  # fmt: skip

@@ -37,8 +37,8 @@ def refusal(text: str) -> str | None:
         ),
         ("{" + "b " * 20 + "}", "{" + "b " * 21 + "}", "TOO_MANY_REPEATS"),
         (
-            "{" + "a { b } " * 19 + "}" + "".join(" fragment F%d on Q { %s }" % (n, "b " * 20) for n in range(14)),
-            "{" + "a { b } " * 19 + "}" + "".join(" fragment F%d on Q { %s }" % (n, "b " * 20) for n in range(15)),
+            "{" + "a { b } " * 19 + "}" + "".join(f" fragment F{n} on Q {{ {'b ' * 20} }}" for n in range(14)),
+            "{" + "a { b } " * 19 + "}" + "".join(f" fragment F{n} on Q {{ {'b ' * 20} }}" for n in range(15)),
             "TOO_MANY_MENTIONS",
         ),
         (
@@ -98,7 +98,7 @@ BOMBS = {
     "deep lists": ("{ campaign(id: " + "[" * 2_900 + "]" * 2_900 + ") { id } }", "BAD_REQUEST"),
     "aliases": ("{" + " ".join(f"a{n}: viewer {{ name }}" for n in range(500)) + "}", "TOO_MANY_ALIASES"),
     "the same field again and again": ("{ viewer {" + " name" * 2_000 + "} }", "TOO_MANY_REPEATS"),
-    "a wide page": ("{ profiles(first: 500) { nodes {" + " ".join(f"a{n}: id" for n in range(90)) + "} } }", "QUERY_TOO_COSTLY"),
+    "a wide page": ("{ profiles(first: 500) { nodes {" + " ".join(f"a{n}: id" for n in range(90)) + "}}}", "QUERY_TOO_COSTLY"),
     "lists in lists": (
         "{ deliveries(first: 500) { nodes { ledger(first: 500) { nodes { address } } } } }", "QUERY_TOO_COSTLY",
     ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -52,7 +51,7 @@ class Counting(asyncpg.Connection):  # type: ignore[misc]
 async def counted(api_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gql]:
     """An administrator of an API whose connections count, with 30 deliveries and as many profiles."""
     settings = settings_for(api_database, tmp_path_factory.mktemp("counted") / "var")
-    Path(settings.var_dir).mkdir(parents=True, exist_ok=True)
+    settings.var_dir.mkdir(parents=True, exist_ok=True)
     pool = await asyncpg.create_pool(
         api_database, min_size=1, max_size=5, connection_class=Counting, init=set_up_connection,
         server_settings={"timezone": "UTC"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -127,7 +127,7 @@ async def test_of_two_uploads_at_once_one_wins_whole(small: App, client: httpx.A
 async def test_an_upload_that_is_cut_off_leaves_nothing_and_may_be_tried_again(small: App, client: httpx.AsyncClient) -> None:
     # Given an upload whose connection is lost half-way
     file_id, path = await upload_ticket(small)
-    messages = iter(
+    messages: Iterator[dict[str, object]] = iter(
         [
             {"type": "http.request", "body": b"half", "more_body": True},
             {"type": "http.disconnect"},
@@ -141,7 +141,7 @@ async def test_an_upload_that_is_cut_off_leaves_nothing_and_may_be_tried_again(s
         raise AssertionError("nobody is there to be answered")
 
     scope = {"type": "http", "method": "PUT", "path": path, "headers": [], "query_string": b"", "root_path": ""}
-    await small(scope, receive, send)  # type: ignore[arg-type]
+    await small(scope, receive, send)
     assert await stored(small, file_id) is None
     assert left_over(small) == []
 

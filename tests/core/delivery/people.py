@@ -35,9 +35,7 @@ async def add_person(conn: Connection, email: str | None, **more: Any) -> int:
     values = {"email": email, "email_key": email.lower() if email else None, **more}
     names = ", ".join(values)
     marks = ", ".join(f"${n}" for n in range(1, len(values) + 1))
-    profile_id: int = await conn.fetchval(
-        f"INSERT INTO profile ({names}) VALUES ({marks}) RETURNING id", *values.values()
-    )
+    profile_id: int = await conn.fetchval(f"INSERT INTO profile ({names}) VALUES ({marks}) RETURNING id", *values.values())
     return profile_id
 
 
@@ -79,9 +77,7 @@ async def confirmed(conn: Connection, runtime: Runtime, delivery_id: int) -> Non
         await lifecycle.confirm(conn, SYSTEM, delivery_id, runtime.clock())
 
 
-async def outcome_of(
-    conn: Connection, delivery_id: int, profile_id: int
-) -> tuple[LedgerState, FailureReason]:
+async def outcome_of(conn: Connection, delivery_id: int, profile_id: int) -> tuple[LedgerState, FailureReason]:
     """Where one person's row stands."""
     row = await reading.find_row(conn, delivery_id, profile_id)
     assert row is not None
@@ -90,8 +86,5 @@ async def outcome_of(
 
 async def check_equation(conn: Connection, delivery_id: int) -> None:
     """The counters equal a recount of the rows."""
-    kept = [
-        (row.state, row.reason, row.after_hand_over, row.n)
-        for row in await ledger.get_counts(conn, delivery_id)
-    ]
+    kept = [(row.state, row.reason, row.after_hand_over, row.n) for row in await ledger.get_counts(conn, delivery_id)]
     assert sorted(kept) == sorted(await ledger.recount(conn, delivery_id))

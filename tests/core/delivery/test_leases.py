@@ -47,9 +47,7 @@ async def _claim(
 
 
 def _intents(claim: Claim) -> list[Intent]:
-    return [
-        Intent((row.recipient_kind, row.recipient_id, row.occurrence), claim.lease_id) for row in claim.rows
-    ]
+    return [Intent((row.recipient_kind, row.recipient_id, row.occurrence), claim.lease_id) for row in claim.rows]
 
 
 def _settled(claim: Claim, state: LedgerState) -> list[Settlement]:
@@ -62,9 +60,7 @@ async def _hand_over(conn: Connection, delivery_id: int, intents: list[Intent]) 
     return (await moves.commit(conn, delivery_id, 1, intents, [], now)).granted
 
 
-async def test_two_workers_never_claim_the_same_row(
-    engine: Engine, runtime: Runtime, db: Connection, pool: Pool
-) -> None:
+async def test_two_workers_never_claim_the_same_row(engine: Engine, runtime: Runtime, db: Connection, pool: Pool) -> None:
     delivery_id = await _running(engine, runtime, db, 95)
 
     async def take_all(worker: str) -> list[int]:
@@ -83,9 +79,7 @@ async def test_two_workers_never_claim_the_same_row(
     assert len(taken) == len(set(taken)) == 95
 
 
-async def test_who_left_since_prepare_is_withdrawn_at_the_claim(
-    engine: Engine, runtime: Runtime, db: Connection
-) -> None:
+async def test_who_left_since_prepare_is_withdrawn_at_the_claim(engine: Engine, runtime: Runtime, db: Connection) -> None:
     delivery_id = await _running(engine, runtime, db, 5)
     await db.execute("UPDATE profile SET opt_out_email = true WHERE id = 1")
     await db.execute(
@@ -128,9 +122,7 @@ async def test_a_worker_that_wakes_up_late_cannot_hand_over_what_another_took(
 
     # And the late one can hand over none of them, but may still tell what became of the first
     assert await _hand_over(db, delivery_id, _intents(late)) == set()
-    assert (
-        await moves.commit(db, delivery_id, 1, [], _settled(late, LedgerState.ACCEPTED), times())
-    ).settled == {(1, 1, 0)}
+    assert (await moves.commit(db, delivery_id, 1, [], _settled(late, LedgerState.ACCEPTED), times())).settled == {(1, 1, 0)}
     assert (await outcome_of(db, delivery_id, 1))[0] is LedgerState.ACCEPTED
     assert (await outcome_of(db, delivery_id, 2))[0] is LedgerState.CLAIMED
     await check_equation(db, delivery_id)
@@ -151,9 +143,7 @@ async def test_a_delivery_that_may_resend_puts_doubtful_rows_back(
     await check_equation(db, delivery_id)
 
 
-async def test_a_lease_that_is_renewed_is_not_reaped(
-    engine: Engine, runtime: Runtime, db: Connection, times: Times
-) -> None:
+async def test_a_lease_that_is_renewed_is_not_reaped(engine: Engine, runtime: Runtime, db: Connection, times: Times) -> None:
     delivery_id = await _running(engine, runtime, db, 2)
     async with db.transaction():
         claim = await _claim(db, delivery_id, times())
@@ -200,7 +190,8 @@ async def test_the_window_of_refusals_counts_the_newest_batches(
     delivery_id = await _running(engine, runtime, db, 1)
     for settled, invalid in ((400, 100), (400, 10), (400, 20), (400, 21)):
         await db.execute(
-            "INSERT INTO lease (delivery_id, account_id, worker, connections, claimed_at, expires_at, ended_at, settled, invalid)"
+            "INSERT INTO lease"
+            " (delivery_id, account_id, worker, connections, claimed_at, expires_at, ended_at, settled, invalid)"
             " VALUES ($1, 1, 'a', 5, $2, $2, $2, $3, $4)",
             delivery_id, times(), settled, invalid,
         )  # fmt: skip

@@ -79,9 +79,7 @@ async def test_the_keeper_of_a_shared_address_is_somebody_who_gets_the_message(
     assert await outcome_of(db, delivery_id, stays) == (LedgerState.PENDING, FailureReason.NOT_DEFINED)
 
 
-async def test_preparing_again_forgets_the_first_time(
-    engine: Engine, runtime: Runtime, db: Connection
-) -> None:
+async def test_preparing_again_forgets_the_first_time(engine: Engine, runtime: Runtime, db: Connection) -> None:
     await add_people(db, 30)
     delivery_id = await new_delivery(runtime, db)
     await prepared(engine, runtime, db, delivery_id)
@@ -134,9 +132,7 @@ async def test_a_content_that_cannot_be_compiled_any_more_fails_the_preparation_
     engine: Engine, runtime: Runtime, db: Connection
 ) -> None:
     delivery_id = await new_delivery(runtime, db)
-    await db.execute(
-        "UPDATE content SET parts = jsonb_set(parts, '{html}', '\"<p>{{ profile.first_name | nope }}</p>\"')"
-    )
+    await db.execute("UPDATE content SET parts = jsonb_set(parts, '{html}', '\"<p>{{ profile.first_name | nope }}</p>\"')")
     async with db.transaction():
         await lifecycle.prepare(db, SYSTEM, delivery_id, runtime.clock())
     await engine.preparation.run(delivery_id)

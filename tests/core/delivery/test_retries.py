@@ -11,9 +11,7 @@ from core.delivery.records import LedgerState
 from core.delivery.retries import AccountVerdict, AddressVerdict, RetryRule, judge
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-RULE = RetryRule(
-    first=timedelta(minutes=1), longest=timedelta(hours=4), deadline=NOW + timedelta(days=3, hours=12)
-)
+RULE = RetryRule(first=timedelta(minutes=1), longest=timedelta(hours=4), deadline=NOW + timedelta(days=3, hours=12))
 
 
 def _judge(kind: OutcomeKind, *, attempt: int = 0, rule: RetryRule = RULE, **more: object) -> object:
@@ -52,12 +50,8 @@ def test_delays_grow_up_to_the_longest_and_obey_the_provider() -> None:
 
 
 def test_a_retry_that_would_come_after_the_deadline_is_a_failure_that_counts_as_a_soft_error() -> None:
-    short = RetryRule(
-        first=timedelta(hours=1), longest=timedelta(hours=4), deadline=NOW + timedelta(minutes=30)
-    )
-    verdict = judge(
-        Outcome(kind=OutcomeKind.TRANSIENT, reason=FailureReason.MAILBOX_FULL), attempt=0, now=NOW, rule=short
-    )
+    short = RetryRule(first=timedelta(hours=1), longest=timedelta(hours=4), deadline=NOW + timedelta(minutes=30))
+    verdict = judge(Outcome(kind=OutcomeKind.TRANSIENT, reason=FailureReason.MAILBOX_FULL), attempt=0, now=NOW, rule=short)
     assert verdict.state is LedgerState.FAILED
     assert verdict.reason is FailureReason.MAILBOX_FULL
     assert verdict.address is AddressVerdict.SOFT

@@ -29,9 +29,7 @@ from tests.core.delivery.people import (
 )
 
 
-async def _started(
-    engine: Engine, runtime: Runtime, db: Connection, name: str, people: int = 120, **config: object
-) -> int:
+async def _started(engine: Engine, runtime: Runtime, db: Connection, name: str, people: int = 120, **config: object) -> int:
     await add_people(db, people)
     delivery_id = await new_delivery(runtime, db, name=name, config=dict(config))
     await prepared(engine, runtime, db, delivery_id)
@@ -64,9 +62,7 @@ async def test_a_confirmed_delivery_reaches_everybody_once_and_finishes(
     await check_equation(db, delivery_id)
 
 
-async def test_somebody_who_leaves_after_prepare_gets_nothing(
-    engine: Engine, runtime: Runtime, db: Connection
-) -> None:
+async def test_somebody_who_leaves_after_prepare_gets_nothing(engine: Engine, runtime: Runtime, db: Connection) -> None:
     delivery_id = await _started(engine, runtime, db, "leaver", people=3)
     await db.execute("UPDATE profile SET opt_out = true WHERE id = 2")
     await engine.sending.run(delivery_id)
@@ -80,9 +76,7 @@ async def test_somebody_who_leaves_after_prepare_gets_nothing(
 async def test_a_transient_failure_is_tried_again_later_and_a_refusal_is_final(
     engine: Engine, runtime: Runtime, db: Connection, times: Times
 ) -> None:
-    delivery_id = await _started(
-        engine, runtime, db, "mixed", people=4, outcomes="accepted,transient,content_rejected,unknown"
-    )
+    delivery_id = await _started(engine, runtime, db, "mixed", people=4, outcomes="accepted,transient,content_rejected,unknown")
     await engine.sending.run(delivery_id)
     counts = await reading.counts(db, delivery_id)
     assert (counts.accepted, counts.pending, counts.failed, counts.unknown) == (1, 1, 1, 1)
@@ -101,9 +95,7 @@ async def test_a_transient_failure_is_tried_again_later_and_a_refusal_is_final(
     await check_equation(db, delivery_id)
 
 
-async def test_what_is_left_after_the_duration_expires(
-    engine: Engine, runtime: Runtime, db: Connection, times: Times
-) -> None:
+async def test_what_is_left_after_the_duration_expires(engine: Engine, runtime: Runtime, db: Connection, times: Times) -> None:
     delivery_id = await _started(engine, runtime, db, "late", people=5, outcomes="transient")
     await engine.sending.run(delivery_id)
     times.move(days=4)
@@ -115,9 +107,7 @@ async def test_what_is_left_after_the_duration_expires(
     await check_equation(db, delivery_id)
 
 
-async def test_pause_takes_claims_back_and_resume_goes_on(
-    engine: Engine, runtime: Runtime, db: Connection
-) -> None:
+async def test_pause_takes_claims_back_and_resume_goes_on(engine: Engine, runtime: Runtime, db: Connection) -> None:
     delivery_id = await _started(engine, runtime, db, "pause", people=400, delay=0.02)
     sending = asyncio.create_task(engine.sending.run(delivery_id))
     await _first_message("pause", sending)
@@ -184,9 +174,7 @@ async def test_too_many_invalid_addresses_pause_the_delivery_and_quarantine_the_
     assert run.pause_reason is not None
     assert "do not exist" in run.pause_reason
     assert counts.pending > 0
-    assert (
-        await db.fetchval("SELECT count(*) FROM quarantine WHERE status = 'quarantine'") == counts.failed > 50
-    )
+    assert await db.fetchval("SELECT count(*) FROM quarantine WHERE status = 'quarantine'") == counts.failed > 50
     await check_equation(db, delivery_id)
 
 
@@ -261,9 +249,7 @@ async def test_the_sweep_finds_work_that_no_message_announced(
 
 
 @pytest.mark.parametrize("moves", [1, 2])
-async def test_two_processes_share_a_delivery(
-    engine: Engine, runtime: Runtime, db: Connection, moves: int
-) -> None:
+async def test_two_processes_share_a_delivery(engine: Engine, runtime: Runtime, db: Connection, moves: int) -> None:
     delivery_id = await _started(engine, runtime, db, f"shared{moves}", people=300)
     await asyncio.gather(*(engine.sending.run(delivery_id) for _ in range(moves)))
     assert len(store(f"shared{moves}").messages) == 300

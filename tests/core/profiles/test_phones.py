@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 from phonenumbers.phonenumberutil import COUNTRY_CODE_TO_REGION_CODE
@@ -59,6 +59,7 @@ def test_what_is_no_number_says_so(text: str, region: str) -> None:
     assert caught.value.code == "BAD_PHONE"
 
 
+@settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(sorted(COUNTRY_CODE_TO_REGION_CODE)),
     st.text("0123456789", min_size=3, max_size=13),
@@ -75,6 +76,38 @@ def test_the_short_way_says_what_libphonenumber_says(country: int, national: str
         expected = None
     try:
         found: str | None = parse_phone(text, "US")
+    except BadValue:
+        found = None
+
+    assert found == expected
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)),
+    st.sampled_from(["", "0", "1", "8", "00", "011", "06", "001"]),
+    st.booleans(),
+    st.text("0123456789", max_size=12),
+    st.sampled_from(["", " ", "-", ".", "/", ") "]),
+)
+def test_the_way_for_numbers_at_home_says_what_libphonenumber_says(
+    region: str, prefix: str, typical: bool, digits: str, between: str
+) -> None:
+    example = phonenumbers.example_number(region)
+    if typical and example is not None:
+        # near a real number: its beginning, with other digits behind
+        real = phonenumbers.national_significant_number(example)
+        digits = real[:4] + (digits + real)[: len(real) - 4]
+    text = prefix + between.join(digits)
+    try:
+        number = phonenumbers.parse(text, region)
+        written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+        possible = phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
+        expected = written if possible and len(written) <= 16 else None
+    except NumberParseException:
+        expected = None
+    try:
+        found: str | None = parse_phone(text, region)
     except BadValue:
         found = None
 

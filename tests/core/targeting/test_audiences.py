@@ -43,9 +43,7 @@ def draft(name: str = "french", source: str = FRENCH) -> AudienceDraft:
 
 
 async def changes_of(conn: Connection, audience: Audience) -> list[tuple[str, Mapping[str, Any]]]:
-    entries = await list_entries(
-        conn, object_type="audience", object_id=str(audience.id), before_id=None, limit=10
-    )
+    entries = await list_entries(conn, object_type="audience", object_id=str(audience.id), before_id=None, limit=10)
     return [(entry.action, entry.changes) for entry in entries]
 
 
@@ -90,9 +88,7 @@ async def test_an_audience_is_saved_as_its_author_wrote_it(conn: Connection, act
 
 async def test_the_json_spelling_is_saved_as_it_reads(conn: Connection, actor: Actor) -> None:
     tree = {"operator": "<", "operands": [{"field": "latitude"}, {"decimal": "0.123456789012345678"}]}
-    created = await create_audience(
-        conn, actor, AudienceDraft(name="south", label="South", expression=parse_json(tree))
-    )
+    created = await create_audience(conn, actor, AudienceDraft(name="south", label="South", expression=parse_json(tree)))
 
     assert created.expression == tree
     assert created.expression_text == "latitude < 0.123456789012345678"
@@ -144,9 +140,7 @@ async def test_a_change_makes_a_version(conn: Connection, actor: Actor) -> None:
 async def test_what_changes_nothing_makes_no_version(conn: Connection, actor: Actor) -> None:
     created = await create_audience(conn, actor, draft())
 
-    same = await update_audience(
-        conn, actor, created.id, {"label": "The French", "expression": parse_text(FRENCH)}
-    )
+    same = await update_audience(conn, actor, created.id, {"label": "The French", "expression": parse_text(FRENCH)})
 
     assert same == created
     assert len(await changes_of(conn, created)) == 1
@@ -207,9 +201,7 @@ async def test_an_audience_in_use_stays(conn: Connection, actor: Actor) -> None:
         ({"kind": "list"}, "UNKNOWN_FIELD"),
     ],
 )
-async def test_a_bad_change_changes_nothing(
-    conn: Connection, actor: Actor, changes: Mapping[str, Any], code: str
-) -> None:
+async def test_a_bad_change_changes_nothing(conn: Connection, actor: Actor, changes: Mapping[str, Any], code: str) -> None:
     await create_audience(conn, actor, draft("taken"))
     created = await create_audience(conn, actor, draft())
 

@@ -59,9 +59,7 @@ def test_what_means_something_passes(source: str) -> None:
 
 
 def test_a_checked_expression_knows_what_it_reads() -> None:
-    checked = check(
-        parse_text("country = 'FR' and (age > 3 or not month(birth_date) = 2) and country is_null")
-    )
+    checked = check(parse_text("country = 'FR' and (age > 3 or not month(birth_date) = 2) and country is_null"))
 
     assert checked.reads == {"country", "age", "birth_date"}
     assert checked.entity.name == "profile"
@@ -114,9 +112,7 @@ MISTAKES: list[tuple[str, str, int, str, str | None]] = [
 
 
 @pytest.mark.parametrize(("source", "code", "column", "found", "suggestion"), MISTAKES)
-def test_a_mistake_is_placed_and_explained(
-    source: str, code: str, column: int, found: str, suggestion: str | None
-) -> None:
+def test_a_mistake_is_placed_and_explained(source: str, code: str, column: int, found: str, suggestion: str | None) -> None:
     expression = parse_text(source)
 
     with pytest.raises(ExpressionError) as caught:

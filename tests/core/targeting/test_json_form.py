@@ -37,13 +37,9 @@ from core.targeting.literals import decimal_of
 from core.targeting.parse import parse_text
 from core.targeting.text_form import to_text
 
-NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
-    lambda name: name.lower() not in RESERVED
-)
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True).filter(lambda name: name.lower() not in RESERVED)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
-DECIMALS = st.decimals(-(10**17), 10**17, places=6).map(
-    lambda number: decimal_of(f"{number:f}", NOWHERE).value
-)
+DECIMALS = st.decimals(-(10**17), 10**17, places=6).map(lambda number: decimal_of(f"{number:f}", NOWHERE).value)
 LITERALS = st.builds(
     Literal,
     st.booleans()
@@ -194,9 +190,7 @@ MISTAKES: list[tuple[Any, str, str, str | None]] = [
 
 
 @pytest.mark.parametrize(("tree", "pointer", "found", "suggestion"), MISTAKES)
-def test_a_mistake_is_placed_and_explained(
-    tree: Any, pointer: str, found: str, suggestion: str | None
-) -> None:
+def test_a_mistake_is_placed_and_explained(tree: Any, pointer: str, found: str, suggestion: str | None) -> None:
     with pytest.raises(ExpressionError) as caught:
         parse_json(tree)
 

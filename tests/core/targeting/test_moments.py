@@ -10,9 +10,7 @@ import pytest
 from core.targeting.language import Anchor, Unit, relative
 from core.targeting.moments import add_months, end_of, resolve, start_of, to_utc, today
 
-PARIS, CAIRO, HAVANA, UTC_ZONE = (
-    ZoneInfo(name) for name in ("Europe/Paris", "Africa/Cairo", "America/Havana", "UTC")
-)
+PARIS, CAIRO, HAVANA, UTC_ZONE = (ZoneInfo(name) for name in ("Europe/Paris", "Africa/Cairo", "America/Havana", "UTC"))
 AT = datetime(2024, 3, 31, 0, 30, tzinfo=UTC)  # 01:30 in Paris, half an hour before its clocks go forward
 
 
@@ -56,9 +54,7 @@ def test_a_skipped_time_is_taken_with_the_offset_before() -> None:
     # given half past two the day before the clocks jump from two to three
     at = datetime(2024, 3, 30, 1, 30, tzinfo=UTC)
     # then a day later it is half past three
-    assert resolve(relative(Anchor.NOW, [(Unit.DAYS, 1)]), at, PARIS) == datetime(
-        2024, 3, 31, 1, 30, tzinfo=UTC
-    )
+    assert resolve(relative(Anchor.NOW, [(Unit.DAYS, 1)]), at, PARIS) == datetime(2024, 3, 31, 1, 30, tzinfo=UTC)
 
 
 def test_today_is_the_day_of_the_zone() -> None:

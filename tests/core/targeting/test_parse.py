@@ -54,9 +54,7 @@ READINGS: dict[str, Condition] = {
     "city not contains 'x'": Not(Operation(Operator.CONTAINS, (CITY, Literal("x")))),
     "age in (1, 2, 3)": Operation(Operator.IN, (AGE, Literal(1), Literal(2), Literal(3))),
     "age not in (1)": Not(Operation(Operator.IN, (AGE, Literal(1)))),
-    "age between 1 and 2 and country = 'FR'": And(
-        (Operation(Operator.BETWEEN, (AGE, Literal(1), Literal(2))), FRENCH)
-    ),
+    "age between 1 and 2 and country = 'FR'": And((Operation(Operator.BETWEEN, (AGE, Literal(1), Literal(2))), FRENCH)),
     "age not between 1 and 2": Not(Operation(Operator.BETWEEN, (AGE, Literal(1), Literal(2)))),
     "city is_null": Operation(Operator.IS_NULL, (CITY,)),
     "city IS NULL": Operation(Operator.IS_NULL, (CITY,)),
@@ -71,12 +69,8 @@ READINGS: dict[str, Condition] = {
     "not country = 'FR' and opt_out": And((Not(FRENCH), OPT_OUT)),
     "not (country = 'FR' and not opt_out)": Not(And((FRENCH, Not(OPT_OUT)))),
     "(((opt_out)))": OPT_OUT,
-    "birth_date = 1980-02-29": Operation(
-        Operator.EQUAL, (Field(("birth_date",)), Literal(date(1980, 2, 29)))
-    ),
-    "created_at < 2024-05-01T10:30": Operation(
-        Operator.LESS, (Field(("created_at",)), Literal(datetime(2024, 5, 1, 10, 30)))
-    ),
+    "birth_date = 1980-02-29": Operation(Operator.EQUAL, (Field(("birth_date",)), Literal(date(1980, 2, 29)))),
+    "created_at < 2024-05-01T10:30": Operation(Operator.LESS, (Field(("created_at",)), Literal(datetime(2024, 5, 1, 10, 30)))),
     "created_at < 2024-05-01T10:30:15.5+02:00": Operation(
         Operator.LESS, (Field(("created_at",)), Literal(datetime(2024, 5, 1, 8, 30, 15, 500_000, tzinfo=UTC)))
     ),
@@ -152,9 +146,7 @@ MISTAKES: list[tuple[str, int, int, str, str | None]] = [
 
 
 @pytest.mark.parametrize(("source", "line", "column", "found", "suggestion"), MISTAKES)
-def test_a_mistake_is_placed_and_explained(
-    source: str, line: int, column: int, found: str, suggestion: str | None
-) -> None:
+def test_a_mistake_is_placed_and_explained(source: str, line: int, column: int, found: str, suggestion: str | None) -> None:
     with pytest.raises(ExpressionError) as caught:
         parse_text(source)
 

@@ -288,9 +288,7 @@ def compared(
     """Every operator of ordered values, either way round."""
     return (
         st.builds(lambda op, one, other: Operation(op, (one, other)), st.sampled_from(operators), left, right)
-        | st.builds(
-            lambda op, one, other: Operation(op, (other, one)), st.sampled_from(operators), left, right
-        )
+        | st.builds(lambda op, one, other: Operation(op, (other, one)), st.sampled_from(operators), left, right)
         | st.builds(lambda one, low, high: Operation(Operator.BETWEEN, (one, low, high)), left, right, right)
         | st.builds(
             lambda one, some: Operation(Operator.IN, (one, *some)),
@@ -303,9 +301,7 @@ def compared(
 def written(name: str, values: st.SearchStrategy[str]) -> st.SearchStrategy[Condition]:
     """A text field against values that it may have, in any case."""
     constants = literals(st.builds(lambda case, value: case(value), CASES, values))
-    pieces = literals(
-        st.builds(lambda value, start, end: value[start:end], values, st.integers(0, 3), st.integers(1, 9))
-    )
+    pieces = literals(st.builds(lambda value, start, end: value[start:end], values, st.integers(0, 3), st.integers(1, 9)))
     tests = st.sampled_from([Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH])
     return compared(fields(name), constants | fields(name), constants) | st.builds(
         lambda op, piece: Operation(op, (Field((name,)), piece)), tests, pieces | constants
@@ -313,9 +309,7 @@ def written(name: str, values: st.SearchStrategy[str]) -> st.SearchStrategy[Cond
 
 
 ENUMERATED = st.builds(
-    lambda op, value, flip: Operation(
-        op, (value, Field(("gender",))) if flip else (Field(("gender",)), value)
-    ),
+    lambda op, value, flip: Operation(op, (value, Field(("gender",))) if flip else (Field(("gender",)), value)),
     st.sampled_from([Operator.EQUAL, Operator.NOT_EQUAL]),
     literals(st.sampled_from(["unknown", "male", "female"])) | fields("gender"),
     st.booleans(),
@@ -353,10 +347,7 @@ QUESTIONS: st.SearchStrategy[Condition] = st.recursive(
 
 async def insert(conn: Connection, rows: Sequence[Row]) -> list[int]:
     """Add the rows; their ids in order."""
-    records = [
-        {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
-        for row in rows
-    ]
+    records = [{name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()} for row in rows]
     names = ", ".join(rows[0])
     return [
         row["id"]
@@ -370,24 +361,18 @@ async def insert(conn: Connection, rows: Sequence[Row]) -> list[int]:
     ]
 
 
-async def answers(
-    conn: Connection, trees: Sequence[Condition], at: datetime, zone: ZoneInfo
-) -> Mapping[int, Sequence[bool]]:
+async def answers(conn: Connection, trees: Sequence[Condition], at: datetime, zone: ZoneInfo) -> Mapping[int, Sequence[bool]]:
     """For each profile, whether it matches each question; all in one statement."""
     rows = entity_table(PROFILE).alias("p")
     tests = [
-        predicate(check(Expression(root=tree, text="")), at=at, zone=zone, source=rows)
-        .is_(true())
-        .label(f"t{index}")
+        predicate(check(Expression(root=tree, text="")), at=at, zone=zone, source=rows).is_(true()).label(f"t{index}")
         for index, tree in enumerate(trees)
     ]
     statement = compile_statement(select(rows.c.id, *tests))
     return {row[0]: tuple(row)[1:] for row in await conn.fetch(statement.text, *statement.args)}
 
 
-async def compare_all(
-    conn: Connection, rows: Sequence[Row], trees: Sequence[Condition], at: datetime, zone: ZoneInfo
-) -> None:
+async def compare_all(conn: Connection, rows: Sequence[Row], trees: Sequence[Condition], at: datetime, zone: ZoneInfo) -> None:
     """Every question about every row, asked of Postgres and of the evaluator."""
     savepoint = conn.transaction()
     await savepoint.start()
@@ -620,9 +605,7 @@ HOSTILE = [
 
 @pytest.mark.usefixtures("a_village")
 @pytest.mark.parametrize("value", HOSTILE)
-@pytest.mark.parametrize(
-    "name", ["first_name", "external_id", "email", "email_domain", "country", "mobile_phone"]
-)
+@pytest.mark.parametrize("name", ["first_name", "external_id", "email", "email_domain", "country", "mobile_phone"])
 async def test_a_value_is_never_part_of_the_statement(conn: Connection, name: str, value: str) -> None:
     field, literal = Field((name,)), Literal(value)
     operators = [*SIX, Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH, Operator.IN]
@@ -631,8 +614,7 @@ async def test_a_value_is_never_part_of_the_statement(conn: Connection, name: st
 
     for tree, plain in zip(trees, harmless, strict=True):
         statement, other = (
-            compile_statement(population(check(Expression(root=root, text="")), at=AT, zone=UTC_ZONE))
-            for root in (tree, plain)
+            compile_statement(population(check(Expression(root=root, text="")), at=AT, zone=UTC_ZONE)) for root in (tree, plain)
         )
         assert statement.text == other.text
         assert await conn.fetch(statement.text, *statement.args) is not None
@@ -690,9 +672,7 @@ async def test_a_predicate_is_part_of_a_larger_statement(conn: Connection) -> No
     await insert(conn, telling_rows())
     people = entity_table(PROFILE).alias("people")
     french = predicate(check(parse_text("country = 'FR' and age >= 18")), at=AT, zone=PARIS, source=people)
-    statement = compile_statement(
-        select(func.count(), func.count().filter(french)).where(people.c.id.between(0, 10**9))
-    )
+    statement = compile_statement(select(func.count(), func.count().filter(french)).where(people.c.id.between(0, 10**9)))
 
     total, some = await conn.fetchrow(statement.text, *statement.args)
 
@@ -703,9 +683,7 @@ async def test_a_predicate_is_part_of_a_larger_statement(conn: Connection) -> No
 def test_a_large_question_stays_one_statement_with_few_arguments() -> None:
     names = ", ".join(f"'name {number}'" for number in range(1_000))
     statement = compile_statement(
-        population(
-            check(parse_text(f"first_name in ({names}) and external_id in ({names})")), at=AT, zone=PARIS
-        )
+        population(check(parse_text(f"first_name in ({names}) and external_id in ({names})")), at=AT, zone=PARIS)
     )
 
     assert len(statement.args) == 2
@@ -724,9 +702,7 @@ async def test_the_largest_question_is_answered(conn: Connection) -> None:
 
 def test_other_statements_compile_alike() -> None:
     rows = entity_table(PROFILE)
-    statement = compile_statement(
-        select(rows.c.id).where(rows.c.id.in_([3, 4]), rows.c.country == "FR").limit(5)
-    )
+    statement = compile_statement(select(rows.c.id).where(rows.c.id.in_([3, 4]), rows.c.country == "FR").limit(5))
 
     wanted = {"FR", 5, 3, 4}
     assert set(statement.args) == wanted

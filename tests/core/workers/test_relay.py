@@ -65,7 +65,7 @@ def _received(broker: Broker, queue: str) -> list[tuple[str, dict[str, object]]]
 
 async def _until_empty(pool: Pool) -> None:
     async with asyncio.timeout(10):
-        while await pool.fetchval("SELECT count(*) FROM outbox"):
+        while await pool.fetchval("SELECT count(*) FROM outbox"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 

@@ -97,9 +97,7 @@ async def test_own_settings_win(var: Path) -> None:
         server.stop()
 
 
-async def test_it_leaves_nothing_outside_var_and_changes_no_permission_there(
-    server: EmbeddedPostgres, var: Path
-) -> None:
+async def test_it_leaves_nothing_outside_var_and_changes_no_permission_there(server: EmbeddedPostgres, var: Path) -> None:
     var.parent.mkdir(mode=0o700)
     server.start()
     assert server.sockets.is_dir()
@@ -179,9 +177,7 @@ async def test_a_server_that_lost_its_owner_is_ended_first(server: EmbeddedPostg
     assert await ask(url, "SELECT 1") == 1
 
 
-async def test_a_long_query_that_outlives_a_killed_server_does_not_stop_the_next(
-    server: EmbeddedPostgres, gone: Gone
-) -> None:
+async def test_a_long_query_that_outlives_a_killed_server_does_not_stop_the_next(server: EmbeddedPostgres, gone: Gone) -> None:
     conn = await asyncpg.connect(server.start())
     backend = psutil.Process(await conn.fetchval("SELECT pg_backend_pid()"))
     busy = asyncio.ensure_future(conn.fetchval("SELECT count(*) FROM generate_series(1, 1000000000000)"))

@@ -77,9 +77,7 @@ def test_a_server_that_lost_its_owner_is_ended_first(server: EmbeddedRedis) -> N
         assert untied.wait(10) == 0
 
 
-def test_another_process_shares_the_server_but_does_not_end_it(
-    server: EmbeddedRedis, var: Path, script: Script
-) -> None:
+def test_another_process_shares_the_server_but_does_not_end_it(server: EmbeddedRedis, var: Path, script: Script) -> None:
     owner = script(OWNER, var)
     assert owner.stdout
     url = owner.stdout.readline().strip()

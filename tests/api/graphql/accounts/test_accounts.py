@@ -6,7 +6,8 @@ from tests.api.gql import Gql
 
 CREATE = """
 mutation ($input: CreateTokenInput!) {
-  createApiToken(input: $input) { apiToken { id name roles scopes permissions expiresAt } secret userErrors { code message path } }
+  createApiToken(input: $input) {
+    apiToken { id name roles scopes permissions expiresAt } secret userErrors { code message path } }
 }"""
 
 

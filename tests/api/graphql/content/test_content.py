@@ -16,7 +16,8 @@ mutation ($input: UpdateContentInput!) {
 }"""
 PREVIEW = """
 query ($input: PreviewInput!) { preview(input: $input) { subject html text warnings { code message part line column } } }"""
-HTML = '<p>Hello {{ profile.first_name }}, {{ word }}. <a href="https://shop.example/x">Look</a> <a href="{% unsubscribe_url %}">Leave</a></p>'
+HTML = """<p>Hello {{ profile.first_name }}, {{ word }}. <a href="https://shop.example/x">Look</a>
+<a href="{% unsubscribe_url %}">Leave</a></p>"""
 
 
 def parts(**sources: str) -> list[dict[str, str]]:

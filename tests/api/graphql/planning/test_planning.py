@@ -47,7 +47,8 @@ async def test_channels_describe_themselves(gql: Gql) -> None:
     channels = (
         await gql.ask(
             """{ channels { name label addressKind tracking receipts inbound largestMessage
-                 config { name type required secret default choices minimum maximum description } content { name required template } } }"""
+                 config { name type required secret default choices minimum maximum description }
+                 content { name required template } } }"""
         )
     )["channels"]
 

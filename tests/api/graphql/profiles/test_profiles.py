@@ -74,7 +74,8 @@ async def test_a_search_finds_beginnings_in_any_capitals_page_by_page(gql: Gql) 
     ids = [await create_profile(gql, firstName=f"{prefix}{letter}") for letter in "abc"]
     await create_profile(gql, firstName=f"x{prefix}")
     text = """query ($text: String!, $after: String) {
-      searchProfiles(text: $text, first: 2, after: $after) { nodes { id } pageInfo { hasNextPage hasPreviousPage endCursor } } }"""
+      searchProfiles(text: $text, first: 2, after: $after) {
+        nodes { id } pageInfo { hasNextPage hasPreviousPage endCursor } } }"""
 
     # When the pages are followed
     first = (await gql.ask(text, text=prefix.upper()))["searchProfiles"]

@@ -111,6 +111,29 @@ async def test_people_are_exported_to_a_file_that_is_fetched_once(house: House) 
     assert (await gql.http.get(url)).status_code == 409
 
 
+async def test_an_audience_or_an_expression_says_whom_an_export_holds(house: House) -> None:
+    # Given two people in two countries and an audience of one of them
+    gql = house.gql
+    await create_profile(gql, email="anna@shop.example", country="FR")
+    await create_profile(gql, email="bob@shop.example", country="DE")
+    audience = await gql.do(
+        """mutation ($input: CreateAudienceInput!) { createAudience(input: $input) {
+             audience { id } userErrors { code message } } }""",
+        input={"name": fresh("french"), "label": "x", "expression": {"text": "country = 'FR'"}},
+    )
+
+    # When the audience is exported, and everybody else by an expression
+    files = []
+    for whom in ({"audienceId": audience["audience"]["id"]}, {"expression": {"text": "country != 'FR'"}}):
+        made = await gql.do(CREATE_EXPORT, input={"columns": ["email"], **whom})
+        await house.work()
+        url = (await gql.do(DOWNLOAD, id=made["export"]["id"]))["downloadUrl"]
+        files.append((await gql.http.get(url)).text.split())
+
+    # Then each file holds who was meant
+    assert [file[1:] for file in files] == [["anna@shop.example"], ["bob@shop.example"]]
+
+
 async def test_an_export_of_an_unknown_field_is_refused(gql: Gql) -> None:
     (error,) = await gql.refused(CREATE_EXPORT, input={"columns": ["emial"]})
 

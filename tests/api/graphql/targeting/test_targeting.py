@@ -14,7 +14,8 @@ query ($e: ExpressionInput!, $zone: String) {
 }"""
 CREATE = """
 mutation ($input: CreateAudienceInput!) {
-  createAudience(input: $input) { audience { id name version expression expressionJson kind } userErrors { code path message hint } }
+  createAudience(input: $input) {
+    audience { id name version expression expressionJson kind } userErrors { code path message hint } }
 }"""
 UPDATE = """
 mutation ($input: UpdateAudienceInput!) {
