@@ -14,6 +14,7 @@ TESTS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
+INSTALLED := tests/render_ext tests/channels tests/core tests/migrations tests/api/http tests/flows/test_campaign.py
 ENGINE := $(wildcard render_ext/*.pyx render_ext/*.pxd)
 
 SHELL := /bin/sh
@@ -91,8 +92,8 @@ package: install
 	@build/package/venv/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements.lock
 	@build/package/venv/bin/python -m pip --disable-pip-version-check install -q --no-deps build/package/dist/*.whl
 	@tar -xzf build/package/dist/*.tar.gz -C build/package
-	@cp -R build/package/clarion-*/tests build/package/clarion-*/pyproject.toml build/package/run
-	cd build/package/run && ../venv/bin/python -m pytest $(or $(TESTS),tests/render_ext tests/channels tests/core)
+	@cd build/package/clarion-* && cp -R tests docs loadtests pyproject.toml ../run
+	cd build/package/run && ../venv/bin/python -m pytest $(or $(TESTS),$(INSTALLED))
 
 # Keeps ./var: there are the embedded database and its data.
 clean:

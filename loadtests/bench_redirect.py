@@ -34,9 +34,9 @@ from render_ext import Identity, TokenKind
 RECIPIENTS = 200_000
 LINKS = 20
 REQUESTS = 150_000
-RUNS = 1
+RUNS = 3
 SECONDS = 6.0
-STEADY_SECONDS = 20.0
+STEADY_SECONDS = 10.0
 STEADY_RATE = 3000.0
 WARM_UP = 2.0
 CONNECTIONS = 256
@@ -153,12 +153,20 @@ def main() -> None:
         against = "the same server and checks, without the insert"
         print_figure("tracked_redirect", ours, reference, unit="redirects/s", against=against)
         with server(on, "api.server") as port:
-            steady = load(port, paths, rate=STEADY_RATE, seconds=STEADY_SECONDS, seed=next(seeds))
-        answered.append(steady.answered)
+            steady = [load(port, paths, rate=STEADY_RATE, seconds=STEADY_SECONDS, seed=next(seeds)) for _ in range(RUNS)]
+        answered += [run.answered for run in steady]
+        middle = sorted(steady, key=lambda run: run.p99)[RUNS // 2]
         print_alone(
-            "tracked_redirect_p99_ms", steady.p99, unit="ms", rate=round(steady.rate), p50=round(steady.p50, 2),
-            longest=round(steady.longest, 2), loop="open, from the scheduled time",
-        )  # fmt: skip
+            "tracked_redirect_p99_ms",
+            middle.p99,
+            unit="ms",
+            rate=round(middle.rate),
+            p50=round(middle.p50, 2),
+            longest=round(middle.longest, 2),
+            late=middle.late,
+            loop="open, from the scheduled time",
+            runs=RUNS,
+        )
         asyncio.run(check(on, sum(answered)))
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 
 from core.errors import Conflict, Invalid, Unavailable
+
+LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 class Client:
@@ -15,7 +18,9 @@ class Client:
 
     def __init__(self, url: str, token: str):
         self.url = url.rstrip("/")
-        self._http = httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        headers = {"Authorization": f"Bearer {token}"}
+        # A proxy of the environment does not lead to this machine.
+        self._http = httpx.AsyncClient(headers=headers, timeout=60, trust_env=urlsplit(self.url).hostname not in LOCAL)
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from api.graphql.execution import LeafExecutor, event_plan
 from api.graphql.prepare import Prepared
 from api.requests import encode_json
 
-SHARED_ANSWERS = 64  # kept per document
+SHARED_ANSWERS = 16  # kept per document
 
 
 class EventAnswers:

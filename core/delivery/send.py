@@ -35,6 +35,7 @@ log = get_logger(__name__)
 
 LANES = 2  # batches of one delivery at once in a process
 SLICE = timedelta(minutes=10)  # then the job ends and is woken again, so that a broker never takes it for dead
+SPARE_CONNECTIONS = 2  # to the database, for signs of life, claims and other jobs
 RENDER_AT_ONCE = 50  # rows rendered before others on the loop get a turn
 
 
@@ -66,11 +67,16 @@ class Sending:
         self._keeper = keeper
         self._senders = Senders(runtime, registry)
         self._running: set[int] = set()
+        self._most = max(1, runtime.settings.database_pool_size - SPARE_CONNECTIONS)
         self._slot = sum(runtime.worker_id.encode()) % 32
 
     async def run(self, delivery_id: int) -> None:
-        """Send what is due, until nothing is, or the process stops. Does nothing where this process sends it already."""
-        if delivery_id in self._running or self._runtime.stopping.is_set():
+        """Send what is due, until nothing is, or the process stops. Does nothing where this process sends it already.
+
+        Nor where it sends so many others that no connection to the database would be left over: each running delivery keeps
+        one to itself. The sweep asks again.
+        """
+        if delivery_id in self._running or self._runtime.stopping.is_set() or len(self._running) >= self._most:
             return
         self._running.add(delivery_id)
         try:

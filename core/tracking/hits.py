@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from core.clock import Clock
 from core.db import Connection, Pool
 from core.tracking import store
-from core.tracking.append import append
+from core.tracking.append import append, mark
 from core.tracking.groups import Group, Grouped
 from core.tracking.machines import FreshRules, LinkBook
 from core.tracking.records import Hit
@@ -56,9 +56,11 @@ class HitRecorder:
     async def _store(self, conn: Connection, group: Group[Hit]) -> list[None]:
         if not await self._was_stored(conn, group):
             book = await self._rules.get(conn, asyncio.get_running_loop().time())
-            async with conn.transaction():
-                position = await append(conn, group.items, book, self._links, self._clock())
-                group.memory = _Doubt(position + 1, group.items[0])
+            marked = await mark(conn, group.items, book, self._links)
+            # This is a door: it opens the transaction, and what fails in it costs the connection, so nothing is rolled back.
+            await store.take_stream(conn, begin=True)
+            group.memory = _Doubt(await append(conn, marked, book, self._links, self._clock()), group.items[0])
+            await store.commit(conn)
         return [None] * len(group.items)
 
     async def _was_stored(self, conn: Connection, group: Group[Hit]) -> bool:

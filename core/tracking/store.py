@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,23 +24,6 @@ CHANNEL = "clarion_tracking"  # NOTIFY channel that wakes whoever follows the st
 STREAM_LOCK = 0x436C6173  # advisory lock of whoever appends to the stream
 SLOT_SECONDS = 10  # how long counters are moved in the same rows
 SETTLED_SECONDS = 60  # after which a slot is folded
-
-_EVENT = (
-    "position",
-    "at",
-    "delivery_id",
-    "recipient_id",
-    "occurrence",
-    "link",
-    "link_occurrence",
-    "recipient_kind",
-    "kind",
-    "machine_rule",
-    "url",
-    "user_agent",
-)
-
-Row = tuple[Any, ...]
 
 
 async def secure(conn: Connection, *, for_session: bool) -> None:
@@ -68,26 +51,22 @@ async def set_up_writer(conn: Connection) -> None:
     await secure(conn, for_session=True)
 
 
-async def advance(conn: Connection, count: int) -> int:
-    """Take the stream until the end of the transaction and give out `count` positions after the one returned.
+async def take_stream(conn: Connection, *, begin: bool = False) -> None:
+    """Wait until no other writer holds the stream, and hold it to the end of the transaction; followers hear of its commit.
 
-    One statement: the positions are drawn only after the lock is there.
+    With `begin` in a transaction that it opens itself, in the same round trip.
     """
-    first: int = await conn.fetchval(
-        """
-        SELECT min(drawn.position)
-          FROM (SELECT nextval('tracking_position') AS position
-                  FROM (SELECT pg_advisory_xact_lock($2), pg_notify($3, '') OFFSET 0) AS locked, generate_series(1, $1)
-               ) AS drawn
-        """,
-        count, STREAM_LOCK, CHANNEL,
-    )  # fmt: skip
-    return first - 1
+    await conn.execute(f"{'BEGIN; ' if begin else ''}SELECT pg_advisory_xact_lock({STREAM_LOCK}), pg_notify('{CHANNEL}', '')")
 
 
-async def take_stream(conn: Connection) -> None:
-    """Wait until no other writer holds the stream, and hold it to the end of the transaction."""
-    await conn.execute("SELECT pg_advisory_xact_lock($1)", STREAM_LOCK)
+async def commit(conn: Connection) -> None:
+    """End a transaction that `take_stream` began."""
+    await conn.execute("COMMIT")
+
+
+async def draw_positions(conn: Connection, count: int) -> None:
+    """Use up the next positions. Hold the stream."""
+    await conn.execute("SELECT count(nextval('tracking_position')) FROM generate_series(1, $1)", count)
 
 
 async def newest_position(conn: Connection) -> int:
@@ -116,34 +95,29 @@ async def is_stored(conn: Connection, position: int, hit: Hit) -> bool:
     return found
 
 
-async def copy_hits(conn: Connection, position: int, hits: Iterable[tuple[Hit, int]]) -> None:
-    """Store hits with the rules that marked them, at the positions after `position`."""
-    rows = [
-        (number, hit.at, hit.delivery_id, hit.recipient_id, hit.occurrence, hit.link, hit.link_occurrence,
-         hit.recipient_kind, hit.kind, rule, hit.url, hit.user_agent)
-        for number, (hit, rule) in enumerate(hits, position + 1)
-    ]  # fmt: skip
-    await conn.copy_records_to_table("tracking_event", records=rows, columns=_EVENT)
+async def add_hits(
+    conn: Connection, hits: Sequence[tuple[Hit, int]], window: timedelta | None, hidden_rule: int, slot: int
+) -> tuple[int, list[Sighting]]:
+    """Store hits with the rules that marked them, move uniques and counters. Hold the stream.
 
-
-async def count_hits(
-    conn: Connection,
-    position: int,
-    oldest: datetime,
-    newest: datetime,
-    window: timedelta | None,
-    hidden_rule: int,
-    slot: int,
-) -> list[Sighting]:
-    """Move uniques and counters for the events after `position` (at `oldest` to `newest`).
-
-    Returns what the messages among them clicked within `window`, where it was several links or a hidden one.
+    Returns the position before the first, and what their messages clicked within `window` where it was several links or a
+    hidden one. One statement, not a COPY and two more: every other writer waits for each round trip.
     """
     rows = await conn.fetch(
         """
-        WITH fresh AS MATERIALIZED (
-            SELECT at, delivery_id, recipient_id, recipient_kind, occurrence, kind, link, machine_rule <> 0 AS machine
-              FROM tracking_event WHERE position > $1 AND at BETWEEN $2 AND $3
+        WITH base AS MATERIALIZED (
+            SELECT min(nextval('tracking_position')) - 1 AS position FROM generate_series(1, cardinality($1::timestamptz[]))
+        ), fresh AS (
+            INSERT INTO tracking_event (position, at, delivery_id, recipient_kind, recipient_id, occurrence, kind, link,
+                                        link_occurrence, url, user_agent, machine_rule)
+            SELECT base.position + h.n, h.at, h.delivery_id, h.recipient_kind, h.recipient_id, h.occurrence, h.kind, h.link,
+                   h.link_occurrence, h.url, h.user_agent, h.machine_rule
+              FROM base, unnest($1::timestamptz[], $2::bigint[], $3::smallint[], $4::bigint[], $5::int[], $6::smallint[],
+                                $7::int[], $8::int[], $9::text[], $10::text[], $11::smallint[])
+                         WITH ORDINALITY AS h (at, delivery_id, recipient_kind, recipient_id, occurrence, kind, link,
+                                               link_occurrence, url, user_agent, machine_rule, n)
+            RETURNING at, delivery_id, recipient_kind, recipient_id, occurrence, kind, link, machine_rule,
+                      machine_rule <> 0 AS machine
         ), wanted AS (
             SELECT f.delivery_id, f.recipient_id, f.recipient_kind, f.occurrence, k.kind, k.link,
                    bool_and(f.machine) AS machine
@@ -166,28 +140,41 @@ async def count_hits(
             SELECT delivery_id, kind, link, true, 0, -1 FROM firsts WHERE machine_first AND NOT machine
         ), counted AS (
             INSERT INTO tracking_count AS c (delivery_id, slot, kind, link, machine, total, uniques)
-            SELECT delivery_id, $6, kind, link, machine, sum(total), sum(uniques) FROM moves
+            SELECT delivery_id, $14, kind, link, machine, sum(total), sum(uniques) FROM moves
              GROUP BY delivery_id, kind, link, machine
             ON CONFLICT (delivery_id, kind, link, machine, slot)
             DO UPDATE SET total = c.total + excluded.total, uniques = c.uniques + excluded.uniques
+        ), message AS (
+            SELECT delivery_id, recipient_kind, recipient_id, occurrence, max(at) AS newest, min(at) AS oldest
+              FROM fresh WHERE kind <> 3 AND $12::interval IS NOT NULL GROUP BY 1, 2, 3, 4
+        ), clicked AS (
+            SELECT m.delivery_id, m.recipient_kind, m.recipient_id, m.occurrence, m.newest, e.link, e.at, e.machine_rule
+              FROM message m
+              JOIN tracking_event e ON e.delivery_id = m.delivery_id AND e.recipient_id = m.recipient_id
+                                   AND e.recipient_kind = m.recipient_kind AND e.occurrence = m.occurrence
+             WHERE e.at >= m.oldest - $12::interval AND e.at >= $15 AND e.kind = 1 AND e.corrects IS NULL
+            UNION ALL
+            SELECT delivery_id, recipient_kind, recipient_id, occurrence, at, link, at, machine_rule FROM fresh
+             WHERE kind = 1
+        ), seen AS (
+            SELECT delivery_id, recipient_kind, recipient_id, occurrence, max(newest) AS newest, array_agg(link) AS links,
+                   array_agg(at) AS times
+              FROM clicked WHERE $12::interval IS NOT NULL
+             GROUP BY 1, 2, 3, 4 HAVING count(DISTINCT link) > 1 OR bool_or(machine_rule = $13)
         )
-        SELECT m.delivery_id, m.recipient_kind, m.recipient_id, m.occurrence, m.newest, seen.links, seen.times
-          FROM (SELECT delivery_id, recipient_kind, recipient_id, occurrence, max(at) AS newest
-                  FROM fresh WHERE kind <> 3 GROUP BY 1, 2, 3, 4) AS m,
-               LATERAL (
-                   SELECT array_agg(e.link) AS links, array_agg(e.at) AS times, count(DISTINCT e.link) AS n,
-                          bool_or(e.machine_rule = $5) AS hidden
-                     FROM tracking_event e
-                    WHERE e.delivery_id = m.delivery_id AND e.recipient_id = m.recipient_id
-                      AND e.recipient_kind = m.recipient_kind AND e.occurrence = m.occurrence
-                      AND e.at >= m.newest - $4::interval AND e.at >= $2 - $4::interval
-                      AND e.kind = 1 AND e.corrects IS NULL
-               ) AS seen
-         WHERE $4::interval IS NOT NULL AND (seen.n > 1 OR seen.hidden)
+        SELECT base.position, seen.* FROM base LEFT JOIN seen ON true
         """,
-        position, oldest, newest, window, hidden_rule, slot,
+        *zip(*(_columns(hit, rule) for hit, rule in hits), strict=True), window, hidden_rule, slot,
+        min(hit.at for hit, _ in hits) - (window or timedelta()),
     )  # fmt: skip
-    return [_sighting(row) for row in rows]
+    return rows[0]["position"], [_sighting(row) for row in rows if row["links"] is not None]
+
+
+def _columns(hit: Hit, rule: int) -> tuple[Any, ...]:
+    return (
+        hit.at, hit.delivery_id, hit.recipient_kind, hit.recipient_id, hit.occurrence, hit.kind, hit.link,
+        hit.link_occurrence, hit.url, hit.user_agent, rule,
+    )  # fmt: skip
 
 
 def _sighting(row: Any) -> Sighting:

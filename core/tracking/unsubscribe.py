@@ -19,7 +19,7 @@ from core.log import get_logger
 from core.profiles import consent
 from core.profiles.records import Channel
 from core.tracking import store
-from core.tracking.append import append
+from core.tracking.append import append, mark
 from core.tracking.lines import TRY_SECONDS, cut_after
 from core.tracking.machines import FreshRules
 from core.tracking.records import Hit
@@ -80,19 +80,21 @@ class Unsubscriptions:
             if stored:
                 return
         async with conn.transaction():
-            lost.position = await unsubscribe(conn, hit, self._sent, self._registry, self._rules, self._clock) + 1
+            lost.position = await unsubscribe(conn, hit, self._sent, self._registry, self._rules, self._clock)
         lost.position = None
 
 
 async def unsubscribe(
     conn: Connection, hit: Hit, sent: SentMessages, registry: ChannelRegistry, rules: FreshRules, clock: Clock
 ) -> int:
-    """Opt out and append the event; commit at once. Returns the position before the event."""
+    """Opt out and append the event; commit at once. Returns the event's position."""
     await store.secure(conn, for_session=False)
     now = clock()
     await _opt_out(conn, hit, sent, registry, now)
     book = await rules.get(conn, asyncio.get_running_loop().time())
-    return await append(conn, [hit], book, sent, now)
+    marked = await mark(conn, [hit], book, sent)
+    await store.take_stream(conn)
+    return await append(conn, marked, book, sent, now)
 
 
 async def _opt_out(conn: Connection, hit: Hit, sent: SentMessages, registry: ChannelRegistry, now: datetime) -> None:

@@ -24,14 +24,17 @@ from tests.flows.house import house
 from tests.flows.journey import (
     ask_for,
     create_account,
+    create_audience,
     create_content,
     create_delivery,
+    import_people,
+    make_csv,
     prepare,
     reach,
     status_of,
 )
-from tests.flows.people import settle_in
-from tests.flows.post import change_manners, recipients
+from tests.flows.people import COLUMNS, fresh_domain, make_people, settle_in
+from tests.flows.post import change_manners, provider, recipients
 
 CONNECTIONS = 4
 BATCH = 50
@@ -280,3 +283,33 @@ async def test_trouble_is_named_and_overcome(plays: tuple[Client, dict[str, asyn
             case _:
                 raise AssertionError(row)
     assert not caught
+
+
+async def test_who_resumes_a_delivery_has_judged_what_paused_it(
+    plays: tuple[Client, dict[str, asyncio.Task[Case]]], tmp_path: Path
+) -> None:
+    client, _ = plays
+    # Given an audience that begins with dead addresses and has a few among the rest
+    domain = fresh_domain()
+    dead = [n for n in range(180) if n < 70 or n % 20 == 0]
+    people = [
+        {**person, "email": f"{'bounce' if number in dead else 'good'}-{number}@{domain}"}
+        for number, person in enumerate(make_people(domain, 180))
+    ]
+    await import_people(client, make_csv(people, COLUMNS))
+    async with provider(tmp_path) as server:
+        delivery = await create_delivery(
+            client,
+            audience=await create_audience(client, f"email_domain = '{domain}'"),
+            account=await create_account(client, server.port),
+            content=await create_content(client),
+        )
+        await prepare(client, delivery)
+        await ask_for(client, "confirm", delivery)
+        assert "do not exist" in (await reach(client, delivery, "PAUSED"))["pauseReason"]
+
+        # When somebody has looked at it and lets it go on, the few do not stop it again for the sake of the many
+        await ask_for(client, "resume", delivery)
+        done = await reach(client, delivery, "FINISHED", "PAUSED")
+    assert done["state"] == "FINISHED"
+    assert (done["counts"]["failed"], done["counts"]["accepted"]) == (len(dead), 180 - len(dead))

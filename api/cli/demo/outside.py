@@ -49,10 +49,10 @@ class Outside:
         import_id = str(made["import"]["id"])
         await self.client.ask(documents.START_IMPORT, id=import_id)
         run: Answer = {}
-        with self._screen.bar("importing", size) as show:
+        with self._screen.bar("importing", size // 1000, " kB") as show:
             async for answer in self._following(documents.IMPORT_PROGRESS, import_id):
                 run = answer["importProgress"]
-                show(run["bytesRead"])
+                show(run["bytesRead"] // 1000)
         return import_id, run
 
     async def rejects(self, import_id: str) -> list[list[str]]:

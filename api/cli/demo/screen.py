@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -59,9 +59,10 @@ class Screen:
         self.console.print(table)
 
     @contextmanager
-    def bar(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    def bar(self, what: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
         """A progress bar; the block is given a function that says how many are done."""
-        columns = (TextColumn("  {task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        count = TextColumn(f"{{task.completed:>9,}} of {{task.total:,}}{unit}")
+        columns = (TextColumn("  {task.description:<10}"), BarColumn(), count, TimeElapsedColumn())
         with Progress(*columns, console=self.console) as progress:
             task = progress.add_task(what, total=total)
             yield lambda done: progress.update(task, completed=done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
 import shutil
@@ -166,13 +167,14 @@ def _settings(folder: Path, database_url: str | None) -> Settings:
     return load_settings(
         database_url=database_url, var_dir=folder, listen_host=HOST, listen_port=port, base_url=f"http://{HOST}:{port}",
         api_processes=1, secret_keys=new_key_text(1), allow_private_egress=True, log_level="WARNING", log_format="json",
-        default_country="US", page_size_max=500,
+        default_country="US", page_size_max=500, replica_url=None,
     )  # fmt: skip
 
 
 def _children(installation: Installation, folder: Path, sink: Child) -> list[Child]:
     """The process tree of `clarion up`, and the sink; what they say goes to files."""
-    environment = {**installation.environment(), **_variables(installation.settings)}
+    foreign = {name: value for name, value in os.environ.items() if not name.startswith("CLARION_")}
+    environment = foreign | _variables(installation.settings)
     api = installation.api()
     worker = replace(installation.worker_master(), prepare=api[0].prepare)  # needs no API, so the two start side by side
     ours = [replace(child, env=environment, log=folder / "log" / f"{child.name}.log") for child in (worker, *api)]

@@ -227,13 +227,19 @@ async def _let_go(
 
 
 async def recent_refusals(conn: Connection, delivery_id: int, window: int) -> tuple[int, int, int]:
-    """(settled, invalid, refused) over the newest batches that together reach `window` messages."""
+    """(settled, invalid, refused) over the newest batches that together reach `window` messages.
+
+    What was before somebody resumed the delivery does not count: that has been looked at.
+    """
     row = await conn.fetchrow(
         """
         WITH newest AS (
             SELECT settled, invalid, refused, sum(settled) OVER (ORDER BY id DESC) - settled AS newer
               FROM (SELECT id, settled, invalid, refused FROM lease
-                     WHERE delivery_id = $1 AND ended_at IS NOT NULL AND settled > 0 ORDER BY id DESC LIMIT 1000) AS last
+                     WHERE delivery_id = $1 AND ended_at IS NOT NULL AND settled > 0
+                       AND claimed_at > coalesce((SELECT max(at) FROM delivery_log
+                                                   WHERE delivery_id = $1 AND code = 'RESUMED'), '-infinity')
+                     ORDER BY id DESC LIMIT 1000) AS last
         )
         SELECT coalesce(sum(settled), 0)::int AS settled, coalesce(sum(invalid), 0)::int AS invalid,
                coalesce(sum(refused), 0)::int AS refused

@@ -13,11 +13,10 @@ from core.delivery.records import DeliveryState, LedgerCounts
 from core.errors import NotFound
 from core.reporting.deliveries import progress, report
 from core.tracking import store
-from core.tracking.append import append
 from core.tracking.machines import RuleBook
 from core.tracking.records import TrackingKind
 from tests.core.tracking.campaign import add_profile, prepared_campaign
-from tests.core.tracking.people import BROWSER, TwoDeliveries, hit
+from tests.core.tracking.people import BROWSER, append_hits, hit
 
 
 def adds_up(counts: LedgerCounts) -> bool:
@@ -54,7 +53,7 @@ async def test_a_report_from_preparation_to_clicks(pool: Pool, database_url: str
                 hit(recipient=otto, link=2, delivery=campaign.delivery_id, agent="LinkBot/1.0"),
             ]
             book = RuleBook(await store.list_rules(conn))
-            await append(conn, hits, book, TwoDeliveries(), hits[0].at)
+            await append_hits(conn, hits, book)
 
         # Then the links say which, without the one that no person sees
         async with pool.acquire() as conn:

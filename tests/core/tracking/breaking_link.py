@@ -58,7 +58,7 @@ class BreakingLink:
         back = asyncio.create_task(self._pump(server, to_client))
         try:
             while data := await client.read(65536):
-                if b"COMMIT;" in data and self.cut is not Cut.NEVER:
+                if b"COMMIT" in data and self.cut is not Cut.NEVER:
                     await self._lose(data, to_client, to_server, back)
                     return
                 to_server.write(data)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.db import Connection
 from core.tracking import store
-from core.tracking.append import append
+from core.tracking.append import append, mark
 from core.tracking.machines import RuleBook, ShownLinks
 from core.tracking.records import Hit, Message, TrackingKind
 
@@ -40,8 +40,15 @@ def hit(kind: TrackingKind = TrackingKind.CLICK, *, recipient: int = 1, link: in
     )  # fmt: skip
 
 
+async def append_hits(conn: Connection, hits: Sequence[Hit], book: RuleBook, now: datetime = NOON) -> None:
+    """What a writer does in its transaction."""
+    marked = await mark(conn, hits, book, TwoDeliveries())
+    await store.take_stream(conn)
+    await append(conn, marked, book, TwoDeliveries(), now)
+
+
 async def store_groups(conn: Connection, *groups: Sequence[Hit]) -> None:
     """Append each group as one commit would."""
     book = RuleBook(await store.list_rules(conn))
     for group in groups:
-        await append(conn, group, book, TwoDeliveries(), max(one.at for one in group))
+        await append_hits(conn, group, book, max(one.at for one in group))

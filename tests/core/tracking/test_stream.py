@@ -10,7 +10,6 @@ import asyncpg
 
 from core.db import Pool, open_pool, transaction
 from core.tracking import stream
-from core.tracking.append import append
 from core.tracking.machines import RuleBook
 from core.tracking.records import (
     EVERYTHING,
@@ -22,7 +21,7 @@ from core.tracking.records import (
     TrackingKind,
 )
 from core.tracking.stream import Tail, follow, newest_position, read, read_batch
-from tests.core.tracking.people import NOON, ROBOT, TwoDeliveries, hit
+from tests.core.tracking.people import ROBOT, append_hits, hit
 
 RULES = RuleBook([
     MachineRule(id=4, kind=RuleKind.AGENT, pattern="Bot"),
@@ -33,7 +32,7 @@ RULES = RuleBook([
 async def put(pool: Pool, *hits: Hit) -> None:
     """One commit."""
     async with transaction(pool) as conn:
-        await append(conn, hits, RULES, TwoDeliveries(), NOON)
+        await append_hits(conn, hits, RULES)
 
 
 @asynccontextmanager
@@ -188,7 +187,7 @@ async def test_a_rollback_hides_and_repeats_nothing(pool: Pool) -> None:
     async with pool.acquire() as conn:
         unfinished = conn.transaction()
         await unfinished.start()
-        await append(conn, [hit(recipient=2)], RULES, TwoDeliveries(), NOON)
+        await append_hits(conn, [hit(recipient=2)], RULES)
         assert await pool.fetchval("SELECT max(position) FROM tracking_event") == 1
         await unfinished.rollback()
     async with pool.acquire() as conn:

@@ -121,6 +121,31 @@ async def test_events_come_live_and_go_on_from_a_cursor_without_loss_or_repeat(h
     assert len(set(cursors)) == 4
 
 
+async def test_subscribers_who_ask_the_same_get_the_same(house: House, live: str) -> None:
+    # Given two listeners with one document, and a third with another
+    who = await prepared(house)
+    now = (await house.gql.ask(READ))["trackingEvents"]["cursor"]
+    plain = "subscription ($after: String) { trackingEvents(after: $after) { cursor events { kind profileId at } } }"
+    other = "subscription ($after: String) { trackingEvents(after: $after, kinds: [CLICK, MIRROR]) { events { kind } } }"
+    async with talk(live, house.gql.token) as one, talk(live, house.gql.token) as two:
+        await one.start("a", plain, after=now)
+        await two.start("b", plain, after=now)
+        await two.start("c", other, after=now)
+
+        # When somebody opens and then looks at the mirror page
+        await hit(house, who, TrackingKind.OPEN)
+        heard = await batch(one)
+        assert await batch(two) == heard
+        await hit(house, who, TrackingKind.MIRROR)
+
+        # Then each hears what it asked for
+        assert [event["kind"] for event in heard["events"]] == ["OPEN"]
+        assert heard["events"][0]["profileId"] == who[0]
+        answers = {message["id"]: message["payload"]["data"]["trackingEvents"] for message in [await two.hear() for _ in "bc"]}
+        assert answers["c"]["events"] == [{"kind": "MIRROR"}]
+        assert answers["b"] == await batch(one)
+
+
 async def test_the_progress_of_a_delivery_comes_as_it_moves_and_ends_with_it(house: House, live: str) -> None:
     # Given somebody who watches a prepared delivery
     _, delivery_id = await prepared(house)
