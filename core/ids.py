@@ -24,10 +24,10 @@ def from_global_id(kind: str, text: str, path: str | None = None) -> int:
             raise ValueError
     except (ValueError, binascii.Error, UnicodeError):
         raise Invalid(
-            f"{text[:80]!r} is not the id of a {kind}",
+            f"{text[:80]!r} is not an id of type {kind}",
             code="BAD_ID",
             path=path,
-            hint=f"Use an id that the API gave for a {kind}.",
+            hint=f"Use the id that the API gave for it; those of another type than {kind} are refused.",
         ) from None
     return number
 

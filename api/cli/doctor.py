@@ -140,7 +140,7 @@ def doctor() -> None:
     with database(load_settings()) as settings:
         findings = asyncio.run(_look(settings))
     for finding in findings:
-        mark = "[green]✓[/green]" if finding.well else "[red]✗[/red]"
+        mark = "[red]✗[/red]" if not finding.well else "[yellow]![/yellow]" if finding.hint else "[green]✓[/green]"
         console.print(f"{mark} {finding.message}")
         if finding.hint:
             console.print(f"    {finding.hint}")

@@ -34,8 +34,14 @@ class Installation:
             "CLARION_LISTEN_PORT": str(self.settings.listen_port),
             "CLARION_BASE_URL": self.settings.base_url,
             "CLARION_ALLOW_PRIVATE_EGRESS": str(self.settings.allow_private_egress),
+            "CLARION_LOG_FORMAT": self._log_format(),
         }
         return {**os.environ, **{name: value for name, value in urls.items() if value is not None}}
+
+    def _log_format(self) -> str:
+        """A child writes to a pipe of ours; what counts is where its lines end up."""
+        wanted = self.settings.log_format
+        return "console" if wanted == "auto" and sys.stdout.isatty() else wanted
 
     def api(self) -> list[Child]:
         """The API processes; the first one brings the schema up to date before it starts."""

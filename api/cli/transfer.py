@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from api.cli.client import Client
 from core.config import load_settings
 from core.errors import Conflict, Invalid
+from core.profiles.records import MatchKey
 
 CHUNK = 1 << 20  # bytes sent at once
 POLL_SECONDS = 0.3
@@ -57,7 +58,7 @@ def open_client(url: str | None, token: str | None) -> Client:
 
 def import_file(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file with a header.")],
-    key: Annotated[str, typer.Option(help="The column by which people are known: email, external_id, id …")] = "email",
+    key: Annotated[MatchKey, typer.Option(help="The column by which people are known.")] = MatchKey.EMAIL,
     url: Url = None,
     token: Token = None,
 ) -> None:
@@ -75,9 +76,9 @@ def export_file(
     asyncio.run(_export(open_client(url, token), file, audience))
 
 
-async def _import(client: Client, file: Path, key: str) -> None:
+async def _import(client: Client, file: Path, key: MatchKey) -> None:
     async with client:
-        answer = await client.ask(CREATE_IMPORT, input={"fileName": file.name, "matchKey": key.upper()})
+        answer = await client.ask(CREATE_IMPORT, input={"fileName": file.name, "matchKey": key.name})
         made = answer["createImport"]
         run_id = made["import"]["id"]
         await _upload(made["uploadUrl"], file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 from rich.console import Console
 
@@ -60,10 +61,11 @@ def _welcome(installation: Installation) -> None:
     text = asyncio.run(_first_token(settings))
     if text is None:
         console.print(
-            "  Administrators exist already; make another token with: clarion token create NAME --role administration"
+            f"  Administrators exist already; make another token with: {sys.argv[0]} token create NAME --role administration"
         )
     else:
         console.print(f"  First admin token (shown once): [bold]{text}[/bold]")
+        console.print("  In the explorer it goes under Headers; commands such as `clarion import` take it from CLARION_TOKEN.")
     console.print("  Ctrl-C stops everything.\n")
 
 
