@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import Invalid
 
 
 class Settings(BaseSettings):
@@ -72,5 +74,14 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Settings from the environment; `overrides` win (tests, the CLI's options)."""
-    return Settings(**overrides)  # type: ignore[arg-type]
+    """Settings from the environment; `overrides` win (tests, the CLI's options). Raises Invalid (BAD_SETTING)."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise Invalid(
+            f"CLARION_{name}: {first['msg'][:1].lower()}{first['msg'][1:]}",
+            code="BAD_SETTING",
+            hint="`clarion settings` lists every setting with its meaning.",
+        ) from None

@@ -32,8 +32,11 @@ def set_up_logging(level: str, fmt: str, process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("dramatiq", "pika", "asyncio"):
+    for noisy in ("dramatiq", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("pika").setLevel(
+        logging.CRITICAL
+    )  # it tells each failed connection in six ways; who uses it tells it once
     structlog.contextvars.bind_contextvars(process=process)
 
 

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from api.cli.child import Child
+import asyncpg
+
+from api.cli.child import Child, ChildError
 from api.cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from core.config import Settings
+from core.errors import Conflict
 from migrations.runner import migrate_now
 
 WORKER_STOP_SECONDS = 6.0  # a nested supervisor must be done before the outer one loses patience
@@ -50,7 +53,12 @@ class Installation:
         url = str(settings.database_url)
 
         def bring_up_to_date(stopping: threading.Event) -> None:
-            migrate_now(url)
+            try:
+                migrate_now(url)
+            except (OSError, asyncpg.PostgresError) as error:
+                raise ChildError(
+                    f"the database cannot be used: {error}. Check CLARION_DATABASE_URL; try `clarion doctor`"
+                ) from error
 
         return [
             Child(
@@ -120,6 +128,21 @@ def database(settings: Settings) -> Iterator[Settings]:
         yield settings.model_copy(update={"database_url": server.start()})
     finally:
         server.stop()
+
+
+def check_port(settings: Settings) -> None:
+    """Raises Conflict (PORT_TAKEN) when something listens there already."""
+    host, port = settings.listen_host, settings.listen_port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Conflict(
+                f"the API cannot listen on {host}:{port}: {error.strerror}",
+                code="PORT_TAKEN",
+                hint="Set CLARION_LISTEN_PORT to a free port; 0 takes any.",
+            ) from None
 
 
 def _listens(host: str, port: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from api.cli.sink import Sink, run_sink
+from core.errors import Conflict
 
 
 def sink(
@@ -19,7 +20,14 @@ def sink(
     delay_every: Annotated[int, typer.Option(min=1, help="… every how many messages.")] = 1,
 ) -> None:
     """Catch every message and keep it in files. Point a channel account at it; nothing leaves this machine."""
-    run_sink(host, port, directory, discard=discard, delay=delay, delay_every=delay_every, ready=_say)
+    try:
+        run_sink(host, port, directory, discard=discard, delay=delay, delay_every=delay_every, ready=_say)
+    except OSError as error:
+        raise Conflict(
+            f"the sink cannot listen on {host}:{port}: {error.strerror}",
+            code="PORT_TAKEN",
+            hint="Pass another --port; 0 takes any.",
+        ) from None
 
 
 def _say(sink: Sink) -> None:

@@ -8,7 +8,7 @@ import sys
 from rich.console import Console
 
 from api.cli.child import Child
-from api.cli.installation import WORKER_STOP_SECONDS, Installation, plan
+from api.cli.installation import WORKER_STOP_SECONDS, Installation, check_port, plan
 from api.cli.supervisor import Supervisor
 from core.accounts.tokens import first_admin_token
 from core.clock import system_clock
@@ -17,6 +17,7 @@ from core.db import transaction
 from core.errors import Invalid
 from core.runtime import open_runtime
 from core.secrets import load_keyring
+from core.workers.broker import make_broker
 
 STOP_SECONDS = 9.0  # of everything; within the ten that are promised
 
@@ -24,6 +25,7 @@ STOP_SECONDS = 9.0  # of everything; within the ten that are promised
 def up() -> None:
     """Run API and workers (and embedded servers where no URL is set) as one process tree. Ctrl-C ends it."""
     installation = plan(load_settings())
+    _check(installation.settings)
     load_keyring(installation.settings)  # made before the processes start, so that they all read the same one
     children = [*installation.embedded, *installation.api(), installation.worker_master()]
     Supervisor(children, stop_seconds=STOP_SECONDS).run(lambda: _welcome(installation))
@@ -32,14 +34,22 @@ def up() -> None:
 def api() -> None:
     """Run the API processes. They need a database; set CLARION_DATABASE_URL, or use `clarion up`."""
     installation = _with_urls(load_settings(), "database_url")
+    check_port(installation.settings)
     Supervisor(installation.api(), stop_seconds=STOP_SECONDS).run()
 
 
 def worker() -> None:
     """Run worker processes and a relay. They need a database and a broker; set their URLs, or use `clarion up`."""
     installation = _with_urls(load_settings(), "database_url", "broker_url")
+    make_broker(str(installation.settings.broker_url)).close()
     children: list[Child] = installation.workers()
     Supervisor(children, stop_seconds=WORKER_STOP_SECONDS).run()
+
+
+def _check(settings: Settings) -> None:
+    """Say at once, and once, what every child would say again and again. Raises Conflict (PORT_TAKEN), Invalid (BAD_BROKER_URL)."""
+    check_port(settings)
+    make_broker(str(settings.broker_url)).close()
 
 
 def _with_urls(settings: Settings, *names: str) -> Installation:
@@ -65,7 +75,7 @@ def _welcome(installation: Installation) -> None:
         )
     else:
         console.print(f"  First admin token (shown once): [bold]{text}[/bold]")
-        console.print("  In the explorer it goes under Headers; commands such as `clarion import` take it from CLARION_TOKEN.")
+        console.print("  The explorer asks for it; commands such as `clarion import` take it from CLARION_TOKEN.")
     console.print("  Ctrl-C stops everything.\n")
 
 
