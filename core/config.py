@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     api_processes: int = Field(1, ge=1, le=64, description="API processes of `clarion up` and `clarion api`.")
     worker_processes: int = Field(2, ge=1, le=64, description="Worker processes of `clarion up` and `clarion worker`.")
     worker_threads: int = Field(8, ge=1, le=64, description="Jobs that one worker process runs at once.")
-    database_pool_size: int = Field(10, ge=5, le=200, description="Database connections per process at most.")
+    database_pool_size: int = Field(10, ge=6, le=200, description="Database connections per process at most.")
     secret_keys: SecretStr | None = Field(
         None,
         description="Master keys, newest first: `id:base64,id:base64`. Unset: made on first start in `var_dir` (development).",

@@ -38,6 +38,11 @@ async def open_pool(url: str, *, size: int, application: str) -> Pool:
     )
 
 
+async def connect(url: str) -> asyncpg.Connection:
+    """A connection of its own, without codecs, to the host that accepts writes. Raises ConnectionError."""
+    return await _connect(url, target_session_attrs="primary")
+
+
 async def _connect(*args: Any, **options: Any) -> asyncpg.Connection:
     """Connect. Whatever is in the way counts as a lost connection: a socket file that is gone, a name that is not known."""
     try:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import asyncpg
 from alembic import command, op
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
+
+from core.db import connect
 
 LOCK = 0x436C6172  # advisory lock: one migration at a time
 FOLDER = Path(__file__).parent
@@ -50,7 +51,7 @@ def known_revisions() -> set[str]:
 
 async def current_revision(url: str) -> str | None:
     """The revision a database is at; None for an empty one."""
-    conn = await asyncpg.connect(url)
+    conn = await connect(url)
     try:
         if await conn.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
             return None
@@ -72,7 +73,7 @@ async def check_schema(url: str) -> None:
 
 async def migrate(url: str) -> str:
     """Apply what is missing, under an advisory lock, and return the revision reached. Raises DatabaseTooNew."""
-    lock = await asyncpg.connect(url)
+    lock = await connect(url)
     try:
         await lock.execute("SELECT pg_advisory_lock($1)", LOCK)
         current = await current_revision(url)
@@ -89,7 +90,7 @@ async def migrate(url: str) -> str:
 
 async def _upgrade(url: str) -> None:
     # The URL goes to asyncpg as it is: several hosts and socket directories are its own spelling, not SQLAlchemy's.
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect(url), poolclass=NullPool)
     try:
         async with engine.begin() as conn:
             await conn.run_sync(_run_alembic)

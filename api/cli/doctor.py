@@ -42,7 +42,7 @@ async def _database(settings: Settings) -> list[Finding]:
     url = str(settings.database_url)
     try:
         conn = await asyncpg.connect(url, timeout=5)
-    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return [
             Finding(False, f"the database does not answer: {error}", "Check CLARION_DATABASE_URL and that the server runs.")
         ]
@@ -125,7 +125,7 @@ async def _channels(settings: Settings) -> list[Finding]:
                 found.append(Finding(result.ok, f"account {account.name}: {result.message}", result.hint))
     except ClarionError as error:
         found.append(Finding(False, error.message, error.hint))
-    except (asyncpg.PostgresError, OSError):
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         found.append(Finding(False, "accounts were not looked at", "Mend the database first."))
     return found
 

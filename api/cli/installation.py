@@ -55,10 +55,8 @@ class Installation:
         def bring_up_to_date(stopping: threading.Event) -> None:
             try:
                 migrate_now(url)
-            except (OSError, asyncpg.PostgresError) as error:
-                raise ChildError(
-                    f"the database cannot be used: {error}. Check CLARION_DATABASE_URL; try `clarion doctor`"
-                ) from error
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                raise ChildError(f"the database cannot be used: {error}. Check CLARION_DATABASE_URL.") from error
 
         return [
             Child(

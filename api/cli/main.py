@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import asyncpg
 import typer
 from rich.console import Console
 
@@ -46,6 +47,8 @@ def main() -> None:
         _complain(f"{error.message}{where}", error.hint)
     except (EmbeddedError, ChildError, DatabaseTooNew, DatabaseTooOld) as error:
         _complain(str(error), None)
+    except (ConnectionError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        _complain(f"the database cannot be used: {error}", "Check CLARION_DATABASE_URL.")
 
 
 def _complain(message: str, hint: str | None) -> None:

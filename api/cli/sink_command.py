@@ -24,7 +24,7 @@ def sink(
         run_sink(host, port, directory, discard=discard, delay=delay, delay_every=delay_every, ready=_say)
     except OSError as error:
         raise Conflict(
-            f"the sink cannot listen on {host}:{port}: {error.strerror}",
+            f"the sink cannot listen: {error.strerror}",
             code="PORT_TAKEN",
             hint="Pass another --port; 0 takes any.",
         ) from None

@@ -47,7 +47,7 @@ def worker() -> None:
 
 
 def _check(settings: Settings) -> None:
-    """Say at once, and once, what every child would say again and again. Raises Conflict (PORT_TAKEN), Invalid (BAD_BROKER_URL)."""
+    """Say once what every child would say again and again. Raises Conflict (PORT_TAKEN), Invalid (BAD_BROKER_URL)."""
     check_port(settings)
     make_broker(str(settings.broker_url)).close()
 

@@ -20,7 +20,7 @@ from core.files import StoredFile
 from core.log import get_logger
 from core.outbox import announce
 from core.profiles.exports import SELECTION_RESOURCE, Select
-from core.profiles.heartbeat import DATABASE_AWAY, beating
+from core.profiles.heartbeat import TRY_LATER, beating
 from core.profiles.records import ExportRun, RunError, RunState
 from core.profiles.store import exports as store
 from core.profiles.store import runs
@@ -30,7 +30,8 @@ from core.runtime import Runtime
 log = get_logger(__name__)
 
 REPORT_EVERY = timedelta(seconds=0.5)
-BUFFER = 1 << 20  # bytes written at once
+RANGE = 10_000  # profiles fetched at once
+BEFORE_ALL = -(2**63)  # less than any id
 
 
 class _Fenced(Exception):
@@ -59,8 +60,8 @@ async def run_export(runtime: Runtime, export_id: int) -> None:
         await _release(runtime, run)
     except ClarionError as error:
         await _fail(runtime, run, error)
-    except DATABASE_AWAY:
-        raise  # the sweep gives it to somebody once the database is back
+    except TRY_LATER:
+        raise  # the sweep gives it to somebody again
     except Exception:
         await _fail(runtime, run, ClarionError("something went wrong on our side", code="INTERNAL"))
         raise
@@ -69,22 +70,30 @@ async def run_export(runtime: Runtime, export_id: int) -> None:
 
 
 async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path) -> None:
-    with await asyncio.to_thread(part.open, "wb", BUFFER) as out:
-        async with runtime.pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=False):
-            total = await _select(conn, runtime, run)
-            progress = _Progress(runtime, run, out, total)
+    with await asyncio.to_thread(part.open, "wb") as out:
+        async with runtime.pool.acquire() as conn, conn.transaction(isolation="repeatable_read"):
+            progress = _Progress(runtime, run, await _select(conn, runtime, run))
             await progress.report()
-            written = await store.copy_out(conn, run.columns, selected=_is_selected(run), write=progress.write)
-        await asyncio.to_thread(out.flush)
+            await _write_rows(conn, run, out, progress)
         size = out.tell()
     async with transaction(runtime.pool) as conn:
         # The row is locked from here to the commit, so nobody else can take the export while its file gets its name.
-        if not await store.advance(conn, run.id, run.fence, runtime.clock(), written, total):
+        if not await store.advance(conn, run.id, run.fence, runtime.clock(), progress.rows, progress.total):
             raise _Fenced
         await asyncio.to_thread(part.replace, runtime.files.path(file))
         await stored_files.complete_file(conn, file.id, size)
         await store.end_run(conn, run.id, RunState.FINISHED, runtime.clock())
-        await record(conn, SYSTEM, "export.finish", "export", run.id, {"rows": written})
+        await record(conn, SYSTEM, "export.finish", "export", run.id, {"rows": progress.rows})
+
+
+async def _write_rows(conn: Connection, run: ExportRun, out: BinaryIO, progress: _Progress) -> None:
+    selected, after = _is_selected(run), BEFORE_ALL
+    out.write((",".join(run.columns) + "\n").encode())
+    while (last := await store.next_bound(conn, selected=selected, after=after, limit=RANGE)) is not None:
+        pieces, count = await store.copy_range(conn, run.columns, selected=selected, after=after, last=last)
+        await asyncio.to_thread(out.writelines, pieces)
+        after = last
+        await progress.add(count)
 
 
 async def _select(conn: Connection, runtime: Runtime, run: ExportRun) -> int:
@@ -102,31 +111,28 @@ def _is_selected(run: ExportRun) -> bool:
 
 
 class _Progress:
-    """Writes what comes and says how far it is. Rows are counted by their line ends: stored texts hold none."""
+    """How far an export is."""
 
-    def __init__(self, runtime: Runtime, run: ExportRun, out: BinaryIO, total: int):
+    def __init__(self, runtime: Runtime, run: ExportRun, total: int):
+        self.rows = 0
+        self.total = total
         self._runtime = runtime
         self._run = run
-        self._out = out
-        self._total = total
-        self._rows = -1  # the header is none
         self._reported_at = runtime.clock()
 
-    async def write(self, data: bytes) -> None:
-        """One piece of the file. Raises _Fenced, _Stopping."""
-        self._out.write(data)
-        self._rows += data.count(b"\n")
+    async def add(self, rows: int) -> None:
+        """So many more are written. Raises _Fenced, _Stopping."""
+        self.rows += rows
+        if self._runtime.stopping.is_set():
+            raise _Stopping
         if self._runtime.clock() - self._reported_at >= REPORT_EVERY:
             await self.report()
 
     async def report(self) -> None:
-        """Store the progress. Raises _Fenced, _Stopping."""
-        if self._runtime.stopping.is_set():
-            raise _Stopping
-        self._reported_at = self._runtime.clock()
-        rows = min(max(self._rows, 0), self._total)
+        """Store the progress. Raises _Fenced."""
+        self._reported_at = now = self._runtime.clock()
         async with self._runtime.pool.acquire() as conn:
-            going = await store.advance(conn, self._run.id, self._run.fence, self._runtime.clock(), rows, self._total)
+            going = await store.advance(conn, self._run.id, self._run.fence, now, self.rows, self.total)
         if not going:
             raise _Fenced
 

@@ -14,12 +14,15 @@ from core.profiles.store.runs import RunTable
 from core.runtime import Runtime
 
 BEAT_SECONDS = 2.0
-DATABASE_AWAY = (
+# A part we depend on is away: the run stays as it is, and the sweep gives it to somebody again. OSError is also how a socket
+# or a disk says so, InternalClientError how the driver tells of a connection that was cut off between two statements.
+TRY_LATER = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InternalClientError,
     asyncpg.InterfaceError,
-    ConnectionError,
-    TimeoutError,
+    OSError,
 )
 
 
@@ -30,7 +33,7 @@ async def beating(runtime: Runtime, table: RunTable, run_id: int, fence: int) ->
     async def beat() -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            with contextlib.suppress(*DATABASE_AWAY):
+            with contextlib.suppress(*TRY_LATER):
                 async with runtime.pool.acquire() as conn:
                     await runs.beat(conn, table, run_id, fence, runtime.clock())
 

@@ -20,7 +20,7 @@ from core.errors import ClarionError, Conflict, Invalid
 from core.log import get_logger
 from core.outbox import announce
 from core.profiles.csv_reader import CsvFile
-from core.profiles.heartbeat import DATABASE_AWAY, beating
+from core.profiles.heartbeat import TRY_LATER, beating
 from core.profiles.import_columns import Plan, plan_columns
 from core.profiles.import_rows import Batch, Reject, RowReader
 from core.profiles.records import ImportRun, RunError, RunState
@@ -74,8 +74,8 @@ async def run_import(runtime: Runtime, import_id: int) -> None:
             log.info("import left to another worker, or cancelled", import_id=import_id)
         except ClarionError as error:
             await _fail(runtime, run, error)
-        except DATABASE_AWAY:
-            raise  # the sweep gives it to somebody once the database is back
+        except TRY_LATER:
+            raise  # the sweep gives it to somebody again
         except Exception:
             await _fail(runtime, run, ClarionError("something went wrong on our side", code="INTERNAL"))
             raise

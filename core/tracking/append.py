@@ -1,8 +1,4 @@
-"""Put hits at the end of the stream, in the caller's transaction.
-
-The heart of the room. From `store.take_stream` to the end of the transaction the caller holds the stream, and every other
-writer waits: do that last, append, and commit at once.
-"""
+"""Put hits at the end of the stream. The heart of the room."""
 
 from __future__ import annotations
 
@@ -14,28 +10,12 @@ from core.tracking import store
 from core.tracking.machines import LinkBook, RuleBook
 from core.tracking.records import Hit
 
-Marked = Sequence[tuple[Hit, int]]  # hits with the rules that took them for machines', or 0
 
+async def append(conn: Connection, hits: Sequence[Hit], book: RuleBook, links: LinkBook, now: datetime) -> None:
+    """Store hits, telling machines' by themselves, and move uniques and counters.
 
-async def mark(conn: Connection, hits: Sequence[Hit], book: RuleBook, links: LinkBook) -> Marked:
-    """Tell machines' hits by themselves. Needs no stream: do it before taking it."""
-    hidden = {delivery_id: await links.hidden(conn, delivery_id) for delivery_id in {hit.delivery_id for hit in hits}}
-    return [(hit, book.classify(hit, hidden[hit.delivery_id])) for hit in hits]
-
-
-async def append(conn: Connection, hits: Marked, book: RuleBook, links: LinkBook, now: datetime) -> int:
-    """Store hits, move uniques and counters, re-mark what turns out to be a machine's doing. Hold the stream.
-
-    Returns the position of the first hit.
+    Outside a transaction this commits. Inside one, the stream is held to its end and every other writer waits: do it last.
     """
-    slot = store.slot_of(now)
-    before, sightings = await store.add_hits(conn, hits, book.window, book.hidden_rule, slot)
-    if sightings:
-        shown = await links.shown(conn, [seen.message for seen in sightings])
-        last = before + len(hits)
-        added = await store.re_mark(conn, last, now, book.judge(sightings, shown))
-        if added:
-            await store.draw_positions(conn, added)
-            await store.count_remarks(conn, last, slot)
-    position: int = before + 1
-    return position
+    hidden = {delivery_id: await links.hidden(conn, delivery_id) for delivery_id in {hit.delivery_id for hit in hits}}
+    marked = [(hit, book.classify(hit, hidden[hit.delivery_id])) for hit in hits]
+    await store.add_hits(conn, marked, store.slot_of(now))

@@ -42,6 +42,10 @@ class LinkBook(Protocol):
         """The links of a delivery that no person sees."""
         ...
 
+    async def always(self, conn: Connection, delivery_id: int) -> frozenset[int]:
+        """The links that each message of a delivery shows, whatever its conditions say."""
+        ...
+
     async def shown(self, conn: Connection, messages: Sequence[Message]) -> Mapping[Message, ShownLinks]:
         """The links that each message shows to its own recipient; a message that is gone shows nothing."""
         ...
@@ -103,6 +107,10 @@ class RuleBook:
         if verb == "GET":
             return 0
         return next((rule_id for pattern, rule_id in self._methods if pattern.search(verb)), 0)
+
+    def is_suspect(self, seen: Sighting, always: frozenset[int], hidden: frozenset[int]) -> bool:
+        """Whether a look at the message itself is worth it. Most who click two links quickly have not clicked all."""
+        return always <= seen.links.keys() or not hidden.isdisjoint(seen.links)
 
     def judge(self, sightings: Iterable[Sighting], shown: Mapping[Message, ShownLinks]) -> list[Remark]:
         """Which messages were a machine's doing, from the links each saw clicked lately and those it shows."""

@@ -22,7 +22,7 @@ _log = get_logger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class Tracking:
-    """One per process that answers the public. Keeps up to three connections of the pool."""
+    """One per process that answers the public. Keeps up to four connections of the pool."""
 
     urls: PublicUrls
     sent: SentMessages

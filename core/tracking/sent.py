@@ -30,6 +30,7 @@ KEPT_DELIVERIES = 500
 KEPT_MESSAGES = 4_000
 
 _log = get_logger(__name__)
+_TAG = re.compile(r"{%-?\s*(\w+)\s*(\d*)")
 _CLICK_URL = re.compile(r"/c/([A-Za-z0-9_\-]+)")
 
 
@@ -52,6 +53,7 @@ class _Delivery:
     programs: Mapping[int, LoadedProgram]  # by id
     links: Mapping[int, TrackedLink]
     hidden: frozenset[int]
+    always: frozenset[int]  # shown to everybody, whatever the conditions say
     fixed: dict[int, Target] = field(default_factory=dict)  # links that lead everybody to the same place
 
 
@@ -120,6 +122,10 @@ class SentMessages:
         """The links of a delivery that no person sees."""
         return (await self._delivery(conn, delivery_id)).hidden
 
+    async def always(self, conn: Connection, delivery_id: int) -> frozenset[int]:
+        """The links that each message of a delivery shows, whatever its conditions say."""
+        return (await self._delivery(conn, delivery_id)).always
+
     async def shown(self, conn: Connection, messages: Sequence[Message]) -> Mapping[Message, ShownLinks]:
         """The links that each message shows to its own recipient."""
         found = {message: self._shown.get(message) for message in messages}
@@ -143,8 +149,7 @@ class SentMessages:
             return ShownLinks(hidden=delivery.hidden)
         tokens = (self._urls.read(text) for text in _CLICK_URL.findall(parts.html or parts.text or ""))
         numbers = frozenset(token.link for token in tokens if token is not None and token.kind is TokenKind.CLICK)
-        unseen = {number for number, link in delivery.links.items() if link.hidden or link.conditional}
-        return ShownLinks(visible=numbers - unseen, hidden=delivery.hidden)
+        return ShownLinks(visible=numbers - _unseen(delivery.links), hidden=delivery.hidden)
 
     async def _find(self, key: RowKey) -> _Sent:
         found = await self._reader.ask(key)
@@ -181,6 +186,7 @@ class SentMessages:
             programs={loaded.stored.id: loaded for loaded in programs},
             links=links,
             hidden=frozenset(number for number, link in links.items() if link.hidden),
+            always=_always(programs) - _unseen(links),
         )
         self._deliveries.put(delivery_id, delivery)
         return delivery
@@ -192,6 +198,31 @@ def _key_of_token(token: Token) -> RowKey:
 
 def _key_of_message(message: Message) -> RowKey:
     return (message.delivery_id, message.recipient_kind, message.recipient_id, message.occurrence)
+
+
+def _unseen(links: Mapping[int, TrackedLink]) -> frozenset[int]:
+    return frozenset(number for number, link in links.items() if link.hidden or link.conditional)
+
+
+def _always(programs: Sequence[LoadedProgram]) -> frozenset[int]:
+    bodies = [loaded.frozen.parts.get("html") or loaded.frozen.parts.get("text") or "" for loaded in programs]
+    return frozenset.intersection(*map(unconditional_links, bodies)) if bodies else frozenset()
+
+
+def unconditional_links(source: str) -> frozenset[int]:
+    """The links of a template that stand in no block, so that no condition can leave them out."""
+    tags = [(match[1], match[2]) for match in _TAG.finditer(source)]
+    names = {name for name, _ in tags}
+    depth, found = 0, set()
+    for name, argument in tags:
+        if name == "link":
+            if depth == 0 and argument:
+                found.add(int(argument))
+        elif f"end{name}" in names:
+            depth += 1
+        elif name.startswith("end") and name != "endlink":
+            depth -= 1
+    return frozenset(found)
 
 
 def _is_fixed(url: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,22 +51,9 @@ async def set_up_writer(conn: Connection) -> None:
     await secure(conn, for_session=True)
 
 
-async def take_stream(conn: Connection, *, begin: bool = False) -> None:
-    """Wait until no other writer holds the stream, and hold it to the end of the transaction; followers hear of its commit.
-
-    With `begin` in a transaction that it opens itself, in the same round trip.
-    """
-    await conn.execute(f"{'BEGIN; ' if begin else ''}SELECT pg_advisory_xact_lock({STREAM_LOCK}), pg_notify('{CHANNEL}', '')")
-
-
-async def commit(conn: Connection) -> None:
-    """End a transaction that `take_stream` began."""
-    await conn.execute("COMMIT")
-
-
-async def draw_positions(conn: Connection, count: int) -> None:
-    """Use up the next positions. Hold the stream."""
-    await conn.execute("SELECT count(nextval('tracking_position')) FROM generate_series(1, $1)", count)
+async def take_stream(conn: Connection) -> None:
+    """Wait until no other writer holds the stream, and hold it to the end of the transaction; followers hear of its commit."""
+    await conn.execute("SELECT pg_advisory_xact_lock($1), pg_notify($2, '')", STREAM_LOCK, CHANNEL)
 
 
 async def newest_position(conn: Connection) -> int:
@@ -81,32 +68,36 @@ async def next_position(conn: Connection, after: int) -> int:
     return position
 
 
-async def is_stored(conn: Connection, position: int, hit: Hit) -> bool:
-    """Whether this hit stands at this position."""
+async def is_stored(conn: Connection, hit: Hit) -> bool:
+    """Whether this very hit is in the stream."""
     found: bool = await conn.fetchval(
         """
         SELECT EXISTS (
             SELECT FROM tracking_event
-             WHERE position = $1 AND at = $2 AND delivery_id = $3 AND recipient_id = $4 AND kind = $5 AND link = $6
+             WHERE delivery_id = $1 AND recipient_id = $2 AND at = $3 AND recipient_kind = $4 AND occurrence = $5
+               AND kind = $6 AND link = $7 AND link_occurrence = $8 AND user_agent = $9 AND corrects IS NULL
         )
         """,
-        position, hit.at, hit.delivery_id, hit.recipient_id, hit.kind, hit.link,
+        hit.delivery_id, hit.recipient_id, hit.at, hit.recipient_kind, hit.occurrence, hit.kind, hit.link,
+        hit.link_occurrence, hit.user_agent,
     )  # fmt: skip
     return found
 
 
-async def add_hits(
-    conn: Connection, hits: Sequence[tuple[Hit, int]], window: timedelta | None, hidden_rule: int, slot: int
-) -> tuple[int, list[Sighting]]:
-    """Store hits with the rules that marked them, move uniques and counters. Hold the stream.
+async def add_hits(conn: Connection, hits: Sequence[tuple[Hit, int]], slot: int) -> None:
+    """Take the stream, store hits with the rules that marked them, move uniques and counters: one statement.
 
-    Returns the position before the first, and what their messages clicked within `window` where it was several links or a
-    hidden one. One statement, not a COPY and two more: every other writer waits for each round trip.
+    Outside a transaction it is one round trip with its commit, and no client is waited for while the stream is held. That
+    is why it is not a COPY and two more. The statement may have waited for the stream with an older view of the tables, so
+    it reads none: conflicts are decided on rows as they are.
     """
-    rows = await conn.fetch(
+    await conn.execute(
         """
-        WITH base AS MATERIALIZED (
-            SELECT min(nextval('tracking_position')) - 1 AS position FROM generate_series(1, cardinality($1::timestamptz[]))
+        WITH stream AS MATERIALIZED (
+            SELECT pg_advisory_xact_lock($13), pg_notify($14, '')
+        ), base AS MATERIALIZED (  -- positions are drawn once the stream is held
+            SELECT min(nextval('tracking_position')) - 1 AS position
+              FROM stream, generate_series(1, cardinality($1::timestamptz[]))
         ), fresh AS (
             INSERT INTO tracking_event (position, at, delivery_id, recipient_kind, recipient_id, occurrence, kind, link,
                                         link_occurrence, url, user_agent, machine_rule)
@@ -116,8 +107,7 @@ async def add_hits(
                                 $7::int[], $8::int[], $9::text[], $10::text[], $11::smallint[])
                          WITH ORDINALITY AS h (at, delivery_id, recipient_kind, recipient_id, occurrence, kind, link,
                                                link_occurrence, url, user_agent, machine_rule, n)
-            RETURNING at, delivery_id, recipient_kind, recipient_id, occurrence, kind, link, machine_rule,
-                      machine_rule <> 0 AS machine
+            RETURNING delivery_id, recipient_kind, recipient_id, occurrence, kind, link, machine_rule <> 0 AS machine
         ), wanted AS (
             SELECT f.delivery_id, f.recipient_id, f.recipient_kind, f.occurrence, k.kind, k.link,
                    bool_and(f.machine) AS machine
@@ -138,36 +128,15 @@ async def add_hits(
             SELECT delivery_id, kind, link, machine, 0, 1 FROM firsts
             UNION ALL
             SELECT delivery_id, kind, link, true, 0, -1 FROM firsts WHERE machine_first AND NOT machine
-        ), counted AS (
-            INSERT INTO tracking_count AS c (delivery_id, slot, kind, link, machine, total, uniques)
-            SELECT delivery_id, $14, kind, link, machine, sum(total), sum(uniques) FROM moves
-             GROUP BY delivery_id, kind, link, machine
-            ON CONFLICT (delivery_id, kind, link, machine, slot)
-            DO UPDATE SET total = c.total + excluded.total, uniques = c.uniques + excluded.uniques
-        ), message AS (
-            SELECT delivery_id, recipient_kind, recipient_id, occurrence, max(at) AS newest, min(at) AS oldest
-              FROM fresh WHERE kind <> 3 AND $12::interval IS NOT NULL GROUP BY 1, 2, 3, 4
-        ), clicked AS (
-            SELECT m.delivery_id, m.recipient_kind, m.recipient_id, m.occurrence, m.newest, e.link, e.at, e.machine_rule
-              FROM message m
-              JOIN tracking_event e ON e.delivery_id = m.delivery_id AND e.recipient_id = m.recipient_id
-                                   AND e.recipient_kind = m.recipient_kind AND e.occurrence = m.occurrence
-             WHERE e.at >= m.oldest - $12::interval AND e.at >= $15 AND e.kind = 1 AND e.corrects IS NULL
-            UNION ALL
-            SELECT delivery_id, recipient_kind, recipient_id, occurrence, at, link, at, machine_rule FROM fresh
-             WHERE kind = 1
-        ), seen AS (
-            SELECT delivery_id, recipient_kind, recipient_id, occurrence, max(newest) AS newest, array_agg(link) AS links,
-                   array_agg(at) AS times
-              FROM clicked WHERE $12::interval IS NOT NULL
-             GROUP BY 1, 2, 3, 4 HAVING count(DISTINCT link) > 1 OR bool_or(machine_rule = $13)
         )
-        SELECT base.position, seen.* FROM base LEFT JOIN seen ON true
+        INSERT INTO tracking_count AS c (delivery_id, slot, kind, link, machine, total, uniques)
+        SELECT delivery_id, $12, kind, link, machine, sum(total), sum(uniques) FROM moves
+         GROUP BY delivery_id, kind, link, machine
+        ON CONFLICT (delivery_id, kind, link, machine, slot)
+        DO UPDATE SET total = c.total + excluded.total, uniques = c.uniques + excluded.uniques
         """,
-        *zip(*(_columns(hit, rule) for hit, rule in hits), strict=True), window, hidden_rule, slot,
-        min(hit.at for hit, _ in hits) - (window or timedelta()),
+        *zip(*(_columns(hit, rule) for hit, rule in hits), strict=True), slot, STREAM_LOCK, CHANNEL,
     )  # fmt: skip
-    return rows[0]["position"], [_sighting(row) for row in rows if row["links"] is not None]
 
 
 def _columns(hit: Hit, rule: int) -> tuple[Any, ...]:
@@ -175,6 +144,28 @@ def _columns(hit: Hit, rule: int) -> tuple[Any, ...]:
         hit.at, hit.delivery_id, hit.recipient_kind, hit.recipient_id, hit.occurrence, hit.kind, hit.link,
         hit.link_occurrence, hit.url, hit.user_agent, rule,
     )  # fmt: skip
+
+
+async def list_sightings(
+    conn: Connection, messages: Mapping[Message, datetime], window: timedelta, hidden_rule: int
+) -> list[Sighting]:
+    """What messages clicked within `window` before the given moments and after, where it was several links or a hidden one."""
+    rows = await conn.fetch(
+        """
+        SELECT m.delivery_id, m.recipient_kind, m.recipient_id, m.occurrence, m.newest, array_agg(e.link) AS links,
+               array_agg(e.at) AS times
+          FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::int[], $5::timestamptz[])
+                 AS m (delivery_id, recipient_kind, recipient_id, occurrence, newest)
+          JOIN tracking_event e ON e.delivery_id = m.delivery_id AND e.recipient_id = m.recipient_id
+                               AND e.recipient_kind = m.recipient_kind AND e.occurrence = m.occurrence
+         WHERE e.at >= m.newest - $6::interval AND e.at >= $7 AND e.kind = 1 AND e.corrects IS NULL
+         GROUP BY m.delivery_id, m.recipient_kind, m.recipient_id, m.occurrence, m.newest
+        HAVING count(DISTINCT e.link) > 1 OR bool_or(e.machine_rule = $8)
+        """,
+        [m.delivery_id for m in messages], [m.recipient_kind for m in messages], [m.recipient_id for m in messages],
+        [m.occurrence for m in messages], list(messages.values()), window, min(messages.values()) - window, hidden_rule,
+    )  # fmt: skip
+    return [_sighting(row) for row in rows]
 
 
 def _sighting(row: Any) -> Sighting:
@@ -187,42 +178,41 @@ def _sighting(row: Any) -> Sighting:
         recipient_id=row["recipient_id"],
         occurrence=row["occurrence"],
     )
-    return Sighting(message=message, newest=row["newest"], links=last)
+    return Sighting(message=message, newest=max(row["newest"], *last.values()), links=last)
 
 
-async def re_mark(conn: Connection, position: int, now: datetime, remarks: Sequence[Remark]) -> int:
-    """Add corrections after `position` for what the messages did as people since the given moments. Returns how many."""
-    added: int = await conn.fetchval(
+async def re_mark(conn: Connection, now: datetime, remarks: Sequence[Remark]) -> list[int]:
+    """Add corrections for what the messages did as people since the given moments; returns their positions. Hold the stream."""
+    rows = await conn.fetch(
         """
         WITH remark AS (
-            SELECT * FROM unnest($3::bigint[], $4::smallint[], $5::bigint[], $6::int[], $7::timestamptz[], $8::smallint[])
+            SELECT * FROM unnest($2::bigint[], $3::smallint[], $4::bigint[], $5::int[], $6::timestamptz[], $7::smallint[])
                      AS r (delivery_id, recipient_kind, recipient_id, occurrence, since, rule)
-        ), added AS (
-            INSERT INTO tracking_event (position, at, delivery_id, recipient_id, occurrence, link, link_occurrence,
-                                        recipient_kind, kind, machine_rule, url, user_agent, corrects)
-            SELECT $1 + row_number() OVER (ORDER BY e.position), $2, e.delivery_id, e.recipient_id, e.occurrence, e.link,
-                   e.link_occurrence, e.recipient_kind, e.kind, r.rule, e.url, e.user_agent, e.position
-              FROM remark r
-              JOIN tracking_event e ON e.delivery_id = r.delivery_id AND e.recipient_id = r.recipient_id
-                                   AND e.recipient_kind = r.recipient_kind AND e.occurrence = r.occurrence
-             WHERE e.at >= r.since AND e.machine_rule = 0 AND e.corrects IS NULL AND e.kind <> 3
-               AND NOT EXISTS (SELECT FROM tracking_event c
-                                WHERE c.delivery_id = e.delivery_id AND c.recipient_id = e.recipient_id
-                                  AND c.corrects = e.position)
-            RETURNING 1
         )
-        SELECT count(*) FROM added
+        INSERT INTO tracking_event (position, at, delivery_id, recipient_id, occurrence, link, link_occurrence,
+                                    recipient_kind, kind, machine_rule, url, user_agent, corrects)
+        SELECT nextval('tracking_position'), $1, e.delivery_id, e.recipient_id, e.occurrence, e.link, e.link_occurrence,
+               e.recipient_kind, e.kind, r.rule, e.url, e.user_agent, e.position
+          FROM remark r
+          JOIN tracking_event e ON e.delivery_id = r.delivery_id AND e.recipient_id = r.recipient_id
+                               AND e.recipient_kind = r.recipient_kind AND e.occurrence = r.occurrence
+         WHERE e.at >= r.since AND e.machine_rule = 0 AND e.corrects IS NULL AND e.kind <> 3
+           AND NOT EXISTS (SELECT FROM tracking_event c
+                            WHERE c.delivery_id = e.delivery_id AND c.recipient_id = e.recipient_id
+                              AND c.corrects = e.position)
+         ORDER BY e.position
+        RETURNING position
         """,
-        position, now,
+        now,
         [r.message.delivery_id for r in remarks], [r.message.recipient_kind for r in remarks],
         [r.message.recipient_id for r in remarks], [r.message.occurrence for r in remarks],
         [r.since for r in remarks], [r.rule for r in remarks],
     )  # fmt: skip
-    return added
+    return [row["position"] for row in rows]
 
 
-async def count_remarks(conn: Connection, position: int, slot: int) -> None:
-    """Move uniques and counters for the corrections after `position`: from people to machines.
+async def count_remarks(conn: Connection, positions: Sequence[int], slot: int) -> None:
+    """Move uniques and counters for the corrections at these positions: from people to machines.
 
     A unique is withdrawn where no other event of a person stands for it.
     """
@@ -230,7 +220,7 @@ async def count_remarks(conn: Connection, position: int, slot: int) -> None:
         """
         WITH marked AS MATERIALIZED (
             SELECT delivery_id, recipient_id, recipient_kind, occurrence, kind, link
-              FROM tracking_event WHERE position > $1 AND corrects IS NOT NULL
+              FROM tracking_event WHERE position = ANY ($1) AND corrects IS NOT NULL
         ), withdrawn AS (
             UPDATE tracking_first t SET machine = true, machine_first = true
               FROM (SELECT DISTINCT delivery_id, recipient_id, recipient_kind, occurrence FROM marked) AS m
@@ -260,7 +250,7 @@ async def count_remarks(conn: Connection, position: int, slot: int) -> None:
         ON CONFLICT (delivery_id, kind, link, machine, slot)
         DO UPDATE SET total = c.total + excluded.total, uniques = c.uniques + excluded.uniques
         """,
-        position, slot,
+        positions, slot,
     )  # fmt: skip
 
 

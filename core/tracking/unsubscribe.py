@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
@@ -19,7 +18,8 @@ from core.log import get_logger
 from core.profiles import consent
 from core.profiles.records import Channel
 from core.tracking import store
-from core.tracking.append import append, mark
+from core.tracking.append import append
+from core.tracking.hits import was_stored
 from core.tracking.lines import TRY_SECONDS, cut_after
 from core.tracking.machines import FreshRules
 from core.tracking.records import Hit
@@ -30,13 +30,6 @@ PAUSE_SECONDS = 0.2
 RECIPIENT = Actor(name="recipient", permissions=frozenset(), label="A recipient, by their own link")
 
 _log = get_logger(__name__)
-
-
-@dataclass(slots=True)
-class _Try:
-    """What is left of a lost try: where its event stands if it was committed after all."""
-
-    position: int | None = None
 
 
 class Unsubscriptions:
@@ -54,47 +47,40 @@ class Unsubscriptions:
         """Opt the recipient out of the delivery's channel and store the event. Raises Unavailable."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._wait_seconds
-        lost = _Try()
+        again = False
         while True:
             try:
                 async with self._pool.acquire(timeout=TRY_SECONDS) as conn:
                     with cut_after(conn, TRY_SECONDS):
-                        await self._try(conn, hit, lost)
+                        await self._try(conn, hit, again=again)
                 return
             except (
                 OSError,
                 asyncpg.PostgresError,
                 asyncpg.InterfaceError,
             ) as error:  # TimeoutError is an OSError
+                again = True
                 _log.warning("somebody waits to be unsubscribed", error=repr(error))
                 if loop.time() + PAUSE_SECONDS >= until:
                     raise _unavailable() from error
                 await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _try(self, conn: Connection, hit: Hit, lost: _Try) -> None:
-        if lost.position is not None:
-            async with conn.transaction():
-                await store.take_stream(conn)
-                stored = await store.is_stored(conn, lost.position, hit)
-            lost.position = None
-            if stored:
-                return
+    async def _try(self, conn: Connection, hit: Hit, *, again: bool) -> None:
+        if again and await was_stored(conn, hit):
+            return
         async with conn.transaction():
-            lost.position = await unsubscribe(conn, hit, self._sent, self._registry, self._rules, self._clock)
-        lost.position = None
+            await unsubscribe(conn, hit, self._sent, self._registry, self._rules, self._clock)
 
 
 async def unsubscribe(
     conn: Connection, hit: Hit, sent: SentMessages, registry: ChannelRegistry, rules: FreshRules, clock: Clock
-) -> int:
-    """Opt out and append the event; commit at once. Returns the event's position."""
+) -> None:
+    """Opt out and append the event; commit at once."""
     await store.secure(conn, for_session=False)
     now = clock()
     await _opt_out(conn, hit, sent, registry, now)
     book = await rules.get(conn, asyncio.get_running_loop().time())
-    marked = await mark(conn, [hit], book, sent)
-    await store.take_stream(conn)
-    return await append(conn, marked, book, sent, now)
+    await append(conn, [hit], book, sent, now)
 
 
 async def _opt_out(conn: Connection, hit: Hit, sent: SentMessages, registry: ChannelRegistry, now: datetime) -> None:

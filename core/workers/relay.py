@@ -11,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 
-import asyncpg
 import structlog
 from dramatiq import Broker
 
 from core.config import Settings, load_settings
-from core.db import transaction
+from core.db import connect, transaction
 from core.log import get_logger, set_up_logging
 from core.outbox import CHANNEL, Announcement, take
 from core.process import die_with_parent
@@ -53,7 +52,7 @@ class Relay:
         """Hold one connection that hears of new announcements; while it is gone the clock wakes the relay."""
         while True:
             try:
-                conn = await asyncpg.connect(database_url(self._runtime.settings))
+                conn = await connect(database_url(self._runtime.settings))
                 gone = asyncio.Event()
                 conn.add_termination_listener(lambda _, gone=gone: gone.set())
                 await conn.add_listener(CHANNEL, lambda *_: self._wake.set())

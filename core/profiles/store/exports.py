@@ -6,7 +6,7 @@ profiles comes with bound values and runs as a statement of its own.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -121,17 +121,32 @@ async def select_some(conn: Connection, text: str, args: Sequence[Any]) -> int:
     return int(done.rpartition(" ")[2])
 
 
-async def copy_out(
-    conn: Connection, columns: Sequence[str], *, selected: bool, write: Callable[[bytes], Awaitable[None]]
-) -> int:
-    """Stream the profiles of this snapshot as CSV, in the order of ids; how many they were."""
-    await conn.execute("SELECT set_config('datestyle', 'ISO', true)")
-    cells = ", ".join(f"{_cell(FIELDS[name])} AS {name}" for name in columns)
-    source = f"profile p JOIN {SELECTION} s USING (id)" if selected else "profile p"
-    done: str = await conn.copy_from_query(
-        f"SELECT {cells} FROM {source} ORDER BY p.id", output=write, format="csv", header=True, encoding="utf8"
+async def next_bound(conn: Connection, *, selected: bool, after: int, limit: int) -> int | None:
+    """The last id of the next range of profiles of this snapshot; None when there are no more."""
+    source = SELECTION if selected else "profile"
+    found: int | None = await conn.fetchval(
+        f"SELECT max(id) FROM (SELECT id FROM {source} WHERE id > $1 ORDER BY id LIMIT $2) next", after, limit
     )
-    return int(done.rpartition(" ")[2])
+    return found
+
+
+async def copy_range(
+    conn: Connection, columns: Sequence[str], *, selected: bool, after: int, last: int
+) -> tuple[list[bytes], int]:
+    """The profiles of a range of ids as CSV without a header, in the order of ids; how many they are."""
+    await conn.execute("SELECT set_config('datestyle', 'ISO', true)")
+    cells = ", ".join(_cell(FIELDS[name]) for name in columns)
+    source = f"profile p JOIN {SELECTION} s USING (id)" if selected else "profile p"
+    pieces: list[bytes] = []
+
+    async def keep(piece: bytes) -> None:
+        pieces.append(piece)  # nothing that could fail or wait: an interrupted COPY may never return
+
+    done: str = await conn.copy_from_query(
+        f"SELECT {cells} FROM {source} WHERE p.id > $1 AND p.id <= $2 ORDER BY p.id", after, last,
+        output=keep, format="csv", encoding="utf8",
+    )  # fmt: skip
+    return pieces, int(done.rpartition(" ")[2])
 
 
 def _cell(field: Field) -> str:

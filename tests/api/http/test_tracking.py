@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from api.http.tracking import PublicPages
 from core.db import Pool, open_pool
 from core.tracking import reading, store
+from core.tracking.process import tracking_of
 from core.tracking.records import TrackingEvent, TrackingKind
 from core.tracking.stream import read
 from render_ext import Token, TokenKey, TokenKind, mint
@@ -127,7 +128,8 @@ async def test_every_link_at_once_is_a_machine_also_where_conditions_hide_some(
     # When all that is shown is followed within a moment
     for path in paths.clicks[:2]:
         assert (await client.get(path)).status_code == 302
-    # Then the clicks are taken back: whoever reads a message does not do that
+    # Then a moment later the clicks are taken back: whoever reads a message does not do that
+    await tracking_of(campaign.runtime).recorder.settled()
     found = await events(pool)
     assert [(one.corrects, one.machine_rule) for one in found] == [(None, 0), (None, 0), (1, 7), (2, 7)]
 

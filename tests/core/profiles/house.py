@@ -10,7 +10,7 @@ from typing import Any
 
 from core import files as stored_files
 from core.access import SYSTEM
-from core.db import transaction
+from core.db import Connection, transaction
 from core.profiles import exports, imports, jobs
 from core.profiles.records import ExportRun, ImportOptions, ImportRun, MatchKey
 from core.runtime import Runtime
@@ -117,3 +117,11 @@ def write(path: Path, rows: Sequence[Sequence[str]]) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)
     return path
+
+
+async def cut_connections(runtime: Runtime, keep: Connection) -> None:
+    """What a restart of the server does: every connection but this one ends, and the pool opens others."""
+    await keep.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await runtime.pool.expire_connections()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,12 +23,12 @@ from core.profiles import export_runner, exports, jobs, profiles
 from core.profiles.errors import FieldsInvalid
 from core.profiles.exports import SELECTION_RESOURCE, Selection
 from core.profiles.fields import FIELDS
-from core.profiles.heartbeat import DATABASE_AWAY
+from core.profiles.heartbeat import TRY_LATER
 from core.profiles.records import EmptyCells, ExportRun, ImportOptions, RunState
 from core.profiles.store import exports as store
 from core.runtime import Runtime
 from loadtests.people import write_people
-from tests.core.profiles.house import Times, counts, export_people, import_people, people, read_file
+from tests.core.profiles.house import Times, counts, cut_connections, export_people, import_people, people, read_file
 
 
 async def create(runtime: Runtime, times: Times, **values: Any) -> int:
@@ -241,21 +241,23 @@ Patch = Callable[[Callable[[], Awaitable[None]]], None]
 
 
 @pytest.fixture
-def between_pieces(monkeypatch: pytest.MonkeyPatch) -> Patch:
-    """Have something happen while the file is being written, after its first piece."""
+def between_ranges(monkeypatch: pytest.MonkeyPatch) -> Patch:
+    """Have something happen while the file is being written, after its first range."""
 
     def patch(happens: Callable[[], Awaitable[None]]) -> None:
-        write = export_runner._Progress.write
+        copy_range = store.copy_range
         done: list[bool] = []
 
-        async def interrupted(self: Any, data: bytes) -> None:
-            await write(self, data)
+        async def interrupted(*args: Any, **named: Any) -> Any:
+            copied = await copy_range(*args, **named)
             if not done:
                 done.append(True)
                 await happens()
-                await self.report()
+            return copied
 
-        monkeypatch.setattr(export_runner._Progress, "write", interrupted)
+        monkeypatch.setattr(store, "copy_range", interrupted)
+        monkeypatch.setattr(export_runner, "RANGE", 1000)
+        monkeypatch.setattr(export_runner, "REPORT_EVERY", timedelta(0))
 
     return patch
 
@@ -265,14 +267,14 @@ async def leftovers(runtime: Runtime) -> list[str]:
     return [path.name for path in runtime.files.root.iterdir() if path.name.endswith(".part")]
 
 
-async def test_a_cancelled_export_leaves_nothing(runtime: Runtime, db: Connection, times: Times, between_pieces: Patch) -> None:
+async def test_a_cancelled_export_leaves_nothing(runtime: Runtime, db: Connection, times: Times, between_ranges: Patch) -> None:
     await import_people(runtime, "external_id\n" + "".join(f"C-{n}\n" for n in range(3000)))
     run = await exports.create_export(db, SYSTEM, runtime.files, now=times.now)
 
     async def cancel() -> None:
         await exports.cancel_export(db, SYSTEM, run.id, times.now)
 
-    between_pieces(cancel)
+    between_ranges(cancel)
     await jobs.run_export(runtime, export_id=run.id)
 
     assert (await exports.get_export(db, run.id)).state is RunState.CANCELLED
@@ -282,7 +284,7 @@ async def test_a_cancelled_export_leaves_nothing(runtime: Runtime, db: Connectio
     assert (await export_people(runtime, columns=["id"])).rows_written == 3000
 
 
-async def test_a_process_that_ends_hands_over(runtime: Runtime, db: Connection, times: Times, between_pieces: Patch) -> None:
+async def test_a_process_that_ends_hands_over(runtime: Runtime, db: Connection, times: Times, between_ranges: Patch) -> None:
     await import_people(runtime, "external_id\n" + "".join(f"C-{n}\n" for n in range(3000)))
     run = await exports.create_export(db, SYSTEM, runtime.files, now=times.now)
     await take(db, 100)
@@ -290,7 +292,7 @@ async def test_a_process_that_ends_hands_over(runtime: Runtime, db: Connection, 
     async def end() -> None:
         runtime.stopping.set()
 
-    between_pieces(end)
+    between_ranges(end)
     await jobs.run_export(runtime, export_id=run.id)
 
     assert (await exports.get_export(db, run.id)).state is RunState.READY
@@ -301,7 +303,7 @@ async def test_a_process_that_ends_hands_over(runtime: Runtime, db: Connection, 
 
 
 async def test_a_worker_that_was_thought_dead_does_not_spoil_the_file(
-    runtime: Runtime, db: Connection, times: Times, between_pieces: Patch
+    runtime: Runtime, db: Connection, times: Times, between_ranges: Patch
 ) -> None:
     await import_people(runtime, "external_id\n" + "".join(f"C-{n}\n" for n in range(3000)))
     run = await exports.create_export(db, SYSTEM, runtime.files, columns=["external_id"], now=times.now)
@@ -313,7 +315,7 @@ async def test_a_worker_that_was_thought_dead_does_not_spoil_the_file(
         (wake_up,) = await take(db, 10)
         await jobs.run_export(runtime, **wake_up.ids)
 
-    between_pieces(another_takes_over)
+    between_ranges(another_takes_over)
     await jobs.run_export(runtime, export_id=run.id)
 
     done = await exports.get_export(db, run.id)
@@ -323,21 +325,17 @@ async def test_a_worker_that_was_thought_dead_does_not_spoil_the_file(
 
 
 async def test_a_killed_connection_is_worked_on_again(
-    runtime: Runtime, db: Connection, times: Times, between_pieces: Patch
+    runtime: Runtime, db: Connection, times: Times, between_ranges: Patch
 ) -> None:
     await import_people(runtime, "external_id\n" + "".join(f"C-{n}\n" for n in range(3000)))
     run = await exports.create_export(db, SYSTEM, runtime.files, columns=["external_id"], now=times.now)
     await take(db, 100)
 
     async def kill() -> None:
-        await db.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        await asyncio.sleep(0.1)
+        await cut_connections(runtime, db)
 
-    between_pieces(kill)
-    with pytest.raises(DATABASE_AWAY):
+    between_ranges(kill)
+    with pytest.raises(TRY_LATER):
         await jobs.run_export(runtime, export_id=run.id)
     assert (await exports.get_export(db, run.id)).state is RunState.RUNNING
     times.move(seconds=jobs.QUIET.total_seconds() + 1)

@@ -9,18 +9,19 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 
 class Cut(StrEnum):
-    """What becomes of the next COMMIT."""
+    """What becomes of the next statement that carries the mark."""
 
     NEVER = "never"
     SILENCE = "nobody hears it, and nobody hangs up"
-    BEFORE_COMMIT = "before the server hears it"
-    AFTER_COMMIT = "after the server heard it, before the client hears the answer"
+    BEFORE = "before the server hears it"
+    AFTER = "after the server heard it, before the client hears the answer"
 
 
 class BreakingLink:
-    """Passes bytes on to a Postgres server, until it is told to lose the next COMMIT."""
+    """Passes bytes on to a Postgres server, until it is told to lose the next statement with some bytes in it."""
 
-    def __init__(self, url: str):
+    def __init__(self, url: str, mark: bytes):
+        self.mark = mark
         self._parts = urlsplit(url)
         self._host = self._parts.hostname or parse_qs(self._parts.query)["host"][0]
         self.cut = Cut.NEVER
@@ -58,7 +59,7 @@ class BreakingLink:
         back = asyncio.create_task(self._pump(server, to_client))
         try:
             while data := await client.read(65536):
-                if b"COMMIT" in data and self.cut is not Cut.NEVER:
+                if self.mark in data and self.cut is not Cut.NEVER:
                     await self._lose(data, to_client, to_server, back)
                     return
                 to_server.write(data)
@@ -84,7 +85,7 @@ class BreakingLink:
         if cut is Cut.SILENCE:
             back.cancel()
             await asyncio.sleep(3600)
-        if cut is Cut.AFTER_COMMIT:
+        if cut is Cut.AFTER:
             back.cancel()
             to_server.write(data)
             await to_server.drain()

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from core.db import Connection
 from core.tracking import store
-from core.tracking.append import append, mark
+from core.tracking.append import append
+from core.tracking.bursts import messages_of, take_back
 from core.tracking.machines import RuleBook, ShownLinks
 from core.tracking.records import Hit, Message, TrackingKind
 
@@ -21,6 +22,9 @@ class TwoDeliveries:
 
     async def hidden(self, conn: Connection, delivery_id: int) -> frozenset[int]:
         return frozenset({9}) if delivery_id == 7 else frozenset()
+
+    async def always(self, conn: Connection, delivery_id: int) -> frozenset[int]:
+        return frozenset({1})
 
     async def shown(self, conn: Connection, messages: Sequence[Message]) -> Mapping[Message, ShownLinks]:
         return {
@@ -41,10 +45,9 @@ def hit(kind: TrackingKind = TrackingKind.CLICK, *, recipient: int = 1, link: in
 
 
 async def append_hits(conn: Connection, hits: Sequence[Hit], book: RuleBook, now: datetime = NOON) -> None:
-    """What a writer does in its transaction."""
-    marked = await mark(conn, hits, book, TwoDeliveries())
-    await store.take_stream(conn)
-    await append(conn, marked, book, TwoDeliveries(), now)
+    """What a process does with a group."""
+    await append(conn, hits, book, TwoDeliveries(), now)
+    await take_back(conn, messages_of(hits), book, TwoDeliveries(), now)
 
 
 async def store_groups(conn: Connection, *groups: Sequence[Hit]) -> None:

@@ -61,7 +61,7 @@ async def test_hits_that_come_together_share_commits(pool: Pool) -> None:
 
 async def test_two_processes_make_one_stream_without_gaps(pool: Pool, database_url: str) -> None:
     # Given two recorders with pools of their own, and a transaction that was open before them and stays open
-    other_pool = await open_pool(database_url, size=3, application="another process")
+    other_pool = await open_pool(database_url, size=4, application="another process")
     first, second = recorder_on(pool), recorder_on(other_pool)
     async with pool.acquire() as idle, idle.transaction():
         await idle.execute(
@@ -92,13 +92,13 @@ async def test_two_processes_make_one_stream_without_gaps(pool: Pool, database_u
     other_pool.terminate()
 
 
-@pytest.mark.parametrize("cut", [Cut.BEFORE_COMMIT, Cut.AFTER_COMMIT])
+@pytest.mark.parametrize("cut", [Cut.BEFORE, Cut.AFTER])
 async def test_a_lost_commit_neither_loses_nor_doubles(pool: Pool, database_url: str, cut: Cut) -> None:
-    async with BreakingLink(database_url) as link:
-        shaky = await open_pool(link.url, size=2, application="behind a bad line")
+    async with BreakingLink(database_url, BROWSER.encode()) as link:
+        shaky = await open_pool(link.url, size=4, application="behind a bad line")
         recorder = recorder_on(shaky)
         await recorder.record(click(1))
-        # When the connection breaks around a COMMIT
+        # When the connection breaks around a commit
         link.cut = cut
         await asyncio.gather(*(recorder.record(click(number)) for number in range(2, 12)))
         # Then every hit is there once
@@ -109,8 +109,8 @@ async def test_a_lost_commit_neither_loses_nor_doubles(pool: Pool, database_url:
 
 
 async def test_a_silent_line_is_given_up_and_holds_up_nobody_for_long(pool: Pool, database_url: str) -> None:
-    async with BreakingLink(database_url) as link:
-        shaky = await open_pool(link.url, size=2, application="behind a bad line")
+    async with BreakingLink(database_url, BROWSER.encode()) as link:
+        shaky = await open_pool(link.url, size=4, application="behind a bad line")
         behind, other = recorder_on(shaky), recorder_on(pool)
         await behind.record(click(1))
         # Given a process whose line falls silent while it holds the stream
@@ -128,7 +128,7 @@ async def test_a_silent_line_is_given_up_and_holds_up_nobody_for_long(pool: Pool
 
 
 async def test_connections_that_are_killed_again_and_again(pool: Pool, database_url: str) -> None:
-    other_pool = await open_pool(database_url, size=2, application="the door")
+    other_pool = await open_pool(database_url, size=4, application="the door")
     recorder = recorder_on(other_pool)
     answered = 0
 
@@ -154,7 +154,7 @@ async def test_connections_that_are_killed_again_and_again(pool: Pool, database_
 async def test_while_the_database_is_away_hits_wait_and_then_are_refused(
     server_url: str, pool: Pool, database_url: str
 ) -> None:
-    other_pool = await open_pool(database_url, size=2, application="the door")
+    other_pool = await open_pool(database_url, size=4, application="the door")
     patient, hasty = recorder_on(other_pool), recorder_on(other_pool, wait_seconds=0.3)
     await patient.record(click(1))
     # Given a database that accepts nobody
