@@ -89,8 +89,13 @@ def _is_surrogate(error: BaseException) -> bool:
 
 
 def _is_closed(error: BaseException) -> bool:
-    """A pool or connection that closed under us; the class is also that of mistakes of ours."""
-    return isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
+    """A pool or connection that closed under us; the classes are also those of mistakes of ours.
+
+    Asyncpg says "cannot switch to state …; another operation is in progress" when a connection ends in the moment of its use.
+    """
+    return (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)) or (
+        isinstance(error, asyncpg.InternalClientError) and "cannot switch to state" in str(error)
+    )
 
 
 def parts_of(error: ClarionError) -> list[ClarionError]:

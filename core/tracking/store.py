@@ -305,7 +305,9 @@ async def list_counts(conn: Connection, delivery_ids: list[int]) -> dict[int, li
         """
         SELECT delivery_id, kind, link, machine, sum(total)::bigint AS total, sum(uniques)::bigint AS uniques
           FROM tracking_count WHERE delivery_id = ANY ($1)
-         GROUP BY delivery_id, kind, link, machine ORDER BY kind, link, machine
+         GROUP BY delivery_id, kind, link, machine
+        HAVING sum(total) <> 0 OR sum(uniques) <> 0  -- what was all taken back is as if it had never been
+         ORDER BY kind, link, machine
         """,
         delivery_ids,
     )

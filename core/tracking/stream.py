@@ -199,6 +199,7 @@ async def _read_for_sure(pool: Pool, after: int, filters: EventFilter) -> EventB
             asyncpg.PostgresConnectionError,
             asyncpg.OperatorInterventionError,
             asyncpg.InterfaceError,
+            asyncpg.InternalClientError,  # a connection that ended in the moment of its use
         ) as error:
             _log.warning("a follower of the tracking stream waits for the database", error=repr(error))
             await asyncio.sleep(RETRY_SECONDS)

@@ -58,6 +58,7 @@ class Unsubscriptions:
                 OSError,
                 asyncpg.PostgresError,
                 asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
             ) as error:  # TimeoutError is an OSError
                 again = True
                 _log.warning("somebody waits to be unsubscribed", error=repr(error))

@@ -92,6 +92,25 @@ async def test_two_processes_make_one_stream_without_gaps(pool: Pool, database_u
     other_pool.terminate()
 
 
+async def test_a_burst_over_two_processes_is_found_by_the_one_that_commits_last(pool: Pool, database_url: str) -> None:
+    other_pool = await open_pool(database_url, size=4, application="another process")
+    first, second = recorder_on(pool), recorder_on(other_pool)
+    # When scanners follow the three links of each of thirty messages at once, through two processes
+    await asyncio.gather(
+        *(recorder.record(click(one, link)) for one in range(30) for link, recorder in ((1, first), (2, second), (3, first)))
+    )
+    await first.settled()
+    await second.settled()
+    # Then every click is taken back, once
+    found = await events(pool)
+    hits = [one.position for one in found if one.corrects is None]
+    assert len(hits) == 90
+    assert sorted(one.corrects for one in found if one.corrects is not None) == hits
+    await first.close()
+    await second.close()
+    other_pool.terminate()
+
+
 @pytest.mark.parametrize("cut", [Cut.BEFORE, Cut.AFTER])
 async def test_a_lost_commit_neither_loses_nor_doubles(pool: Pool, database_url: str, cut: Cut) -> None:
     async with BreakingLink(database_url, BROWSER.encode()) as link:
