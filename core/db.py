@@ -1,4 +1,4 @@
-"""Connections to Postgres: one pool per process and loop, transactions opened at the doors. No statements of its own."""
+"""Connections to Postgres: one pool per process and loop, transactions opened at the doors. No statements on tables."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from asyncpg.pool import PoolConnectionProxy
 Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 Pool: TypeAlias = asyncpg.Pool
 
+ASLEEP_SECONDS = 5
+"""After which the server ends a transaction whose client asks nothing: a process that froze with locks stops nobody else."""
+
 _decode = msgspec.json.decode
 
 
@@ -26,7 +29,10 @@ async def set_up_connection(conn: asyncpg.Connection) -> None:
 
 
 async def open_pool(url: str, *, size: int, application: str) -> Pool:
-    """Open a pool. `url` may name several hosts; the one that accepts writes is taken. Times are UTC."""
+    """Open a pool. `url` may name several hosts; the one that accepts writes is taken. Times are UTC.
+
+    A transaction whose client falls silent is ended by the server: see ASLEEP_SECONDS.
+    """
     return await asyncpg.create_pool(
         url,
         min_size=min(2, size),
@@ -34,7 +40,12 @@ async def open_pool(url: str, *, size: int, application: str) -> Pool:
         init=set_up_connection,
         connect=_connect,
         target_session_attrs="primary",
-        server_settings={"application_name": application, "timezone": "UTC", "jit": "off"},
+        server_settings={
+            "application_name": application,
+            "timezone": "UTC",
+            "jit": "off",
+            "idle_in_transaction_session_timeout": f"{ASLEEP_SECONDS}s",
+        },
     )
 
 
@@ -56,3 +67,8 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """One connection in one transaction; commits at the end, rolls back on an error."""
     async with pool.acquire() as conn, conn.transaction():
         yield conn
+
+
+async def allow_silence(conn: Connection, seconds: float) -> None:
+    """Let this transaction ask nothing for longer than ASLEEP_SECONDS: its client waits for somebody else meanwhile."""
+    await conn.execute("SELECT set_config('idle_in_transaction_session_timeout', $1, true)", f"{seconds * 1000:.0f}ms")

@@ -15,12 +15,12 @@ import structlog
 from dramatiq import Broker
 
 from core.config import Settings, load_settings
-from core.db import connect, transaction
+from core.db import allow_silence, connect, transaction
 from core.log import get_logger, set_up_logging
 from core.outbox import CHANNEL, Announcement, take
 from core.process import die_with_parent
 from core.runtime import Runtime, database_url, open_runtime
-from core.workers.broker import make_broker, message_for
+from core.workers.broker import PATIENCE, make_broker, message_for
 from core.workers.wiring import SCHEDULE, SHARED, WIRING
 
 log = get_logger(__name__)
@@ -82,6 +82,7 @@ class Relay:
         async with transaction(self._runtime.pool) as conn:
             found = await take(conn, BATCH)
             if found:
+                await allow_silence(conn, 2 * PATIENCE)
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._send, found)
             return len(found) == BATCH
 

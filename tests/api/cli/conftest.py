@@ -1,6 +1,7 @@
 """Fixtures for tests that start real processes and look whether they are gone afterwards."""
 
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -27,6 +28,17 @@ def var(tmp_path: Path) -> Iterator[Path]:
     yield directory
     for name in ("postgres", "redis"):  # a killed server cannot take its sockets along
         remove_socket_directory(socket_directory(directory, name))
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal() -> Iterator[None]:
+    """What the tests start hears every signal, even where the tests run under nohup or in a shell's background."""
+    ignored = [number for number in (signal.SIGHUP, signal.SIGINT) if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture
