@@ -11,6 +11,7 @@ BENCHMARKS: dict[str, str] = {
     "campaign_send": "loadtests.bench_send",
     "prepare": "loadtests.bench_prepare",
     "import": "loadtests.bench_import",
+    "count": "loadtests.bench_count",
     "redirect": "loadtests.bench_redirect",
     "graphql": "loadtests.bench_graphql",
     "memory": "loadtests.bench_memory",
