@@ -1,4 +1,4 @@
-"""Connections to Postgres: one pool per process and loop, transactions opened at the doors. No statements on tables."""
+"""Connections to Postgres: one pool per process and loop, transactions opened at the doors. No statements of its own."""
 
 from __future__ import annotations
 
@@ -67,8 +67,3 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """One connection in one transaction; commits at the end, rolls back on an error."""
     async with pool.acquire() as conn, conn.transaction():
         yield conn
-
-
-async def allow_silence(conn: Connection, seconds: float) -> None:
-    """Let this transaction ask nothing for longer than ASLEEP_SECONDS: its client waits for somebody else meanwhile."""
-    await conn.execute("SELECT set_config('idle_in_transaction_session_timeout', $1, true)", f"{seconds * 1000:.0f}ms")

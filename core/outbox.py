@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +28,13 @@ async def announce(conn: Connection, topic: str, **ids: int | str) -> None:
     await conn.execute("SELECT pg_notify($1, '')", CHANNEL)
 
 
-async def take(conn: Connection, limit: int) -> list[Announcement]:
-    """Lock and delete the oldest announcements; several relays may do so at once."""
+async def take(conn: Connection, limit: int, *, silence: float = 0.0) -> list[Announcement]:
+    """Lock and delete the oldest announcements; several relays may do so at once.
+
+    The transaction may then wait for others for `silence` seconds, which is longer than `core.db.ASLEEP_SECONDS`.
+    """
+    if silence:
+        await conn.execute("SELECT set_config('idle_in_transaction_session_timeout', $1, true)", f"{silence * 1000:.0f}ms")
     rows = await conn.fetch(
         """
         DELETE FROM outbox
@@ -40,8 +44,3 @@ async def take(conn: Connection, limit: int) -> list[Announcement]:
         limit,
     )
     return sorted((Announcement(**dict(row)) for row in rows), key=lambda found: found.id)
-
-
-async def put_back(conn: Connection, announcements: Sequence[Announcement]) -> None:
-    """Store announcements again that could not be carried."""
-    await conn.executemany("INSERT INTO outbox (topic, ids) VALUES ($1, $2)", [(one.topic, one.ids) for one in announcements])

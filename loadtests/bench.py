@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, str] = {
     "import": "loadtests.bench_import",
     "count": "loadtests.bench_count",
     "redirect": "loadtests.bench_redirect",
+    "stream": "loadtests.bench_stream",
     "graphql": "loadtests.bench_graphql",
     "memory": "loadtests.bench_memory",
 }

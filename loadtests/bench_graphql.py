@@ -7,13 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import uvloop
 
@@ -31,25 +26,6 @@ WARM_UP = 1.0
 CONNECTIONS = 16
 PEOPLE = 10_000
 QUERY = f"{{ profiles(first: {ROWS}) {{ nodes {{ id email firstName lastName city country birthDate createdAt }} }} }}"
-
-
-@contextmanager
-def serving(stage: Stage, command: list[str], port: int) -> Iterator[None]:
-    """A server process, until the block ends."""
-    process = subprocess.Popen([sys.executable, "-m", *command], env=stage.environment, stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            if time.monotonic() > deadline or process.poll() is not None:
-                raise SystemExit(f"{command[0]} does not start")
-            time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def request(port: int, path: str, token: str | None) -> bytes:
@@ -99,13 +75,6 @@ def people(port: int, path: str, token: str | None) -> tuple[int, list[dict[str,
     return len(body), rows
 
 
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 async def prepare(stage: Stage) -> str:
     """Fill the table; returns a token."""
     conn = await connect(stage.settings)
@@ -128,11 +97,7 @@ def main() -> None:
     """Measure and print."""
     with stage(database_pool_size=10) as ground:
         token = asyncio.run(prepare(ground))
-        mine, other = free_port(), free_port()
-        with (
-            serving(ground, ["api.server", "--port", str(mine)], mine),
-            serving(ground, ["loadtests.graphql_reference", str(other)], other),
-        ):
+        with ground.serving("api.server") as mine, ground.serving("loadtests.graphql_reference") as other:
             my_size, my_rows = people(mine, "/graphql", token)
             other_size, other_rows = people(other, "/graphql/", None)
             check_alike(my_rows, other_rows)

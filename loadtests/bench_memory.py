@@ -13,8 +13,8 @@ from core.access import SYSTEM
 from core.db import Connection
 from core.delivery import lifecycle, reading
 from core.delivery.records import DeliveryState
-from loadtests.bench_send import SIZE, sink, until
-from loadtests.campaign import connect, fill_profiles, make_delivery, page
+from loadtests.bench_send import SIZE, sink
+from loadtests.campaign import connect, fill_profiles, make_delivery, page, until
 from loadtests.figures import print_alone
 from loadtests.stage import Stage, stage
 

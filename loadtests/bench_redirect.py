@@ -9,12 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 
 from core.access import SYSTEM
@@ -86,27 +82,6 @@ async def prepare(on: Stage) -> list[str]:
     ]
 
 
-@contextmanager
-def server(on: Stage, module: str) -> Iterator[int]:
-    """An API process; gives the port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, "--port", str(port)], env=on.environment, stdout=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 def load(port: int, paths: list[str], *, rate: float | None, seconds: float, seed: int) -> Result:
     """One run of the generator, in a process of its own. Every answer must be a redirect."""
     start = random.Random(seed).randrange(len(paths))
@@ -143,7 +118,7 @@ def main() -> None:
         seeds = iter(range(1000))
 
         def measure(module: str) -> float:
-            with server(on, module) as port:
+            with on.serving(module) as port:
                 result = load(port, paths, rate=None, seconds=SECONDS, seed=next(seeds))
             if module == "api.server":
                 answered.append(result.answered)
@@ -152,7 +127,7 @@ def main() -> None:
         ours, reference = alternate(RUNS, lambda: measure("api.server"), lambda: measure("loadtests.redirect_reference"))
         against = "the same server and checks, without the insert"
         print_figure("tracked_redirect", ours, reference, unit="redirects/s", against=against)
-        with server(on, "api.server") as port:
+        with on.serving("api.server") as port:
             steady = [load(port, paths, rate=STEADY_RATE, seconds=STEADY_SECONDS, seed=next(seeds)) for _ in range(RUNS)]
         answered += [run.answered for run in steady]
         middle = sorted(steady, key=lambda run: run.p99)[RUNS // 2]

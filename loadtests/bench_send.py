@@ -15,7 +15,7 @@ from core.access import SYSTEM
 from core.db import Connection
 from core.delivery import lifecycle, reading
 from core.delivery.records import DeliveryState
-from loadtests.campaign import connect, fill_profiles, make_delivery, page
+from loadtests.campaign import connect, fill_profiles, make_delivery, page, until
 from loadtests.figures import need, print_figure
 from loadtests.stage import Stage, stage
 
@@ -58,15 +58,6 @@ def reference(port: int) -> float:
     started = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return MESSAGES / (time.perf_counter() - started)
-
-
-async def until(conn: Connection, delivery_id: int, states: set[DeliveryState], seconds: float) -> None:
-    """Wait for a state. Raises SystemExit after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while (await lifecycle.get_run(conn, delivery_id)).state not in states:
-        if time.monotonic() > deadline:
-            raise SystemExit(f"delivery {delivery_id} hangs: {await lifecycle.get_run(conn, delivery_id)}")
-        await asyncio.sleep(0.2)
 
 
 async def ours(on: Stage, conn: Connection, port: int, number: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 import asyncpg
@@ -12,6 +14,8 @@ from core.config import Settings
 from core.content.contents import create_content
 from core.content.records import ContentDraft
 from core.db import Connection, set_up_connection
+from core.delivery import lifecycle
+from core.delivery.records import DeliveryState
 from core.planning.channel_accounts import create_account
 from core.planning.deliveries import create_delivery
 from core.planning.records import AccountDraft, DeliveryDraft
@@ -90,3 +94,12 @@ async def make_delivery(
             ),
         )  # fmt: skip
     return delivery.id
+
+
+async def until(conn: Connection, delivery_id: int, states: set[DeliveryState], seconds: float) -> None:
+    """Wait for a state. Raises SystemExit after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while (await lifecycle.get_run(conn, delivery_id)).state not in states:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"delivery {delivery_id} hangs: {await lifecycle.get_run(conn, delivery_id)}")
+        await asyncio.sleep(0.2)

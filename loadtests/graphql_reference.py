@@ -71,7 +71,7 @@ def main() -> None:
     """Serve."""
     app = Starlette(lifespan=lifespan)
     app.mount("/graphql", GraphQL[Any, Any](strawberry.Schema(Query)))
-    uvicorn.run(app, port=int(sys.argv[1]), loop="uvloop", http="httptools", access_log=False, log_level="warning")
+    uvicorn.run(app, port=int(sys.argv[2]), loop="uvloop", http="httptools", access_log=False, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +41,35 @@ class Stage:
         relay = Child(name="relay", argv=[sys.executable, "-m", "core.workers.relay"], env=self.environment)
         with Supervisor([*children, relay]) as supervisor:
             yield supervisor
+
+    @contextmanager
+    def serving(self, module: str, *arguments: str) -> Iterator[int]:
+        """A server process that takes `--port`, until the block ends; gives the port. Raises SystemExit."""
+        port = free_port()
+        command = [sys.executable, "-m", module, *arguments, "--port", str(port)]
+        process = subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 30
+            while not _listens(port):
+                if time.monotonic() > deadline or process.poll() is not None:
+                    raise SystemExit(f"{module} does not start")
+                time.sleep(0.05)
+            yield port
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

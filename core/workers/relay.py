@@ -15,7 +15,7 @@ import structlog
 from dramatiq import Broker
 
 from core.config import Settings, load_settings
-from core.db import allow_silence, connect, transaction
+from core.db import connect, transaction
 from core.log import get_logger, set_up_logging
 from core.outbox import CHANNEL, Announcement, take
 from core.process import die_with_parent
@@ -80,9 +80,8 @@ class Relay:
     async def _carry_batch(self) -> bool:
         """Carry one batch; its rows are gone only when the broker has all of its messages."""
         async with transaction(self._runtime.pool) as conn:
-            found = await take(conn, BATCH)
+            found = await take(conn, BATCH, silence=2 * PATIENCE)
             if found:
-                await allow_silence(conn, 2 * PATIENCE)
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._send, found)
             return len(found) == BATCH
 

@@ -7,7 +7,8 @@ import pytest
 from asyncpg import InterfaceError, PostgresError
 
 from core import db
-from core.db import allow_silence, open_pool, transaction
+from core.db import open_pool, transaction
+from core.outbox import take
 
 LOCK = "SELECT pg_advisory_xact_lock(1)"
 
@@ -33,12 +34,14 @@ async def test_a_transaction_whose_client_fell_silent_lets_go_of_its_locks(
         awake.terminate()
 
 
-async def test_a_transaction_that_waits_for_somebody_may_be_silent(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_relay_that_waits_for_the_broker_keeps_its_transaction(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(db, "ASLEEP_SECONDS", 0.1)
     pool = await open_pool(database_url, size=1, application="patient")
     try:
         async with transaction(pool) as conn:
-            await allow_silence(conn, 20)
+            await take(conn, 1, silence=20)
             await asyncio.sleep(0.4)
             assert await conn.fetchval("SELECT 1") == 1
         assert await pool.fetchval("SHOW idle_in_transaction_session_timeout") == "100ms"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import asyncpg
 import pytest
@@ -57,6 +60,29 @@ async def working(runtime: Runtime, import_id: int) -> AsyncIterator[asyncio.Tas
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass(slots=True)
+class Midway:
+    """A worker that stops once in the middle of an import, inside a chunk, until it is told to go on."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@pytest.fixture
+def midway(monkeypatch: pytest.MonkeyPatch) -> Midway:
+    """The next worker stops in its third chunk."""
+    made, upsert, chunks = Midway(), import_chunks.ChunkStore.upsert, itertools.count(1)
+
+    async def stops(self: import_chunks.ChunkStore, conn: Connection, now: datetime) -> import_chunks.Written:
+        if next(chunks) == 3:
+            made.reached.set()
+            await made.go_on.wait()
+        return await upsert(self, conn, now)
+
+    monkeypatch.setattr(import_chunks.ChunkStore, "upsert", stops)
+    return made
 
 
 async def until(runtime: Runtime, import_id: int, reached: Callable[[ImportRun], bool]) -> ImportRun:
@@ -181,25 +207,28 @@ async def test_a_person_who_comes_by_another_door_meanwhile_is_updated(runtime: 
     assert await people(runtime, "external_id", "first_name", "last_name") == [("C-1", "File", "Hand")]
 
 
-async def test_a_worker_that_is_cancelled_in_the_middle(runtime: Runtime, times: Times) -> None:
+async def test_a_worker_that_is_cancelled_in_the_middle(runtime: Runtime, times: Times, midway: Midway) -> None:
     import_id = await ready_import(runtime, file_of())
 
     async with working(runtime, import_id):
-        await until(runtime, import_id, lambda run: run.rows >= 100)
+        await midway.reached.wait()
     stopped = await get_import(runtime, import_id)
     assert stopped.state is RunState.RUNNING
-    assert 100 <= stopped.rows < ROWS
+    assert stopped.rows == 100
     await resume(runtime, times)
 
     await check_complete(runtime, import_id)
 
 
-async def test_a_connection_that_is_killed_in_the_middle(runtime: Runtime, db: Connection, times: Times) -> None:
+async def test_a_connection_that_is_killed_in_the_middle(
+    runtime: Runtime, db: Connection, times: Times, midway: Midway
+) -> None:
     import_id = await ready_import(runtime, file_of())
 
     async with working(runtime, import_id) as task:
-        await until(runtime, import_id, lambda run: run.rows >= 100)
+        await midway.reached.wait()
         await cut_connections(runtime, db)
+        midway.go_on.set()
         with pytest.raises(TRY_LATER):
             await task
     assert (await get_import(runtime, import_id)).state is RunState.RUNNING
@@ -209,29 +238,20 @@ async def test_a_connection_that_is_killed_in_the_middle(runtime: Runtime, db: C
 
 
 async def test_a_worker_that_was_thought_dead_stores_nothing_more(
-    runtime: Runtime, times: Times, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, times: Times, midway: Midway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import_id = await ready_import(runtime, file_of())
-    frozen, thaw = asyncio.Event(), asyncio.Event()
-    upsert = import_chunks.ChunkStore.upsert
-
-    async def sleeps_on_the_third(self: import_chunks.ChunkStore, conn: Connection, now: object) -> object:
-        if not frozen.is_set() and (await get_import(runtime, import_id)).rows >= 100:
-            frozen.set()
-            await thaw.wait()
-        return await upsert(self, conn, now)  # type: ignore[arg-type]
 
     async def no_lock(self: import_chunks.ChunkStore, conn: Connection) -> None:
         return None
 
-    monkeypatch.setattr(import_chunks.ChunkStore, "upsert", sleeps_on_the_third)
     monkeypatch.setattr(import_chunks.ChunkStore, "lock", no_lock)
 
     async with working(runtime, import_id) as sleeper:
-        await frozen.wait()
+        await midway.reached.wait()
         await resume(runtime, times)
         await check_complete(runtime, import_id)
-        thaw.set()
+        midway.go_on.set()
         await sleeper
 
     await check_complete(runtime, import_id)
@@ -264,13 +284,14 @@ async def test_a_worker_that_falls_asleep_with_the_lock_is_cut_off(
     await check_complete(runtime, import_id)
 
 
-async def test_a_process_that_ends_hands_over_at_once(runtime: Runtime, times: Times) -> None:
+async def test_a_process_that_ends_hands_over_at_once(runtime: Runtime, times: Times, midway: Midway) -> None:
     import_id = await ready_import(runtime, file_of())
     await announced(runtime)
 
     async with working(runtime, import_id) as task:
-        await until(runtime, import_id, lambda run: run.rows >= 100)
+        await midway.reached.wait()
         runtime.stopping.set()
+        midway.go_on.set()
         await task
     released = await get_import(runtime, import_id)
 
@@ -281,14 +302,15 @@ async def test_a_process_that_ends_hands_over_at_once(runtime: Runtime, times: T
     await check_complete(runtime, import_id)
 
 
-async def test_cancelling_stops_after_the_chunk_and_keeps_what_was_stored(
-    runtime: Runtime, db: Connection, times: Times
+async def test_cancelling_stops_before_the_next_chunk_and_keeps_what_was_stored(
+    runtime: Runtime, db: Connection, times: Times, midway: Midway
 ) -> None:
     import_id = await ready_import(runtime, file_of())
 
     async with working(runtime, import_id) as task:
-        await until(runtime, import_id, lambda run: run.rows >= 100)
+        await midway.reached.wait()
         cancelled = await imports.cancel_import(db, SYSTEM, import_id, times.now)
+        midway.go_on.set()
         await task
     run = await get_import(runtime, import_id)
 
