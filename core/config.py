@@ -23,7 +23,6 @@ class Settings(BaseSettings):
         None,
         description="PostgreSQL 15 or newer, `postgresql://user:password@host[,host2]/name`. Unset: the embedded server.",
     )
-    replica_url: str | None = Field(None, description="A read replica for reports. Unset: reports read the primary.")
     broker_url: str | None = Field(
         None, description="`amqp://` (RabbitMQ, quorum queues) or `redis://`. Unset: the embedded Redis."
     )

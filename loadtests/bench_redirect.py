@@ -20,7 +20,8 @@ from core.delivery.records import DeliveryState
 from core.public_urls import PublicUrls
 from core.runtime import open_runtime
 from core.secrets import load_keyring
-from core.tracking import reading, store
+from core.tracking import reading
+from core.tracking.store import count_rows
 from loadtests.campaign import FILLER, connect, fill_profiles, make_delivery
 from loadtests.figures import alternate, print_alone, print_figure
 from loadtests.http_load import Order, Result
@@ -106,7 +107,7 @@ async def check(on: Stage, least: int) -> None:
     kept = await reading.counts(conn, 1)
     stored = sum(one.total for one in kept if one.kind == TokenKind.CLICK and one.link == 0)
     assert stored >= least, (stored, least)
-    assert kept == await store.recount(conn, 1)
+    assert kept == await count_rows.recount(conn, 1)
     await conn.close()
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from core.db import Connection
-from core.tracking import store
 from core.tracking.machines import LinkBook, RuleBook
 from core.tracking.records import Hit
+from core.tracking.store import count_rows, event_rows
 
 
 async def append(conn: Connection, hits: Sequence[Hit], book: RuleBook, links: LinkBook, now: datetime) -> None:
@@ -18,4 +18,4 @@ async def append(conn: Connection, hits: Sequence[Hit], book: RuleBook, links: L
     """
     hidden = {delivery_id: await links.hidden(conn, delivery_id) for delivery_id in {hit.delivery_id for hit in hits}}
     marked = [(hit, book.classify(hit, hidden[hit.delivery_id])) for hit in hits]
-    await store.add_hits(conn, marked, store.slot_of(now))
+    await event_rows.add_hits(conn, marked, count_rows.slot_of(now))

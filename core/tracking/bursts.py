@@ -15,10 +15,10 @@ from core.clock import Clock
 from core.db import Connection, Pool
 from core.errors import Unavailable
 from core.log import get_logger
-from core.tracking import store
 from core.tracking.groups import Group, Grouped
 from core.tracking.machines import FreshRules, LinkBook, RuleBook
 from core.tracking.records import Hit, Message, Sighting, TrackingKind
+from core.tracking.store import corrections, count_rows, event_rows
 
 GATHER_SECONDS = 0.02  # nobody waits for this
 WAIT_SECONDS = 60.0  # how long a database may be away before what happened then is left as it is
@@ -47,16 +47,16 @@ async def take_back(conn: Connection, seen: Seen, book: RuleBook, links: LinkBoo
     """Re-mark what the rules on whole messages say; returns how many events. Opens a transaction only where there are any."""
     if not seen or book.window is None:
         return 0
-    sightings = await store.list_sightings(conn, seen, book.window, book.hidden_rule)
+    sightings = await corrections.list_sightings(conn, seen, book.window, book.hidden_rule)
     suspects = [one for one in sightings if await _is_suspect(conn, one, book, links)]
     remarks = book.judge(suspects, await links.shown(conn, [one.message for one in suspects])) if suspects else []
     if not remarks:
         return 0
     async with conn.transaction():
-        await store.take_stream(conn)
-        positions = await store.re_mark(conn, now, remarks)
+        await event_rows.take_stream(conn)
+        positions = await corrections.re_mark(conn, now, remarks)
         if positions:
-            await store.count_remarks(conn, positions, store.slot_of(now))
+            await corrections.count_remarks(conn, positions, count_rows.slot_of(now))
     return len(positions)
 
 
@@ -79,7 +79,7 @@ class BurstWatch:
             self._look,
             wait_seconds=WAIT_SECONDS,
             gather_seconds=GATHER_SECONDS,
-            set_up=store.set_up_writer,
+            set_up=event_rows.set_up_writer,
         )
 
     def note(self, hits: Iterable[Hit]) -> None:

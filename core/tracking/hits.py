@@ -11,12 +11,12 @@ import asyncio
 
 from core.clock import Clock
 from core.db import Connection, Pool
-from core.tracking import store
 from core.tracking.append import append
 from core.tracking.bursts import BurstWatch
 from core.tracking.groups import Group, Grouped
 from core.tracking.machines import FreshRules, LinkBook
 from core.tracking.records import Hit
+from core.tracking.store import event_rows
 
 GATHER_SECONDS = 0.002
 
@@ -35,7 +35,7 @@ class HitRecorder:
             self._store,
             wait_seconds=wait_seconds,
             gather_seconds=GATHER_SECONDS,
-            set_up=store.set_up_writer,
+            set_up=event_rows.set_up_writer,
         )
 
     async def record(self, hit: Hit) -> None:
@@ -68,5 +68,5 @@ class HitRecorder:
 async def was_stored(conn: Connection, hit: Hit) -> bool:
     """Whether a hit is stored whose statement was lost. Waits until that statement has ended."""
     async with conn.transaction():
-        await store.take_stream(conn)
-        return await store.is_stored(conn, hit)
+        await event_rows.take_stream(conn)
+        return await event_rows.is_stored(conn, hit)

@@ -14,8 +14,8 @@ from typing import Protocol
 
 from core.db import Connection
 from core.log import get_logger
-from core.tracking import store
 from core.tracking.records import Hit, MachineRule, Message, Remark, RuleKind, Sighting, TrackingKind
+from core.tracking.store import rule_rows
 
 REFRESH_SECONDS = 3.0
 CACHED_AGENTS = 10_000
@@ -152,7 +152,7 @@ class FreshRules:
     async def get(self, conn: Connection, now: float) -> RuleBook:
         """The rules in force, at most a few seconds old."""
         if self._book is None or now - self._read_at >= self._seconds:
-            rules = await store.list_rules(conn)
+            rules = await rule_rows.list_rules(conn)
             if self._book is None or self._book.rules != tuple(rules):
                 self._book = RuleBook(rules)
             self._read_at = now

@@ -8,7 +8,7 @@ import asyncpg
 
 from core.db import Connection
 from core.log import get_logger
-from core.tracking import store
+from core.tracking.store import event_rows
 
 MONTHS_AHEAD = 2
 
@@ -32,7 +32,7 @@ async def ensure_partitions(conn: Connection, now: datetime) -> list[str]:
         start, end = month_of(now, offset), month_of(now, offset + 1)
         try:
             async with conn.transaction():
-                if await store.make_partition(conn, start, end):
+                if await event_rows.make_partition(conn, start, end):
                     made.append(f"{start:%Y-%m}")
         except asyncpg.LockNotAvailableError:
             _log.info("a month of tracking events is made later, its table is in use", month=f"{start:%Y-%m}")

@@ -18,9 +18,9 @@ import asyncpg
 
 from core.db import Connection, Pool
 from core.log import get_logger
-from core.tracking import store
 from core.tracking.lines import cut_after, give_back
 from core.tracking.records import EVERYTHING, EventBatch, EventFilter, TrackingEvent
+from core.tracking.store import event_rows
 
 READ_SIZE = 1000  # events of one batch
 READ_SPAN = 20_000  # positions looked through for one batch
@@ -35,26 +35,26 @@ _log = get_logger(__name__)
 
 async def newest_position(conn: Connection) -> int:
     """The cursor that means "from now on"."""
-    return await store.newest_position(conn)
+    return await event_rows.newest_position(conn)
 
 
 async def read(conn: Connection, after: int, limit: int, filters: EventFilter = EVERYTHING) -> list[TrackingEvent]:
     """Up to `limit` events after a position, in order. Fewer than `limit` means there are no more now."""
-    return await store.list_events(conn, after, await store.newest_position(conn), limit, filters)
+    return await event_rows.list_events(conn, after, await event_rows.newest_position(conn), limit, filters)
 
 
 async def read_batch(conn: Connection, after: int, filters: EventFilter = EVERYTHING) -> EventBatch:
     """The next piece of the stream after a position. Its cursor stands still only at the end of the stream."""
-    newest = await store.newest_position(conn)
+    newest = await event_rows.newest_position(conn)
     start = max(after, 0)
     through = min(newest, start + READ_SPAN)
     if through <= start:
         return EventBatch(events=(), position=start)
-    events = await store.list_events(conn, start, through, READ_SIZE, filters)
+    events = await event_rows.list_events(conn, start, through, READ_SIZE, filters)
     if len(events) == READ_SIZE:
         through = events[-1].position
     elif not events and through < newest:
-        through = await store.next_position(conn, through) - 1  # over what retention has dropped
+        through = await event_rows.next_position(conn, through) - 1  # over what retention has dropped
     return EventBatch(events=tuple(events), position=through)
 
 
@@ -130,7 +130,7 @@ class Tail:
         conn = await self._pool.acquire(timeout=SILENCE_SECONDS)
         try:
             with cut_after(conn, SILENCE_SECONDS):
-                await conn.add_listener(store.CHANNEL, self._on_notify)
+                await conn.add_listener(event_rows.CHANNEL, self._on_notify)
             while True:
                 with cut_after(conn, SILENCE_SECONDS):
                     await self._step(conn)
@@ -146,7 +146,7 @@ class Tail:
         if not self._followers:
             self._position = None
         elif self._position is None:
-            self._position = await store.newest_position(conn)
+            self._position = await event_rows.newest_position(conn)
             self._hand_out(_Live(self._position, self._position, ()))
         else:
             batch = await read_batch(conn, self._position)

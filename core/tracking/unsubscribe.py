@@ -17,13 +17,13 @@ from core.errors import Unavailable
 from core.log import get_logger
 from core.profiles import consent
 from core.profiles.records import Channel
-from core.tracking import store
 from core.tracking.append import append
 from core.tracking.hits import was_stored
 from core.tracking.lines import TRY_SECONDS, cut_after
 from core.tracking.machines import FreshRules
 from core.tracking.records import Hit
 from core.tracking.sent import SentMessages
+from core.tracking.store import event_rows
 
 PAUSE_SECONDS = 0.2
 
@@ -77,7 +77,7 @@ async def unsubscribe(
     conn: Connection, hit: Hit, sent: SentMessages, registry: ChannelRegistry, rules: FreshRules, clock: Clock
 ) -> None:
     """Opt out and append the event; commit at once."""
-    await store.secure(conn, for_session=False)
+    await event_rows.secure(conn, for_session=False)
     now = clock()
     await _opt_out(conn, hit, sent, registry, now)
     book = await rules.get(conn, asyncio.get_running_loop().time())

@@ -167,7 +167,7 @@ def _settings(folder: Path, database_url: str | None) -> Settings:
     return load_settings(
         database_url=database_url, var_dir=folder, listen_host=HOST, listen_port=port, base_url=f"http://{HOST}:{port}",
         api_processes=1, secret_keys=new_key_text(1), allow_private_egress=True, log_level="WARNING", log_format="json",
-        default_country="US", page_size_max=500, replica_url=None,
+        default_country="US", page_size_max=500,
     )  # fmt: skip
 
 

@@ -18,9 +18,10 @@ from starlette.types import Receive, Scope, Send
 
 from api.http.tracking import PublicPages
 from core.db import Pool, open_pool
-from core.tracking import reading, store
+from core.tracking import reading
 from core.tracking.process import tracking_of
 from core.tracking.records import TrackingEvent, TrackingKind
+from core.tracking.store import count_rows
 from core.tracking.stream import read
 from render_ext import Token, TokenKey, TokenKind, mint
 from tests.core.tracking.campaign import BASE_URL, Campaign, add_profile, prepared_campaign
@@ -341,7 +342,7 @@ async def test_while_the_database_is_away_people_are_asked_to_come_again(
     runtime.pool = pool
     async with pool.acquire() as conn:
         assert len(await read(conn, 0, 100)) == 2
-        assert await reading.counts(conn, campaign.delivery_id) == await store.recount(conn, campaign.delivery_id)
+        assert await reading.counts(conn, campaign.delivery_id) == await count_rows.recount(conn, campaign.delivery_id)
 
 
 async def test_a_base_url_with_a_path(campaign: Campaign, anna: int) -> None:
@@ -399,4 +400,4 @@ async def test_every_redirect_answered_before_the_process_was_killed_is_stored(
         (click,) = [one for one in await reading.counts(conn, campaign.delivery_id) if (one.kind, one.link) == (1, 0)]
         assert answered <= click.total <= answered + 20
         assert click.uniques == 1
-        assert await reading.counts(conn, campaign.delivery_id) == await store.recount(conn, campaign.delivery_id)
+        assert await reading.counts(conn, campaign.delivery_id) == await count_rows.recount(conn, campaign.delivery_id)

@@ -12,9 +12,9 @@ from core.delivery import lifecycle
 from core.delivery.records import DeliveryState, LedgerCounts
 from core.errors import NotFound
 from core.reporting.deliveries import progress, report
-from core.tracking import store
 from core.tracking.machines import RuleBook
 from core.tracking.records import TrackingKind
+from core.tracking.store import rule_rows
 from tests.core.tracking.campaign import add_profile, prepared_campaign
 from tests.core.tracking.people import BROWSER, append_hits, hit
 
@@ -52,7 +52,7 @@ async def test_a_report_from_preparation_to_clicks(pool: Pool, database_url: str
                 hit(TrackingKind.OPEN, recipient=otto, delivery=campaign.delivery_id),
                 hit(recipient=otto, link=2, delivery=campaign.delivery_id, agent="LinkBot/1.0"),
             ]
-            book = RuleBook(await store.list_rules(conn))
+            book = RuleBook(await rule_rows.list_rules(conn))
             await append_hits(conn, hits, book)
 
         # Then the links say which, without the one that no person sees

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from core.db import Connection
-from core.tracking import store
 from core.tracking.append import append
 from core.tracking.bursts import messages_of, take_back
 from core.tracking.machines import RuleBook, ShownLinks
 from core.tracking.records import Hit, Message, TrackingKind
+from core.tracking.store import rule_rows
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
@@ -52,6 +52,6 @@ async def append_hits(conn: Connection, hits: Sequence[Hit], book: RuleBook, now
 
 async def store_groups(conn: Connection, *groups: Sequence[Hit]) -> None:
     """Append each group as one commit would."""
-    book = RuleBook(await store.list_rules(conn))
+    book = RuleBook(await rule_rows.list_rules(conn))
     for group in groups:
         await append_hits(conn, group, book, max(one.at for one in group))

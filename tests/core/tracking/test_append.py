@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 
 from core.db import Connection
-from core.tracking import reading, store
+from core.tracking import reading
 from core.tracking.folding import fold_counts
 from core.tracking.records import ANYTHING, TrackingCount, TrackingEvent, TrackingKind
+from core.tracking.store import count_rows
 from core.tracking.stream import read
 from tests.core.tracking.people import BROWSER, NOON, ROBOT, hit, store_groups
 
@@ -19,7 +20,7 @@ from tests.core.tracking.people import BROWSER, NOON, ROBOT, hit, store_groups
 async def counts(conn: Connection, delivery: int = 7) -> dict[tuple[int, int, bool], tuple[int, int]]:
     """(kind, link, machine) → (total, uniques), checked against a recount."""
     kept = await reading.counts(conn, delivery)
-    assert _without_zeros(kept) == _without_zeros(await store.recount(conn, delivery))
+    assert _without_zeros(kept) == _without_zeros(await count_rows.recount(conn, delivery))
     return {(one.kind, one.link, one.machine): (one.total, one.uniques) for one in _without_zeros(kept)}
 
 

@@ -11,9 +11,10 @@ import pytest
 from core.clock import system_clock
 from core.db import Pool, open_pool
 from core.errors import Unavailable
-from core.tracking import reading, store
+from core.tracking import reading
 from core.tracking.hits import HitRecorder
 from core.tracking.records import Hit, TrackingEvent, TrackingKind
+from core.tracking.store import count_rows
 from core.tracking.stream import read
 from tests.core.tracking.breaking_link import BreakingLink, Cut
 from tests.core.tracking.people import BROWSER, TwoDeliveries
@@ -36,7 +37,7 @@ async def events(pool: Pool) -> list[TrackingEvent]:
     """All that is stored; the counters must agree."""
     async with pool.acquire() as conn:
         found = await read(conn, 0, 100_000)
-        assert await reading.counts(conn, 7) == await store.recount(conn, 7)
+        assert await reading.counts(conn, 7) == await count_rows.recount(conn, 7)
     return found
 
 

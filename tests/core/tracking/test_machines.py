@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from core.db import Connection
-from core.tracking import store
 from core.tracking.machines import FreshRules, RuleBook
 from core.tracking.records import MachineRule, RuleKind, TrackingKind
+from core.tracking.store import rule_rows
 from tests.core.tracking.people import hit
 
 MACHINES = [
@@ -37,18 +37,18 @@ PEOPLE = [
 
 @pytest.mark.parametrize(("agent", "rule"), MACHINES)
 async def test_machines_by_their_agents(conn: Connection, agent: str, rule: int) -> None:
-    book = RuleBook(await store.list_rules(conn))
+    book = RuleBook(await rule_rows.list_rules(conn))
     assert book.classify(hit(agent=agent)) == rule
     assert book.classify(hit(agent=agent)) == rule  # from memory
 
 
 @pytest.mark.parametrize("agent", PEOPLE)
 async def test_people_by_their_agents(conn: Connection, agent: str) -> None:
-    assert RuleBook(await store.list_rules(conn)).classify(hit(agent=agent)) == 0
+    assert RuleBook(await rule_rows.list_rules(conn)).classify(hit(agent=agent)) == 0
 
 
 async def test_hidden_links_and_unsubscribing(conn: Connection) -> None:
-    book = RuleBook(await store.list_rules(conn))
+    book = RuleBook(await rule_rows.list_rules(conn))
     assert book.classify(hit(link=9), frozenset({9})) == 8
     assert book.classify(hit(link=1), frozenset({9})) == 0
     assert book.classify(hit(TrackingKind.OPEN), frozenset({0})) == 0
