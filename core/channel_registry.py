@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from channels.contract import CONTRACT_VERSION, Channel, ConfigField, ConfigType, Manifest
-from core.errors import Invalid, NotFound
+from core.errors import ClarionError, Invalid, NotFound
 
 GROUP = "clarion.channels"
 METHODS = ("compile", "open", "check", "callback")
@@ -105,6 +105,20 @@ class ChannelRegistry:
             code="CHANNEL_NOT_FOUND",
             hint=f"Installed: {', '.join(self.names()) or 'none'}.",
         )
+
+    def make(self, name: str, config: Mapping[str, Any]) -> Channel:
+        """A channel with its settings. Raises NotFound, and Invalid (CHANNEL_REFUSED_SETTINGS) with the plugin's own words."""
+        channel = self.get(name)
+        try:
+            return channel(config)
+        except ClarionError:
+            raise
+        except Exception as error:
+            raise Invalid(
+                f"the channel {name!r} refuses its settings: {error}",
+                code="CHANNEL_REFUSED_SETTINGS",
+                hint="Mend the channel account, and check it.",
+            ) from error
 
     def manifest(self, name: str) -> Manifest:
         """Raises NotFound (CHANNEL_NOT_FOUND)."""

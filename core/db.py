@@ -1,4 +1,4 @@
-"""Connections to Postgres: one pool per process and loop, transactions opened at the doors. No statements of its own."""
+"""Connections to Postgres: one pool per process and loop, transactions opened at the doors. No statements on tables of ours."""
 
 from __future__ import annotations
 
@@ -15,6 +15,18 @@ Pool: TypeAlias = asyncpg.Pool
 
 ASLEEP_SECONDS = 5
 """After which the server ends a transaction whose client asks nothing: a process that froze with locks stops nobody else."""
+
+# A part we depend on is away: what was to be done stays to be done. OSError is also how a socket or a disk says so,
+# InternalClientError how the driver tells of a connection that was cut off between two statements.
+TRY_LATER = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,  # somebody else was in the way
+    asyncpg.InternalClientError,
+    asyncpg.InterfaceError,
+    OSError,
+)
 
 _decode = msgspec.json.decode
 
@@ -60,6 +72,17 @@ async def _connect(*args: Any, **options: Any) -> asyncpg.Connection:
         return await asyncpg.connect(*args, **options)
     except OSError as error:
         raise ConnectionError(*error.args) from error
+
+
+async def has_table(conn: Connection, name: str) -> bool:
+    """Whether there is a table of this name by now.
+
+    Asked of the catalogue itself: within a transaction to_regclass() goes on saying no to what it has said no to before.
+    """
+    found: bool = await conn.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1 AND relnamespace = current_schema()::regnamespace)", name
+    )
+    return found
 
 
 @asynccontextmanager

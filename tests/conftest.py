@@ -104,7 +104,8 @@ async def shared_database(server_url: str, template: str) -> AsyncIterator[str]:
 @pytest_asyncio.fixture
 async def conn(shared_database: str) -> AsyncIterator[Connection]:
     """A connection whose transaction is rolled back after the test."""
-    connection = await asyncpg.connect(shared_database, server_settings={"timezone": "UTC"})
+    settings = {"timezone": "UTC", "jit": "off"}  # as in the product's pool
+    connection = await asyncpg.connect(shared_database, server_settings=settings)
     await set_up_connection(connection)
     transaction = connection.transaction()
     await transaction.start()

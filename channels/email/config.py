@@ -92,7 +92,7 @@ CONFIG_FIELDS = (
         default=20,
         minimum=1,
         maximum=200,
-        description="Connections to the server at once, per worker process.",
+        description="Connections to the server at once, all worker processes together.",
     ),
     ConfigField(
         name="verify_certificates",

@@ -19,25 +19,29 @@ def commands(session: Session, message: OutgoingMessage) -> tuple[bytes, bytes] 
     """MAIL and RCPT for this message on this server, or why it cannot be sent there."""
     recipient, sender, body = message.address, message.sender or "", message.body
     if not _MAILBOX.fullmatch(recipient) or len(recipient) > 320:
-        return _refused(OutcomeKind.INVALID_ADDRESS, "5.1.3", "malformed address", FailureReason.USER_UNKNOWN)
+        return _unasked(OutcomeKind.INVALID_ADDRESS, FailureReason.USER_UNKNOWN, "malformed address")
     if sender and not _MAILBOX.fullmatch(sender):
-        return _refused(OutcomeKind.ACCOUNT_ERROR, "5.1.7", "malformed envelope sender")
+        return _unasked(OutcomeKind.ACCOUNT_ERROR, FailureReason.REFUSED, "malformed envelope sender")
     parameters = ""
     if session.offers_size:
         parameters = f" SIZE={len(body)}"
         if session.size is not None and len(body) > session.size:
-            return _refused(OutcomeKind.TOO_LARGE, "5.3.4", f"{len(body)} bytes; the server takes {session.size}")
+            text = f"{len(body)} bytes; the server takes {session.size}"
+            return _unasked(OutcomeKind.TOO_LARGE, FailureReason.TEXT_TOO_LONG, text)
     if not body.isascii():
         if not session.eight_bit:
-            return _refused(OutcomeKind.CONTENT_REJECTED, "5.6.3", "the server takes no 8-bit messages")
+            return _unasked(*_NOT_SUPPORTED, "the server takes no 8-bit messages")
         parameters += " BODY=8BITMIME"
     if not (recipient.isascii() and sender.isascii()):
         if not session.utf8:
-            return _refused(OutcomeKind.CONTENT_REJECTED, "5.6.7", "the server takes no internationalised addresses")
+            return _unasked(*_NOT_SUPPORTED, "the server takes no internationalised addresses")
         parameters += " SMTPUTF8"
     return f"MAIL FROM:<{sender}>{parameters}\r\n".encode(), f"RCPT TO:<{recipient}>\r\n".encode()
 
 
-def _refused(kind: OutcomeKind, status: str, text: str, reason: FailureReason = FailureReason.REFUSED) -> Outcome:
-    """The server was not asked: the status code is the one it would have given (RFC 3463)."""
-    return Outcome(kind=kind, reason=reason, code=status, text=text)
+_NOT_SUPPORTED = (OutcomeKind.CONTENT_REJECTED, FailureReason.CHARACTER_NOT_SUPPORTED)
+
+
+def _unasked(kind: OutcomeKind, reason: FailureReason, text: str) -> Outcome:
+    """The server was not asked: there is no code, and the message does not count as sent and bounced."""
+    return Outcome(kind=kind, reason=reason, text=text)

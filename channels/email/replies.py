@@ -100,6 +100,9 @@ class _Verdict:
 
 
 _LATER = _Verdict(OutcomeKind.TRANSIENT, Reason.UNREACHABLE)
+_SERVER_TROUBLE = _Verdict(OutcomeKind.TRANSIENT, Reason.REFUSED)  # not the mailbox's
+_NONSENSE = _Verdict(OutcomeKind.TRANSIENT, Reason.NOT_CONNECTED)
+_LOST = _Verdict(OutcomeKind.UNKNOWN, Reason.NOT_CONNECTED)
 _FULL = _Verdict(OutcomeKind.TRANSIENT, Reason.MAILBOX_FULL)
 _SLOWER = _Verdict(OutcomeKind.RATE_LIMITED, Reason.REFUSED, "domain")
 _SLOWER_ACCOUNT = _Verdict(OutcomeKind.RATE_LIMITED, Reason.REFUSED, "account")
@@ -116,8 +119,8 @@ _ACCOUNT = _Verdict(OutcomeKind.ACCOUNT_ERROR)
 def _verdict(reply: Reply, stage: Stage) -> _Verdict:
     if reply.code in (530, 534, 535, 538):
         return _ACCOUNT
-    if reply.code < 400:
-        return _LATER  # no answer that belongs here: a server gone wrong
+    if reply.code < 400:  # no answer that belongs here: a server gone wrong, which may have the message by now
+        return _LOST if stage is Stage.FINAL else _NONSENSE
     if reply.code < 500:
         return _temporary(reply)
     if reply.status is None or reply.status[1:] == (0, 0):
@@ -135,9 +138,8 @@ def _temporary(reply: Reply) -> _Verdict:
         return _FULL
     if subject != (5, 3) and wording.RATE.search(reply.text):
         return _SLOWER
-    if subject is not None and subject[0] == 7:
-        return _Verdict(OutcomeKind.TRANSIENT, Reason.REFUSED)
-    return _LATER
+    about_us = reply.code == 421 if subject is None else subject[0] in (3, 5, 6, 7)
+    return _SERVER_TROUBLE if about_us else _LATER
 
 
 def _permanent(reply: Reply, status: tuple[int, int, int], stage: Stage) -> _Verdict:
@@ -150,7 +152,7 @@ def _permanent(reply: Reply, status: tuple[int, int, int], stage: Stage) -> _Ver
     if subject == 3:
         if detail == 4 or (detail in (0, 3) and wording.SIZE.search(text)):
             return _TOO_LARGE
-        return _LATER if detail == 1 else _by_words(reply, stage, blame=False)
+        return _SERVER_TROUBLE if detail == 1 else _by_words(reply, stage, blame=False)
     if subject == 4:
         if detail == 5 or wording.OWN_QUOTA.search(text):
             return _SLOWER_ACCOUNT

@@ -117,7 +117,7 @@ class SmtpStream(asyncio.Protocol):
                 self._take(reply)
             else:
                 self._take(line)
-        if len(self._rest) + len(self._lines) > _LONGEST_REPLY:
+        if len(self._rest) + sum(map(len, self._lines)) > _LONGEST_REPLY:
             self.abort()
 
     def _take(self, reply: bytes) -> None:

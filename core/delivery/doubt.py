@@ -47,7 +47,7 @@ async def settle_doubtful(conn: Connection, actor: Actor, delivery_id: int, deci
     )
     if settled:
         await runs.add_log(
-            conn, delivery_id, LogLevel.INFO, "DOUBT_SETTLED", f"{settled} messages in doubt settled as {decision.value}",
+            conn, delivery_id, now, LogLevel.INFO, "DOUBT_SETTLED", f"{settled} messages in doubt settled as {decision.value}",
             {"by": actor.name},
         )  # fmt: skip
     if decision is Decision.RESEND and settled:

@@ -6,12 +6,14 @@ from datetime import datetime
 
 from channels.contract import FailureReason
 from core.access import SYSTEM
+from core.audit import record
 from core.config import Settings
 from core.db import Connection, Pool, transaction
 from core.delivery import lifecycle, versions
 from core.delivery.records import DeliveryRun, DeliveryState, LedgerState, LogLevel
-from core.delivery.state import SENDING, Move, is_allowed
+from core.delivery.state import SENDING, Move, after, is_allowed
 from core.delivery.store import leases, ledger, runs
+from core.errors import ClarionError
 from core.outbox import announce
 from core.planning import deliveries
 
@@ -28,16 +30,17 @@ async def start(pool: Pool, delivery_id: int, now: datetime) -> bool:
             return False
         changed = await versions.changed_since(conn, run)
         if changed:
-            await runs.set_state(conn, delivery_id, DeliveryState.EDITION, now)
+            await lifecycle.invalidate(conn, SYSTEM, delivery_id, now)
             await runs.add_log(
-                conn, delivery_id, LogLevel.ERROR, "STALE_PREPARATION",
+                conn, delivery_id, now, LogLevel.ERROR, "STALE_PREPARATION",
                 f"not started: {' and '.join(changed)} changed since it was prepared; prepare it again",
             )  # fmt: skip
             return False
         delivery = await deliveries.get_delivery(conn, delivery_id)
-        await runs.set_state(conn, delivery_id, DeliveryState.STARTED, now)
+        await runs.set_state(conn, delivery_id, after(Move.START, run.state), now)
         await runs.set_started(conn, delivery_id, now + delivery.duration, now)
-        await runs.add_log(conn, delivery_id, LogLevel.INFO, "STARTED", "sending started")
+        await runs.add_log(conn, delivery_id, now, LogLevel.INFO, "STARTED", "sending started")
+        await record(conn, SYSTEM, "delivery.start", "delivery", delivery_id)
         await announce(conn, "delivery.started", delivery_id=delivery_id)
         return True
 
@@ -71,11 +74,12 @@ async def _close(conn: Connection, run: DeliveryRun, now: datetime) -> bool:
         return False
     await runs.set_finished(conn, run.delivery_id, now)
     if run.state is not DeliveryState.CANCELLED:
-        await runs.set_state(conn, run.delivery_id, DeliveryState.FINISHED, now)
+        await runs.set_state(conn, run.delivery_id, after(Move.FINISH, run.state), now)
     totals: dict[str, int] = {}
     for row in counts:
         totals[row.state.name.lower()] = totals.get(row.state.name.lower(), 0) + row.n
-    await runs.add_log(conn, run.delivery_id, LogLevel.INFO, "FINISHED", "nothing is left to send", totals)
+    await runs.add_log(conn, run.delivery_id, now, LogLevel.INFO, "FINISHED", "nothing is left to send", totals)
+    await record(conn, SYSTEM, "delivery.finish", "delivery", run.delivery_id, totals)
     await announce(conn, "delivery.finished", delivery_id=run.delivery_id)
     return True
 
@@ -84,15 +88,25 @@ async def pause_if_refused(pool: Pool, settings: Settings, delivery_id: int, now
     """Pause a delivery whose newest messages go to too many invalid addresses, or are refused as a rule."""
     async with transaction(pool) as conn:
         settled, invalid, refused = await leases.recent_refusals(conn, delivery_id, settings.invalid_window)
-        if invalid > settings.invalid_limit * settings.invalid_window:
+        if invalid > settings.invalid_limit * max(settled, settings.invalid_window):
             reason = f"{invalid} of the last {settled} addresses do not exist"
         elif refused >= REFUSED_LEAST and refused > REFUSED_LIMIT * settled:
             reason = f"{refused} of the last {settled} messages were refused for their content or our reputation"
         else:
             return False
-        run = await runs.lock_run(conn, delivery_id)
-        if not is_allowed(Move.PAUSE, run.state) or run.state is DeliveryState.START_PENDING:
-            return False
-        await lifecycle.pause(conn, SYSTEM, delivery_id, now, reason)
-        await runs.add_log(conn, delivery_id, LogLevel.ERROR, "PAUSED_BY_REFUSALS", reason)
-        return True
+        return await _pause(conn, delivery_id, now, "PAUSED_BY_REFUSALS", reason)
+
+
+async def pause_for(pool: Pool, delivery_id: int, error: ClarionError, now: datetime) -> None:
+    """Pause a delivery that cannot be sent until a person has mended what the error names."""
+    async with transaction(pool) as conn:
+        await _pause(conn, delivery_id, now, error.code, " ".join(filter(None, (f"{error.message}.", error.hint))))
+
+
+async def _pause(conn: Connection, delivery_id: int, now: datetime, code: str, reason: str) -> bool:
+    run = await runs.lock_run(conn, delivery_id)
+    if run.state not in SENDING:
+        return False
+    await lifecycle.pause(conn, SYSTEM, delivery_id, now, reason)
+    await runs.add_log(conn, delivery_id, now, LogLevel.ERROR, code, reason)
+    return True

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from channels.contract import FailureReason, Outcome, OutcomeKind
 from core.clock import Clock
 from core.delivery.ledger_writer import LedgerWriter
+from core.delivery.pace import Pace
 from core.delivery.records import ClaimedRow, LedgerState
 from core.delivery.retries import AccountVerdict, AddressVerdict, RetryRule, Verdict, judge
 from core.delivery.store.moves import Intent, Key, Settlement
@@ -18,16 +19,30 @@ ANSWER_LENGTH = 300  # characters kept of what the provider said
 class BatchGate:
     """Hands over and settles the messages of one claimed batch; index is the place in the batch."""
 
-    def __init__(self, writer: LedgerWriter, rows: Sequence[ClaimedRow], lease_id: int, rule: RetryRule, clock: Clock):
+    def __init__(
+        self,
+        writer: LedgerWriter,
+        rows: Sequence[ClaimedRow],
+        lease_id: int,
+        rule: RetryRule,
+        clock: Clock,
+        *,
+        pace: Pace | None = None,
+        units: Sequence[int] = (),
+    ):
+        """`units` says what each message counts for, where there is a `pace`."""
         self._writer = writer
         self._rows = rows
         self._lease_id = lease_id
         self._rule = rule
         self._clock = clock
+        self._pace = pace
+        self._units = units
         self._handed_over: set[int] = set()
         self._closed = False
         self.lost = asyncio.Event()  # a row was not this lease's any more, or the account is in trouble: take nothing more
         self.settled = 0
+        self.accepted: list[str] = []  # address keys
         self.invalid = 0
         self.refused = 0
         self.account = AccountVerdict.NOTHING
@@ -39,6 +54,8 @@ class BatchGate:
 
     async def hand_over(self, index: int) -> bool:
         """See `channels.contract.Gate`."""
+        if self._pace is not None and not self._closed:
+            await self._pace.take(self._units[index])
         if self._closed:
             return False
         stored = self._writer.hand_over(Intent(_key(self._rows[index]), self._lease_id))
@@ -67,20 +84,22 @@ class BatchGate:
         verdict = judge(outcome, attempt=row.attempt, now=self._clock(), rule=self._rule)
         self.settled += 1
         self.invalid += verdict.address is AddressVerdict.HARD
-        self.refused += outcome.kind is OutcomeKind.CONTENT_REJECTED
+        self.refused += outcome.kind is OutcomeKind.CONTENT_REJECTED and outcome.code is not None
         if verdict.account is not AccountVerdict.NOTHING:
-            self.account, self.account_text = verdict.account, outcome.text[:ANSWER_LENGTH]
+            self.account, self.account_text = verdict.account, storable(outcome.text)
             self._closed = True
             self.lost.set()
         accepted = outcome.kind is OutcomeKind.ACCEPTED
+        if accepted:
+            self.accepted.append(row.address_key)
         settlement = Settlement(
             _key(row),
             self._lease_id,
             verdict,
             # What the provider itself refused counts as sent and bounced, also where it did so before the last byte.
             index in self._handed_over or outcome.code is not None,
-            outcome.provider_id,
-            None if accepted else _answer(outcome),
+            storable(outcome.provider_id) if outcome.provider_id else None,
+            None if accepted else storable(f"{outcome.code or ''} {outcome.text}".strip()),
         )
         self._writer.settle(settlement, row.address_key)
 
@@ -89,5 +108,6 @@ def _key(row: ClaimedRow) -> Key:
     return (row.recipient_kind, row.recipient_id, row.occurrence)
 
 
-def _answer(outcome: Outcome) -> str:
-    return f"{outcome.code or ''} {outcome.text}".strip()[:ANSWER_LENGTH]
+def storable(text: str) -> str:
+    """Foreign words as the database takes them: not too long, without NUL and halves of characters."""
+    return text[:ANSWER_LENGTH].replace("\0", "").encode("utf-8", "replace").decode()

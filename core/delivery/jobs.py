@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from core.db import transaction
+from core.db import Connection, transaction
 from core.delivery import ending
 from core.delivery.engine import engine_of
-from core.delivery.records import DeliveryState
-from core.delivery.state import PREPARING, SENDING
+from core.delivery.records import DeliveryRun, DeliveryState
+from core.delivery.state import PREPARING, SENDING, UNPREPARED
 from core.delivery.store import leases, ledger, runs
 from core.jobs import Queue, job
 from core.log import get_logger
@@ -24,6 +24,15 @@ QUIET = timedelta(seconds=20)  # a preparation without a sign of life for so lon
 async def prepare(runtime: Runtime, delivery_id: int) -> None:
     """Compute the ledger."""
     await engine_of(runtime).preparation.run(delivery_id)
+
+
+@job("delivery.clear", queue=Queue.HEAVY)
+async def clear(runtime: Runtime, delivery_id: int) -> None:
+    """Empty the ledger of a preparation that does not hold any more."""
+    async with transaction(runtime.pool) as conn:
+        run = await runs.lock_run_if_free(conn, delivery_id)
+        if run is not None and run.state in UNPREPARED:
+            await ledger.clear(conn, delivery_id)
 
 
 @job("delivery.start", queue=Queue.URGENT)
@@ -54,15 +63,25 @@ async def sweep(runtime: Runtime) -> None:
                 released=reaped.released, unknown=reaped.unknown,
             )  # fmt: skip
         for run in await runs.list_moving(conn, now, now - QUIET):
-            if run.state in PREPARING:
-                await announce(conn, "delivery.prepare_asked", delivery_id=run.delivery_id)
-            elif run.state is DeliveryState.START_PENDING:
-                await announce(conn, "delivery.confirmed", delivery_id=run.delivery_id)
-            elif run.state in SENDING and run.deadline is not None and run.deadline > now:
-                due = await ledger.next_due(conn, run.delivery_id)
-                if due is not None and due <= now:
-                    await announce(conn, "delivery.resumed", delivery_id=run.delivery_id)
-                elif due is None:
-                    await announce(conn, "delivery.ending", delivery_id=run.delivery_id)
+            if run.state in SENDING and run.deadline is not None and run.deadline > now:
+                await _send_on(conn, run, now)
             else:
-                await announce(conn, "delivery.ending", delivery_id=run.delivery_id)
+                await announce(conn, _topic(run), delivery_id=run.delivery_id)
+
+
+def _topic(run: DeliveryRun) -> str:
+    if run.state in PREPARING:
+        return "delivery.prepare_asked"
+    return "delivery.confirmed" if run.state is DeliveryState.START_PENDING else "delivery.ending"
+
+
+async def _send_on(conn: Connection, run: DeliveryRun, now: datetime) -> None:
+    """What a running delivery needs: to be sent, to be ended, or to wait until the next retry is due."""
+    due = await ledger.next_due(conn, run.delivery_id)
+    if due is None:
+        await announce(conn, "delivery.ending", delivery_id=run.delivery_id)
+    elif due <= now:
+        await runs.move_on(conn, run.delivery_id, DeliveryState.RETRY_PENDING, DeliveryState.RETRY_IN_PROGRESS, now)
+        await announce(conn, "delivery.resumed", delivery_id=run.delivery_id)
+    elif run.state is not DeliveryState.RETRY_PENDING:
+        await runs.move_on(conn, run.delivery_id, run.state, DeliveryState.RETRY_PENDING, now)

@@ -39,8 +39,9 @@ class LedgerWriter:
         self._intents: list[tuple[Intent, asyncio.Future[bool]]] = []
         self._settlements: list[tuple[Settlement, str]] = []
         self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._told = 0  # what was to be stored, ever
+        self._stored = 0  # how much of it is
+        self._progress = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._conn: Connection | None = None
 
@@ -70,11 +71,12 @@ class LedgerWriter:
 
     async def flush(self) -> None:
         """Wait until everything told so far is stored."""
-        while self._intents or self._settlements or not self._idle.is_set():
-            await self._idle.wait()
+        told = self._told
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._stored >= told)
 
     def _poke(self) -> None:
-        self._idle.clear()
+        self._told += 1
         self._wake.set()
 
     async def _run(self) -> None:
@@ -86,8 +88,9 @@ class LedgerWriter:
             settlements, self._settlements = self._settlements, []
             if intents or settlements:
                 await self._commit_surely(intents, settlements)
-            if not self._intents and not self._settlements:
-                self._idle.set()
+                async with self._progress:
+                    self._stored += len(intents) + len(settlements)
+                    self._progress.notify_all()
 
     async def _commit_surely(
         self, intents: list[tuple[Intent, asyncio.Future[bool]]], settlements: list[tuple[Settlement, str]]
@@ -150,7 +153,11 @@ class LedgerWriter:
                     conn,
                     self._address_kind,
                     [
-                        quarantine.AddressError(address_key=address, reason=one.verdict.reason, text=one.answer or "")
+                        quarantine.AddressError(
+                            address_key=address,
+                            reason=one.verdict.address_reason or one.verdict.reason,
+                            text=one.answer or "",
+                        )
                         for one, address in found
                     ],
                     delivery_id=self._delivery_id,

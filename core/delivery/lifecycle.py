@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from core import audit
 from core.access import Actor, Permission, require
@@ -58,6 +59,41 @@ async def check_editable(conn: Connection, delivery_id: int) -> None:
     after(Move.EDIT, (await runs.lock_run(conn, delivery_id)).state)
 
 
+async def update(
+    conn: Connection,
+    actor: Actor,
+    delivery_id: int,
+    changes: Mapping[str, Any],
+    *,
+    expected_version: int | None = None,
+    now: datetime,
+) -> Delivery:
+    """Change a delivery that is not being prepared or sent; what was prepared or confirmed is not any more (5.14).
+
+    Raises IllegalMove, and as `planning.deliveries.update_delivery`.
+    """
+    await check_editable(conn, delivery_id)
+    before = await deliveries.get_delivery(conn, delivery_id)
+    updated = await deliveries.update_delivery(conn, actor, delivery_id, changes, expected_version=expected_version)
+    if updated.version != before.version:
+        await invalidate(conn, actor, delivery_id, now)
+    return updated
+
+
+async def invalidate(conn: Connection, actor: Actor, delivery_id: int, now: datetime) -> None:
+    """What was prepared does not hold any more: back to edition. Nothing happens where nothing was."""
+    run = await runs.lock_run(conn, delivery_id)
+    if is_allowed(Move.INVALIDATE, run.state):
+        await _move(conn, actor, delivery_id, Move.INVALIDATE, now)
+        await forget(conn, delivery_id)
+
+
+async def forget(conn: Connection, delivery_id: int) -> None:
+    """Nothing is prepared any more; a job clears the ledger."""
+    await runs.forget_preparation(conn, delivery_id)
+    await announce(conn, "delivery.unprepared", delivery_id=delivery_id)
+
+
 async def discard(conn: Connection, delivery_id: int) -> None:
     """Forget the preparation of a delivery that is about to be deleted. Raises IllegalMove like `check_editable`."""
     await check_editable(conn, delivery_id)
@@ -78,6 +114,7 @@ async def stop_preparation(conn: Connection, actor: Actor, delivery_id: int, now
     require(actor, Permission.PREPARE)
     run = await _move(conn, actor, delivery_id, Move.STOP_PREPARATION, now)
     await runs.take_over_preparation(conn, delivery_id, now)
+    await forget(conn, delivery_id)
     return await _reread(conn, run)
 
 
@@ -112,7 +149,7 @@ async def resume(conn: Connection, actor: Actor, delivery_id: int, now: datetime
     await runs.set_state(conn, delivery_id, target, now)
     await runs.set_pause_reason(conn, delivery_id, None)
     await audit.record(conn, actor, "delivery.resume", "delivery", delivery_id)
-    await runs.add_log(conn, delivery_id, LogLevel.INFO, "RESUMED", "resumed", {"by": actor.name})
+    await runs.add_log(conn, delivery_id, now, LogLevel.INFO, "RESUMED", "resumed", {"by": actor.name})
     topic = "delivery.confirmed" if run.started_at is None else "delivery.resumed"
     await announce(conn, topic, delivery_id=delivery_id)
     return await _reread(conn, run)
@@ -140,7 +177,9 @@ async def _move(conn: Connection, actor: Actor, delivery_id: int, move: Move, no
         conn, actor, f"delivery.{move.name.lower()}", "delivery", delivery_id,
         {"state": {"from": run.state.name, "to": target.name}},
     )  # fmt: skip
-    await runs.add_log(conn, delivery_id, LogLevel.INFO, f"{move.name}_ASKED", f"asked to {move.value}", {"by": actor.name})
+    await runs.add_log(
+        conn, delivery_id, now, LogLevel.INFO, f"{move.name}_ASKED", f"asked to {move.value}", {"by": actor.name}
+    )
     return run
 
 

@@ -13,19 +13,19 @@ from channels.contract import AddressKind
 from core.channel_registry import ChannelRegistry
 from core.clock import Clock
 from core.content import contents
-from core.db import Connection, Pool, transaction
-from core.delivery import versions
-from core.delivery.population import Population
+from core.db import TRY_LATER, Connection, Pool, transaction
+from core.delivery import lifecycle, versions
+from core.delivery.population import ADDRESS_COLUMNS, Population
 from core.delivery.programs import Programs
-from core.delivery.records import DeliveryState, LedgerState, LogLevel, StoredProgram
-from core.delivery.state import PREPARING
+from core.delivery.records import DeliveryRun, LedgerState, LogLevel, StoredProgram
+from core.delivery.state import PREPARING, Move, after
 from core.delivery.steps import Step
 from core.delivery.steps.address import duplicate_address, missing_address
 from core.delivery.steps.consent import opted_out
 from core.delivery.steps.quarantined import quarantined
 from core.delivery.store import ledger, population_reads, runs
 from core.delivery.store import programs as program_store
-from core.errors import ClarionError
+from core.errors import ClarionError, Invalid
 from core.outbox import announce
 from core.planning import channel_accounts, deliveries
 from core.targeting import audiences
@@ -68,16 +68,21 @@ class Preparation:
             await self._finish(plan)
         except ClarionError as error:
             await self._fail(delivery_id, error)
+        except TRY_LATER:
+            raise  # the sweep gives it to somebody again
+        except Exception:
+            await self._fail(delivery_id, ClarionError("something went wrong on our side", code="INTERNAL"))
+            raise
 
     async def _lay_out(self, delivery_id: int) -> Plan | None:
         async with transaction(self._pool) as conn:
-            run = await runs.lock_run(conn, delivery_id)
+            run = await runs.lock_run_if_free(conn, delivery_id)
             now = self._clock()
-            if run.state not in PREPARING:
+            if run is None or run.state not in PREPARING:
                 return None
             prepare_id = await runs.take_over_preparation(conn, delivery_id, now)
             if run.prepare_to is None or run.prepare_from is None:
-                return await self._begin(conn, delivery_id, prepare_id, now)
+                return await self._begin(conn, run, prepare_id, now)
             program_id = await program_store.find_program_of(conn, delivery_id)
             assert program_id is not None  # stored in the transaction that set prepare_to
             loaded = await self._programs.get(conn, program_id)
@@ -90,8 +95,9 @@ class Preparation:
                 end=run.prepare_to,
             )
 
-    async def _begin(self, conn: Connection, delivery_id: int, prepare_id: int, now: datetime) -> Plan:
-        await runs.set_state(conn, delivery_id, DeliveryState.MESSAGE_PREPARATION, now)
+    async def _begin(self, conn: Connection, run: DeliveryRun, prepare_id: int, now: datetime) -> Plan:
+        delivery_id = run.delivery_id
+        await runs.set_state(conn, delivery_id, after(Move.COUNTED, run.state), now)
         await ledger.clear(conn, delivery_id)
         await ledger.ensure_partition(conn, delivery_id)
         read = await versions.current_versions(conn, delivery_id)
@@ -114,7 +120,7 @@ class Preparation:
             delivery_id=delivery_id,
             program_id=stored.id,
             audience=audiences.open_audience(audience),
-            address_kind=AddressKind(self._registry.manifest(stored.channel).address_kind),
+            address_kind=_known(self._registry.manifest(stored.channel).address_kind),
             fields=stored.fields,
             steps=PREPARATION,
             at=at,
@@ -138,8 +144,9 @@ class Preparation:
             if run.prepare_id != plan.prepare_id or run.state not in PREPARING:
                 return
             now = self._clock()
-            await runs.set_state(conn, delivery_id, DeliveryState.READY, now)
+            await runs.set_state(conn, delivery_id, after(Move.PREPARED, run.state), now)
             await runs.finish_preparation(conn, delivery_id, now)
+            await ledger.forget_duplicates(conn, delivery_id)
             await ledger.analyze(conn, delivery_id)
             counts = await ledger.get_counts(conn, delivery_id)
             to_send = sum(row.n for row in counts if row.state is LedgerState.PENDING)
@@ -148,11 +155,12 @@ class Preparation:
                 "to_send": to_send,
                 "excluded": {row.reason.name: row.n for row in counts if row.state is LedgerState.EXCLUDED},
             }
-            await runs.add_log(conn, delivery_id, LogLevel.INFO, "PREPARED", f"{to_send} messages to send", details)
+            await runs.add_log(conn, delivery_id, now, LogLevel.INFO, "PREPARED", f"{to_send} messages to send", details)
             if to_send == 0:
                 await runs.add_log(
                     conn,
                     delivery_id,
+                    now,
                     LogLevel.WARNING,
                     "NOBODY_TO_SEND_TO",
                     "nobody is left to write to",
@@ -165,13 +173,25 @@ class Preparation:
             run = await runs.lock_run(conn, delivery_id)
             if run.state not in PREPARING:
                 return
-            await runs.set_state(conn, delivery_id, DeliveryState.PREPARATION_ERROR, self._clock())
+            now = self._clock()
+            await runs.set_state(conn, delivery_id, after(Move.FAIL_PREPARATION, run.state), now)
             found = {"code": error.code, "message": error.message, "path": error.path, "hint": error.hint}
             await runs.set_error(conn, delivery_id, found)
-            await runs.add_log(conn, delivery_id, LogLevel.ERROR, error.code, error.message, found)
+            await runs.add_log(conn, delivery_id, now, LogLevel.ERROR, error.code, error.message, found)
+            await lifecycle.forget(conn, delivery_id)
 
 
 _CODES = [int(state) for state in PREPARING]
+
+
+def _known(kind: AddressKind) -> AddressKind:
+    """Raises Invalid (ADDRESS_KIND_UNKNOWN) for a kind of address that profiles do not have."""
+    if kind not in ADDRESS_COLUMNS:
+        raise Invalid(
+            f"profiles have no {kind.value} address", code="ADDRESS_KIND_UNKNOWN", path="channelAccountId",
+            hint="Send over a channel of another kind.",
+        )  # fmt: skip
+    return kind
 
 
 def _ranges(start: int, end: int) -> Sequence[tuple[int, int]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from channels.contract import Channel, Program, RecipientRow
+from channels.contract import Program, RecipientRow
 from core.channel_registry import ChannelRegistry
 from core.content.compile import FrozenContent, freeze, shared_values, thaw, values
 from core.content.records import Content
@@ -50,7 +50,7 @@ class Programs:
         self._cache: OrderedDict[int, LoadedProgram] = OrderedDict()
 
     async def get(self, conn: Connection, program_id: int) -> LoadedProgram:
-        """A program by id. Raises NotFound, and Unavailable when its token key is gone."""
+        """A program by id. Raises NotFound, and Unavailable when its token key is gone or the engine is another."""
         found = self._cache.get(program_id)
         if found is None:
             found = self._cache[program_id] = self._load(await store.get_program(conn, program_id))
@@ -77,8 +77,14 @@ class Programs:
                 code="TOKEN_KEY_GONE",
                 hint="Put the key back into CLARION_SECRET_KEYS.",
             ) from None
+        if stored.engine_version != ENGINE_VERSION:
+            raise Unavailable(
+                f"this delivery was prepared by version {stored.engine_version} of the render engine, not {ENGINE_VERSION}",
+                code="ENGINE_CHANGED",
+                hint="Prepare the delivery again; what was sent of it cannot be shown by this version.",
+            )
         frozen = FrozenContent.from_json(dict(stored.content))
-        channel: Channel = self._registry.get(stored.channel)(stored.config)
+        channel = self._registry.make(stored.channel, stored.config)
         return LoadedProgram(stored=stored, frozen=frozen, program=thaw(frozen, signer, channel), shared=shared_values(frozen))
 
     async def store_new(

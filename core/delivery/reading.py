@@ -17,6 +17,7 @@ from core.delivery.records import (
 )
 from core.delivery.store import ledger, programs, runs
 from core.paging import Page, PageRequest, cut
+from core.profiles import profiles
 
 RowKey = tuple[int, int, int, int]  # delivery, recipient kind, recipient, occurrence
 
@@ -91,12 +92,13 @@ async def list_links(conn: Connection, delivery_id: int) -> list[tuple[int, str,
 
 
 async def explain(conn: Connection, delivery_id: int, profile_id: int) -> Explanation:
-    """Why somebody did, or did not, get a delivery."""
+    """Why somebody did, or did not, get a delivery. Raises NotFound for somebody nobody knows."""
+    run = await runs.find_run(conn, delivery_id)
+    if run is None or run.prepared_at is None:
+        return Explanation(targeted=False, row=None, summary="The delivery has not been prepared.")
     row = await find_row(conn, delivery_id, profile_id)
     if row is None:
-        run = await runs.find_run(conn, delivery_id)
-        if run is None or run.prepared_at is None:
-            return Explanation(targeted=False, row=None, summary="The delivery has not been prepared.")
+        await profiles.get_profile(conn, profile_id)
         return Explanation(targeted=False, row=None, summary="Not in the audience when the delivery was prepared.")
     return Explanation(targeted=True, row=row, summary=_sentence(row))
 
@@ -117,6 +119,8 @@ _BECAUSE: dict[FailureReason, str] = {
 
 def _sentence(row: LedgerRow) -> str:
     because = _BECAUSE.get(row.reason, row.reason.name.lower().replace("_", " "))
+    if row.state is LedgerState.FAILED and row.reason is FailureReason.DENYLISTED_ADDRESS:
+        because = "the address is on the provider's suppression list"
     said = f" The provider said: {row.answer}" if row.answer else ""
     sentences = {
         LedgerState.EXCLUDED: f"Excluded at preparation: {because}.",

@@ -12,7 +12,10 @@ from channels.contract import FailureReason
 
 
 class DeliveryState(IntEnum):
-    """Feature map A.1; the number is what the table stores."""
+    """Feature map A.1; the number is what the table stores.
+
+    Nothing enters 12, 13, 15, 21, 25 and 87 yet: they are kept for targeting in steps, approvals and failures as a whole.
+    """
 
     EDITION = 0
     TARGET_PREP_PENDING = 11

@@ -28,6 +28,13 @@ class AccountVerdict(StrEnum):
     BROKEN = "broken"  # a person must mend it
 
 
+LAST_TRY = timedelta(minutes=1)  # before the end of the duration, at most
+MOST_ASKED_SECONDS = 7 * 86_400.0  # that a provider may ask us to wait
+ACCOUNT_TRIES = 3  # of one message that is refused for the account's sake, each after somebody resumed the account
+# What a provider says of the mailbox. Its own troubles, and ours with it, are not the address's fault.
+MAILBOX_TROUBLE = (FailureReason.MAILBOX_FULL, FailureReason.UNREACHABLE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryRule:
     """Growing delays inside the delivery's duration."""
@@ -41,7 +48,15 @@ class RetryRule:
         """Before attempt number `attempt` + 1; `asked` is what the provider wants, in seconds."""
         doubled: int = 2 ** min(attempt, 30)
         wanted = min(self.first * doubled, self.longest)
-        return max(wanted, timedelta(seconds=asked)) if asked is not None else wanted
+        return max(wanted, timedelta(seconds=min(asked, MOST_ASKED_SECONDS))) if asked is not None else wanted
+
+    def next_try(self, attempt: int, asked: float | None, now: datetime) -> datetime | None:
+        """When to try again: one last time shortly before the duration ends. None: not within it."""
+        due = now + self.delay(attempt, asked)
+        last = self.deadline - min(self.first, LAST_TRY)
+        if due <= last:
+            return due
+        return last if now < last and asked is None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +68,7 @@ class Verdict:
     due_at: datetime | None = None  # of PENDING
     counts_attempt: bool = False
     address: AddressVerdict = AddressVerdict.NOTHING
+    address_reason: FailureReason | None = None  # what is the matter with the address, where it is not `reason`
     account: AccountVerdict = AccountVerdict.NOTHING
 
 
@@ -75,8 +91,14 @@ def judge(outcome: Outcome, *, attempt: int, now: datetime, rule: RetryRule) -> 
         return Verdict(state=LedgerState.ACCEPTED, reason=FailureReason.NOT_DEFINED, address=AddressVerdict.GOOD)
     if kind in _REFUSED:
         return Verdict(state=LedgerState.FAILED, reason=outcome.reason, address=_REFUSED[kind])
+    if kind is OutcomeKind.ACCOUNT_ERROR and attempt + 1 >= ACCOUNT_TRIES:
+        # Perhaps it is only this recipient for whom the account is not good enough: it must not stop the others for ever.
+        return Verdict(state=LedgerState.FAILED, reason=outcome.reason, account=_ACCOUNT[kind])
     if kind in _ACCOUNT:
-        return Verdict(state=LedgerState.PENDING, reason=outcome.reason, due_at=now, account=_ACCOUNT[kind])
+        counts = kind is OutcomeKind.ACCOUNT_ERROR
+        return Verdict(
+            state=LedgerState.PENDING, reason=outcome.reason, due_at=now, counts_attempt=counts, account=_ACCOUNT[kind]
+        )
     if kind is OutcomeKind.UNKNOWN and not rule.resend_unknown:
         return Verdict(state=LedgerState.UNKNOWN, reason=outcome.reason)
     return _again(outcome, attempt, now, rule)
@@ -84,11 +106,17 @@ def judge(outcome: Outcome, *, attempt: int, now: datetime, rule: RetryRule) -> 
 
 def _again(outcome: Outcome, attempt: int, now: datetime, rule: RetryRule) -> Verdict:
     limited = outcome.kind is OutcomeKind.RATE_LIMITED
-    due = now + rule.delay(attempt, outcome.retry_after)
     account = AccountVerdict.SLOW_DOWN if limited and outcome.scope == "account" else AccountVerdict.NOTHING
-    soft = AddressVerdict.SOFT if outcome.kind is OutcomeKind.TRANSIENT else AddressVerdict.NOTHING
-    if due >= rule.deadline:
-        return Verdict(state=LedgerState.FAILED, reason=outcome.reason, address=soft, account=account)
+    due = rule.next_try(attempt, outcome.retry_after, now)
+    if due is not None:
+        return Verdict(state=LedgerState.PENDING, reason=outcome.reason, due_at=due, counts_attempt=True, account=account)
+    if outcome.kind is OutcomeKind.UNKNOWN:
+        return Verdict(state=LedgerState.UNKNOWN, reason=outcome.reason)
+    soft = outcome.kind is OutcomeKind.TRANSIENT and outcome.code is not None and outcome.reason in MAILBOX_TROUBLE
     return Verdict(
-        state=LedgerState.PENDING, reason=outcome.reason, due_at=due, counts_attempt=True, account=account
-    )  # fmt: skip
+        state=LedgerState.EXPIRED,
+        reason=FailureReason.EXPIRED,
+        address=AddressVerdict.SOFT if soft else AddressVerdict.NOTHING,
+        address_reason=outcome.reason,
+        account=account,
+    )

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from channels.contract import FailureReason, OutgoingMessage, RenderFailure, Sender
+from channels.contract import FailureReason, Limits, OutgoingMessage, RenderFailure, Sender
 from core.access import SYSTEM
 from core.channel_registry import ChannelRegistry
 from core.db import transaction
 from core.delivery import ending
-from core.delivery.gate import BatchGate
+from core.delivery.gate import BatchGate, storable
 from core.delivery.lease_keeper import LeaseKeeper
 from core.delivery.ledger_writer import LedgerWriter
+from core.delivery.pace import Pace
 from core.delivery.programs import Programs
 from core.delivery.records import ClaimedRow, LedgerState
 from core.delivery.retries import AccountVerdict, RetryRule, Verdict
@@ -26,9 +27,11 @@ from core.delivery.state import SENDING
 from core.delivery.store import leases, runs
 from core.delivery.store.leases import Claim
 from core.delivery.store.moves import Settlement
+from core.errors import ClarionError
 from core.log import get_logger
 from core.planning import channel_accounts, deliveries
 from core.planning.records import ChannelAccount, Delivery, UnknownPolicy
+from core.profiles import quarantine
 from core.runtime import Runtime
 
 log = get_logger(__name__)
@@ -36,6 +39,7 @@ log = get_logger(__name__)
 LANES = 2  # batches of one delivery at once in a process
 SLICE = timedelta(minutes=10)  # then the job ends and is woken again, so that a broker never takes it for dead
 SPARE_CONNECTIONS = 2  # to the database, for signs of life, claims and other jobs
+SPARE_THREADS = 2  # for jobs that a person waits for
 RENDER_AT_ONCE = 50  # rows rendered before others on the loop get a turn
 
 
@@ -47,6 +51,8 @@ class Course:
     account: ChannelAccount
     address_kind: str
     sender: Sender
+    limits: Limits
+    pace: Pace | None
     writer: LedgerWriter
     rule: RetryRule
     connections: int
@@ -67,14 +73,15 @@ class Sending:
         self._keeper = keeper
         self._senders = Senders(runtime, registry)
         self._running: set[int] = set()
-        self._most = max(1, runtime.settings.database_pool_size - SPARE_CONNECTIONS)
+        settings = runtime.settings
+        self._most = max(1, min(settings.database_pool_size - SPARE_CONNECTIONS, settings.worker_threads - SPARE_THREADS))
         self._slot = sum(runtime.worker_id.encode()) % 32
 
     async def run(self, delivery_id: int) -> None:
         """Send what is due, until nothing is, or the process stops. Does nothing where this process sends it already.
 
-        Nor where it sends so many others that no connection to the database would be left over: each running delivery keeps
-        one to itself. The sweep asks again.
+        Nor where it sends so many others that no connection to the database or no thread would be left over: each running
+        delivery keeps one to itself. The sweep asks again. What a person must mend pauses the delivery.
         """
         if delivery_id in self._running or self._runtime.stopping.is_set() or len(self._running) >= self._most:
             return
@@ -84,6 +91,8 @@ class Sending:
             if course is not None:
                 await self._send_all(course)
                 await ending.end_if_done(self._runtime.pool, delivery_id, self._runtime.clock())
+        except ClarionError as error:
+            await ending.pause_for(self._runtime.pool, delivery_id, error, self._runtime.clock())
         finally:
             self._running.discard(delivery_id)
 
@@ -99,8 +108,8 @@ class Sending:
             if run is None or run.state not in SENDING or run.deadline is None or run.deadline <= now:
                 return None
             delivery = await deliveries.get_delivery(conn, delivery_id)
-            account = await channel_accounts.get_account(conn, delivery.channel_account_id)
-            if not account.is_open(now):
+            account = await channel_accounts.find_open_account(conn, delivery.channel_account_id, now)
+            if account is None:
                 return None
             sender = await self._senders.get(account)
         manifest = self._registry.manifest(account.channel)
@@ -117,6 +126,8 @@ class Sending:
             account=account,
             address_kind=manifest.address_kind.value,
             sender=sender,
+            limits=manifest.limits,
+            pace=self._senders.pace_of(account),
             writer=writer,
             rule=rule,
             connections=share,
@@ -143,13 +154,17 @@ class Sending:
             if claim.rows:
                 await self._send_batch(course, claim)
             else:
-                await self._let_go(course, claim.lease_id, None)
+                await self._let_go(course, claim, None)
 
     async def _claim(self, course: Course) -> Claim | None:
         now = self._runtime.clock()
         worker = self._runtime.worker_id
         async with transaction(self._runtime.pool) as conn:
             held = await leases.lock_account(conn, course.account.id, worker, now)
+            account = await channel_accounts.find_open_account(conn, course.account.id, now)
+            if account is None or account.version != course.account.version:
+                course.halted = True  # paused, at rest or changed meanwhile; the sweep begins anew when it is open
+                return None
             if held + course.connections > course.all_connections:
                 return None
             for cursor in (course.cursor, None) if course.cursor is not None else (None,):
@@ -175,8 +190,11 @@ class Sending:
         gate: BatchGate | None = None
         try:
             rows, messages = await self._render(course, claim)
-            gate = BatchGate(course.writer, rows, claim.lease_id, course.rule, self._runtime.clock)
+            gate = self._gate(course, claim, rows, messages)
             await self._watch(course, gate, asyncio.create_task(course.sender.send(messages, gate)))
+        except ClarionError as error:  # of ours: what was prepared cannot be rendered any more
+            course.halted = True
+            await ending.pause_for(self._runtime.pool, course.delivery.id, error, self._runtime.clock())
         except Exception:
             # A plugin that raises has failed as a whole; the rows go back, or become unknown, with the lease.
             log.exception("channel failed", delivery_id=course.delivery.id, account_id=course.account.id)
@@ -184,7 +202,11 @@ class Sending:
             await self._blame(course, AccountVerdict.DOWN, "the channel plugin failed")
         finally:
             await course.writer.flush()
-            await self._let_go(course, claim.lease_id, gate)
+            await self._let_go(course, claim, gate)
+
+    def _gate(self, course: Course, claim: Claim, rows: Sequence[ClaimedRow], messages: Sequence[OutgoingMessage]) -> BatchGate:
+        units = [course.limits.units(message.body) for message in messages] if course.pace is not None else []
+        return BatchGate(course.writer, rows, claim.lease_id, course.rule, self._runtime.clock, pace=course.pace, units=units)
 
     async def _watch(self, course: Course, gate: BatchGate, sending: asyncio.Task[None]) -> None:
         """Wait for a batch; take it back when the process stops, or the gate was closed under it."""
@@ -235,21 +257,28 @@ class Sending:
         messages: list[OutgoingMessage],
     ) -> None:
         for row, result in zip(part, made, strict=True):
-            if isinstance(result, OutgoingMessage):
+            if isinstance(result, RenderFailure):
+                reason, text = FailureReason.RENDERING_FAILED, storable(result.message)
+            elif len(result.body) > course.limits.max_bytes:
+                reason, text = (
+                    FailureReason.TEXT_TOO_LONG,
+                    f"{len(result.body)} bytes; the channel takes {course.limits.max_bytes}",
+                )
+            else:
                 rows.append(row)
                 messages.append(result)
                 continue
-            verdict = Verdict(state=LedgerState.FAILED, reason=FailureReason.RENDERING_FAILED)
+            verdict = Verdict(state=LedgerState.FAILED, reason=reason)
             key = (row.recipient_kind, row.recipient_id, row.occurrence)
-            course.writer.settle(Settlement(key, lease_id, verdict, False, None, result.message[:300]), row.address_key)
+            course.writer.settle(Settlement(key, lease_id, verdict, False, None, text), row.address_key)
 
-    async def _let_go(self, course: Course, lease_id: int, gate: BatchGate | None) -> None:
+    async def _let_go(self, course: Course, claim: Claim, gate: BatchGate | None) -> None:
         now = self._runtime.clock()
-        self._keeper.drop(lease_id)
+        self._keeper.drop(claim.lease_id)
         async with transaction(self._runtime.pool) as conn:
             await leases.end(
                 conn,
-                lease_id,
+                claim.lease_id,
                 settled=gate.settled if gate else 0,
                 invalid=gate.invalid if gate else 0,
                 refused=gate.refused if gate else 0,
@@ -260,9 +289,10 @@ class Sending:
         if gate.account is not AccountVerdict.NOTHING:
             course.halted = True
             await self._blame(course, gate.account, gate.account_text)
-        elif gate.settled:
+        if gate.accepted:
             async with transaction(self._runtime.pool) as conn:
-                await channel_accounts.note_success(conn, course.account.id)
+                await channel_accounts.note_success(conn, course.account.id, asked_at=claim.at)
+                await quarantine.record_good(conn, course.address_kind, gate.accepted)
         if gate.invalid or gate.refused:
             halted = await ending.pause_if_refused(self._runtime.pool, self._runtime.settings, course.delivery.id, now)
             course.halted = course.halted or halted

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from channels.contract import Channel, Sender
+from channels.contract import Sender
 from core.channel_registry import ChannelRegistry
+from core.delivery.pace import Pace
 from core.planning import channel_accounts
 from core.planning.records import ChannelAccount
 from core.runtime import Runtime
@@ -18,6 +19,7 @@ class Senders:
         self._runtime = runtime
         self._registry = registry
         self._open: dict[int, tuple[int, Sender]] = {}
+        self._paces: dict[tuple[int, int], Pace] = {}
         self._lock = asyncio.Lock()
 
     def connections_of(self, account: ChannelAccount) -> tuple[int, int]:
@@ -26,6 +28,17 @@ class Senders:
         total = max(1, min(int(account.config.get("connections") or limit), 10 * limit))
         return max(1, total // self._runtime.settings.worker_processes), total
 
+    def pace_of(self, account: ChannelAccount) -> Pace | None:
+        """This process's share of the channel's rate, or of the account's where it sets a lower one. None: no bound."""
+        limits = self._registry.manifest(account.channel).limits
+        bounds = [float(one) for one in (limits.rate, account.config.get("rate")) if one]
+        if not bounds:
+            return None
+        key = (account.id, account.version)
+        if key not in self._paces:
+            self._paces[key] = Pace(min(bounds) / self._runtime.settings.worker_processes, limits.burst)
+        return self._paces[key]
+
     async def get(self, account: ChannelAccount) -> Sender:
         """The sender of an account; a changed account gets a fresh one."""
         async with self._lock:
@@ -33,7 +46,7 @@ class Senders:
             if sender is not None and version == account.version:
                 return sender
             config = channel_accounts.open_config(account, self._runtime.keyring)
-            channel: Channel = self._registry.get(account.channel)(config)
+            channel = self._registry.make(account.channel, config)
             share, _ = self.connections_of(account)
             fresh = channel.open(self._runtime.io, connections=share)
             self._open[account.id] = (account.version, fresh)

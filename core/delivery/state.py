@@ -17,13 +17,12 @@ class Move(StrEnum):
     PREPARED = "finish the preparation"
     FAIL_PREPARATION = "fail the preparation"
     CONFIRM = "confirm"
-    INVALIDATE = "invalidate"  # what was prepared has changed since
+    INVALIDATE = "forget what was prepared"  # it has changed since
     START = "start"
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
     FINISH = "finish"
-    FAIL = "fail"
     EDIT = "edit"
 
 
@@ -36,6 +35,7 @@ PREPARING = (
     S.MESSAGE_PREPARATION,
     S.MESSAGE_READY,
 )
+UNPREPARED = (S.EDITION, S.PREPARATION_ERROR)
 SENDING = (S.STARTED, S.RETRY_PENDING, S.RETRY_IN_PROGRESS)
 ENDED = (S.CANCELLED, S.FAILED, S.FINISHED)
 EDITABLE = (S.EDITION, S.READY, S.PREPARATION_ERROR, S.START_PENDING)
@@ -54,7 +54,6 @@ MOVES: dict[Move, tuple[tuple[S, ...], S | None]] = {
     Move.RESUME: ((S.PAUSED,), S.STARTED),
     Move.STOP: ((S.START_PENDING, *SENDING, S.PAUSED), S.CANCELLED),
     Move.FINISH: (SENDING, S.FINISHED),
-    Move.FAIL: ((S.START_PENDING, *SENDING), S.FAILED),
     Move.EDIT: (EDITABLE, None),
 }
 

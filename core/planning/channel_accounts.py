@@ -118,6 +118,12 @@ async def get_account(conn: Connection, account_id: int) -> ChannelAccount:
     return account
 
 
+async def find_open_account(conn: Connection, account_id: int, now: datetime) -> ChannelAccount | None:
+    """The account, if messages may be sent through it now."""
+    account = await store.find_account(conn, account_id)
+    return account if account is not None and account.is_open(now) else None
+
+
 async def find_account(conn: Connection, account_id: int) -> ChannelAccount | None:
     """The account, or None."""
     return await store.find_account(conn, account_id)
@@ -201,9 +207,12 @@ async def note_failure(conn: Connection, account_id: int, *, now: datetime) -> d
     return retry_at
 
 
-async def note_success(conn: Connection, account_id: int) -> None:
-    """The provider answers: close the breaker. Writes nothing when it is closed."""
-    await store.close_breaker(conn, account_id)
+async def note_success(conn: Connection, account_id: int, *, asked_at: datetime) -> None:
+    """The provider took messages that were claimed at `asked_at`: close the breaker, unless it was opened meanwhile.
+
+    Writes nothing when it is closed.
+    """
+    await store.close_breaker(conn, account_id, asked_at)
 
 
 def breaker_delay(failures: int) -> timedelta:

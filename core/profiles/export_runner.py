@@ -14,13 +14,13 @@ from typing import BinaryIO
 from core import files as stored_files
 from core.access import SYSTEM
 from core.audit import record
-from core.db import Connection, transaction
+from core.db import TRY_LATER, Connection, transaction
 from core.errors import ClarionError, Invalid
 from core.files import StoredFile
 from core.log import get_logger
 from core.outbox import announce
 from core.profiles.exports import SELECTION_RESOURCE, Select
-from core.profiles.heartbeat import TRY_LATER, beating
+from core.profiles.heartbeat import beating
 from core.profiles.records import ExportRun, RunError, RunState
 from core.profiles.store import exports as store
 from core.profiles.store import runs

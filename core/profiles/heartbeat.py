@@ -7,23 +7,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg
-
+from core.db import TRY_LATER
 from core.profiles.store import runs
 from core.profiles.store.runs import RunTable
 from core.runtime import Runtime
 
 BEAT_SECONDS = 2.0
-# A part we depend on is away: the run stays as it is, and the sweep gives it to somebody again. OSError is also how a socket
-# or a disk says so, InternalClientError how the driver tells of a connection that was cut off between two statements.
-TRY_LATER = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InternalClientError,
-    asyncpg.InterfaceError,
-    OSError,
-)
 
 
 @asynccontextmanager

@@ -15,12 +15,12 @@ import asyncpg
 from core import files as stored_files
 from core.access import SYSTEM
 from core.audit import record
-from core.db import Connection, transaction
+from core.db import TRY_LATER, Connection, transaction
 from core.errors import ClarionError, Conflict, Invalid
 from core.log import get_logger
 from core.outbox import announce
 from core.profiles.csv_reader import CsvFile
-from core.profiles.heartbeat import TRY_LATER, beating
+from core.profiles.heartbeat import beating
 from core.profiles.import_columns import Plan, plan_columns
 from core.profiles.import_rows import Batch, Reject, RowReader
 from core.profiles.records import ImportRun, RunError, RunState

@@ -15,6 +15,7 @@ from core.tracking import jobs as tracking
 WIRING: dict[str, tuple[Job, ...]] = {
     "delivery.prepare_asked": (delivery.prepare,),
     "delivery.prepared": (),
+    "delivery.unprepared": (delivery.clear,),
     "delivery.confirmed": (delivery.start,),
     "delivery.started": (delivery.send,),
     "delivery.resumed": (delivery.send,),

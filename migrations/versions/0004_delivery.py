@@ -84,8 +84,9 @@ CREATE TABLE ledger (
     answer         text,  -- the provider's last words
     PRIMARY KEY (delivery_id, recipient_kind, recipient_id, occurrence)
 ) PARTITION BY RANGE (delivery_id);
--- Scratch of a preparation: addresses that several targeted people share, and who keeps theirs.
-CREATE UNLOGGED TABLE prepare_duplicate (
+-- Scratch of a preparation: addresses that several targeted people share, and who keeps theirs. Logged: a preparation that
+-- goes on after a crash of the server relies on it.
+CREATE TABLE prepare_duplicate (
     delivery_id bigint NOT NULL,
     address_key text NOT NULL,
     keeper      bigint NOT NULL,

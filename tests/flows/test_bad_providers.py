@@ -87,6 +87,9 @@ TROUBLES = {
         ends=Clear.RETRY,
         words="Insufficient system storage",
     ),
+    "puts a NUL into its answer": Trouble(
+        behaviour=Behaviour(replies={Stage.RCPT: b"452 4.3.1 Full\x00up\r\n"}), ends=Clear.RETRY, words="Fullup"
+    ),
     "451 to every message": Trouble(
         behaviour=Behaviour(replies={Stage.FINAL: b"451 4.3.0 Temporary trouble\r\n"}),
         ends=Clear.RETRY,

@@ -85,12 +85,11 @@ class DeliveryMutation:
 
     @mutation(delivery=Delivery)
     async def update_delivery(self, info: Info, input: UpdateDeliveryInput) -> Any:
-        """Change a delivery that is not being prepared or sent."""
+        """Change a delivery that is not being prepared or sent. One that was prepared or confirmed must be prepared again."""
         context = info.context
         key = from_global_id("Delivery", input.id, "id")
-        await lifecycle.check_editable(context.conn, key)
-        await deliveries.update_delivery(
-            context.conn, context.actor, key, _changes(input), expected_version=input.expected_version
+        await lifecycle.update(
+            context.conn, context.actor, key, _changes(input), expected_version=input.expected_version, now=context.now
         )
         return await view(context.conn, key)
 

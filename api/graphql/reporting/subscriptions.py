@@ -11,7 +11,6 @@ from api.graphql.delivery.types import DeliveryState
 from api.graphql.leaf import leaf, subscription
 from api.graphql.live import Watches
 from api.graphql.reporting.types import LedgerCounts
-from core.delivery.state import ENDED
 from core.ids import from_global_id, to_global_id
 from core.reporting import deliveries, records
 
@@ -40,5 +39,5 @@ class ReportingSubscription:
         return watches.follow(
             ("delivery", key),
             lambda conn: deliveries.progress(conn, key),
-            lambda progress: progress.run.state in ENDED,
+            lambda progress: progress.run.finished_at is not None,  # a stopped one has rows to cancel before
         )

@@ -15,6 +15,7 @@ class Claim:
     """Rows under a fresh lease, and the position from which the next claim of this worker should look."""
 
     lease_id: int
+    at: datetime
     rows: list[ClaimedRow]
     withdrawn: int
     cursor: tuple[datetime, int, int, int] | None
@@ -96,7 +97,7 @@ async def claim(
     ]
     ids = [row["recipient_id"] for row in rows]
     await conn.execute("UPDATE lease SET recipient_low = $2, recipient_high = $3 WHERE id = $1", lease_id, min(ids), max(ids))
-    return Claim(lease_id=lease_id, rows=claimed, withdrawn=len(withdrawn), cursor=last)
+    return Claim(lease_id=lease_id, at=now, rows=claimed, withdrawn=len(withdrawn), cursor=last)
 
 
 _CLAIM_TEXT = """
@@ -202,7 +203,7 @@ async def _let_go(
             UPDATE ledger l
                SET state = CASE WHEN l.state = 2 OR policy.resend THEN 1 ELSE 6 END,
                    attempt = l.attempt + CASE WHEN l.state = 3 THEN 1 ELSE 0 END,
-                   after_hand_over = l.state = 3,
+                   after_hand_over = l.state = 3 AND NOT policy.resend,
                    -- An unknown row keeps its lease: a worker that wakes up late may still tell its answer.
                    lease_id = CASE WHEN l.state = 2 OR policy.resend THEN NULL ELSE l.lease_id END,
                    settled_at = CASE WHEN l.state = 2 OR policy.resend THEN NULL ELSE $5::timestamptz END

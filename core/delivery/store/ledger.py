@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from channels.contract import FailureReason
-from core.db import Connection
+from core.db import Connection, has_table
 from core.delivery.records import CountRow, LedgerRow, LedgerState, RecipientKind
 
 PARTITION_SPAN = 100  # delivery ids per partition
@@ -32,10 +32,10 @@ async def ensure_partition(conn: Connection, delivery_id: int) -> None:
     """Make the ledger partition of a delivery where it is missing. Attaching takes no lock that readers or writers feel."""
     low = delivery_id // PARTITION_SPAN * PARTITION_SPAN
     name = f"ledger_{low}"
-    if await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
+    if await has_table(conn, name):
         return
     await conn.execute("SELECT pg_advisory_xact_lock(hashtext('ledger partition'))")
-    if await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
+    if await has_table(conn, name):
         return
     await conn.execute(
         f"""
@@ -152,6 +152,11 @@ async def clear(conn: Connection, delivery_id: int) -> None:
     )
 
 
+async def forget_duplicates(conn: Connection, delivery_id: int) -> None:
+    """Which addresses are shared is in the ledger by now."""
+    await conn.execute("DELETE FROM prepare_duplicate WHERE delivery_id = $1", delivery_id)
+
+
 async def move_pending(
     conn: Connection, delivery_id: int, to: LedgerState, reason: FailureReason, limit: int, now: datetime
 ) -> int:
@@ -187,21 +192,23 @@ async def settle_unknown(conn: Connection, delivery_id: int, to: LedgerState, re
     """Move every row in doubt to a state somebody decided on; the lease that left it there can tell no more."""
     settled: int = await conn.fetchval(
         """
-        WITH moved AS (
-            UPDATE ledger SET state = $2::smallint, reason = $3::smallint, lease_id = NULL,
-                              due_at = CASE WHEN $2::smallint = 1 THEN $4::timestamptz ELSE due_at END,
-                              after_hand_over = $2::smallint <> 1,
-                              settled_at = CASE WHEN $2::smallint = 1 THEN NULL ELSE $4::timestamptz END
-             WHERE delivery_id = $1 AND state = 6
-            RETURNING 1
+        WITH doubtful AS (
+            SELECT recipient_kind, recipient_id, occurrence, reason, after_hand_over FROM ledger
+             WHERE delivery_id = $1 AND state = 6 FOR UPDATE
+        ), moved AS (
+            UPDATE ledger l SET state = $2::smallint, reason = $3::smallint, lease_id = NULL,
+                                due_at = CASE WHEN $2::smallint = 1 THEN $4::timestamptz ELSE due_at END,
+                                after_hand_over = $2::smallint <> 1,
+                                settled_at = CASE WHEN $2::smallint = 1 THEN NULL ELSE $4::timestamptz END
+              FROM doubtful d
+             WHERE l.delivery_id = $1 AND l.recipient_kind = d.recipient_kind AND l.recipient_id = d.recipient_id
+               AND l.occurrence = d.occurrence
+            RETURNING d.reason, d.after_hand_over
         ), counted AS (
             INSERT INTO ledger_count (delivery_id, slot, state, reason, after_hand_over, n)
-            SELECT $1, 0, change.state, change.reason, change.after_hand_over, change.n
-              FROM (SELECT count(*) AS n FROM moved) AS total,
-                   LATERAL (VALUES (6::smallint, 0::smallint, true, -total.n),
-                                   ($2::smallint, $3::smallint, $2::smallint <> 1, total.n))
-                        AS change (state, reason, after_hand_over, n)
-             WHERE total.n > 0
+            SELECT $1, 0, 6, reason, after_hand_over, -count(*) FROM moved GROUP BY reason, after_hand_over
+            UNION ALL
+            SELECT $1, 0, $2::smallint, $3::smallint, $2::smallint <> 1, count(*) FROM moved HAVING count(*) > 0
             ON CONFLICT (delivery_id, slot, state, reason, after_hand_over) DO UPDATE SET n = ledger_count.n + excluded.n
         )
         SELECT count(*) FROM moved

@@ -35,18 +35,23 @@ class Settlement:
 # One statement, so that a commit costs one round trip. Intents: a row moves only while it is claimed under this very lease and
 # the delivery is running: that is the fence. (A row that is handed over already under the same lease is one whose first
 # commit was stored while its answer was lost.) Outcomes: rows in doubt (6) may still be settled by the lease that handed
-# them over; their counters move from unknown then. No row is in both lists.
+# them over; their counters move from unknown then. One that wants to be sent again stays in doubt when its delivery does not
+# run any more: nobody would send it. No row is in both lists.
 _COMMIT = """
 WITH told AS (
     SELECT * FROM unnest($3::smallint[], $4::bigint[], $5::integer[], $6::bigint[], $7::smallint[], $8::smallint[],
                          $9::timestamptz[], $10::boolean[], $11::boolean[], $12::text[], $13::text[])
         AS t (recipient_kind, recipient_id, occurrence, lease_id, state, reason, due_at, counts_attempt, handed_over,
               provider_id, answer)
+), running AS (
+    SELECT FROM delivery_run WHERE delivery_id = $1 AND state IN (55, 61, 62)
 ), before AS (
-    SELECT l.recipient_kind, l.recipient_id, l.occurrence, l.state AS was, l.after_hand_over AS was_after
+    SELECT l.recipient_kind, l.recipient_id, l.occurrence, l.state AS was, l.reason AS was_reason,
+           l.after_hand_over AS was_after
       FROM told t JOIN ledger l
         ON l.delivery_id = $1 AND l.recipient_kind = t.recipient_kind AND l.recipient_id = t.recipient_id
-       AND l.occurrence = t.occurrence AND l.lease_id = t.lease_id AND l.state IN (2, 3, 6)
+       AND l.occurrence = t.occurrence AND l.lease_id = t.lease_id
+       AND (l.state IN (2, 3) OR l.state = 6 AND (t.state <> 1 OR EXISTS (SELECT FROM running)))
        FOR UPDATE OF l
 ), settled AS (
     UPDATE ledger l
@@ -54,16 +59,18 @@ WITH told AS (
            attempt = l.attempt + t.counts_attempt::int,
            lease_id = CASE WHEN t.state = 6 THEN l.lease_id END,
            settled_at = CASE WHEN t.state = 1 THEN NULL ELSE $14::timestamptz END,
-           after_hand_over = t.handed_over AND t.state <> 1,
+           after_hand_over = t.handed_over AND t.state NOT IN (1, 8),
            provider_id = t.provider_id, answer = t.answer
       FROM told t JOIN before b USING (recipient_kind, recipient_id, occurrence)
      WHERE l.delivery_id = $1 AND l.recipient_kind = t.recipient_kind AND l.recipient_id = t.recipient_id
        AND l.occurrence = t.occurrence
-    RETURNING b.was, b.was_after, l.state, l.reason, l.after_hand_over, l.recipient_kind, l.recipient_id, l.occurrence
+    RETURNING b.was, b.was_reason, b.was_after, l.state, l.reason, l.after_hand_over,
+              l.recipient_kind, l.recipient_id, l.occurrence
 ), change AS (
     SELECT state, CASE WHEN state = 1 THEN 0 ELSE reason END AS reason, after_hand_over, 1 AS n FROM settled
     UNION ALL
-    SELECT CASE WHEN was = 6 THEN 6 ELSE 1 END, 0, was = 6 AND was_after, -1 FROM settled
+    SELECT CASE WHEN was = 6 THEN 6 ELSE 1 END, CASE WHEN was = 6 THEN was_reason ELSE 0 END, was = 6 AND was_after, -1
+      FROM settled
 ), counted AS (
     INSERT INTO ledger_count (delivery_id, slot, state, reason, after_hand_over, n)
     SELECT $1, $2, state, reason, after_hand_over, sum(n) FROM change
@@ -75,7 +82,7 @@ WITH told AS (
              AS i (recipient_kind, recipient_id, occurrence, lease_id)
      WHERE l.delivery_id = $1 AND l.recipient_kind = i.recipient_kind AND l.recipient_id = i.recipient_id
        AND l.occurrence = i.occurrence AND l.lease_id = i.lease_id AND l.state IN (2, 3)
-       AND EXISTS (SELECT 1 FROM delivery_run r WHERE r.delivery_id = $1 AND r.state IN (55, 61, 62))
+       AND EXISTS (SELECT FROM running)
     RETURNING l.recipient_kind, l.recipient_id, l.occurrence
 )
 SELECT true AS granted, recipient_kind, recipient_id, occurrence FROM handed_over

@@ -43,11 +43,25 @@ async def lock_run(conn: Connection, delivery_id: int) -> DeliveryRun:
     return _run(row)
 
 
+async def lock_run_if_free(conn: Connection, delivery_id: int) -> DeliveryRun | None:
+    """The run, locked until the transaction ends; None when there is none, or somebody else has it locked."""
+    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM delivery_run WHERE delivery_id = $1 FOR UPDATE SKIP LOCKED", delivery_id)
+    return None if row is None else _run(row)
+
+
 async def set_state(conn: Connection, delivery_id: int, state: DeliveryState, now: datetime) -> None:
     """Move a locked run."""
     await conn.execute(
         "UPDATE delivery_run SET state = $2, updated_at = $3, heartbeat_at = $3 WHERE delivery_id = $1",
         delivery_id, state, now,
+    )  # fmt: skip
+
+
+async def move_on(conn: Connection, delivery_id: int, was: DeliveryState, now_is: DeliveryState, now: datetime) -> None:
+    """Move a run that is still in one state to another; nothing happens to one that is not."""
+    await conn.execute(
+        "UPDATE delivery_run SET state = $3, updated_at = $4 WHERE delivery_id = $1 AND state = $2",
+        delivery_id, was, now_is, now,
     )  # fmt: skip
 
 
@@ -97,6 +111,18 @@ async def advance_preparation(
         delivery_id, prepare_id, preparing, up_to, now,
     )  # fmt: skip
     return row is not None
+
+
+async def forget_preparation(conn: Connection, delivery_id: int) -> None:
+    """Back to edition: nothing is prepared, nothing confirmed. The ledger's rows go when it is prepared anew."""
+    await conn.execute(
+        """
+        UPDATE delivery_run SET prepared_at = NULL, versions = NULL, contact_at = NULL, confirmed_at = NULL, pause_reason = NULL
+         WHERE delivery_id = $1
+        """,
+        delivery_id,
+    )
+    await conn.execute("DELETE FROM ledger_count WHERE delivery_id = $1", delivery_id)
 
 
 async def finish_preparation(conn: Connection, delivery_id: int, now: datetime) -> None:
@@ -160,6 +186,7 @@ async def list_moving(conn: Connection, now: datetime, stalled_before: datetime)
 async def add_log(
     conn: Connection,
     delivery_id: int,
+    now: datetime,
     level: LogLevel,
     code: str,
     message: str,
@@ -167,8 +194,8 @@ async def add_log(
 ) -> None:
     """One line for the people who watch the delivery."""
     await conn.execute(
-        "INSERT INTO delivery_log (delivery_id, level, code, message, details) VALUES ($1, $2, $3, $4, $5)",
-        delivery_id, level.value, code, message, dict(details or {}),
+        "INSERT INTO delivery_log (delivery_id, at, level, code, message, details) VALUES ($1, $2, $3, $4, $5, $6)",
+        delivery_id, now, level.value, code, message, dict(details or {}),
     )  # fmt: skip
 
 

@@ -149,12 +149,13 @@ async def open_breaker(conn: Connection, account_id: int, failures: int, retry_a
     )
 
 
-async def close_breaker(conn: Connection, account_id: int) -> None:
-    """Forget failures; writes nothing where there were none."""
+async def close_breaker(conn: Connection, account_id: int, asked_at: datetime) -> None:
+    """Forget failures before this time; writes nothing where there were none."""
     await conn.execute(
         """
         UPDATE channel_account SET failures = 0, retry_at = NULL
-         WHERE id = $1 AND (failures > 0 OR retry_at IS NOT NULL)
+         WHERE id = $1 AND (failures > 0 OR retry_at IS NOT NULL) AND (retry_at IS NULL OR retry_at <= $2)
         """,
         account_id,
+        asked_at,
     )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+
 import pytest
 
-from channels.contract import FailureReason
+from channels.contract import AddressKind, FailureReason
+from channels.memory.channel import MemoryChannel
 from core.access import SYSTEM
-from core.db import Connection
+from core.db import Connection, Pool, transaction
 from core.delivery import lifecycle, prepare, reading
 from core.delivery.engine import Engine
+from core.delivery.programs import Programs
 from core.delivery.records import DeliveryState, LedgerState
-from core.delivery.store import runs
+from core.delivery.store import ledger, runs
+from core.errors import NotFound, Unavailable
+from core.public_urls import PublicUrls
 from core.runtime import Runtime
 from tests.core.delivery.people import (
     Times,
@@ -161,3 +168,82 @@ async def test_confirm_before_prepare_and_on_stale_versions_is_refused(
     await prepared(engine, runtime, db, delivery_id)
     await confirmed(db, runtime, delivery_id)
     assert (await lifecycle.get_run(db, delivery_id)).state is DeliveryState.START_PENDING
+
+
+async def test_two_that_make_the_same_partition_at_once_do_not_collide(pool: Pool, db: Connection) -> None:
+    async def make() -> None:
+        async with transaction(pool) as conn:
+            await ledger.ensure_partition(conn, 250)
+
+    async with transaction(pool) as first:
+        await ledger.ensure_partition(first, 201)
+        second = asyncio.create_task(make())
+        await asyncio.sleep(0.1)  # it has looked, and waits
+    await second
+    assert await db.fetchval("SELECT count(*) FROM pg_class WHERE relname = 'ledger_200'") == 1
+
+
+async def test_who_shares_an_address_is_remembered_beyond_a_crash_of_the_server_and_no_longer_than_needed(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    persistence = await db.fetchval("SELECT relpersistence FROM pg_class WHERE relname = 'prepare_duplicate'")
+    assert persistence == b"p", "an unlogged table is empty after a crash"
+    await add_person(db, "same@mail.example")
+    await add_person(db, "same@mail.example")
+    await prepared(engine, runtime, db, await new_delivery(runtime, db))
+    assert await db.fetchval("SELECT count(*) FROM prepare_duplicate") == 0
+
+
+async def test_whatever_goes_wrong_ends_the_preparation_with_a_word(
+    engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: object) -> None:
+        raise RuntimeError("out of ideas")
+
+    await add_person(db, "ana@mail.example")
+    delivery_id = await new_delivery(runtime, db)
+    async with db.transaction():
+        await lifecycle.prepare(db, SYSTEM, delivery_id, runtime.clock())
+    monkeypatch.setattr(engine.preparation, "_write_range", breaks)
+    with pytest.raises(RuntimeError):
+        await engine.preparation.run(delivery_id)
+    run = await lifecycle.get_run(db, delivery_id)
+    assert run.state is DeliveryState.PREPARATION_ERROR
+    assert run.error is not None
+    assert run.error["code"] == "INTERNAL"
+
+
+async def test_a_kind_of_address_that_profiles_do_not_have_is_said(
+    engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = dataclasses.replace(MemoryChannel.manifest, address_kind=AddressKind.PUSH)
+    monkeypatch.setattr(MemoryChannel, "manifest", manifest)
+    delivery_id = await new_delivery(runtime, db)
+    async with db.transaction():
+        await lifecycle.prepare(db, SYSTEM, delivery_id, runtime.clock())
+    await engine.preparation.run(delivery_id)
+    run = await lifecycle.get_run(db, delivery_id)
+    assert run.error is not None
+    assert run.error["code"] == "ADDRESS_KIND_UNKNOWN"
+
+
+async def test_what_is_prepared_by_another_engine_is_not_rendered_by_this_one(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    await add_person(db, "ana@mail.example")
+    delivery_id = await new_delivery(runtime, db)
+    await prepared(engine, runtime, db, delivery_id)
+    await db.execute("UPDATE program SET engine_version = 0")
+    afresh = Programs(engine.registry, PublicUrls(runtime.settings, runtime.keyring))
+    with pytest.raises(Unavailable, match="render engine"):
+        await afresh.list_of(db, delivery_id)
+
+
+async def test_why_asks_about_somebody_who_exists(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    outside = await add_person(db, "out@mail.example", country="FR")
+    delivery_id = await new_delivery(runtime, db, audience="country = 'DE'")
+    assert (await reading.explain(db, delivery_id, outside)).summary == "The delivery has not been prepared."
+    await prepared(engine, runtime, db, delivery_id)
+    assert "Not in the audience" in (await reading.explain(db, delivery_id, outside)).summary
+    with pytest.raises(NotFound):
+        await reading.explain(db, delivery_id, 999)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 
 import pytest
 
-from channels.contract import FailureReason
+from channels.contract import FailureReason, Limits
+from channels.memory.channel import MemoryChannel
 from channels.memory.stores import store
 from core.access import SYSTEM
+from core.config import load_settings
 from core.db import Connection
 from core.delivery import doubt, ending, jobs, lifecycle, reading
 from core.delivery.doubt import Decision
-from core.delivery.engine import Engine
+from core.delivery.engine import Engine, open_engine
+from core.delivery.ledger_writer import LedgerWriter
 from core.delivery.records import DeliveryState, LedgerState
+from core.delivery.retries import Verdict
+from core.delivery.store.moves import Settlement
 from core.outbox import take
 from core.planning import channel_accounts
+from core.profiles import quarantine
 from core.runtime import Runtime
 from tests.core.delivery.people import (
     Times,
@@ -178,7 +185,7 @@ async def test_too_many_invalid_addresses_pause_the_delivery_and_quarantine_the_
     await check_equation(db, delivery_id)
 
 
-async def test_an_account_error_pauses_the_account_and_uses_up_no_attempt(
+async def test_an_account_error_pauses_the_account_and_keeps_the_messages(
     engine: Engine, runtime: Runtime, db: Connection
 ) -> None:
     delivery_id = await _started(engine, runtime, db, "broken", people=10, outcomes="account_error")
@@ -187,7 +194,6 @@ async def test_an_account_error_pauses_the_account_and_uses_up_no_attempt(
     account = await channel_accounts.get_account(db, account_id)
     assert account.paused_at is not None
     assert (await reading.counts(db, delivery_id)).pending == 10
-    assert await db.fetchval("SELECT max(attempt) FROM ledger") == 0
 
 
 async def test_a_provider_that_is_down_opens_the_breaker(
@@ -248,12 +254,125 @@ async def test_the_sweep_finds_work_that_no_message_announced(
     assert found == [("delivery.resumed", {"delivery_id": delivery_id})]
 
 
-@pytest.mark.parametrize("moves", [1, 2])
-async def test_two_processes_share_a_delivery(engine: Engine, runtime: Runtime, db: Connection, moves: int) -> None:
-    delivery_id = await _started(engine, runtime, db, f"shared{moves}", people=300)
-    await asyncio.gather(*(engine.sending.run(delivery_id) for _ in range(moves)))
-    assert len(store(f"shared{moves}").messages) == 300
-    assert (await reading.counts(db, delivery_id)).accepted == 300
+async def test_two_processes_share_a_delivery(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    delivery_id = await _started(engine, runtime, db, "shared", people=600, delay=0.01)
+    settings = load_settings(**{**dict(runtime.settings), "worker_processes": 2})
+    other = open_engine(dataclasses.replace(runtime, settings=settings, worker_id="worker-b", resources={}))
+    engine.sending._runtime.settings = settings
+    try:
+        await asyncio.gather(engine.sending.run(delivery_id), other.sending.run(delivery_id))
+    finally:
+        await other.close()
+    assert len(store("shared").messages) == 600
+    assert (await reading.counts(db, delivery_id)).accepted == 600
+    assert await db.fetchval("SELECT count(DISTINCT worker) FROM lease WHERE settled > 0") == 2
+
+
+async def _messages(name: str, least: int) -> None:
+    while len(store(name).messages) < least:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+
+
+async def test_an_account_that_is_paused_meanwhile_sends_no_further_batch(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "halted", people=500, delay=0.01)
+    account_id = await db.fetchval("SELECT channel_account_id FROM delivery WHERE id = $1", delivery_id)
+    sending = asyncio.create_task(engine.sending.run(delivery_id))
+    await _messages("halted", 5)
+    await channel_accounts.pause_account(db, SYSTEM, account_id, "look at it", now=times())
+    await sending
+    counts = await reading.counts(db, delivery_id)
+    assert 5 <= counts.accepted <= 150
+    assert counts.accepted + counts.pending == 500
+
+    await channel_accounts.resume_account(db, SYSTEM, account_id)
+    await engine.sending.run(delivery_id)
+    assert (await reading.counts(db, delivery_id)).accepted == 500
+
+
+async def test_an_account_that_is_changed_meanwhile_is_opened_anew(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    delivery_id = await _started(engine, runtime, db, "changed", people=500, delay=0.01)
+    account_id = await db.fetchval("SELECT channel_account_id FROM delivery WHERE id = $1", delivery_id)
+    sending = asyncio.create_task(engine.sending.run(delivery_id))
+    await _messages("changed", 5)
+    config = {"delay": 0.0}
+    await channel_accounts.update_account(db, SYSTEM, engine.registry, runtime.keyring, account_id, {"config": config})
+    await engine.sending._senders.get(await channel_accounts.get_account(db, account_id))  # as a second delivery does
+    await asyncio.wait_for(sending, 30)
+    assert await db.fetchval("SELECT count(*) FROM lease") < 10, "it does not claim again and again"
+    await engine.sending.run(delivery_id)
+    assert (await reading.counts(db, delivery_id)).accepted == 500
+
+
+async def test_the_breaker_stays_open_whatever_other_lanes_report(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    outcomes = ",".join(["accepted"] * 70 + ["provider_down"])
+    delivery_id = await _started(engine, runtime, db, "breaker", people=300, outcomes=outcomes, delay=0.005)
+    account_id = await db.fetchval("SELECT channel_account_id FROM delivery WHERE id = $1", delivery_id)
+    await engine.sending.run(delivery_id)
+    account = await channel_accounts.get_account(db, account_id)
+    assert account.retry_at is not None
+    assert account.retry_at > times()
+    assert (await reading.counts(db, delivery_id)).pending > 0
+
+
+async def test_a_message_taken_after_all_forgets_the_addresss_soft_errors(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "recovered", people=2)
+    await quarantine.record_soft(
+        db, "email", [quarantine.AddressError(address_key="p1@mail.example", reason=FailureReason.MAILBOX_FULL, text="full")],
+        delivery_id=None, now=times(),
+    )  # fmt: skip
+    await engine.sending.run(delivery_id)
+    assert (await reading.counts(db, delivery_id)).accepted == 2
+    assert await quarantine.find_entry(db, "email", "p1@mail.example") is None
+
+
+async def test_a_channel_that_cannot_be_opened_pauses_the_delivery_and_says_why(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "unopened", people=3)
+    await db.execute("UPDATE channel_account SET config = jsonb_set(config, '{outcomes}', '\"acepted\"')")
+    await engine.sending.run(delivery_id)
+    run = await lifecycle.get_run(db, delivery_id)
+    assert run.state is DeliveryState.PAUSED
+    assert run.pause_reason is not None
+    assert "acepted" in run.pause_reason
+
+
+async def test_a_message_larger_than_the_channel_takes_fails_alone(
+    engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_people(db, 2)
+    await db.execute("UPDATE profile SET first_name = repeat('x', 100) WHERE id = 1")
+    manifest = dataclasses.replace(MemoryChannel.manifest, limits=Limits(max_bytes=200))
+    monkeypatch.setattr(MemoryChannel, "manifest", manifest)
+    delivery_id = await new_delivery(runtime, db, name="large")
+    await prepared(engine, runtime, db, delivery_id)
+    await confirmed(db, runtime, delivery_id)
+    assert await ending.start(runtime.pool, delivery_id, runtime.clock())
+    await engine.sending.run(delivery_id)
+    assert await outcome_of(db, delivery_id, 1) == (LedgerState.FAILED, FailureReason.TEXT_TOO_LONG)
+    assert await outcome_of(db, delivery_id, 2) == (LedgerState.ACCEPTED, FailureReason.NOT_DEFINED)
+    await check_equation(db, delivery_id)
+
+
+async def test_waiting_for_a_retry_is_a_state_of_its_own(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "waits", people=3, outcomes="transient")
+    await engine.sending.run(delivery_id)
+    await jobs.sweep(runtime)
+    assert await _state(db, delivery_id) is DeliveryState.RETRY_PENDING
+    times.move(seconds=61)
+    await jobs.sweep(runtime)
+    assert await _state(db, delivery_id) is DeliveryState.RETRY_IN_PROGRESS
+    async with db.transaction():
+        await lifecycle.pause(db, SYSTEM, delivery_id, times())
+    assert await _state(db, delivery_id) is DeliveryState.PAUSED
 
 
 @pytest.mark.parametrize("decision", list(Decision))
@@ -277,4 +396,38 @@ async def test_an_operator_settles_what_is_in_doubt(
     expected = {Decision.ACCEPTED: (4, 0, 2), Decision.FAILED: (2, 2, 2), Decision.RESEND: (2, 0, 4)}[decision]
     assert (counts.accepted, counts.failed, counts.pending) == expected
     assert counts.unknown == 0
+    await check_equation(db, delivery_id)
+
+
+@pytest.mark.parametrize("decision", list(Decision))
+async def test_doubt_that_has_a_reason_leaves_no_trace_in_the_counters(
+    engine: Engine, runtime: Runtime, db: Connection, decision: Decision
+) -> None:
+    delivery_id = await _started(engine, runtime, db, f"reason-{decision.value}", people=2, outcomes="transient")
+    writer = LedgerWriter(runtime.pool, delivery_id, "email", 0, runtime.clock)
+    verdict = Verdict(state=LedgerState.UNKNOWN, reason=FailureReason.NOT_CONNECTED)
+    await db.execute("UPDATE ledger SET state = 3, lease_id = 7 WHERE recipient_id = 1")
+    writer.start()
+    writer.settle(Settlement((1, 1, 0), 7, verdict, True, None, "connection lost"), "p1@mail.example")
+    await writer.close()
+    assert await outcome_of(db, delivery_id, 1) == (LedgerState.UNKNOWN, FailureReason.NOT_CONNECTED)
+    await check_equation(db, delivery_id)
+    async with db.transaction():
+        assert await doubt.settle_doubtful(db, SYSTEM, delivery_id, decision, runtime.clock()) == 1
+    await check_equation(db, delivery_id)
+
+
+async def test_a_late_wish_to_try_again_stays_in_doubt_when_the_delivery_is_over(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    delivery_id = await _started(engine, runtime, db, "too-late", people=1)
+    await db.execute("UPDATE ledger SET state = 6, lease_id = 7, after_hand_over = true")
+    await db.execute("UPDATE ledger_count SET state = 6, after_hand_over = true WHERE delivery_id = $1", delivery_id)
+    await db.execute("UPDATE delivery_run SET state = 95")
+    again = Verdict(state=LedgerState.PENDING, reason=FailureReason.REFUSED, due_at=runtime.clock(), counts_attempt=True)
+    writer = LedgerWriter(runtime.pool, delivery_id, "email", 0, runtime.clock)
+    writer.start()
+    writer.settle(Settlement((1, 1, 0), 7, again, True, None, "451 4.3.0 later"), "p1@mail.example")
+    await writer.close()
+    assert (await outcome_of(db, delivery_id, 1))[0] is LedgerState.UNKNOWN
     await check_equation(db, delivery_id)

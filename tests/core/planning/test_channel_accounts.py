@@ -177,7 +177,9 @@ async def test_the_breaker_opens_longer_each_time_and_closes_on_success(conn: Co
     open_now = await accounts.get_account(conn, account.id)
     assert (open_now.failures, open_now.is_open(NOW), open_now.is_open(first)) == (1, False, True)
     assert await accounts.note_failure(conn, account.id, now=first) == first + timedelta(seconds=20)
-    await accounts.note_success(conn, account.id)
+    await accounts.note_success(conn, account.id, asked_at=first)
+    assert (await accounts.get_account(conn, account.id)).failures == 2, "what was claimed before it opened says nothing"
+    await accounts.note_success(conn, account.id, asked_at=first + timedelta(seconds=20))
     closed = await accounts.get_account(conn, account.id)
     assert (closed.failures, closed.retry_at, closed.version) == (0, None, 1)
 

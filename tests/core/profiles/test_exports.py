@@ -23,7 +23,7 @@ from core.profiles import export_runner, exports, jobs, profiles
 from core.profiles.errors import FieldsInvalid
 from core.profiles.exports import SELECTION_RESOURCE, Selection
 from core.profiles.fields import FIELDS
-from core.profiles.heartbeat import TRY_LATER
+from core.db import TRY_LATER
 from core.profiles.records import EmptyCells, ExportRun, ImportOptions, RunState
 from core.profiles.store import exports as store
 from core.runtime import Runtime

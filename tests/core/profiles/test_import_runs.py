@@ -16,7 +16,7 @@ from core.access import SYSTEM
 from core.db import Connection, transaction
 from core.outbox import take
 from core.profiles import import_runner, imports, jobs
-from core.profiles.heartbeat import TRY_LATER
+from core.db import TRY_LATER
 from core.profiles.profiles import create_profile, update_profile
 from core.profiles.records import ImportRun, MatchKey, RunState
 from core.profiles.store import import_chunks
