@@ -51,9 +51,9 @@ class Watches:
         finally:
             watched.followers -= 1
             if not watched.followers:
-                await watched.close()
                 if self._watched.get(key) is watched:
-                    del self._watched[key]
+                    del self._watched[key]  # first: who comes while it ends must not find it
+                await watched.close()
 
     async def close(self) -> None:
         """Stop looking."""

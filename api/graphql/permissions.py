@@ -95,6 +95,9 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     # tracking and reporting
     "Query.trackingEvents": Permission.READ,
     "Query.machineRules": Permission.READ,
+    "Mutation.createMachineRule": Permission.ADMINISTER,
+    "Mutation.updateMachineRule": Permission.ADMINISTER,
+    "Mutation.deleteMachineRule": Permission.ADMINISTER,
     "Subscription.trackingEvents": Permission.READ,
     "Subscription.deliveryProgress": Permission.READ,
     # audit

@@ -40,6 +40,7 @@ from api.graphql.scalars import CONFIG
 from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.mutations import TargetingMutation
 from api.graphql.targeting.queries import TargetingQuery
+from api.graphql.tracking.mutations import TrackingMutation
 from api.graphql.tracking.queries import TrackingQuery
 from api.graphql.tracking.subscriptions import TrackingSubscription
 from core.access import Permission
@@ -95,6 +96,7 @@ class Mutation(
     ContentMutation,
     PlanningMutation,
     DeliveryMutation,
+    TrackingMutation,
 ):
     """Writes. Each takes effect as a whole or not at all; what the caller can mend comes back as `userErrors`."""
 

@@ -187,7 +187,6 @@ class PublicPages:
             link_occurrence=token.link_occurrence,
             url=url,
             user_agent=_user_agent(scope),
-            method=scope["method"],
         )
 
 

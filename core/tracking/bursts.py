@@ -2,7 +2,8 @@
 
 Whether a click was one of a burst shows only with the last click of it, so this comes after the commits of the hits: a
 moment later, looking at all that is committed by then, whichever process stored it. Each correction is a row in the stream
-that names the earlier event; counters and uniques move with it in one transaction.
+that names the earlier event; counters and uniques move with it in one transaction. What this misses because its process
+ends, or the database is away for long, `second_look.py` finds.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from core.tracking.records import Hit, Message, Sighting, TrackingKind
 from core.tracking.store import corrections, count_rows, event_rows
 
 GATHER_SECONDS = 0.02  # nobody waits for this
-WAIT_SECONDS = 60.0  # how long a database may be away before what happened then is left as it is
+WAIT_SECONDS = 60.0  # how long a database may be away before what happened then is left to the second look
 
-Seen = Mapping[Message, datetime]  # messages, and when each was last heard of
+Seen = Mapping[Message, datetime]  # messages, and since when each is to be looked at
 
 _log = get_logger(__name__)
 
@@ -39,7 +40,7 @@ def messages_of(hits: Iterable[Hit]) -> dict[Message, datetime]:
                 recipient_id=hit.recipient_id,
                 occurrence=hit.occurrence,
             )
-            seen[message] = max(hit.at, seen.get(message, hit.at))
+            seen[message] = min(hit.at, seen.get(message, hit.at))
     return seen
 
 
@@ -50,8 +51,8 @@ async def take_back(conn: Connection, seen: Seen, book: RuleBook, links: LinkBoo
     sightings = await corrections.list_sightings(conn, seen, book.window, book.hidden_rule)
     suspects = [one for one in sightings if await _is_suspect(conn, one, book, links)]
     remarks = book.judge(suspects, await links.shown(conn, [one.message for one in suspects])) if suspects else []
-    if not remarks:
-        return 0
+    if not remarks or not await corrections.is_unmarked(conn, remarks):
+        return 0  # so that nobody waits for the stream
     async with conn.transaction():
         await event_rows.take_stream(conn)
         positions = await corrections.re_mark(conn, now, remarks)
@@ -108,6 +109,6 @@ class BurstWatch:
         seen: dict[Message, datetime] = {}
         for one in group.items:
             for message, at in one.items():
-                seen[message] = max(at, seen.get(message, at))
+                seen[message] = min(at, seen.get(message, at))
         await take_back(conn, seen, book, self._links, self._clock())
         return [None] * len(group.items)

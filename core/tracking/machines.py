@@ -1,20 +1,21 @@
 """Tell machines from people, by rules kept as data. Pure, but for reading the rules.
 
-An agent or a method speaks for one hit. A burst and a hidden link speak for a message: once they are seen, what the message
-did in the seconds before is re-marked, and what it does in the seconds after is re-marked as it comes.
+An agent speaks for one hit. A burst and a hidden link speak for a message: whatever it did within the seconds around them is
+a machine's. What came before they were seen is re-marked then, what comes after as it comes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from core.db import Connection
 from core.log import get_logger
-from core.tracking.records import Hit, MachineRule, Message, Remark, RuleKind, Sighting, TrackingKind
+from core.tracking.records import Click, Hit, MachineRule, Message, Remark, RuleKind, Sighting, TrackingKind
 from core.tracking.store import rule_rows
 
 REFRESH_SECONDS = 3.0
@@ -22,6 +23,7 @@ CACHED_AGENTS = 10_000
 
 _log = get_logger(__name__)
 _Pattern = tuple[re.Pattern[str], int]
+_Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +58,15 @@ class RuleBook:
 
     def __init__(self, rules: Iterable[MachineRule]):
         self.rules = tuple(rules)
-        self._agents = self._patterns(RuleKind.AGENT)
-        self._methods = self._patterns(RuleKind.METHOD)
+        self._agents = self._patterns()
         self._bursts = [rule for rule in self.rules if rule.kind is RuleKind.BURST]
         self._hidden = next((rule for rule in self.rules if rule.kind is RuleKind.HIDDEN_LINK), None)
         self._known_agents: dict[str, int] = {}
 
-    def _patterns(self, kind: RuleKind) -> list[_Pattern]:
+    def _patterns(self) -> list[_Pattern]:
         found = []
         for rule in self.rules:
-            if rule.kind is kind and rule.pattern is not None:
+            if rule.kind is RuleKind.AGENT and rule.pattern is not None:
                 try:
                     found.append((re.compile(rule.pattern), rule.id))
                 except re.error as error:
@@ -92,7 +93,7 @@ class RuleBook:
             return 0
         if self._hidden is not None and hit.kind is TrackingKind.CLICK and hit.link in hidden:
             return self._hidden.id
-        return self._agent(hit.user_agent) or self._method(hit.method)
+        return self._agent(hit.user_agent)
 
     def _agent(self, text: str) -> int:
         rule = self._known_agents.get(text)
@@ -103,41 +104,60 @@ class RuleBook:
             self._known_agents[text] = rule
         return rule
 
-    def _method(self, verb: str) -> int:
-        if verb == "GET":
-            return 0
-        return next((rule_id for pattern, rule_id in self._methods if pattern.search(verb)), 0)
-
     def is_suspect(self, seen: Sighting, always: frozenset[int], hidden: frozenset[int]) -> bool:
         """Whether a look at the message itself is worth it. Most who click two links quickly have not clicked all."""
-        return always <= seen.links.keys() or not hidden.isdisjoint(seen.links)
+        links = {click.link for click in seen.clicks}
+        return always <= links or not hidden.isdisjoint(links)
 
     def judge(self, sightings: Iterable[Sighting], shown: Mapping[Message, ShownLinks]) -> list[Remark]:
-        """Which messages were a machine's doing, from the links each saw clicked lately and those it shows."""
-        remarks = (self._judge_message(seen, shown.get(seen.message, NOTHING_SHOWN)) for seen in sightings)
-        return [remark for remark in remarks if remark is not None]
+        """What was a machine's doing, from the links each message saw clicked lately and those it shows.
 
-    def _judge_message(self, seen: Sighting, shown: ShownLinks) -> Remark | None:
+        The answer does not depend on when it is asked: what lies in any window of a rule's `seconds` in which the rule holds.
+        """
+        return [remark for seen in sightings for remark in self._judge_message(seen, shown.get(seen.message, NOTHING_SHOWN))]
+
+    def _judge_message(self, seen: Sighting, shown: ShownLinks) -> Iterator[Remark]:
         for rule in (self._hidden, *self._bursts):
             if rule is not None:
-                since = seen.newest - timedelta(seconds=rule.seconds or 0)
-                links = frozenset(link for link, at in seen.links.items() if at >= since)
-                if _HOLDS[rule.kind](rule, links, shown):
-                    return Remark(message=seen.message, since=since, rule=rule.id)
-        return None
+                for since, until in _windows(rule, _FINDS[rule.kind](rule, seen.clicks, shown)):
+                    yield Remark(message=seen.message, since=since, until=until, rule=rule.id)
 
 
-def _is_burst(rule: MachineRule, links: frozenset[int], shown: ShownLinks) -> bool:
-    return len(shown.visible) >= (rule.least or 2) and shown.visible <= links
+def _windows(rule: MachineRule, spans: Iterable[_Span]) -> list[_Span]:
+    """What the windows cover that hold one of these spans, from its first to its last moment; those that touch are joined."""
+    seconds = timedelta(seconds=rule.seconds or 0)
+    covered: list[_Span] = []
+    for first, last in spans:
+        since, until = last - seconds, first + seconds
+        if since > first:  # too slow
+            continue
+        if covered and since <= covered[-1][1]:
+            covered[-1] = (covered[-1][0], until)
+        else:
+            covered.append((since, until))
+    return covered
 
 
-def _is_hidden(rule: MachineRule, links: frozenset[int], shown: ShownLinks) -> bool:
-    return bool(links & shown.hidden)
+def _find_bursts(rule: MachineRule, clicks: Iterable[Click], shown: ShownLinks) -> Iterator[_Span]:
+    """The shortest spans with a click on each visible link, in order."""
+    if len(shown.visible) < (rule.least or 2):
+        return
+    last: OrderedDict[int, datetime] = OrderedDict()  # when each link was clicked last, the longest ago first
+    for click in clicks:
+        if click.link in shown.visible:
+            last[click.link] = click.at
+            last.move_to_end(click.link)
+            if len(last) == len(shown.visible):
+                yield next(iter(last.values())), click.at
 
 
-_HOLDS: dict[RuleKind, Callable[[MachineRule, frozenset[int], ShownLinks], bool]] = {
-    RuleKind.BURST: _is_burst,
-    RuleKind.HIDDEN_LINK: _is_hidden,
+def _find_hidden(rule: MachineRule, clicks: Iterable[Click], shown: ShownLinks) -> Iterator[_Span]:
+    return ((click.at, click.at) for click in clicks if click.link in shown.hidden)
+
+
+_FINDS: dict[RuleKind, Callable[[MachineRule, Iterable[Click], ShownLinks], Iterator[_Span]]] = {
+    RuleKind.BURST: _find_bursts,
+    RuleKind.HIDDEN_LINK: _find_hidden,
 }
 
 

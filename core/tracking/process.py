@@ -17,6 +17,7 @@ from core.tracking.stream import Tail
 from core.tracking.unsubscribe import Unsubscriptions
 
 _KEY = "tracking"
+_SENT_KEY = "tracking.sent"
 _log = get_logger(__name__)
 
 
@@ -42,7 +43,7 @@ async def open_tracking(runtime: Runtime) -> Tracking:
     registry = ChannelRegistry.load()
     urls = PublicUrls(runtime.settings, runtime.keyring)
     wait = runtime.settings.hit_wait_seconds
-    sent = SentMessages(runtime.pool, Programs(registry, urls), urls, wait_seconds=wait)
+    sent = _make_sent(runtime, registry, urls)
     tracking = Tracking(
         urls=urls,
         sent=sent,
@@ -61,6 +62,20 @@ def tracking_of(runtime: Runtime) -> Tracking:
     tracking = runtime.resources[_KEY]
     assert isinstance(tracking, Tracking)
     return tracking
+
+
+def sent_messages_of(runtime: Runtime) -> SentMessages:
+    """The reader of sent messages of a process that may have no public pages. It keeps no connection of its own."""
+    found = runtime.resources.get(_SENT_KEY)
+    if found is None:
+        urls = PublicUrls(runtime.settings, runtime.keyring)
+        found = runtime.resources[_SENT_KEY] = _make_sent(runtime, ChannelRegistry.load(), urls)
+    assert isinstance(found, SentMessages)
+    return found
+
+
+def _make_sent(runtime: Runtime, registry: ChannelRegistry, urls: PublicUrls) -> SentMessages:
+    return SentMessages(runtime.pool, Programs(registry, urls), urls, wait_seconds=runtime.settings.hit_wait_seconds)
 
 
 async def _make_partitions(runtime: Runtime) -> None:

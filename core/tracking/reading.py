@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.db import Connection
-from core.tracking.records import MachineRule, TrackingCount
-from core.tracking.store import count_rows, rule_rows
+from core.tracking.records import TrackingCount
+from core.tracking.store import count_rows
 
 
 async def counts(conn: Connection, delivery_id: int) -> list[TrackingCount]:
@@ -18,8 +18,3 @@ async def counts_of(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, 
     """The same for several deliveries in one statement."""
     found = await count_rows.list_counts(conn, list(delivery_ids))
     return {delivery_id: found.get(delivery_id, []) for delivery_id in delivery_ids}
-
-
-async def machine_rules(conn: Connection) -> list[MachineRule]:
-    """The rules in force that tell machines from people."""
-    return await rule_rows.list_rules(conn)

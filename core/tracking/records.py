@@ -47,7 +47,6 @@ class Hit:
     link_occurrence: int = 0
     url: str | None = None  # the link as its author wrote it, before personal values enter it
     user_agent: str = ""
-    method: str = "GET"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +108,6 @@ class RuleKind(StrEnum):
     """How a rule tells a machine."""
 
     AGENT = "agent"  # `pattern` is searched in the user agent
-    METHOD = "method"  # `pattern` is searched in the HTTP verb
     BURST = "burst"  # all links of a message, and at least `least` of them, within `seconds`
     HIDDEN_LINK = "hidden_link"  # a link that no person sees; speaks for the `seconds` around it
 
@@ -124,24 +122,53 @@ class MachineRule:
     seconds: int | None = None
     least: int | None = None
     description: str = ""
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleDraft:
+    """A machine rule as somebody enters it."""
+
+    kind: RuleKind
+    description: str
+    pattern: str | None = None
+    seconds: int | None = None
+    least: int | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Click:
+    """A link that was followed."""
+
+    at: datetime
+    link: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """What a message saw lately: which links were clicked, and each when last."""
+    """What was clicked in a message lately, in order."""
 
     message: Message
-    newest: datetime  # of all that the message saw
-    links: Mapping[int, datetime]
+    clicks: tuple[Click, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """What a message saw since a moment was a machine's doing, says a rule."""
+    """What a message saw from one moment to another, both included, was a machine's doing, says a rule."""
 
     message: Message
     since: datetime
+    until: datetime
     rule: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A piece of the stream: which messages it is about, and since when, and the position of its last event."""
+
+    seen: Mapping[Message, datetime]
+    position: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

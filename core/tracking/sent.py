@@ -10,13 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from channels.contract import RenderedParts
+from channels.contract import RecipientRow, RenderedParts
+from core.content.addresses import examine
 from core.content.records import TrackedLink
-from core.db import Connection, Pool
+from core.db import TRY_LATER, Connection, Pool
 from core.delivery.programs import LoadedProgram, Programs, row_of
 from core.delivery.reading import RowKey, get_rows
 from core.delivery.records import LedgerRow
-from core.errors import ClarionError, NotFound
+from core.errors import NotFound
 from core.log import get_logger
 from core.public_urls import PublicUrls
 from core.tracking.groups import Group, Grouped
@@ -54,6 +55,7 @@ class _Delivery:
     links: Mapping[int, TrackedLink]
     hidden: frozenset[int]
     always: frozenset[int]  # shown to everybody, whatever the conditions say
+    is_broken: bool = False  # its programs cannot be loaded now
     fixed: dict[int, Target] = field(default_factory=dict)  # links that lead everybody to the same place
 
 
@@ -88,13 +90,9 @@ class SentMessages:
         link = delivery.links.get(token.link)
         recipient = row_of(loaded, row)
         if recipient is None:
-            raise _gone()
-        try:
-            location = loaded.program.link_target(recipient, token.link, token.link_occurrence)
-        except RenderError as error:
-            raise _not_found() from error
-        if location is None:
-            raise _not_found()
+            location = _location_for_everybody(loaded, token.link)
+        else:
+            location = _location(loaded, recipient, token)
         target = Target(location=location, url=None if link is None else link.url)
         if link is not None and _is_fixed(link.url) and len(delivery.programs) == 1:
             delivery.fixed[token.link] = target
@@ -139,13 +137,17 @@ class SentMessages:
 
     async def _read_shown(self, conn: Connection, row: LedgerRow | None) -> ShownLinks:
         sent = await self._join(conn, row)
-        recipient = row_of(sent[1], sent[0]) if sent is not None else None
-        if sent is None or recipient is None:
+        if sent is None:
             return NOTHING_SHOWN
-        _, loaded, delivery = sent
+        row, loaded, delivery = sent
         try:
+            recipient = row_of(loaded, row)
+            if recipient is None:
+                return NOTHING_SHOWN
             parts = loaded.program.parts(recipient)
-        except RenderError:
+        except Exception as error:  # whatever a channel raises about one message, the others are looked at
+            if not isinstance(error, RenderError):
+                _log.error("a message cannot be rendered again", delivery_id=row.delivery_id, error=repr(error))
             return ShownLinks(hidden=delivery.hidden)
         tokens = (self._urls.read(text) for text in _CLICK_URL.findall(parts.html or parts.text or ""))
         numbers = frozenset(token.link for token in tokens if token is not None and token.kind is TokenKind.CLICK)
@@ -166,7 +168,7 @@ class SentMessages:
             return None
         delivery = await self._delivery(conn, row.delivery_id)
         loaded = delivery.programs.get(row.program_id)
-        if loaded is None:  # prepared again since we last looked
+        if loaded is None and not delivery.is_broken:  # prepared again since we last looked
             delivery = await self._load(conn, row.delivery_id)
             loaded = delivery.programs.get(row.program_id)
         return None if loaded is None else (row, loaded, delivery)
@@ -176,20 +178,53 @@ class SentMessages:
         return await self._load(conn, delivery_id) if delivery is None else delivery
 
     async def _load(self, conn: Connection, delivery_id: int) -> _Delivery:
-        try:
-            programs = await self._programs.list_of(conn, delivery_id)
-        except ClarionError as error:  # one delivery that cannot be loaded must not stop the hits of the others
-            _log.error("the programs of a delivery cannot be loaded", delivery_id=delivery_id, error=error.message)
-            programs = []
+        programs, is_broken = await self._load_programs(conn, delivery_id)
         links = {link.number: link for loaded in programs for link in loaded.frozen.links}
         delivery = _Delivery(
             programs={loaded.stored.id: loaded for loaded in programs},
             links=links,
             hidden=frozenset(number for number, link in links.items() if link.hidden),
             always=_always(programs) - _unseen(links),
+            is_broken=is_broken,
         )
         self._deliveries.put(delivery_id, delivery)
         return delivery
+
+    async def _load_programs(self, conn: Connection, delivery_id: int) -> tuple[list[LoadedProgram], bool]:
+        """The programs, and whether they cannot be loaded.
+
+        A channel may be a stranger's and raise what it likes: one delivery must not stop the hits of the others.
+        """
+        try:
+            return await self._programs.list_of(conn, delivery_id), False
+        except Exception as error:
+            if _is_database_away(error, conn):
+                raise
+            _log.error("the programs of a delivery cannot be loaded", delivery_id=delivery_id, error=repr(error))
+            return [], True
+
+
+def _is_database_away(error: Exception, conn: Connection) -> bool:
+    """An OSError may also be about a file that a channel looked for."""
+    return isinstance(error, TRY_LATER) and (conn.is_closed() or not isinstance(error, OSError))
+
+
+def _location(loaded: LoadedProgram, recipient: RecipientRow, token: Token) -> str:
+    try:
+        location = loaded.program.link_target(recipient, token.link, token.link_occurrence)
+    except RenderError as error:
+        raise _not_found() from error
+    if location is None:
+        raise _not_found()
+    return location
+
+
+def _location_for_everybody(loaded: LoadedProgram, number: int) -> str:
+    """Where a link leads that has nothing personal; the conditions around it cannot be asked any more. Raises Gone."""
+    link = next((link for link in loaded.frozen.links if link.number == number), None)
+    if link is None or not _is_fixed(link.url):
+        raise _gone()
+    return examine(link.url).target
 
 
 def _key_of_token(token: Token) -> RowKey:

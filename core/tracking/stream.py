@@ -14,9 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
-
-from core.db import Connection, Pool
+from core.db import TRY_LATER, Connection, Pool
 from core.log import get_logger
 from core.tracking.lines import cut_after, give_back
 from core.tracking.records import EVERYTHING, EventBatch, EventFilter, TrackingEvent
@@ -194,12 +192,6 @@ async def _read_for_sure(pool: Pool, after: int, filters: EventFilter) -> EventB
             async with pool.acquire(timeout=SILENCE_SECONDS) as conn:
                 with cut_after(conn, SILENCE_SECONDS):
                     return await read_batch(conn, after, filters)
-        except (
-            OSError,
-            asyncpg.PostgresConnectionError,
-            asyncpg.OperatorInterventionError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,  # a connection that ended in the moment of its use
-        ) as error:
+        except TRY_LATER as error:
             _log.warning("a follower of the tracking stream waits for the database", error=repr(error))
             await asyncio.sleep(RETRY_SECONDS)

@@ -11,7 +11,7 @@ from api.graphql.connections import requested_page
 from api.graphql.leaf import field
 from api.graphql.nodes import optional_id
 from api.graphql.tracking.types import MachineRule, TrackingEventBatch, TrackingKind
-from core.tracking import reading, stream
+from core.tracking import rules, stream
 from core.tracking.records import EventBatch, EventFilter
 
 
@@ -52,6 +52,6 @@ class TrackingQuery:
 
     @field(list[MachineRule])
     async def machine_rules(self, info: Info) -> Any:
-        """The rules by which opens and clicks are taken for a machine's."""
+        """The rules by which opens and clicks are taken for a machine's, in the order in which they are asked."""
         async with info.context.lease.use() as conn:
-            return await reading.machine_rules(conn)
+            return await rules.list_rules(conn)

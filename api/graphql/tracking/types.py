@@ -19,6 +19,12 @@ from core.paging import encode_cursor
 from core.tracking import records
 
 TrackingKind = strawberry.enum(records.TrackingKind, name="TrackingKind", description="What somebody did (A.4).")
+MachineRuleKind = strawberry.enum(
+    records.RuleKind,
+    name="MachineRuleKind",
+    description="AGENT searches `pattern` in the user agent. BURST: all visible links of a message, `least` or more, within "
+    "`seconds`. HIDDEN_LINK: a link that no person sees, and what happens in the `seconds` around it.",
+)
 
 
 @strawberry.type(description="Something somebody did, or the news that an earlier event was a machine's doing.")
@@ -64,7 +70,33 @@ class MachineRule:
     """A rule, kept as data."""
 
     id: int
-    kind: str = leaf(lambda rule: rule.kind.value)
+    kind: MachineRuleKind  # type: ignore[valid-type]
     pattern: str | None
     seconds: int | None
+    least: int | None = strawberry.field(description="How many links a message must show for a burst to tell anything.")
     description: str
+    enabled: bool = strawberry.field(description="Whether it is asked.")
+
+
+@strawberry.input(description="A new rule: `pattern` for AGENT, `seconds` and `least` for BURST, `seconds` for HIDDEN_LINK.")
+class CreateMachineRuleInput:
+    """Input of createMachineRule."""
+
+    kind: MachineRuleKind  # type: ignore[valid-type]
+    description: str
+    pattern: str | None = None
+    seconds: int | None = None
+    least: int | None = None
+    enabled: bool = True
+
+
+@strawberry.input(description="What is to change; fields left out stay.")
+class UpdateMachineRuleInput:
+    """Input of updateMachineRule."""
+
+    id: int
+    description: strawberry.Maybe[str]
+    pattern: strawberry.Maybe[str]
+    seconds: strawberry.Maybe[int]
+    least: strawberry.Maybe[int]
+    enabled: strawberry.Maybe[bool]

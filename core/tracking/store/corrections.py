@@ -7,23 +7,37 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.db import Connection
-from core.tracking.records import Message, Remark, Sighting
+from core.tracking.records import Click, Message, Remark, Sighting
+
+# What a remark is about and nobody has taken back yet. Where several say so, the first one is the reason.
+_UNMARKED = """
+    SELECT DISTINCT ON (e.position) e.*, r.rule
+      FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::smallint[])
+             WITH ORDINALITY AS r (delivery_id, recipient_kind, recipient_id, occurrence, since, until, rule, n)
+      JOIN tracking_event e ON e.delivery_id = r.delivery_id AND e.recipient_id = r.recipient_id
+                           AND e.recipient_kind = r.recipient_kind AND e.occurrence = r.occurrence
+     WHERE e.at >= r.since AND e.at <= r.until AND e.machine_rule = 0 AND e.corrects IS NULL AND e.kind <> 3
+       AND NOT EXISTS (SELECT FROM tracking_event c
+                        WHERE c.delivery_id = e.delivery_id AND c.recipient_id = e.recipient_id
+                          AND c.corrects = e.position)
+     ORDER BY e.position, r.n
+"""
 
 
 async def list_sightings(
     conn: Connection, messages: Mapping[Message, datetime], window: timedelta, hidden_rule: int
 ) -> list[Sighting]:
-    """What messages clicked within `window` before the given moments and after, where it was several links or a hidden one."""
+    """What messages clicked from `window` before the given moments on, where it was several links or a hidden one."""
     rows = await conn.fetch(
         """
-        SELECT m.delivery_id, m.recipient_kind, m.recipient_id, m.occurrence, m.newest, array_agg(e.link) AS links,
+        SELECT m.delivery_id, m.recipient_kind, m.recipient_id, m.occurrence, array_agg(e.link) AS links,
                array_agg(e.at) AS times
           FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::int[], $5::timestamptz[])
-                 AS m (delivery_id, recipient_kind, recipient_id, occurrence, newest)
+                 AS m (delivery_id, recipient_kind, recipient_id, occurrence, since)
           JOIN tracking_event e ON e.delivery_id = m.delivery_id AND e.recipient_id = m.recipient_id
                                AND e.recipient_kind = m.recipient_kind AND e.occurrence = m.occurrence
-         WHERE e.at >= m.newest - $6::interval AND e.at >= $7 AND e.kind = 1 AND e.corrects IS NULL
-         GROUP BY m.delivery_id, m.recipient_kind, m.recipient_id, m.occurrence, m.newest
+         WHERE e.at >= m.since - $6::interval AND e.at >= $7 AND e.kind = 1 AND e.corrects IS NULL
+         GROUP BY m.delivery_id, m.recipient_kind, m.recipient_id, m.occurrence
         HAVING count(DISTINCT e.link) > 1 OR bool_or(e.machine_rule = $8)
         """,
         [m.delivery_id for m in messages], [m.recipient_kind for m in messages], [m.recipient_id for m in messages],
@@ -33,46 +47,45 @@ async def list_sightings(
 
 
 def _sighting(row: Any) -> Sighting:
-    last: dict[int, datetime] = {}
-    for link, at in zip(row["links"], row["times"], strict=True):
-        last[link] = max(at, last.get(link, at))
+    clicks = sorted(zip(row["times"], row["links"], strict=True))
     message = Message(
         delivery_id=row["delivery_id"],
         recipient_kind=row["recipient_kind"],
         recipient_id=row["recipient_id"],
         occurrence=row["occurrence"],
     )
-    return Sighting(message=message, newest=max(row["newest"], *last.values()), links=last)
+    return Sighting(message=message, clicks=tuple(Click(at=at, link=link) for at, link in clicks))
+
+
+async def is_unmarked(conn: Connection, remarks: Sequence[Remark]) -> bool:
+    """Whether anything that these say is not marked yet."""
+    found: bool = await conn.fetchval(f"SELECT EXISTS ({_UNMARKED})", *_columns(remarks))
+    return found
 
 
 async def re_mark(conn: Connection, now: datetime, remarks: Sequence[Remark]) -> list[int]:
-    """Add corrections for what the messages did as people since the given moments; returns their positions. Hold the stream."""
+    """Add corrections for what the messages did as people then; returns their positions. Hold the stream."""
     rows = await conn.fetch(
-        """
-        WITH remark AS (
-            SELECT * FROM unnest($2::bigint[], $3::smallint[], $4::bigint[], $5::int[], $6::timestamptz[], $7::smallint[])
-                     AS r (delivery_id, recipient_kind, recipient_id, occurrence, since, rule)
-        )
+        f"""
         INSERT INTO tracking_event (position, at, delivery_id, recipient_id, occurrence, link, link_occurrence,
                                     recipient_kind, kind, machine_rule, url, user_agent, corrects)
-        SELECT nextval('tracking_position'), $1, e.delivery_id, e.recipient_id, e.occurrence, e.link, e.link_occurrence,
-               e.recipient_kind, e.kind, r.rule, e.url, e.user_agent, e.position
-          FROM remark r
-          JOIN tracking_event e ON e.delivery_id = r.delivery_id AND e.recipient_id = r.recipient_id
-                               AND e.recipient_kind = r.recipient_kind AND e.occurrence = r.occurrence
-         WHERE e.at >= r.since AND e.machine_rule = 0 AND e.corrects IS NULL AND e.kind <> 3
-           AND NOT EXISTS (SELECT FROM tracking_event c
-                            WHERE c.delivery_id = e.delivery_id AND c.recipient_id = e.recipient_id
-                              AND c.corrects = e.position)
+        SELECT nextval('tracking_position'), $8, e.delivery_id, e.recipient_id, e.occurrence, e.link, e.link_occurrence,
+               e.recipient_kind, e.kind, e.rule, e.url, e.user_agent, e.position
+          FROM ({_UNMARKED}) AS e
          ORDER BY e.position
         RETURNING position
         """,
-        now,
-        [r.message.delivery_id for r in remarks], [r.message.recipient_kind for r in remarks],
-        [r.message.recipient_id for r in remarks], [r.message.occurrence for r in remarks],
-        [r.since for r in remarks], [r.rule for r in remarks],
+        *_columns(remarks), now,
     )  # fmt: skip
     return [row["position"] for row in rows]
+
+
+def _columns(remarks: Sequence[Remark]) -> tuple[list[Any], ...]:
+    return (
+        [r.message.delivery_id for r in remarks], [r.message.recipient_kind for r in remarks],
+        [r.message.recipient_id for r in remarks], [r.message.occurrence for r in remarks],
+        [r.since for r in remarks], [r.until for r in remarks], [r.rule for r in remarks],
+    )  # fmt: skip
 
 
 async def count_remarks(conn: Connection, positions: Sequence[int], slot: int) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from core.db import Connection
-from core.tracking.records import EventFilter, Hit, TrackingEvent, TrackingKind
+from core.db import Connection, has_table
+from core.tracking.records import EventFilter, Hit, Message, Stretch, TrackingEvent, TrackingKind
 
 CHANNEL = "clarion_tracking"  # NOTIFY channel that wakes whoever follows the stream
 STREAM_LOCK = 0x436C6173  # advisory lock of whoever appends to the stream
@@ -36,6 +36,12 @@ async def set_up_writer(conn: Connection) -> None:
     """
     await conn.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
     await secure(conn, for_session=True)
+
+
+async def set_up_transaction(conn: Connection) -> None:
+    """The same for one transaction of another connection."""
+    await conn.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+    await secure(conn, for_session=False)
 
 
 async def take_stream(conn: Connection) -> None:
@@ -152,17 +158,54 @@ async def list_events(conn: Connection, after: int, through: int, limit: int, fi
     return [TrackingEvent(**{**dict(row), "kind": TrackingKind(row["kind"])}) for row in rows]
 
 
+async def find_stretch(conn: Connection, after: int, limit: int) -> Stretch | None:
+    """The next events after a position: the messages whose hits are among them, and since when. None: there are no more."""
+    rows = await conn.fetch(
+        """
+        SELECT delivery_id, recipient_kind, recipient_id, occurrence, max(position) AS position,
+               min(at) FILTER (WHERE corrects IS NULL AND kind <> 3) AS since
+          FROM (SELECT * FROM tracking_event WHERE position > $1 ORDER BY position LIMIT $2) AS event
+         GROUP BY delivery_id, recipient_kind, recipient_id, occurrence
+        """,
+        after, limit,
+    )  # fmt: skip
+    if not rows:
+        return None
+    seen = {_message(row): row["since"] for row in rows if row["since"] is not None}
+    return Stretch(seen=seen, position=max(row["position"] for row in rows))
+
+
+def _message(row: Any) -> Message:
+    return Message(
+        delivery_id=row["delivery_id"],
+        recipient_kind=row["recipient_kind"],
+        recipient_id=row["recipient_id"],
+        occurrence=row["occurrence"],
+    )
+
+
+async def lock_second_look(conn: Connection) -> int | None:
+    """How far the stream was looked at a second time, locked; None while another process is at it."""
+    position: int | None = await conn.fetchval("SELECT position FROM tracking_second_look FOR UPDATE SKIP LOCKED")
+    return position
+
+
+async def move_second_look(conn: Connection, position: int) -> None:
+    """Everything up to here was looked at a second time."""
+    await conn.execute("UPDATE tracking_second_look SET position = $1", position)
+
+
 async def make_partition(conn: Connection, start: datetime, end: datetime) -> bool:
     """Make the partition of events from `start` up to `end`, with what lies in the default one. False: it is there.
 
     Attaching needs the default partition for itself; raises LockNotAvailableError when somebody else reads it for long.
     """
     name = f"tracking_event_{start:%Y_%m}"
-    if await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
+    if await has_table(conn, name):
         return False
     await conn.execute("SET LOCAL lock_timeout = '100ms'")
     await conn.execute("SELECT pg_advisory_xact_lock(hashtext('tracking partition'))")
-    if await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
+    if await has_table(conn, name):
         return False
     await conn.execute(
         f"""

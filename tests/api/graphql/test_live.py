@@ -60,6 +60,21 @@ async def test_who_comes_later_gets_the_present_value_at_once_and_nothing_is_rea
     assert row.read == 1
 
 
+async def test_who_comes_while_the_last_watcher_leaves_goes_on_hearing(pool: Pool) -> None:
+    # Given one watcher, who leaves in the moment in which another comes
+    row, watches = Row(), Watches(pool, tick=0.01)
+    leaving = watches.follow("row", row.look, lambda value: False)
+    assert await anext(leaving) == 1
+    async with aclosing(watches.follow("row", row.look, lambda value: False)) as coming:
+        _, first = await asyncio.gather(leaving.aclose(), anext(coming))
+        # Then the new one hears the present value, and what comes after it
+        assert first == 1
+        row.value = 2
+        async with asyncio.timeout(5):
+            assert await anext(coming) == 2
+    assert watches._watched == {}
+
+
 async def test_an_error_ends_the_watch_for_all(pool: Pool) -> None:
     row, watches = Row(), Watches(pool, tick=0.01)
     async with aclosing(watches.follow("row", row.look, lambda value: False)) as values:

@@ -175,6 +175,22 @@ async def test_after_erasure_the_mirror_is_gone_and_links_lead_nowhere_personal(
     assert await events(pool) == []
 
 
+async def test_after_erasure_links_that_are_the_same_for_everybody_go_on_working(
+    client: httpx.AsyncClient, campaign: Campaign, pool: Pool, anna: int
+) -> None:
+    # Given links that nobody has followed yet: a fixed one, a fixed one under a condition, and the hidden one
+    paths = await campaign.paths(anna)
+    await pool.execute("UPDATE ledger SET values = NULL, address = NULL, address_key = NULL")
+    answers = [await client.get(paths.clicks[number]) for number in (0, 1, -1)]
+    assert [answer.status_code for answer in answers] == [302, 302, 302]
+    assert [answer.headers["location"] for answer in answers[:2]] == [
+        "https://shop.example/spring?from=mail&kind=a",
+        "https://shop.example/france",
+    ]
+    first, *_ = await events(pool)
+    assert first.url == "https://shop.example/spring?from=mail&kind=a"
+
+
 async def test_unsubscribing_is_shown_by_get_and_done_by_post(
     client: httpx.AsyncClient, campaign: Campaign, pool: Pool, anna: int
 ) -> None:

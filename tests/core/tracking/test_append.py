@@ -34,6 +34,11 @@ def has_no_gap(events: Sequence[TrackingEvent]) -> bool:
     return [one.position for one in events] == list(range(first, first + len(events)))
 
 
+def taken_back(events: Sequence[TrackingEvent]) -> list[int]:
+    """Which events, counted from 1, later ones took back."""
+    return [one.corrects - events[0].position + 1 for one in events if one.corrects is not None]
+
+
 async def test_repeats_add_to_totals_never_to_uniques(conn: Connection) -> None:
     # Given two people who click, one of them three times and on two links, across groups and inside one
     await store_groups(
@@ -144,6 +149,26 @@ async def test_a_burst_takes_back_only_what_lies_within_it(conn: Connection) -> 
         (TrackingKind.CLICK, 3, True): (1, 1),
         (TrackingKind.CLICK, 0, True): (3, 0),
     }
+
+
+async def test_a_burst_is_found_whatever_came_after_it(conn: Connection) -> None:
+    # Given all that a message did in two minutes, looked at together: a burst, then a person who opens it and clicks
+    history = [hit(link=1), hit(link=2, after=0.1), hit(link=3, after=0.2), hit(TrackingKind.OPEN, after=2),
+               hit(TrackingKind.OPEN, after=60), hit(link=2, after=120)]  # fmt: skip
+    await store_groups(conn, history)
+    # Then what lies around the burst is a machine's, and only that
+    found = await read(conn, 0, 100)
+    assert taken_back(found) == [1, 2, 3, 4]
+    assert (await counts(conn))[TrackingKind.CLICK, 2, False] == (1, 1)
+    assert (await counts(conn))[TrackingKind.OPEN, 0, False] == (1, 1)
+
+
+async def test_bursts_that_overlap_and_a_hidden_link_take_an_event_back_once(conn: Connection) -> None:
+    history = [hit(link=link, after=after) for after in (0, 2, 4, 6) for link in (1, 2, 3)]
+    await store_groups(conn, [*history, hit(link=9, after=3)])
+    found = await read(conn, 0, 100)
+    assert taken_back(found) == list(range(1, 13))
+    assert [one.machine_rule for one in found[13:]] == [8] * 9 + [8] * 3  # the first rule that says so
 
 
 async def test_a_hidden_link_speaks_for_what_is_around_it(conn: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Which agents and verbs are machines', by the rules that come with an installation."""
+"""Which agents are machines', by the rules that come with an installation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MACHINES = [
     ("BarracudaCentral/1.0", 4),
     ("", 5),
     ("   ", 5),
-    ("Mozilla/5.0", 9),
+    ("Mozilla/5.0", 6),
 ]
 PEOPLE = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",

@@ -129,12 +129,27 @@ async def test_what_was_prepared_and_has_changed_since_is_not_sent(house: House)
     await move(gql, "prepareDelivery", delivery_id)
     await house.work()
 
-    await gql.do(
-        "mutation ($input: UpdateDeliveryInput!) { updateDelivery(input: $input) { userErrors { code } } }",
-        input={"id": delivery_id, "durationSeconds": 3600, "unknownPolicy": "RESEND"},
-    )
+    await house.runtime.pool.execute("UPDATE content SET version = version + 1")
 
     assert (await refused(gql, "confirmDelivery", delivery_id))["code"] == "STALE_PREPARATION"
+
+
+async def test_a_prepared_delivery_that_is_changed_must_be_prepared_again(house: House) -> None:
+    gql = house.gql
+    await create_profile(gql, email="anna@shop.example")
+    delivery_id = await house.delivery()
+    await move(gql, "prepareDelivery", delivery_id)
+    await house.work()
+    change = "mutation ($input: UpdateDeliveryInput!) { updateDelivery(input: $input) { userErrors { code } } }"
+
+    await gql.do(change, input={"id": delivery_id, "unknownPolicy": "PARK"})  # what it was: nothing changes
+    assert (await gql.ask(GET, id=delivery_id))["delivery"]["state"] == "READY"
+    await gql.do(change, input={"id": delivery_id, "durationSeconds": 3600, "unknownPolicy": "RESEND"})
+    await house.work()
+
+    changed = (await gql.ask(GET, id=delivery_id))["delivery"]
+    assert (changed["state"], changed["counts"]["targeted"]) == ("EDITION", 0)
+    assert (await refused(gql, "confirmDelivery", delivery_id))["code"] == "ILLEGAL_MOVE"
 
 
 async def test_a_delivery_in_use_protects_what_it_uses(house: House) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest_asyncio
 
+from core.access import Role
 from core.ids import from_global_id
 from core.tracking.process import tracking_of
 from core.tracking.records import Hit, TrackingKind
-from tests.api.conftest import serving
-from tests.api.gql import create_profile
+from tests.api.conftest import make_token, serving
+from tests.api.gql import Gql, create_profile
 from tests.api.graphql.conftest import House
 from tests.api.sockets import Talk, talk
 
@@ -20,6 +21,13 @@ READ = """
 query ($after: String, $first: Int, $delivery: ID, $kinds: [TrackingKind!], $machines: Boolean! = false) {
   trackingEvents(after: $after, first: $first, deliveryId: $delivery, kinds: $kinds, machines: $machines) {
     cursor events { cursor kind profileId deliveryId machine link } } }"""
+RULES = "{ machineRules { id kind pattern seconds least description enabled } }"
+CREATE_RULE = """
+mutation ($input: CreateMachineRuleInput!) { createMachineRule(input: $input) {
+  machineRule { id kind pattern seconds least description enabled } userErrors { code message path } } }"""
+UPDATE_RULE = """
+mutation ($input: UpdateMachineRuleInput!) { updateMachineRule(input: $input) {
+  machineRule { id kind pattern seconds least description enabled } userErrors { code message path } } }"""
 LIVE = """
 subscription ($after: String, $delivery: ID) {
   trackingEvents(after: $after, deliveryId: $delivery) {
@@ -171,6 +179,70 @@ async def test_the_progress_of_a_delivery_comes_as_it_moves_and_ends_with_it(hou
 
 
 async def test_the_rules_that_mark_machines_are_listed(house: House) -> None:
-    rules = (await house.gql.ask("{ machineRules { id kind pattern seconds description } }"))["machineRules"]
+    rules = (await house.gql.ask(RULES))["machineRules"]
 
-    assert {"agent", "method", "burst", "hidden_link"} <= {rule["kind"] for rule in rules}
+    assert {rule["kind"] for rule in rules} == {"AGENT", "BURST", "HIDDEN_LINK"}
+    (burst,) = [rule for rule in rules if rule["kind"] == "BURST"]
+    assert (burst["seconds"], burst["least"], burst["enabled"]) == (5, 2, True)
+
+
+async def test_rules_are_made_changed_switched_off_and_deleted_and_each_is_audited(house: House) -> None:
+    # Given a rule of one's own
+    draft = {"kind": "AGENT", "pattern": r"OurMonitor/\d{1,3}", "description": "Our monitoring"}
+    made = (await house.gql.do(CREATE_RULE, input=draft))["machineRule"]
+    assert made == {**draft, "id": 100, "seconds": None, "least": None, "enabled": True}
+
+    # Then hits are asked by it
+    who = await prepared(house)
+    await hit(house, who, TrackingKind.OPEN, agent="OurMonitor/7")
+    (event,) = (await house.gql.ask(READ, machines=True))["trackingEvents"]["events"]
+    assert event["machine"] is True
+
+    # When it is switched off, it is still listed; when it is deleted, its number is not given again
+    off = (await house.gql.do(UPDATE_RULE, input={"id": 100, "enabled": False}))["machineRule"]
+    assert off == {**made, "enabled": False}
+    assert off in (await house.gql.ask(RULES))["machineRules"]
+    gone = await house.gql.do("mutation { deleteMachineRule(id: 100) { deletedId userErrors { code } } }")
+    assert gone["deletedId"] == 100
+    again = await house.gql.do(CREATE_RULE, input={"kind": "BURST", "seconds": 2, "least": 3, "description": "Faster"})
+    assert again["machineRule"]["id"] == 101
+
+    # And who changed what is known
+    log = await house.gql.ask("""{ auditLog(objectType: "machine_rule") { nodes { action objectId changes } } }""")
+    told = [(one["action"], one["objectId"]) for one in log["auditLog"]["nodes"]]
+    assert told == [
+        ("machine_rule.create", "101"), ("machine_rule.delete", "100"), ("machine_rule.update", "100"),
+        ("machine_rule.create", "100"),
+    ]  # fmt: skip
+    assert log["auditLog"]["nodes"][2]["changes"] == {"enabled": {"from": True, "to": False}}
+
+
+async def test_rules_that_cannot_be_are_refused_where_they_are_wrong(house: House) -> None:
+    async def refused(**values: Any) -> tuple[str, str]:
+        """The code and the place of the only problem of a new rule."""
+        (error,) = await house.gql.refused(CREATE_RULE, input={"description": "x", **values})
+        return error["code"], error["path"]
+
+    assert await refused(kind="AGENT", pattern="Bot(") == ("BAD_PATTERN", "pattern")
+    assert await refused(kind="AGENT", pattern="(a+)+$") == ("PATTERN_TOO_SLOW", "pattern")
+    assert await refused(kind="AGENT") == ("REQUIRED", "pattern")
+    assert await refused(kind="AGENT", pattern="x", least=2) == ("NOT_FOR_KIND", "least")
+    assert await refused(kind="BURST", seconds=5, least=1) == ("BAD_NUMBER", "least")
+    assert await refused(kind="HIDDEN_LINK", seconds=0) == ("BAD_NUMBER", "seconds")
+    assert await refused(kind="HIDDEN_LINK", seconds=5, description=" ") == ("BAD_LABEL", "description")
+    (error,) = await house.gql.refused(UPDATE_RULE, input={"id": 1, "pattern": "["})
+    assert (error["code"], error["path"]) == ("BAD_PATTERN", "pattern")
+    assert "character 1" in error["message"]
+    for number in (0, 99, 2**31 - 1):
+        (error,) = await house.gql.refused(UPDATE_RULE, input={"id": number, "enabled": False})
+        assert error["code"] == "MACHINE_RULE_NOT_FOUND"
+
+
+async def test_only_administrators_change_rules(house: House) -> None:
+    editor = Gql(house.gql.http, await make_token(house.app, Role.PREPARE_DELIVERIES))
+    rules = (await editor.ask(RULES))["machineRules"]
+    draft = {"kind": "AGENT", "pattern": "x", "description": "x"}
+    assert await editor.code(CREATE_RULE, input=draft) == "FORBIDDEN"
+    assert await editor.code(UPDATE_RULE, input={"id": 1, "enabled": False}) == "FORBIDDEN"
+    assert await editor.code("mutation { deleteMachineRule(id: 1) { deletedId } }") == "FORBIDDEN"
+    assert (await editor.ask(RULES))["machineRules"] == rules
