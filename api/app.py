@@ -118,11 +118,6 @@ def _reason(error: Exception) -> str:
     return f"{error}. {hint}" if hint else str(error)
 
 
-def create_app(source: Settings | Runtime) -> App:
-    """The application for these settings, or around a runtime that somebody else opened and will close."""
-    return App(source)
-
-
 def _routes(runtime: Runtime, authenticator: Authenticator) -> ASGIApp:
     settings = runtime.settings
     schema = make_schema()

@@ -26,7 +26,8 @@ ACQUIRE_SECONDS = 10.0  # how long a request waits for a free connection
 class ConnectionLease:
     """One connection for one request, taken when first needed and used by one statement at a time.
 
-    Root fields of a query run side by side, a connection does not: `use` lets them take turns.
+    Root fields of a query run side by side, a connection does not: `use` lets them take turns. `end` is for good,
+    so that nothing that outlives the request can take another connection, which nobody would return.
     """
 
     def __init__(self, pool: Pool, given: Connection | None = None):
@@ -34,17 +35,27 @@ class ConnectionLease:
         self._given = given
         self._taken: Connection | None = None
         self._turn = asyncio.Lock()
+        self._patience: asyncio.Timeout | None = None  # with whose turn it is
+        self._ended = False
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[Connection]:
-        """The connection, for the length of the block. Raises TimeoutError when none comes free."""
+        """The connection, for the length of the block.
+
+        Raises TimeoutError when none comes free or the lease ends meanwhile, RuntimeError when it has ended before.
+        """
         async with self._turn:
-            if self._given is not None:
-                yield self._given
-                return
-            if self._taken is None:
-                self._taken = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
-            yield self._taken
+            if self._ended:
+                raise RuntimeError("the request has ended, and with it the lease of its connection")
+            async with asyncio.timeout(None) as self._patience:
+                yield await self._connection()
+
+    async def _connection(self) -> Connection:
+        if self._given is not None:
+            return self._given
+        if self._taken is None:
+            self._taken = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+        return self._taken
 
     @property
     def given(self) -> Connection:
@@ -52,11 +63,28 @@ class ConnectionLease:
         assert self._given is not None, "only mutations have a transaction"
         return self._given
 
+    def end(self) -> None:
+        """From now on `use` raises, also for who is at it: nobody waits for them.
+
+        As an error, not as a cancellation, which a batch loader would not pass on to those who wait for its rows.
+        """
+        if not self._ended and self._turn.locked() and self._patience is not None:
+            self._patience.reschedule(0)
+        self._ended = True
+
     async def give_back(self) -> None:
-        """Return what was taken."""
-        taken, self._taken = self._taken, None
-        if taken is not None:
-            await self._pool.release(taken)
+        """End the lease and return what was taken, once nobody uses it."""
+        self.end()
+        if self._turn.locked():
+            await asyncio.shield(self._return())  # also when the request is cancelled while it waits
+        else:
+            await self._return()
+
+    async def _return(self) -> None:
+        async with self._turn:
+            taken, self._taken = self._taken, None
+            if taken is not None:
+                await self._pool.release(taken)
 
 
 @dataclass(slots=True, kw_only=True)

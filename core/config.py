@@ -7,11 +7,22 @@ generated from this class (`clarion settings --markdown`) and a test holds the t
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from phonenumbers import SUPPORTED_REGIONS
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import Invalid
+
+
+def _region(code: str) -> str:
+    if code.upper() not in SUPPORTED_REGIONS:
+        raise ValueError(f"{code!r} is no country; write its two letters (ISO 3166), such as GB")
+    return code.upper()
+
+
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)]
 
 
 class Settings(BaseSettings):
@@ -27,7 +38,11 @@ class Settings(BaseSettings):
         None, description="`amqp://` (RabbitMQ, quorum queues) or `redis://`. Unset: the embedded Redis."
     )
     var_dir: Path = Field(Path("var"), description="Where embedded servers, uploads, exports and development secrets live.")
-    base_url: str = Field("http://127.0.0.1:8000", description="Public address that links in messages point to.")
+    base_url: str = Field(
+        "http://127.0.0.1:8000",
+        pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
+        description="Public address that links in messages point to.",
+    )
     listen_host: str = Field("127.0.0.1", description="Address the API listens on.")
     listen_port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
     api_processes: int = Field(1, ge=1, le=64, description="API processes of `clarion up` and `clarion api`.")
@@ -53,7 +68,9 @@ class Settings(BaseSettings):
     graphql_max_bytes: int = Field(200_000, ge=1000, description="Largest GraphQL request body in bytes.")
     page_size_max: int = Field(500, ge=1, le=5000, description="Largest page of a connection.")
     upload_max_bytes: int = Field(10 * 1024**3, ge=1, description="Largest uploaded file in bytes.")
-    default_country: str = Field("US", description="Country for phone numbers written without an international prefix.")
+    default_country: Annotated[str, AfterValidator(_region)] = Field(
+        "US", description="Country for phone numbers written without an international prefix."
+    )
     lease_seconds: float = Field(8.0, gt=1, description="How long a worker keeps a claimed batch without a sign of life.")
     send_batch_size: int = Field(400, ge=1, le=10_000, description="Ledger rows claimed at once.")
     retry_first_seconds: float = Field(
@@ -67,8 +84,10 @@ class Settings(BaseSettings):
     reconcile_seconds: float = Field(
         2.0, gt=0, description="How often the reconciler looks for work that no wake-up announced."
     )
-    log_level: str = Field("INFO", description="Lowest level that is logged.")
-    log_format: str = Field("auto", description="`json`, `console`, or `auto` (console on a terminal).")
+    log_level: LogLevel = Field("INFO", description="Lowest level that is logged.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="`json`, `console`, or `auto` (console on a terminal)."
+    )
     hit_wait_seconds: float = Field(5.0, gt=0, description="How long a click waits for the database before it is answered 503.")
 
 

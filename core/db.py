@@ -74,6 +74,11 @@ async def _connect(*args: Any, **options: Any) -> asyncpg.Connection:
         raise ConnectionError(*error.args) from error
 
 
+async def allow_silence(conn: Connection, seconds: float) -> None:
+    """Let this transaction ask nothing for longer than ASLEEP_SECONDS: its client waits for somebody else meanwhile."""
+    await conn.execute("SELECT set_config('idle_in_transaction_session_timeout', $1, true)", f"{seconds * 1000:.0f}ms")
+
+
 async def has_table(conn: Connection, name: str) -> bool:
     """Whether there is a table of this name by now.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,6 +16,7 @@ from core.errors import Conflict, NotFound
 from core.ids import random_name
 
 TICKET_LIFE = timedelta(hours=24)
+PART = ".part-"  # in the name of a file whose bytes are still coming; old ones are swept up
 
 
 class FileKind(StrEnum):
@@ -61,6 +65,15 @@ class Files:
         suffix = "".join(Path(name).suffixes[-2:])[:16]
         return random_name() + "".join(c for c in suffix if c.isalnum() or c == ".")
 
+    @asynccontextmanager
+    async def part(self, location: str) -> AsyncIterator[Path]:
+        """Where to write a file until it is whole, another place for each writer; it is removed unless it was moved away."""
+        part = self.root / f"{location}{PART}{random_name(6)}"
+        try:
+            yield part
+        finally:
+            await asyncio.to_thread(part.unlink, missing_ok=True)
+
 
 def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
@@ -104,6 +117,11 @@ async def issue_ticket(conn: Connection, file_id: int, purpose: str, now: dateti
     return ticket
 
 
+async def withdraw_tickets(conn: Connection, file_id: int, purpose: str) -> None:
+    """Take back the rights that were not used. Waits for those being used right now."""
+    await conn.execute("DELETE FROM file_ticket WHERE file_id = $1 AND purpose = $2 AND used_at IS NULL", file_id, purpose)
+
+
 async def redeem_ticket(conn: Connection, secret: str, purpose: str, now: datetime) -> StoredFile:
     """Use a ticket up. Raises NotFound for an unknown or expired one, Conflict for one used before."""
     row = await conn.fetchrow(
@@ -123,6 +141,12 @@ async def redeem_ticket(conn: Connection, secret: str, purpose: str, now: dateti
     if row["uses"] > 1:
         raise Conflict("this address was used already", code="TICKET_USED", hint="Ask the API for a new one.")
     return await get_file(conn, row["file_id"])
+
+
+async def forget_tickets(conn: Connection, now: datetime) -> int:
+    """Drop tickets that have expired; returns how many."""
+    done: str = await conn.execute("DELETE FROM file_ticket WHERE expires_at < $1", now)
+    return int(done.rpartition(" ")[2])
 
 
 def _file(row: object) -> StoredFile:

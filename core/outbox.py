@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.db import Connection
+from core.db import Connection, allow_silence
 
 CHANNEL = "clarion_outbox"  # NOTIFY channel that wakes the relay
 
@@ -34,7 +34,7 @@ async def take(conn: Connection, limit: int, *, silence: float = 0.0) -> list[An
     The transaction may then wait for others for `silence` seconds, which is longer than `core.db.ASLEEP_SECONDS`.
     """
     if silence:
-        await conn.execute("SELECT set_config('idle_in_transaction_session_timeout', $1, true)", f"{silence * 1000:.0f}ms")
+        await allow_silence(conn, silence)
     rows = await conn.fetch(
         """
         DELETE FROM outbox

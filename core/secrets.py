@@ -7,8 +7,6 @@ out of the settings. Losing a key makes stored channel passwords unreadable and 
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import os
 import secrets as random_source
 from dataclasses import dataclass
@@ -49,11 +47,6 @@ class Keyring:
     def derive_all(self, purpose: str) -> dict[int, bytes]:
         """The derived key of each master key, by its id."""
         return {key_id: key.derive(purpose) for key_id, key in self.by_id.items()}
-
-    def keyed_hash(self, purpose: str, text: str) -> bytes:
-        """A hash that only this installation can compute. Uses the oldest key, so that it stays the same over rotations."""
-        oldest = list(self.by_id.values())[-1]
-        return hmac.new(oldest.derive(purpose), text.encode(), hashlib.sha256).digest()
 
     def encrypt(self, plain: bytes, context: str) -> bytes:
         """Encrypt with the newest key (ChaCha20-Poly1305, RFC 8439); `context` is bound to the text."""

@@ -13,7 +13,7 @@ from core.access import SYSTEM
 from core.db import Connection
 from core.delivery import lifecycle, reading
 from core.delivery.records import DeliveryState
-from loadtests.bench_send import SIZE, sink
+from loadtests.bench_send import AROUND, SIZE, sink
 from loadtests.campaign import connect, fill_profiles, make_delivery, page, until
 from loadtests.figures import print_alone
 from loadtests.stage import Stage, stage
@@ -27,51 +27,55 @@ def resident(names: dict[str, int]) -> dict[str, float]:
     return {name: psutil.Process(pid).memory_info().rss / 2**20 for name, pid in names.items()}
 
 
-async def watch(conn: Connection, delivery_id: int, names: dict[str, int]) -> tuple[dict[str, float], dict[str, float]]:
-    """(highest, growth after the first messages) by process, until the delivery is finished."""
-    highest: dict[str, float] = {}
-    settled: dict[str, float] | None = None
-    growth: dict[str, float] = {}
-    while (await lifecycle.get_run(conn, delivery_id)).state is not DeliveryState.FINISHED:
-        now = resident(names)
-        highest = {name: max(size, highest.get(name, 0.0)) for name, size in now.items()}
-        if settled is None and (await reading.counts(conn, delivery_id)).accepted >= SETTLED:
-            settled = now
-        if settled is not None:
-            growth = {name: max(growth.get(name, 0.0), now[name] - settled[name]) for name in now}
-        await asyncio.sleep(1)
-    return highest, growth
+class Watch:
+    """Looks at processes every second, from the start of the preparation to the end of the delivery."""
+
+    def __init__(self, names: dict[str, int]):
+        self.names = names
+        self.highest: dict[str, float] = {}
+        self.growth: dict[str, float] = {}  # after the first messages
+        self._settled: dict[str, float] | None = None
+
+    async def run(self, conn: Connection, delivery_id: int) -> None:
+        """Until the delivery is finished."""
+        while (await lifecycle.get_run(conn, delivery_id)).state is not DeliveryState.FINISHED:
+            now = resident(self.names)
+            self.highest = {name: max(size, self.highest.get(name, 0.0)) for name, size in now.items()}
+            if self._settled is None and (await reading.counts(conn, delivery_id)).accepted >= SETTLED:
+                self._settled = now
+            if self._settled is not None:
+                self.growth = {name: max(self.growth.get(name, 0.0), now[name] - self._settled[name]) for name in now}
+            await asyncio.sleep(1)
+
+
+def api_process() -> int:
+    """The API process that we have started."""
+    return next(child.pid for child in psutil.Process().children() if "api.server" in child.cmdline())
 
 
 async def bench(on: Stage, port: int) -> None:
     """Prepare and send once."""
     conn = await connect(on.settings)
     await fill_profiles(conn, MESSAGES)
-    config = {
-        "host": "127.0.0.1",
-        "port": port,
-        "security": "none",
-        "sender_domain": "mail.example",
-        "connections": 20,
-    }
-    with on.workers() as supervisor:
-        names = supervisor.pids()
+    config = {"host": "127.0.0.1", "port": port, "security": "none", "sender_domain": "mail.example", "connections": 20}
+    with on.serving("api.server"), on.workers() as supervisor:
+        watch = Watch({**supervisor.pids(), "api": api_process()})
         delivery_id = await make_delivery(
-            on.settings, conn, "memory", channel="email", config=config, html=page(SIZE - 3500), audience="id > 0"
+            on.settings, conn, "memory", channel="email", config=config, html=page(SIZE - AROUND), audience="id > 0"
         )
         async with conn.transaction():
             await lifecycle.prepare(conn, SYSTEM, delivery_id, datetime.now(UTC))
+        watching = asyncio.create_task(watch.run(await connect(on.settings), delivery_id))
         await until(conn, delivery_id, {DeliveryState.READY}, 600)
-        prepared = resident(names)
         async with conn.transaction():
             await lifecycle.confirm(conn, SYSTEM, delivery_id, datetime.now(UTC))
         started = time.monotonic()
-        highest, growth = await watch(conn, delivery_id, names)
+        await watching
         seconds = time.monotonic() - started
-    for name in names:
+    for name in watch.names:
         print_alone(
-            f"memory_{name}", max(highest[name], prepared[name]), unit="MB",
-            growth_after_first_100k=round(growth.get(name, 0.0), 1), messages=MESSAGES,
+            f"memory_{name}", watch.highest[name], unit="MB",
+            growth_after_first_100k=round(watch.growth.get(name, 0.0), 1), messages=MESSAGES,
         )  # fmt: skip
     print_alone("send_rate", MESSAGES / seconds, unit="messages/s", messages=MESSAGES)
     await conn.close()

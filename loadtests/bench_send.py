@@ -11,10 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from channels.contract import OutgoingMessage
 from core.access import SYSTEM
+from core.channel_registry import ChannelRegistry
 from core.db import Connection
 from core.delivery import lifecycle, reading
+from core.delivery.programs import Programs, row_of
 from core.delivery.records import DeliveryState
+from core.public_urls import PublicUrls
+from core.secrets import load_keyring
 from loadtests.campaign import connect, fill_profiles, make_delivery, page, until
 from loadtests.figures import need, print_figure
 from loadtests.stage import Stage, stage
@@ -22,6 +27,7 @@ from loadtests.stage import Stage, stage
 MESSAGES = int(os.environ.get("MESSAGES", "50000"))
 RUNS = int(os.environ.get("RUNS", "3"))
 SIZE = 33_000  # bytes of one message
+AROUND = 1_800  # of them that are not the page: headers, text part, boundaries
 CONNECTIONS = 20
 
 
@@ -32,8 +38,9 @@ def sink() -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
+    user = ["-u", "nobody"] if os.geteuid() == 0 else []
     process = subprocess.Popen(
-        [program, "-u", "nobody", f"127.0.0.1:{port}", "1000"],
+        [program, *user, f"127.0.0.1:{port}", "1000"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -43,6 +50,8 @@ def sink() -> Iterator[int]:
                 if attempt.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.05)
+        else:
+            raise SystemExit(f"{program} does not listen")
         yield port
     finally:
         process.kill()
@@ -75,12 +84,13 @@ async def ours(on: Stage, conn: Connection, port: int, number: int) -> float:
         f"send-{number}",
         channel="email",
         config=config,
-        html=page(SIZE - 3500),
+        html=page(SIZE - AROUND),
         audience="id > 0",
     )
     async with conn.transaction():
         await lifecycle.prepare(conn, SYSTEM, delivery_id, datetime.now(UTC))
     await until(conn, delivery_id, {DeliveryState.READY}, 120)
+    await check_size(on, conn, delivery_id)
     await conn.execute("CHECKPOINT")
     async with conn.transaction():
         await lifecycle.confirm(conn, SYSTEM, delivery_id, datetime.now(UTC))
@@ -90,6 +100,18 @@ async def ours(on: Stage, conn: Connection, port: int, number: int) -> float:
     if counts.accepted != MESSAGES or run.started_at is None or run.finished_at is None:
         raise SystemExit(f"not everything was sent: {counts}")
     return MESSAGES / (run.finished_at - run.started_at).total_seconds()
+
+
+async def check_size(on: Stage, conn: Connection, delivery_id: int) -> None:
+    """Our messages must not be smaller than the reference's. Raises SystemExit."""
+    programs = Programs(ChannelRegistry.load(), PublicUrls(on.settings, load_keyring(on.settings)))
+    (loaded,) = await programs.list_of(conn, delivery_id)
+    row = await reading.find_row(conn, delivery_id, 1)
+    ready = row_of(loaded, row) if row is not None else None
+    assert ready is not None
+    (message,) = loaded.program.render([ready])
+    if not isinstance(message, OutgoingMessage) or not SIZE <= len(message.body) < SIZE * 1.02:
+        raise SystemExit(f"the messages are not of the size that is compared: {message}")
 
 
 async def bench(on: Stage, port: int) -> None:

@@ -36,6 +36,8 @@ def _set_up():
     for byte in b"!#$%&'*+-/=?^_`{|}~":
         IS_ATOM[byte] = IN_LOCAL[byte] = 1
     IN_LOCAL[46] = 1
+    for byte in range(128, 256):
+        IN_LOCAL[byte] = 1
     for byte in b"-._":
         IN_DOMAIN[byte] = 1
 
@@ -240,7 +242,7 @@ cdef int write_mailbox(Buffer out, object name, bytes address, int column) excep
 
 
 cdef bint is_address(bytes address) noexcept:
-    """A dot-atom at a domain name, of ASCII alone."""
+    """A dot-atom at a domain name; UTF-8 may stand before the @."""
     cdef const uint8_t* c_text = <const uint8_t*>PyBytes_AS_STRING(address)
     cdef Py_ssize_t i, at = -1, size = PyBytes_GET_SIZE(address)
     for i in range(size):
@@ -264,22 +266,25 @@ cdef bint is_address(bytes address) noexcept:
 
 
 cdef bytes checked_address(object address):
-    """The bytes of an address as it stands in a header. Raises ValueError for one that cannot."""
+    """The bytes of an address as it stands in a header (RFC 6532: in UTF-8). Raises ValueError for one that cannot.
+
+    Whether the next server takes an address that is not ASCII, the envelope has to find out.
+    """
     if not isinstance(address, str):
         raise TypeError(f"an address is a str, not {type(address).__name__}")
     if not address.isascii():
         address = with_ascii_domain(address)
-    encoded = address.encode("ascii")
+    encoded = address.encode()
     if not is_address(encoded):
         raise ValueError("not an email address that can be written to")
     return encoded
 
 
 def with_ascii_domain(str address):
-    """The address with its domain in the ASCII form of IDNA. Raises ValueError for a local part that is not ASCII."""
+    """The address with its domain in the ASCII form of IDNA. Raises ValueError for what cannot be printed before the @."""
     local, _, domain = address.rpartition("@")
-    if not local.isascii():
-        raise ValueError("the part before the @ is not ASCII")
+    if not local.isprintable():
+        raise ValueError("the address has a character before the @ that cannot be written")
     try:
         return f"{local}@{domain.encode('idna').decode()}"
     except UnicodeError:
@@ -303,10 +308,16 @@ def unstructured_field(str name, str text):
 
 
 def mailbox_field(str name, display_name, str address):
-    """A whole field with one mailbox. Raises ValueError for a bad address."""
+    """A whole field with one mailbox, of ASCII: every server has to take what all messages carry.
+
+    Raises ValueError for a bad address.
+    """
     cdef Buffer out = Buffer()
     cdef bytes label = name.encode() + b": "
+    cdef bytes checked = checked_address(address)
+    if not checked.isascii():
+        raise ValueError("the part before the @ is not ASCII")
     out.write(PyBytes_AS_STRING(label), len(label))
-    write_mailbox(out, display_name, checked_address(address), len(label))
+    write_mailbox(out, display_name, checked, len(label))
     out.write(b"\r\n", 2)
     return out.take()

@@ -22,6 +22,7 @@ cdef int pack_identity(object identity, Packed* c_packed) except -1
 cdef class TokenSigner:
     cdef readonly str base_url
     cdef readonly object key
+    cdef readonly bint show_targets
     cdef bytes base
     cdef uint32_t c_state[8]  # BLAKE2s after the block of the key
     cdef uint8_t key_id

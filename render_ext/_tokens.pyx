@@ -281,10 +281,11 @@ cdef class TokenSigner:
     """Makes the URLs of one installation with one key.
 
     `base_url` is scheme, host and path without a slash at the end, of characters that are safe in HTML, headers and
-    text alike. Raises ValueError.
+    text alike. `show_targets`: for messages to look at. Links in them are written as where they lead and the message's own
+    pages as `#`, so that no visit counts. Raises ValueError.
     """
 
-    def __cinit__(self, str base_url, key):
+    def __cinit__(self, str base_url, key, *, bint show_targets=False):
         if not isinstance(key, TokenKey):
             raise TypeError("key must be a TokenKey")
         if re.fullmatch(r"https?://[A-Za-z0-9._~:\[\]-]+(?:/[A-Za-z0-9._~/-]*)?", base_url) is None:
@@ -295,6 +296,7 @@ cdef class TokenSigner:
         self.base = self.base_url.encode()
         self.key = key
         self.key_id = key.key_id
+        self.show_targets = show_targets
         start_state(self.c_state, key.secret)
 
     def __reduce__(self):

@@ -12,7 +12,7 @@ cdef struct Step:
     int op
     int a
     int b
-    int room  # of a TEXT in quoted-printable: the column up to which its first line fits
+    int room  # of a TEXT in quoted-printable: the column up to which its first line fits; of a FILTER its price; of a PUT AS_TEXT
     int prefix  # number of the object that holds the last key of a path, -1 for none
     int tail  # and the column after it, -1 where it has no line break
     Py_ssize_t at
@@ -55,7 +55,7 @@ cdef class Message:
     cdef bint identified
     cdef uint32_t* c_counts
     cdef int links
-    cdef int wanted  # the link to resolve, -1 for none
+    cdef int wanted  # the link to resolve; TRACKED or SHOWN for none
     cdef unsigned long long wanted_occurrence
     cdef str found
     cdef int begin(self, object identity) except -1

@@ -9,6 +9,8 @@ from render_ext.limits import Limits
 from render_ext.places import Link, Variable
 from render_ext.tokens import Identity
 
+AS_TEXT: int
+
 class Op(IntEnum):
     HALT = 0
     TEXT = 1

@@ -5,7 +5,7 @@ A program is a flat list of steps working on a small stack of values. `a`, `b` a
     HALT                           end
     TEXT           value           write literal text, already encoded for the part
     PUT_PATH       a b value       look up a path and write it, escaped as b says: the fused LOAD_PATH, PUT
-    PUT            b               pop a value and write it
+    PUT            b               pop a value and write it; AS_TEXT in b: as the filter `escape` takes it
     LOAD           value           push a constant
     LOAD_PATH      a value         push what a path leads to; a is the slot of its root, -1 for the values given
     LOAD_VALUES                    push the values themselves (for `["name"]`)
@@ -26,6 +26,7 @@ A program is a flat list of steps working on a small stack of values. `a`, `b` a
     URL            a               write the system URL of kind a
     DEFAULT                        pop a fallback; put it in place of a value that is nothing, false or empty
 
+A step costs one of Limits.steps, and more where it reads or makes a long text, a list or an object: see `weigh`.
 Values are plain data; lookups are key lookups. There is no attribute access, and no call but of registered filters.
 """
 
@@ -44,7 +45,7 @@ from render_ext._tokens cimport Packed, TokenSigner, pack_identity
 
 from render_ext.errors import FilterError, LimitReached, RenderError
 from render_ext.places import link_places, variable_places
-from render_ext.values import Html, contains, equal, less, loop_items, make_range, output_text, to_integer
+from render_ext.values import Html, contains, equal, less, loop_items, make_range, output_text, to_integer, to_text
 
 cdef extern from "Python.h":
     PyObject* Py_None
@@ -64,6 +65,7 @@ cdef extern from "Python.h":
     bint c_is_list "PyList_Check"(PyObject* o)
     bint c_is_tuple "PyTuple_Check"(PyObject* o)
     bint c_is_range "PyRange_Check"(PyObject* o)
+    bint c_dict_next "PyDict_Next"(PyObject* o, Py_ssize_t* at, PyObject** key, PyObject** value)
     bint c_is_str "PyUnicode_Check"(PyObject* o)
     bint c_is_exact_str "PyUnicode_CheckExact"(PyObject* o)
     bint c_is_exact_int "PyLong_CheckExact"(PyObject* o)
@@ -134,7 +136,14 @@ cdef enum:
     HAS_LIMIT = 2
     REVERSE = 4
     CLICK = 1
+    TRACKED = -1  # what a message wants of its links if not one of them: their tokens,
+    SHOWN = -2  # or their targets
+    ESCAPES = 7  # the bits of an Escape in the b of PUT and PUT_PATH
+    WEIGHT_BITS = 6  # 64 characters cost a step
+    ITEM_WEIGHT = 16
+    DEEPEST = 100
 
+AS_TEXT = 8  # in the b of PUT and PUT_PATH: the value is written as text, trusted HTML and lists too
 ORDER_SIGNS = {LESS: "<", LESS_EQUAL: "<=", GREATER: ">", GREATER_EQUAL: ">="}
 cdef int[6] RICH = [Py_EQ, Py_EQ, Py_LT, Py_LE, Py_GT, Py_GE]
 cdef PyObject* c_Html = <PyObject*>Html
@@ -185,7 +194,7 @@ cdef class Message:
     def __cinit__(self, TokenSigner signer, int highest_link):
         self.signer = signer
         self.links = highest_link + 1
-        self.wanted = -1
+        self.wanted = SHOWN if signer is not None and signer.show_targets else TRACKED
         self.identified = False
         self.c_counts = <uint32_t*>calloc(self.links + 1, sizeof(uint32_t))
         if self.c_counts == NULL:
@@ -314,29 +323,106 @@ cdef PyObject* find_all(PyObject* c_values, Frame frame, Step* step) except? NUL
     return c_here
 
 
+# ---- what a value costs to read ------------------------------------------------------------------------------------
+
+cdef inline bint is_container(PyObject* c_value) noexcept:
+    return c_is_list(c_value) or c_is_tuple(c_value) or c_is_dict(c_value)
+
+
+cdef bint add_weight(PyObject* c_value, int depth, long long* c_weight) noexcept:
+    """Add characters and items, with those within; returns False where it is too deep to be read at all."""
+    cdef Py_ssize_t i, at = 0
+    cdef PyObject* c_key
+    cdef PyObject* c_member
+    if c_is_str(c_value):
+        c_weight[0] += c_str_length(c_value)
+        return True
+    if depth > DEEPEST:
+        return False
+    if c_is_list(c_value):
+        for i in range(c_list_size(c_value)):
+            c_weight[0] += ITEM_WEIGHT
+            if not add_weight(c_list_item(c_value, i), depth + 1, c_weight):
+                return False
+    elif c_is_tuple(c_value):
+        for i in range(c_tuple_size(c_value)):
+            c_weight[0] += ITEM_WEIGHT
+            if not add_weight(c_tuple_item(c_value, i), depth + 1, c_weight):
+                return False
+    elif c_is_dict(c_value):
+        while c_dict_next(c_value, &at, &c_key, &c_member):
+            c_weight[0] += ITEM_WEIGHT
+            if not add_weight(c_key, depth + 1, c_weight) or not add_weight(c_member, depth + 1, c_weight):
+                return False
+    return True
+
+
+cdef long long weigh(PyObject* c_value) noexcept:
+    """How much there is to read in a value: its characters, and ITEM_WEIGHT for each item of a list or object."""
+    cdef long long weight = 0
+    add_weight(c_value, 0, &weight)
+    return weight
+
+
+cdef inline long long weigh_all(PyObject** c_values, int count) noexcept:
+    cdef long long weight = 0
+    cdef int i
+    for i in range(count):
+        add_weight(c_values[i], 0, &weight)
+    return weight
+
+
+cdef inline long long loop_work(Frame frame, Step* step) noexcept:
+    """The steps that entering a loop costs beyond its own: an object becomes a list of pairs, bounds may be long texts."""
+    cdef int base = loop_base(frame, step)
+    cdef long long weight = weigh_all(frame.c_stack + base + 1, frame.depth - base - 1)
+    if c_is_dict(frame.c_stack[base]):
+        weight += ITEM_WEIGHT * c_dict_size(frame.c_stack[base])
+    return weight >> WEIGHT_BITS
+
+
+cdef inline long long comparison_work(int operator, PyObject* c_left, PyObject* c_right) noexcept:
+    """The steps that a comparison costs beyond its own."""
+    cdef long long weight = 0
+    if c_is_str(c_left):
+        weight += c_str_length(c_left)
+    elif operator == CONTAINS and (c_is_list(c_left) or c_is_tuple(c_left)):
+        weight += ITEM_WEIGHT * (c_list_size(c_left) if c_is_list(c_left) else c_tuple_size(c_left))
+    if c_is_str(c_right):
+        weight += c_str_length(c_right)
+    elif is_container(c_right):
+        weight += weigh(c_left) + weigh(c_right)
+    return weight >> WEIGHT_BITS
+
+
 # ---- writing and comparing -----------------------------------------------------------------------------------------
 
-cdef inline int put(Buffer out, PyObject* c_value, int escape) except -1:
+cdef inline int put(Buffer out, PyObject* c_value, int escape, bint as_text) except -1:
+    """Write a value; returns the steps that this costs beyond its own."""
     if c_is_exact_str(c_value):
         return out.write_str(c_value, escape)
     if c_value == Py_None:
         return 0
-    return put_other(out, c_value, escape)
+    return put_other(out, c_value, escape, as_text)
 
 
-cdef int put_other(Buffer out, PyObject* c_value, int escape) except -1:
+cdef int put_other(Buffer out, PyObject* c_value, int escape, bint as_text) except -1:
     cdef long long number
     cdef int overflow = 0
+    cdef int cost = 0
     if c_is_exact_int(c_value):
         number = c_long_long(c_value, &overflow)
         if not overflow:
             return out.write_int(number)
-    elif <void*>c_type(c_value) == <void*>c_Html:
+    elif <void*>c_type(c_value) == <void*>c_Html and not as_text:
         return out.write_str(c_value, ESCAPE_NONE if escape == ESCAPE_HTML else escape)
     elif c_is_str(c_value):
         return out.write_str(c_value, escape)
-    text = output_text(<object>c_value)
-    return out.write_str(<PyObject*>text, escape)
+    elif is_container(c_value):
+        cost = <int>min(weigh(c_value) >> WEIGHT_BITS, 1 << 30)
+    text = to_text(<object>c_value) if as_text else output_text(<object>c_value)
+    out.write_str(<PyObject*>text, escape)
+    return cost
 
 
 cdef inline bint is_absent(PyObject* c_value) noexcept:
@@ -375,6 +461,11 @@ cdef Py_ssize_t bound(PyObject* c_value, Py_ssize_t absent) except? -1:
     return max(-(1 << 40), min(to_integer(<object>c_value), 1 << 40))
 
 
+cdef inline int loop_base(Frame frame, Step* step) noexcept:
+    """Where on the stack the items of the loop to enter are; offset and limit follow them."""
+    return frame.depth - 1 - (step.b & 1) - (step.b >> 1 & 1)
+
+
 cdef int enter_loop(Frame frame, Step* step) except -1:
     """Take the items off the stack and set up the loop; returns whether there is any item."""
     cdef PyObject* c_limit = NULL
@@ -382,7 +473,7 @@ cdef int enter_loop(Frame frame, Step* step) except -1:
     cdef PyObject* c_items
     cdef Py_ssize_t offset, limit, length, first, end
     cdef Loop* loop
-    cdef int base = frame.depth - 1 - (step.b & 1) - (step.b >> 1 & 1)
+    cdef int base = loop_base(frame, step)
     if step.b & HAS_OFFSET:
         c_offset = frame.c_stack[base + 1]
     if step.b & HAS_LIMIT:
@@ -651,7 +742,7 @@ cdef class Program:
                 c_value = find(c_values, frame, step)
                 if c_value != NULL:
                     try:
-                        put(out, c_value, step.b)
+                        left -= put(out, c_value, step.b, step.room)
                     finally:
                         c_decref(c_value)
                 elif self.strict:
@@ -684,6 +775,7 @@ cdef class Program:
                 c_stack[frame.depth] = step.c_value
                 frame.depth += 1
             elif op == COMPARE:
+                left -= comparison_work(step.a, c_stack[frame.depth - 2], c_stack[frame.depth - 1])
                 holds = compare(step.a, c_stack[frame.depth - 2], c_stack[frame.depth - 1])
                 frame.depth -= 1
                 c_decref(c_stack[frame.depth])
@@ -694,6 +786,10 @@ cdef class Program:
                 c_decref(c_other)
             elif op == FILTER:
                 i = frame.depth - step.b
+                if step.room:  # what a filter reads is paid for before it reads
+                    left -= weigh_all(c_stack + i, step.b) * step.room >> WEIGHT_BITS
+                    if left < 0:
+                        raise LimitReached("steps", self.most_steps)
                 c_value = c_vectorcall(step.c_value, c_stack + i, step.a, step.c_names)
                 while frame.depth > i:
                     frame.depth -= 1
@@ -702,6 +798,8 @@ cdef class Program:
                 frame.depth = i + 1
                 if c_is_str(c_value) and c_str_length(c_value) > self.most_value:
                     raise LimitReached("value_bytes", self.most_value)
+                if step.room and c_is_str(c_value):
+                    left -= c_str_length(c_value) * step.room >> WEIGHT_BITS
             elif op == DEFAULT:
                 frame.depth -= 1
                 c_other = c_stack[frame.depth]
@@ -711,7 +809,7 @@ cdef class Program:
                     c_other = c_value
                 c_decref(c_other)
             elif op == PUT:
-                put(out, c_stack[frame.depth - 1], step.b)
+                left -= put(out, c_stack[frame.depth - 1], step.b, step.room)
                 frame.depth -= 1
                 c_decref(c_stack[frame.depth])
             elif op == STORE:
@@ -720,6 +818,7 @@ cdef class Program:
                 frame.c_slots[step.a] = c_stack[frame.depth]
                 Py_XDECREF(c_other)
             elif op == FOR:
+                left -= loop_work(frame, step)
                 if not enter_loop(frame, step):
                     at = step.a
             elif op == NEXT:
@@ -751,6 +850,7 @@ cdef class Program:
                 c_stack[frame.depth - 1] = c_value
                 c_decref(c_other)
             elif op == RANGE:
+                left -= weigh_all(c_stack + frame.depth - 2, 2) >> WEIGHT_BITS
                 made = make_range(<object>c_stack[frame.depth - 2], <object>c_stack[frame.depth - 1])
                 Py_INCREF(made)
                 frame.depth -= 1
@@ -763,20 +863,20 @@ cdef class Program:
                 c_stack[frame.depth] = c_values
                 frame.depth += 1
             elif op == LINK:
-                if message is not None and message.wanted < 0:
+                if message is not None and message.wanted == TRACKED:
                     message.signer.write_url(
                         out, CLICK, &message.c_identity, step.b, message.c_counts[step.b]
                     )
                     message.c_counts[step.b] += 1
                     at = step.a
-                elif message is not None and not is_wanted(message, step.b):
+                elif message is not None and message.wanted >= 0 and not is_wanted(message, step.b):
                     at = step.a
                 else:
                     page = out
                     out = Buffer(self.most_bytes)
                     encoded = quoted = False
             elif op == END_LINK:
-                if message is not None:
+                if message is not None and message.wanted >= 0:
                     message.found = out.text().strip()
                     return 0
                 page.write_utf8(out.c_data, out.size, step.b)
@@ -784,7 +884,7 @@ cdef class Program:
                 encoded = wire and self.transfer != TRANSFER_NONE
                 quoted = encoded and self.transfer == TRANSFER_QP
             elif op == URL:
-                if message is not None and message.identified:
+                if message is not None and message.identified and message.wanted == TRACKED:
                     message.signer.write_url(out, step.a, &message.c_identity, 0, 0)
                 else:
                     out.write(b"#", 1)
@@ -820,13 +920,19 @@ cdef int set_step(Step* c_step, object step, int transfer) except -1:
             first = encoded.find(b"\r\n")
             c_step.room = 75 - len(encoded) if first < 0 else 76 - first
             c_step.tail = -1 if first < 0 else len(encoded) - encoded.rfind(b"\r\n") - 2
+    elif c_step.op == PUT:
+        c_step.b = step.b & ESCAPES
+        c_step.room = step.b & AS_TEXT
     elif c_step.op == PUT_PATH or c_step.op == LOAD_PATH:
+        c_step.b = step.b & ESCAPES
+        c_step.room = step.b & AS_TEXT
         c_step.c_value = <PyObject*>value.keys
         c_step.commands = value.commands
         c_step.prefix = value.prefix
     elif c_step.op == FILTER:
         c_step.c_value = <PyObject*>value[0]
         c_step.c_names = NULL if value[1] is None else <PyObject*>value[1]
+        c_step.room = value[3]
     elif c_step.op == FOR:
         c_step.room = value[0]
         c_step.c_value = <PyObject*>value[1]

@@ -10,9 +10,9 @@ from sys import intern
 from typing import Any, NamedTuple
 
 from render_ext._buffer import Escape, Transfer, encode
-from render_ext._vm import Field, Op, Operator
+from render_ext._vm import AS_TEXT, Field, Op, Operator
 from render_ext.filters import FILTERS, Surroundings
-from render_ext.layout import Layout, PathOperand, Step, Variable
+from render_ext.layout import Layout, PathOperand, Step
 from render_ext.nodes import (
     Assign,
     Branch,
@@ -35,6 +35,7 @@ from render_ext.nodes import (
     SystemUrl,
     Text,
 )
+from render_ext.reads import variables_read
 from render_ext.tokens import TokenKind
 from render_ext.values import BLANK, EMPTY
 
@@ -95,6 +96,7 @@ def lay_out(nodes: tuple[Node, ...], *, escape: Escape, transfer: Transfer, arou
     compiler.body(nodes)
     compiler.emit(Op.HALT)
     layout = compiler.finish()
+    layout.variables = variables_read(nodes, assigned=frozenset(compiler.slots))
     _encode_texts(layout.steps, transfer)
     return layout
 
@@ -113,7 +115,6 @@ class _Loop(NamedTuple):
     variable: str
     slot: int
     level: int
-    source: tuple[str, ...] | None  # the path of the list, where it is one
     node: For
     leave: list[int]
     next: list[int]
@@ -219,22 +220,24 @@ class _Compiler:
             self.emit(Op.URL, URL_KINDS[node.name], at=node.at)
 
     def _output(self, node: Output) -> None:
-        expression, escape = node.expression, self.escape
+        expression, escape, as_text = node.expression, self.escape, 0
         if isinstance(expression, Filtered):
             last = expression.filters[-1].name
             if last == "raw":
                 escape = RAW[escape]
-            if last == "raw" or (last == "escape" and escape is Escape.ESCAPE_HTML):
+            elif last == "escape" and escape is Escape.ESCAPE_HTML:
+                as_text = AS_TEXT  # where it is printed it is escaped anyway, but for HTML that `raw` made
+            if last == "raw" or as_text:
                 rest = expression.filters[:-1]
                 expression = Filtered(expression.input, rest, expression.at) if rest else expression.input
         assert expression is not None
         if isinstance(expression, Path):
             operand = self._simple_path(expression)
             if operand is not None:
-                self.emit(Op.PUT_PATH, operand[0], escape, operand[1], expression.at)
+                self.emit(Op.PUT_PATH, operand[0], escape | as_text, operand[1], expression.at)
                 return
         self.expression(expression)
-        self.emit(Op.PUT, b=escape, at=node.at)
+        self.emit(Op.PUT, b=escape | as_text, at=node.at)
 
     def _if(self, node: If) -> None:
         ends: list[int] = []
@@ -292,7 +295,7 @@ class _Compiler:
         slot, level = self._loop_slot(), len(self.loops)
         self.layout.loops = max(self.layout.loops, level + 1)
         start = self.emit(Op.FOR, b=flags, value=(slot, node.name), at=node.at, effect=-taken)
-        loop = _Loop(node.variable, slot, level, self._list_path(node.collection), node, [], [])
+        loop = _Loop(node.variable, slot, level, node, [], [])
         self.loops.append(loop)
         top = self.here()
         self.body(node.body)
@@ -307,12 +310,6 @@ class _Compiler:
     def _loop_slot(self) -> int:
         self.loop_slots += 1
         return len(self.slots) + self.loop_slots - 1
-
-    def _list_path(self, collection: Expression) -> tuple[str, ...] | None:
-        if not isinstance(collection, Path):
-            return None
-        path = self._value_path(collection)
-        return (*path, "*") if path is not None else None
 
     def _interrupt(self, node: Interrupt) -> None:
         if not self.loops:
@@ -366,7 +363,7 @@ class _Compiler:
             positional = 1 + known.surroundings + len(call.arguments)
             total = positional + len(call.keywords)
             names = tuple(name for name, _ in call.keywords) or None
-            self.emit(Op.FILTER, positional, total, (known.function, names, call.name), call.at, effect=1 - total)
+            self.emit(Op.FILTER, positional, total, (known.function, names, call.name, known.price), call.at, effect=1 - total)
 
     def _path(self, path: Path) -> None:
         operand = self._simple_path(path)
@@ -398,7 +395,6 @@ class _Compiler:
                 return None
         if len(keys) > 60:
             return None
-        self._note(path)
         slot = self._slot(path.root.name)
         return slot, PathOperand(_interned(keys), commands, path.text, self._prefix(slot, keys))
 
@@ -416,7 +412,6 @@ class _Compiler:
 
     def _dynamic(self, path: Path) -> None:
         assert isinstance(path.root, Name)
-        self._note(path)
         root = PathOperand(_interned([path.root.name]), 0, path.text, -1)
         self.emit(Op.LOAD_PATH, self._slot(path.root.name), 0, root, path.at)
         self._keys(path.keys, path)
@@ -444,41 +439,10 @@ class _Compiler:
             self.emit(Op.LOAD_LOOP, level, Field.ALL, at=path.at)
         self._keys(keys, path)
 
-    # ---- what is read ----------------------------------------------------------------------------
-
-    def _note(self, path: Path) -> None:
-        names = self._value_path(path)
-        if names is not None:
-            self.layout.variables.append(Variable(names, path.text, path.at))
-
-    def _value_path(self, path: Path) -> tuple[str, ...] | None:
-        """The path from the values, through the loops around; None for what the template made itself."""
-        if not isinstance(path.root, Name):
-            return None
-        start: tuple[str, ...] | None = (path.root.name,)
-        for loop in reversed(self.loops):
-            if loop.variable == path.root.name:
-                start = loop.source
-                break
-        else:
-            if path.root.name in self.slots or (path.root.name == "forloop" and self.loops):
-                start = None
-        if start is None:
-            return None
-        return start + tuple(_key_name(key) for key in path.keys)
-
 
 def _interned(keys: list[str | int]) -> tuple[str | int, ...]:
     """The same keys, in the form in which looking them up is fastest."""
     return tuple(intern(key) if isinstance(key, str) else key for key in keys)
-
-
-def _key_name(key: Name | Expression) -> str:
-    if isinstance(key, Name):
-        return key.name
-    if isinstance(key, Literal) and isinstance(key.value, str):
-        return key.value
-    return "*"
 
 
 def _uri(text: str) -> str:

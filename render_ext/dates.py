@@ -17,6 +17,7 @@ DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday
 MONTH_NUMBERS: Final = {name[:3].lower(): number for number, name in enumerate(MONTHS, 1)}
 WIDEST: Final = 1024  # of a padded directive
 LONGEST: Final = 100  # of a text that may be a date
+LONGEST_FORMAT: Final = 1000
 
 MONTH = r"(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
@@ -104,7 +105,12 @@ def _offset(rest: str) -> tzinfo | None:
 
 
 def strftime(moment: date, pattern: str) -> str:
-    """Ruby's Time#strftime: flags `-0^#_`, a width and its directives; others are left as written."""
+    """Ruby's Time#strftime: flags `-0^#_`, a width and its directives; others are left as written.
+
+    Raises FilterError for a pattern that is too long: a few characters of it can make a thousand.
+    """
+    if len(pattern) > LONGEST_FORMAT:
+        raise FilterError(f"a date format of more than {LONGEST_FORMAT} characters")
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
     return _strftime(moment, pattern)

@@ -21,10 +21,10 @@ import msgspec
 
 from render_ext._buffer import Escape, Transfer, encode
 from render_ext._email import Assembler, Encoding, Part
-from render_ext._headers import mailbox_field, unstructured_field, with_ascii_domain
+from render_ext._headers import mailbox_field, unstructured_field
 from render_ext._tokens import TokenSigner
 from render_ext._vm import Program
-from render_ext.errors import RenderError
+from render_ext.errors import BadSender, RenderError
 from render_ext.limits import DEFAULT_LIMITS, Limits
 from render_ext.places import Link, Variable
 from render_ext.template import Options, build
@@ -37,6 +37,7 @@ OURS = {
     "bcc", "cc", "date", "from", "list-unsubscribe", "list-unsubscribe-post", "message-id", "mime-version",
     "reply-to", "return-path", "sender", "subject", "to",
 }  # fmt: skip
+SENDER_PARTS = {"From": "from_address", "Reply-To": "reply_to"}  # what EmailSource calls the addresses of these fields
 SHORT_LINE = 76
 ENCODING_NAMES = {
     Encoding.SEVEN_BIT: "7bit",
@@ -273,6 +274,6 @@ def _fields(source: EmailSource) -> bytes:
 
 def _mailbox(name: str, display_name: str | None, address: str) -> bytes:
     try:
-        return mailbox_field(name, display_name, with_ascii_domain(address))
+        return mailbox_field(name, display_name, address)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}: {address!r}") from None
+        raise BadSender(f"{name}: {error}: {address!r}", SENDER_PARTS[name]) from None

@@ -81,6 +81,14 @@ class RenderError(RenderExtError):
         self.limit = limit
 
 
+class BadSender(ValueError):
+    """An address that a message cannot come from; `part` is its name in EmailSource."""
+
+    def __init__(self, message: str, part: str):
+        super().__init__(message)
+        self.part = part
+
+
 class FilterError(Exception):
     """A filter refuses its input."""
 

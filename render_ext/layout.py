@@ -36,6 +36,7 @@ class Variable(NamedTuple):
     path: tuple[str, ...]
     text: str
     at: int
+    assigned: bool  # the template gives the name a value itself, somewhere
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Limits:
     """What one rendering may use. Reaching a bound is fine; passing it is a RenderError that names it.
 
-    steps         instructions executed; a loop costs its body once per item
+    steps         instructions executed; a loop costs its body once per item, a filter or comparison one more for
+                  every 64 characters that it reads or makes (an item of a list counts as 16, `date` 32 times)
     output_bytes  bytes written
     nesting       depth of the blocks of a template; more is a TemplateSyntaxError
     value_bytes   characters of any text that a filter makes

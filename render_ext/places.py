@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A value that a template reads: the path to it (items of a list are `*`), and how it is written."""
+    """A value that a template reads: the path to it (items of a list are `*`), and how it is written.
+
+    `assigned`: the template also gives the name a value itself, which may or may not have happened here.
+    """
 
     path: tuple[str, ...]
     text: str
     line: int
     column: int
+    assigned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ def variable_places(layout: Layout, source: str) -> tuple[Variable, ...]:
     found = []
     for variable in sorted(layout.variables, key=lambda variable: variable.at):
         line = bisect_right(starts, variable.at)
-        found.append(Variable(variable.path, variable.text, line, variable.at - starts[line - 1] + 1))
+        column = variable.at - starts[line - 1] + 1
+        found.append(Variable(variable.path, variable.text, line, column, variable.assigned))
     return tuple(found)
 
 

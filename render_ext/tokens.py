@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 SECRET_BYTES = 32
-HIGHEST_NUMBER = 2**63 - 1
 
 
 class TokenKind(IntEnum):

@@ -102,6 +102,13 @@ class RunningChild:
         self._sweep()
         return self._ending()
 
+    def tell(self) -> None:
+        """Ask the process to end, without waiting for it."""
+        self._stopping.set()
+        with self._lock:
+            if self._process is not None and self._process.poll() is None:
+                self._process.send_signal(self.child.stop_signal)
+
     def stop(self, deadline: float | None = None) -> None:
         """End the process by `deadline` (monotonic; default: in `stop_seconds`), if need be by force."""
         self._stopping.set()

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 
+from api.cli.addresses import is_this_machine
 from core.errors import Conflict, Invalid, Unavailable
 
-LOCAL = ("127.0.0.1", "::1", "localhost")
+
+def open_http(url: str, *, token: str | None = None, timeout: float | None = 60) -> httpx.AsyncClient:
+    """An HTTP client for the machine that `url` names. Raises Invalid (BAD_URL).
+
+    A proxy of the environment does not lead to this machine, and what is meant for it is not the proxy's to see.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise _bad_url(url, str(error)) from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise _bad_url(url, "it needs http:// or https:// and a host")
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=not is_this_machine(parsed.host))
+
+
+def _bad_url(url: str, why: str) -> Invalid:
+    return Invalid(
+        f"{url!r} is no address of an API: {why}", code="BAD_URL",
+        hint="Pass --url or set CLARION_BASE_URL, as in http://127.0.0.1:8000.",
+    )  # fmt: skip
 
 
 class Client:
-    """One connection to an API."""
+    """One connection to an API. Raises Invalid (BAD_URL)."""
 
     def __init__(self, url: str, token: str):
         self.url = url.rstrip("/")
-        headers = {"Authorization": f"Bearer {token}"}
-        # A proxy of the environment does not lead to this machine.
-        self._http = httpx.AsyncClient(headers=headers, timeout=60, trust_env=urlsplit(self.url).hostname not in LOCAL)
+        self._http = open_http(self.url, token=token)
 
     async def __aenter__(self) -> Self:
         return self

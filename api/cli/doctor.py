@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -12,20 +12,23 @@ from urllib.parse import urlsplit
 import asyncpg
 import typer
 from rich.console import Console
+from rich.text import Text
 
+from api.cli.addresses import is_this_machine, with_known_address
 from api.cli.installation import database
 from core.channel_registry import ChannelRegistry
-from core.clock import system_clock
 from core.config import Settings, load_settings
-from core.egress import GuardedIO
+from core.db import Connection
 from core.errors import ClarionError
 from core.paging import PageRequest
 from core.planning import channel_accounts
-from core.runtime import open_runtime
+from core.planning.records import ChannelAccount
+from core.runtime import Runtime, open_runtime
 from core.secrets import load_keyring
 from core.workers.broker import make_broker, touch
 from migrations.runner import DatabaseTooNew, DatabaseTooOld, check_schema
 
+PAGE = 500
 LARGEST_SKEW = 2.0  # seconds between this machine's clock and the database's
 
 
@@ -90,23 +93,30 @@ async def _secrets(settings: Settings) -> list[Finding]:
         keyring = load_keyring(settings)
     except ClarionError as error:
         return [Finding(False, error.message, error.hint)]
-    found = [Finding(True, f"{len(keyring.by_id)} master key(s), newest {keyring.newest.key_id}")]
-    if settings.secret_keys is None and settings.database_url is not None:
+    return [Finding(True, f"{len(keyring.by_id)} master key(s), newest {keyring.newest.key_id}")]
+
+
+async def _address(settings: Settings) -> list[Finding]:
+    try:
+        address = with_known_address(settings).base_url
+    except ClarionError as error:  # each start takes another port
+        return [Finding(True, error.message, error.hint)]
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return [Finding(False, f"CLARION_BASE_URL {address!r} is no address", "Set it to https://your.public.host")]
+    return [Finding(True, f"links will point to {address}")]
+
+
+async def _production(settings: Settings) -> list[Finding]:
+    """What is right for development only."""
+    found = []
+    if settings.secret_keys is None:
         hint = f"Keep a copy of {settings.var_dir / 'secret-keys'}, or set CLARION_SECRET_KEYS: without it passwords are lost."
         found.append(Finding(True, "the master key was made for development", hint))
-    return found
-
-
-async def _settings(settings: Settings) -> list[Finding]:
-    parts = urlsplit(settings.base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return [Finding(False, f"CLARION_BASE_URL {settings.base_url!r} is no address", "Set it to https://your.public.host")]
-    found = [Finding(True, f"links will point to {settings.base_url}")]
-    if parts.hostname in ("127.0.0.1", "localhost") and settings.database_url is not None:
-        found.append(
-            Finding(True, "recipients cannot reach this address", "Set CLARION_BASE_URL to the public address before you send.")
-        )
-    if settings.allow_private_egress and settings.database_url is not None:
+    if "base_url" not in settings.model_fields_set or is_this_machine(urlsplit(settings.base_url).hostname or ""):
+        hint = "Set CLARION_BASE_URL to the public address before you send."
+        found.append(Finding(True, "recipients cannot reach the address of links", hint))
+    if settings.allow_private_egress:
         found.append(Finding(True, "private addresses may be reached", "Unset CLARION_ALLOW_PRIVATE_EGRESS in production."))
     return found
 
@@ -117,12 +127,8 @@ async def _channels(settings: Settings) -> list[Finding]:
     found.append(Finding(True, f"channels: {', '.join(registry.names())}"))
     try:
         async with open_runtime(settings, "doctor") as runtime, runtime.pool.acquire() as conn:
-            page = await channel_accounts.list_accounts(conn, PageRequest(first=100))
-            for account in page.rows:
-                config = channel_accounts.open_config(account, runtime.keyring)
-                io = GuardedIO.from_settings(settings, system_clock)
-                result = await registry.get(account.channel)(config).check(io)
-                found.append(Finding(result.ok, f"account {account.name}: {result.message}", result.hint))
+            async for account in _accounts(conn):
+                found.append(await _account(runtime, registry, account))
     except ClarionError as error:
         found.append(Finding(False, error.message, error.hint))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -130,26 +136,58 @@ async def _channels(settings: Settings) -> list[Finding]:
     return found
 
 
-LOOKS: tuple[Callable[[Settings], Awaitable[list[Finding]]], ...] = (_settings, _secrets, _database, _broker, _channels)
+async def _accounts(conn: Connection) -> AsyncIterator[ChannelAccount]:
+    after: int | None = None
+    while True:
+        page = await channel_accounts.list_accounts(conn, PageRequest(first=PAGE, after=after))
+        for account in page.rows:
+            yield account
+        if not page.has_next:
+            return
+        after = page.rows[-1].id
+
+
+async def _account(runtime: Runtime, registry: ChannelRegistry, account: ChannelAccount) -> Finding:
+    """What the channel itself says of an account; it may be a stranger's plugin, which may raise anything."""
+    try:
+        config = channel_accounts.open_config(account, runtime.keyring)
+        result = await registry.make(account.channel, config).check(runtime.io)
+        return Finding(result.ok, f"account {account.name}: {result.message}", result.hint)
+    except ClarionError as error:
+        return Finding(False, f"account {account.name}: {error.message}", error.hint)
+    except Exception as error:
+        message = f"account {account.name}: the check of channel {account.channel} failed: {type(error).__name__}: {error}"
+        return Finding(False, message, "Mend or uninstall the plugin.")
+
+
+Look = Callable[[Settings], Awaitable[list[Finding]]]
+LOOKS: tuple[Look, ...] = (_address, _secrets, _database, _broker, _channels)
 
 
 def doctor() -> None:
     """Check database, broker, channels, clock, secrets and settings, and say what to do."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"Clarion on {socket.gethostname()}")
-    with database(load_settings()) as settings:
-        findings = asyncio.run(_look(settings))
+    console.print(f"Clarion on {socket.gethostname()}", markup=False)
+    given = load_settings()
+    looks = LOOKS if given.database_url is None else (*LOOKS, _production)  # with an embedded database this is no production
+    with database(given) as settings:
+        findings = asyncio.run(_look(looks, settings))
     for finding in findings:
-        mark = "[red]✗[/red]" if not finding.well else "[yellow]![/yellow]" if finding.hint else "[green]✓[/green]"
-        console.print(f"{mark} {finding.message}")
-        if finding.hint:
-            console.print(f"    {finding.hint}")
+        _show(console, finding)
     if not all(finding.well for finding in findings):
         raise typer.Exit(1)
 
 
-async def _look(settings: Settings) -> list[Finding]:
+async def _look(looks: tuple[Look, ...], settings: Settings) -> list[Finding]:
     found: list[Finding] = []
-    for look in LOOKS:
+    for look in looks:
         found += await look(settings)
     return found
+
+
+def _show(console: Console, finding: Finding) -> None:
+    """As text: what servers and plugins say is no markup of ours."""
+    mark = ("✗", "red") if not finding.well else ("!", "yellow") if finding.hint else ("✓", "green")
+    console.print(Text.assemble(mark, f" {finding.message}"))
+    if finding.hint:
+        console.print(f"    {finding.hint}", markup=False)

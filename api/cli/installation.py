@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from api.cli.addresses import check_database_url, reachable, with_address
 from api.cli.child import Child, ChildError
 from api.cli.embedded import EmbeddedPostgres, EmbeddedRedis
+from api.cli.troubles import database_trouble
 from core.config import Settings
-from core.errors import Conflict
+from core.errors import Conflict, Unavailable
 from migrations.runner import migrate_now
 
 WORKER_STOP_SECONDS = 6.0  # a nested supervisor must be done before the outer one loses patience
@@ -95,35 +97,51 @@ def plan(settings: Settings) -> Installation:
     With an embedded database this is a development installation: channels may then reach this machine.
     """
     settings.var_dir.mkdir(parents=True, exist_ok=True)
+    settings = with_address(settings)
     embedded: list[Child] = []
-    changes: dict[str, object] = {}
     if settings.database_url is None:
         postgres = EmbeddedPostgres(settings.var_dir)
         embedded.append(postgres.child())
-        changes["database_url"] = postgres.url
-        changes["allow_private_egress"] = True
+        settings = _with_embedded_database(settings, postgres.url)
+    else:
+        check_database_url(settings.database_url)
     if settings.broker_url is None:
         redis = EmbeddedRedis(settings.var_dir)
         embedded.append(redis.child())
-        changes["broker_url"] = redis.url
-    if settings.listen_port == 0:
-        changes["listen_port"] = _free_port(settings.listen_host)
-    concrete = settings.model_copy(update=changes)
-    if "base_url" not in settings.model_fields_set:
-        concrete = concrete.model_copy(update={"base_url": f"http://{concrete.listen_host}:{concrete.listen_port}"})
-    return Installation(settings=concrete, embedded=tuple(embedded))
+        settings = settings.model_copy(update={"broker_url": redis.url})
+    return Installation(settings=settings, embedded=tuple(embedded))
+
+
+def _with_embedded_database(settings: Settings, url: str) -> Settings:
+    return settings.model_copy(update={"database_url": url, "allow_private_egress": True})
 
 
 @contextmanager
 def database(settings: Settings) -> Iterator[Settings]:
-    """Settings with a database that answers: that of the settings, or the embedded one (shared with a running `clarion up`)."""
+    """The settings that `clarion up` runs with, and a database: that of the settings, or the embedded one, shared with it.
+
+    What the block meets on a database's socket becomes Unavailable (DATABASE_AWAY); trouble with a file keeps its name.
+    """
+    try:
+        with _embedded_unless_set(settings) as concrete:
+            yield concrete
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        message, hint = database_trouble(error)
+        raise Unavailable(message, code="DATABASE_AWAY", hint=hint) from error
+
+
+@contextmanager
+def _embedded_unless_set(settings: Settings) -> Iterator[Settings]:
     if settings.database_url is not None:
+        check_database_url(settings.database_url)
         yield settings
         return
     settings.var_dir.mkdir(parents=True, exist_ok=True)
     server = EmbeddedPostgres(settings.var_dir)
     try:
-        yield settings.model_copy(update={"database_url": server.start()})
+        yield _with_embedded_database(settings, server.start())
     finally:
         server.stop()
 
@@ -146,10 +164,4 @@ def check_port(settings: Settings) -> None:
 def _listens(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0
-
-
-def _free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+        return probe.connect_ex((reachable(host), port)) == 0

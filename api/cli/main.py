@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import sys
 
-import asyncpg
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from api.cli import doctor, migrate, schema, settings, sink_command, tokens, transfer, up
-from api.cli.child import ChildError
 from api.cli.demo import command as demo
-from api.cli.embedded import EmbeddedError
-from core.errors import ClarionError
+from api.cli.troubles import tell
 from core.log import set_up_logging
 from core.process import die_with_parent
-from migrations.runner import DatabaseTooNew, DatabaseTooOld
 
 app = typer.Typer(
     name="clarion", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -42,18 +39,16 @@ def main() -> None:
     set_up_logging("WARNING", "auto", "cli")
     try:
         app()
-    except ClarionError as error:
-        where = f" ({error.path})" if error.path else ""
-        _complain(f"{error.message}{where}", error.hint)
-    except (EmbeddedError, ChildError, DatabaseTooNew, DatabaseTooOld) as error:
-        _complain(str(error), None)
-    except (ConnectionError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        _complain(f"the database cannot be used: {error}", "Check CLARION_DATABASE_URL.")
+    except Exception as error:
+        told = tell(error)
+        if told is None:
+            raise
+        _complain(*told)
 
 
 def _complain(message: str, hint: str | None) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(f"[red]Error:[/red] {message}", markup=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    console.print(Text.assemble(("Error: ", "red"), message))
     if hint:
         console.print(hint)
     sys.exit(1)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from pydantic_core import PydanticUndefined
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from core.config import Settings
@@ -34,5 +35,5 @@ def show(markdown: Annotated[bool, typer.Option("--markdown", help="As the READM
         return
     table = Table("setting", "default", "meaning")
     for row in _rows():
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     Console().print(table)

@@ -29,10 +29,11 @@ class Supervisor:
         children: Sequence[Child],
         *,
         stop_seconds: float = STOP_SECONDS,
+        together: bool = False,
         prefix: bool = True,
         out: TextIO | None = None,
     ) -> None:
-        """`stop_seconds` is for all children together.
+        """`stop_seconds` is for all children together. With `together` they are told to stop at the same time, not in turn.
 
         With `prefix`, each line a child prints appears on `out` (default: standard output) behind its name;
         without, children inherit our streams.
@@ -40,6 +41,7 @@ class Supervisor:
         self._out = Lines(out or sys.stdout)
         self._stopping = threading.Event()
         self._stop_seconds = stop_seconds
+        self._together = together
         self._deadline: float | None = None
         self._running = [RunningChild(child, out=self._out if prefix else None, stopping=self._stopping) for child in children]
         self._watchers: list[threading.Thread] = []
@@ -70,12 +72,16 @@ class Supervisor:
                 raise
 
     def stop(self) -> None:
-        """End all children in reverse order, by force once the time is over. May be called again."""
+        """End all children, in reverse order or together, by force once the time is over. May be called again."""
         self._stopping.set()
         self._deadline = self._deadline or time.monotonic() + self._stop_seconds
+        if self._together:
+            for running in self._running:
+                running.tell()
         for position, running in reversed(list(enumerate(self._running))):
             at_most = time.monotonic() + running.child.stop_seconds
-            running.stop(min(at_most, self._deadline - (position + 1) * _RESERVE_SECONDS))
+            reserved = _RESERVE_SECONDS * (1 if self._together else position + 1)
+            running.stop(min(at_most, self._deadline - reserved))
         for watcher in self._watchers:
             watcher.join()
         self._watchers.clear()

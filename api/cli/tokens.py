@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from api.cli.installation import database
@@ -67,7 +68,7 @@ def list_all() -> None:
             for one in page.rows:
                 times = (one.expires_at, one.revoked_at, one.last_used_at)
                 shown = ["" if at is None else f"{at:%Y-%m-%d %H:%M}" for at in times]
-                table.add_row(str(one.id), one.name, ", ".join(sorted(one.roles)), *shown)
+                table.add_row(str(one.id), escape(one.name), ", ".join(sorted(one.roles)), *shown)
             if not page.has_next:
                 return table
             after = page.rows[-1].id

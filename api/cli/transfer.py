@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +14,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from api.cli.client import Client
+from api.cli.addresses import with_known_address
+from api.cli.client import Client, open_http
 from core.config import load_settings
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, Unavailable
 from core.profiles.records import MatchKey
 
 CHUNK = 1 << 20  # bytes sent at once
@@ -29,18 +31,21 @@ START_IMPORT = "mutation ($id: ID!) { startImport(id: $id) { userErrors { code m
 IMPORT = """
 query ($id: ID!) {
   import(id: $id) {
-    state bytesTotal bytesRead inserted updated unchanged rejected repeated ambiguous hasRejects error { code message hint }
+    state bytesTotal bytesRead inserted updated unchanged rejected repeated ambiguous hasRejects
+    error { code message path hint }
   }
 }"""
 REJECTS = """
 mutation ($id: ID!) { createRejectsDownload(importId: $id) { downloadUrl userErrors { code message path hint } } }"""
 CREATE_EXPORT = """
 mutation ($input: CreateExportInput!) { createExport(input: $input) { export { id } userErrors { code message path hint } } }"""
-EXPORT = "query ($id: ID!) { export(id: $id) { state rowsTotal rowsWritten error { code message hint } } }"
+EXPORT = "query ($id: ID!) { export(id: $id) { state rowsTotal rowsWritten error { code message path hint } } }"
 DOWNLOAD = """
 mutation ($id: ID!) { createExportDownload(exportId: $id) { downloadUrl userErrors { code message path hint } } }"""
 
-Url = Annotated[str | None, typer.Option(help="Address of the API; without, CLARION_BASE_URL.")]
+OPERATIONS = (CREATE_IMPORT, START_IMPORT, IMPORT, REJECTS, CREATE_EXPORT, EXPORT, DOWNLOAD)
+
+Url = Annotated[str | None, typer.Option(help="Address of the API; without, that of the settings.")]
 Token = Annotated[str | None, typer.Option(help="API token; without, the environment's CLARION_TOKEN.")]
 
 
@@ -53,7 +58,7 @@ def open_client(url: str | None, token: str | None) -> Client:
             code="NO_TOKEN",
             hint="Pass --token or set CLARION_TOKEN; make one with `clarion token create`.",
         )
-    return Client(url or load_settings().base_url, text)
+    return Client(url or with_known_address(load_settings()).base_url, text)
 
 
 def import_file(
@@ -73,6 +78,8 @@ def export_file(
     token: Token = None,
 ) -> None:
     """Export people to a CSV file."""
+    if not file.parent.is_dir():  # known now, and not only when the whole export was made
+        raise Invalid(f"there is no folder {file.parent}", code="NO_FOLDER", hint="Make it first.")
     asyncio.run(_export(open_client(url, token), file, audience))
 
 
@@ -90,13 +97,14 @@ async def _import(client: Client, file: Path, key: MatchKey) -> None:
                 progress.update(task, completed=now["bytesRead"])
 
             found = await _wait(client, IMPORT, "import", run_id, show)
-        names = ("inserted", "updated", "unchanged", "rejected", "repeated", "ambiguous")
-        Console().print("  ".join(f"{name} {found[name]:,}" for name in names))
         if found["hasRejects"]:
             rejects = file.with_name(f"{file.stem}-rejects.csv")
             answer = await client.ask(REJECTS, id=run_id)
             await _download(answer["createRejectsDownload"]["downloadUrl"], rejects)
-            Console().print(f"rejected lines with their reasons: {rejects}")
+            _say(f"rejected lines with their reasons: {rejects}")
+        _check_finished(found)
+        names = ("inserted", "updated", "unchanged", "rejected", "repeated", "ambiguous")
+        _say("  ".join(f"{name} {found[name]:,}" for name in names))
 
 
 async def _export(client: Client, file: Path, audience: str | None) -> None:
@@ -110,23 +118,27 @@ async def _export(client: Client, file: Path, audience: str | None) -> None:
                 progress.update(task, completed=now["rowsWritten"], total=now["rowsTotal"])
 
             found = await _wait(client, EXPORT, "export", run_id, show)
+        _check_finished(found)
         answer = await client.ask(DOWNLOAD, id=run_id)
         await _download(answer["createExportDownload"]["downloadUrl"], file)
-        Console().print(f"{found['rowsWritten']:,} people in {file}")
+        _say(f"{found['rowsWritten']:,} people in {file}")
 
 
 async def _wait(client: Client, query: str, name: str, run_id: str, show: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Poll a run until it ended. Raises Conflict when it failed."""
+    """Poll a run until it ended, however it did."""
     while True:
         found: dict[str, Any] = (await client.ask(query, id=run_id))[name]
         show(found)
         if found["state"] in ("FINISHED", "FAILED", "CANCELLED"):
-            break
+            return found
         await asyncio.sleep(POLL_SECONDS)
-    if found["state"] != "FINISHED":
-        error = found["error"] or {}
-        raise Conflict(error.get("message", f"it was {found['state'].lower()}"), code=error.get("code"), hint=error.get("hint"))
-    return found
+
+
+def _check_finished(run: dict[str, Any]) -> None:
+    """Raises Conflict with the place and advice of what made a run fail."""
+    if run["state"] != "FINISHED":
+        error = run["error"] or {"message": f"it was {run['state'].lower()}"}
+        raise Conflict(error["message"], code=error.get("code"), path=error.get("path"), hint=error.get("hint"))
 
 
 async def _upload(address: str, file: Path) -> None:
@@ -139,18 +151,44 @@ async def _upload(address: str, file: Path) -> None:
                     yield chunk
                     progress.advance(task, len(chunk))
 
-        async with httpx.AsyncClient(timeout=None) as http:
-            response = await http.put(address, content=chunks())
+        with _transport("upload"):
+            async with open_http(address, timeout=None) as http:
+                response = await http.put(address, content=chunks())
     if response.status_code >= 300:
         raise Conflict(f"the upload was refused: {response.text[:300]}", code="UPLOAD_REFUSED")
 
 
 async def _download(address: str, file: Path) -> None:
-    async with httpx.AsyncClient(timeout=None) as http, http.stream("GET", address) as response:
-        response.raise_for_status()
-        with file.open("wb") as target:
-            async for chunk in response.aiter_bytes(CHUNK):
-                await asyncio.to_thread(target.write, chunk)
+    """The file appears under its name only when it is whole."""
+    part = file.with_name(f"{file.name}.part")
+    try:
+        with _transport("download"):
+            async with open_http(address, timeout=None) as http, http.stream("GET", address) as response:
+                if response.status_code >= 300:
+                    text = (await response.aread()).decode(errors="replace")
+                    raise Conflict(f"the download was refused: {text[:300]}", code="DOWNLOAD_REFUSED")
+                with part.open("wb") as target:
+                    async for chunk in response.aiter_bytes(CHUNK):
+                        await asyncio.to_thread(target.write, chunk)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _transport(what: str) -> Iterator[None]:
+    """Raises Unavailable (TRANSFER_BROKE) when the connection does not last."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise Unavailable(
+            f"the {what} broke off: {str(error) or type(error).__name__}", code="TRANSFER_BROKE",
+            hint="Look whether the API still runs, and try again.",
+        ) from error  # fmt: skip
+
+
+def _say(text: str) -> None:
+    Console().print(text, markup=False, soft_wrap=True)  # names of files are not markup
 
 
 def _progress() -> Progress:

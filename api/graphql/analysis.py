@@ -24,6 +24,7 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     ValueNode,
+    VariableDefinitionNode,
     VariableNode,
     get_named_type,
     get_nullable_type,
@@ -49,7 +50,7 @@ class Cost:
     parts: list[tuple[int | str, Cost]] = field(default_factory=list)  # a str is the name of a variable
 
     def total(self, variables: Mapping[str, Any]) -> int:
-        """The number for these variables."""
+        """The number for these sizes: coerced values by the name of their variable."""
         return self._total(variables, {})
 
     def _total(self, variables: Mapping[str, Any], known: dict[int, int]) -> int:
@@ -61,6 +62,7 @@ class Cost:
 
 
 def _rows(rows: int | str, variables: Mapping[str, Any]) -> int:
+    """The rows that a number, or a variable, stands for."""
     value = variables.get(rows) if isinstance(rows, str) else rows
     if isinstance(value, list):
         value = len(value)
@@ -78,6 +80,7 @@ class Analysis:
     introspection: Cost
     root_fields: int
     condition_variables: tuple[str, ...]  # those that steer @skip and @include
+    size_variables: tuple[VariableDefinitionNode, ...]  # those that say how many rows
 
 
 def analyse(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Analysis:
@@ -93,6 +96,11 @@ def analyse(schema: GraphQLSchema, document: DocumentNode, operation: OperationD
         introspection=walk.introspection,
         root_fields=walk.root_fields,
         condition_variables=tuple(sorted(walk.conditions)),
+        size_variables=tuple(
+            definition
+            for definition in operation.variable_definitions or ()
+            if definition.variable.name.value in walk.size_variables
+        ),
     )
 
 
@@ -101,25 +109,27 @@ class _Walk:
         self.schema = schema
         self.roots = {root for root in (schema.query_type, schema.mutation_type, schema.subscription_type) if root}
         self.fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
-        self.walked: dict[str, Cost] = {}
+        self.walked: dict[tuple[str, bool], Cost] = {}
         self.coordinates: dict[str, None] = {}
         self.conditions: set[str] = set()
+        self.size_variables: set[str] = set()
         self.introspection = Cost()
         self.root_fields = 0
 
-    def selections(self, node: SelectionSetNode, parent: GraphQLCompositeType) -> Cost:
+    def selections(self, node: SelectionSetNode, parent: GraphQLCompositeType, counted: bool = False) -> Cost:
+        """What is selected on a type; `counted` when the rows of its lists were multiplied above."""
         cost = Cost()
         for selection in node.selections:
             self._note_conditions(selection)
             if isinstance(selection, FieldNode):
-                self._field(selection, parent, cost)
+                self._field(selection, parent, cost, counted)
             elif isinstance(selection, InlineFragmentNode):
-                cost.parts.append((1, self._inline(selection, parent)))
+                cost.parts.append((1, self._inline(selection, parent, counted)))
             elif isinstance(selection, FragmentSpreadNode):
-                cost.parts.append((1, self._named(selection.name.value)))
+                cost.parts.append((1, self._named(selection.name.value, counted)))
         return cost
 
-    def _field(self, node: FieldNode, parent: GraphQLCompositeType, cost: Cost) -> None:
+    def _field(self, node: FieldNode, parent: GraphQLCompositeType, cost: Cost, counted: bool) -> None:
         name = node.name.value
         if parent in self.roots:
             self.root_fields += 1
@@ -129,27 +139,31 @@ class _Walk:
             return
         kind = get_named_type(definition.type)
         if name in INTROSPECTION:
-            self.introspection.parts.append((1, self._below(node, kind)))
+            self.introspection.parts.append((1, self._below(node, kind, counted=False)))
             return
         self.coordinates[f"{parent.name}.{name}"] = None
         if is_composite_type(kind) and node.selection_set is not None:
-            cost.parts.append((_size(node, parent, definition), self._below(node, kind)))
+            size = _size(node, parent, definition, counted)
+            if isinstance(size, str):
+                self.size_variables.add(size)
+            cost.parts.append((size, self._below(node, kind, counted=_is_page(definition))))
         else:
             cost.own += 1
 
-    def _below(self, node: FieldNode, kind: GraphQLNamedType) -> Cost:
+    def _below(self, node: FieldNode, kind: GraphQLNamedType, counted: bool) -> Cost:
         assert node.selection_set is not None
         assert is_composite_type(kind)
-        return self.selections(node.selection_set, kind)
+        return self.selections(node.selection_set, kind, counted)
 
-    def _inline(self, node: InlineFragmentNode, parent: GraphQLCompositeType) -> Cost:
-        return self.selections(node.selection_set, self._condition(node, parent))
+    def _inline(self, node: InlineFragmentNode, parent: GraphQLCompositeType, counted: bool) -> Cost:
+        return self.selections(node.selection_set, self._condition(node, parent), counted)
 
-    def _named(self, name: str) -> Cost:
-        if name not in self.walked:
+    def _named(self, name: str, counted: bool) -> Cost:
+        key = (name, counted)
+        if key not in self.walked:
             fragment = self.fragments[name]
-            self.walked[name] = self.selections(fragment.selection_set, self._condition(fragment, None))
-        return self.walked[name]
+            self.walked[key] = self.selections(fragment.selection_set, self._condition(fragment, None), counted)
+        return self.walked[key]
 
     def _condition(
         self, node: InlineFragmentNode | FragmentDefinitionNode, parent: GraphQLCompositeType | None
@@ -168,18 +182,21 @@ class _Walk:
                     self.conditions.add(argument.value.name.value)
 
 
-def _size(node: FieldNode, parent: GraphQLCompositeType, definition: GraphQLField) -> int | str:
+def _is_page(definition: GraphQLField) -> bool:
+    """Whether it answers one object that holds as many rows as it was asked for."""
+    return any(name in definition.args for name in SIZE_ARGUMENTS) and not is_list_type(get_nullable_type(definition.type))
+
+
+def _size(node: FieldNode, parent: GraphQLCompositeType, definition: GraphQLField, counted: bool) -> int | str:
     """How many rows a composite field stands for: a number, or the variable that says."""
     if parent.name.startswith("__"):
         return INTROSPECTION_ROWS.get(node.name.value, 3) if is_list_type(get_nullable_type(definition.type)) else 1
-    if parent.name.endswith("Connection"):
-        return 1  # the connection has been multiplied already
     for argument in node.arguments or ():
         if argument.name.value in SIZE_ARGUMENTS:
             return _literal_size(argument.value)
     if any(name in definition.args for name in SIZE_ARGUMENTS):
         return DEFAULT_ROWS
-    return GUESSED_ROWS if is_list_type(get_nullable_type(definition.type)) else 1
+    return GUESSED_ROWS if is_list_type(get_nullable_type(definition.type)) and not counted else 1
 
 
 def _literal_size(value: ValueNode) -> int | str:

@@ -16,7 +16,7 @@ from graphql.execution import ExecutionResult
 from starlette.types import Receive, Scope, Send
 
 from api.auth import Authenticator
-from api.context import ConnectionLease, RequestContext
+from api.context import ACQUIRE_SECONDS, ConnectionLease, RequestContext
 from api.errors import format_graphql_errors, format_request_errors, internal, translate
 from api.graphql.execution import LeafExecutor, build_executor, run
 from api.graphql.prepare import BadDocument, Documents, Prepared
@@ -34,7 +34,6 @@ from api.requests import (
 )
 from core import idempotency
 from core.access import Actor
-from core.db import transaction
 from core.errors import Invalid
 from core.log import get_logger
 from core.runtime import Runtime
@@ -136,11 +135,8 @@ class GraphQLDoor:
 
     async def query(self, prepared: Prepared, request: GraphQLRequest, actor: Actor, asked: str) -> bytes:
         """Run a query over one connection, taken when the first resolver needs it."""
-        lease = ConnectionLease(self.runtime.pool)
-        try:
-            result = await self._execute(prepared, request, self.context(actor, asked, lease))
-        finally:
-            await lease.give_back()
+        context = self.context(actor, asked, ConnectionLease(self.runtime.pool))
+        result = await self._execute(prepared, request, context)
         return self._encode(prepared, result, asked)
 
     async def mutate(self, prepared: Prepared, request: GraphQLRequest, actor: Actor, asked: str, key: str | None) -> Answer:
@@ -152,7 +148,7 @@ class GraphQLDoor:
         if key is not None:
             idempotency.check_key(key)
         try:
-            async with transaction(self.runtime.pool) as conn:
+            async with self.runtime.pool.acquire(timeout=ACQUIRE_SECONDS) as conn, conn.transaction():
                 if key is not None:
                     stored = await idempotency.claim(conn, self.runtime.keyring, actor.name, key, canonical(request))
                     if stored is not None:
@@ -211,6 +207,17 @@ def decode_request(body: bytes) -> GraphQLRequest:
         ) from None  # fmt: skip
     except RecursionError:
         raise Invalid("the body nests too deeply", code="BAD_JSON", hint="Send flatter variables.") from None
+
+
+def key_of(request: GraphQLRequest) -> str | None:
+    """The idempotency key among its extensions, where a WebSocket puts it. Raises Invalid (BAD_IDEMPOTENCY_KEY)."""
+    key = (request.extensions or {}).get("idempotencyKey")
+    if key is None or isinstance(key, str):
+        return key
+    raise Invalid(
+        "an idempotency key is a string", code="BAD_IDEMPOTENCY_KEY", path="extensions.idempotencyKey",
+        hint="Send a fresh UUID with each new request.",
+    )  # fmt: skip
 
 
 def canonical(request: GraphQLRequest) -> bytes:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from graphql.execution import ExecutionResult
 
-from api.context import RequestContext
 from api.errors import format_graphql_errors
-from api.graphql.execution import LeafExecutor, event_plan
+from api.graphql.execution import LeafExecutor, event_plan, run
 from api.graphql.prepare import Prepared
 from api.requests import encode_json
 
@@ -53,15 +51,7 @@ class EventAnswers:
 
     async def _executed(self, event: Any) -> dict[str, Any]:
         """The answer, by executing the selection; over a connection that is held no longer than that."""
-        executor = self._executor.build_per_event_executor(event)
-        context: RequestContext = executor.context_value
-        try:
-            result: Any = executor.execute_operation(False)
-            if executor.is_awaitable(result):
-                result = await result
-        finally:
-            await context.lease.give_back()
-        assert isinstance(result, ExecutionResult)
+        result = await run(self._executor.build_per_event_executor(event), serially=False)
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = format_graphql_errors(result.errors, self._request_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from api.graphql.plans import Plan, compile_plan
 from api.graphql.prepare import Prepared
 
 MAX_PLANS = 200  # kept per document; conditions can multiply them
+SETTLE_SECONDS = 5.0  # for what goes on after an answer; then it is cancelled
 _MISSING = object()
 
 
@@ -35,6 +37,7 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         executor = super().build_per_event_executor(payload)
         assert isinstance(executor, LeafExecutor)
         executor.context_value = self.context_value.fresh()
+        executor.background_futures = set()
         return executor
 
     def plan_for(self, kind: GraphQLObjectType, details: FieldDetailsList) -> Plan | None:
@@ -157,10 +160,30 @@ def event_plan(executor: LeafExecutor) -> Callable[[Any], dict[str, Any]] | None
     return lambda event: {name: build(event)}
 
 
-async def run(executor: LeafExecutor) -> ExecutionResult:
-    """Execute a query or mutation to its end."""
-    result = executor.execute_operation()
-    if executor.is_awaitable(result):
-        result = await result
+async def run(executor: LeafExecutor, *, serially: bool | None = None) -> ExecutionResult:
+    """Execute an operation to its end, and end the lease of its connection; mutations run serially unless told otherwise."""
+    context: RequestContext = executor.context_value
+    try:
+        result: Any = executor.execute_operation(serially)
+        if executor.is_awaitable(result):
+            result = await result
+    finally:
+        context.lease.end()
+        try:
+            await _settle(executor)
+        finally:
+            await context.lease.give_back()
     assert isinstance(result, ExecutionResult)
     return result
+
+
+async def _settle(executor: LeafExecutor) -> None:
+    """Wait for what still runs: graphql-core answers without the siblings of a field that failed, but lets them go on.
+
+    Without a connection they soon end by themselves. Cancelled at once, they would leave coroutines that never began.
+    """
+    while left := executor.background_futures:
+        _, slow = await asyncio.wait(list(left), timeout=SETTLE_SECONDS)
+        for future in slow:
+            future.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)

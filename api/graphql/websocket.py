@@ -24,7 +24,7 @@ from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_o
 
 from api.context import ConnectionLease
 from api.errors import as_dict, format_graphql_errors, format_request_errors, internal, translate
-from api.graphql.door import GraphQLDoor, GraphQLRequest
+from api.graphql.door import GraphQLDoor, GraphQLRequest, key_of
 from api.graphql.events import EventAnswers
 from api.graphql.execution import LeafExecutor, build_executor
 from api.graphql.prepare import BadDocument, Prepared
@@ -87,7 +87,6 @@ class Socket:
         self._writing = asyncio.Lock()
         self.request_id = request_id(scope)
         self.token: str | None = bearer(header(scope, b"authorization"))
-        self.actor: Actor | None = None
         self.initialised = False
         self.operations: dict[str, asyncio.Task[None]] = {}
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -170,12 +169,19 @@ class Socket:
         self.initialised = True
         await self.write({"type": "connection_ack"})
 
+    async def _identify(self) -> Actor:
+        """Who holds the token now. Raises Close (FORBIDDEN) for one that is no good."""
+        try:
+            return await self.door.authenticator.actor(self.token, self.request_id)
+        except Unauthenticated as refusal:
+            raise Close(FORBIDDEN, refusal.message) from None
+
     async def _authenticate(self) -> None:
         """Raises Close: FORBIDDEN for a token that is no good, TRY_LATER when nobody can say."""
         try:
-            self.actor = await self.door.authenticator.actor(self.token, self.request_id)
-        except Unauthenticated as refusal:
-            raise Close(FORBIDDEN, refusal.message) from None
+            await self._identify()
+        except Close:
+            raise
         except Exception as raised:
             error = translate(raised)
             if error is None:
@@ -254,23 +260,21 @@ class Socket:
             request = msgspec.convert(payload, GraphQLRequest)
         except msgspec.ValidationError as error:
             raise Invalid(f"the payload is not a GraphQL request: {error}", code="BAD_JSON") from None
-        assert self.actor is not None
+        actor = await self._identify()  # again: it may have been revoked since the connection was opened
         prepared = self.door.documents.prepare(request.query, request.operationName)
         variables = request.variables or {}
-        prepared.check(self.actor, variables, self.door.documents.limits)
+        prepared.check(actor, variables, self.door.documents.limits)
         if prepared.kind is not OperationType.SUBSCRIPTION:
-            key = (request.extensions or {}).get("idempotencyKey")
-            body, _ = await self.door.run(prepared, request, self.actor, self.request_id, key)
+            body, _ = await self.door.run(prepared, request, actor, self.request_id, key_of(request))
             yield msgspec.Raw(body)
             return
         with SUBSCRIPTIONS.track_inprogress():
-            async with aclosing(self._stream(prepared, variables)) as answers:
+            async with aclosing(self._stream(prepared, variables, actor)) as answers:
                 async for answer in answers:
                     yield answer
 
-    async def _stream(self, prepared: Prepared, variables: dict[str, Any]) -> AsyncGenerator[Any, None]:
-        assert self.actor is not None
-        context = self.door.context(self.actor, self.request_id, ConnectionLease(self.door.runtime.pool))
+    async def _stream(self, prepared: Prepared, variables: dict[str, Any], actor: Actor) -> AsyncGenerator[Any, None]:
+        context = self.door.context(actor, self.request_id, ConnectionLease(self.door.runtime.pool))
         executor = build_executor(self.door.schema, prepared, context, variables)
         if not isinstance(executor, LeafExecutor):
             raise BadDocument(list(executor))

@@ -27,8 +27,7 @@ from api.metrics import TRANSFERRED
 from api.requests import ClientGone, encode_json, header, request_id, respond, respond_error
 from core.db import Connection, transaction
 from core.errors import Invalid, LimitReached, NotFound, Unavailable
-from core.files import StoredFile, complete_file, redeem_ticket
-from core.ids import random_name
+from core.files import PART, StoredFile, complete_file, redeem_ticket
 from core.log import get_logger
 from core.runtime import Runtime
 
@@ -36,7 +35,6 @@ log = get_logger("clarion.api.files")
 
 PIECE = 1 << 20  # bytes written or read at once
 STALL_SECONDS = 60.0  # an upload that sends nothing for so long is given up
-PART = ".part-"  # in the name of a file whose bytes are still coming
 PART_LIFE_SECONDS = 2 * 86_400.0
 
 
@@ -78,18 +76,15 @@ class FileDoor:
         if declared is not None and declared.isdecimal() and int(declared) > limit:
             raise _too_large(limit)
         file = await self._look(ticket, "write")
-        path = self.runtime.files.path(file)
-        part = path.with_name(path.name + PART + random_name(6))
         try:
-            size = await self._receive(part, receive, limit)
-            async with transaction(self.runtime.pool) as conn:
-                await redeem_ticket(conn, ticket, "write", self.runtime.clock())
-                await complete_file(conn, file.id, size)
-                await asyncio.to_thread(os.replace, part, path)
+            async with self.runtime.files.part(file.location) as part:
+                size = await self._receive(part, receive, limit)
+                async with transaction(self.runtime.pool) as conn:
+                    await redeem_ticket(conn, ticket, "write", self.runtime.clock())
+                    await complete_file(conn, file.id, size)
+                    await asyncio.to_thread(part.replace, self.runtime.files.path(file))
         except OSError as error:
             raise _storage_problem(error) from error
-        finally:
-            await asyncio.to_thread(part.unlink, missing_ok=True)
         TRANSFERRED.labels("received").inc(size)
         return size
 
@@ -229,7 +224,7 @@ def _file_headers(file: StoredFile, size: int) -> list[tuple[bytes, bytes]]:
 
 
 def remove_abandoned_parts(root: Path, now: float | None = None) -> int:
-    """Delete what interrupted uploads left behind (seconds since the epoch by argument); returns how many files."""
+    """Delete what interrupted uploads and runs left behind (seconds since the epoch by argument); returns how many."""
     oldest = (time.time() if now is None else now) - PART_LIFE_SECONDS
     removed = 0
     for part in root.glob(f"*{PART}*"):

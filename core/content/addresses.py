@@ -18,6 +18,7 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:/?#\\\[\]@]+)(:[0-9]+)?")
 _HOST_END = re.compile(r"[/?#\\]|\Z")
 _ALLOWED = frozenset({"if", "elsif", "else", "endif", "unless", "endunless", "for", "endfor", "#"})
 _SAFE = "%/?#[]@!$&'()*+,;=:~-._"
+_BLANKS = " \t\n\v\f\r"  # what Liquid takes for white space
 _CONTROL = re.compile(r"[\t\n\r]")
 
 
@@ -111,13 +112,25 @@ def _target(text: str, masked: str, host_start: int, host_end: int, scheme: str)
 
 
 def _rest(rest: str) -> list[str]:
-    """Literal text as an address carries it; Liquid as it is."""
+    """Literal text as an address carries it; Liquid as it is.
+
+    Blanks that a dash takes away go first: once they are %20, Liquid knows them no more.
+    """
     kept = []
-    for piece, span in pieces(rest):
-        if span is not None and span.kind is SpanKind.COMMENT:
-            continue
-        kept.append(_encode(piece) if span is None else piece)
+    found = list(pieces(rest))
+    for index, (piece, span) in enumerate(found):
+        if span is None:
+            text = piece.lstrip(_BLANKS) if index and _trims_after(found[index - 1][0]) else piece
+            if index + 1 < len(found) and found[index + 1][0].startswith(("{{-", "{%-")):
+                text = text.rstrip(_BLANKS)
+            kept.append(_encode(text))
+        elif span.kind is not SpanKind.COMMENT:
+            kept.append(piece)
     return kept
+
+
+def _trims_after(liquid: str) -> bool:
+    return liquid.endswith(("-}}", "-%}")) and len(liquid) > len("{{-}}")  # there the one dash belongs to the other side
 
 
 def _encode(literal: str) -> str:

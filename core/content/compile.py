@@ -139,7 +139,8 @@ def _fields(parts: Mapping[str, str], manifest: Manifest) -> tuple[str, ...]:
 def thaw(frozen: FrozenContent, signer: TokenSigner, channel: Channel) -> Program:
     """The channel's program of a frozen description; the same one, byte for byte, after any restart.
 
-    Raises TemplateProblem, and Invalid (CONTENT_REFUSED) where the channel cannot use a part.
+    Raises TemplateProblem, and Invalid (CONTENT_REFUSED) where the channel cannot use a part; its path names the part where
+    the channel's error says which it is (`part`).
     """
     content = MessageContent(
         parts=frozen.parts,
@@ -155,7 +156,9 @@ def thaw(frozen: FrozenContent, signer: TokenSigner, channel: Channel) -> Progra
     except TemplateSyntaxError as error:
         raise located(error, error.template) from None
     except (ValueError, KeyError) as error:
-        raise Invalid(f"the channel refuses this content: {error}", code="CONTENT_REFUSED", path="parts") from None
+        part = getattr(error, "part", None)
+        path = f"parts.{part}" if part in frozen.parts else "parts"
+        raise Invalid(f"the channel refuses this content: {error}", code="CONTENT_REFUSED", path=path) from None
 
 
 def shared_values(frozen: FrozenContent) -> dict[str, Any]:

@@ -19,8 +19,7 @@ from core.content.records import ContentWarning, TrackedLink
 
 MAX_LINKS = 9_000
 LABEL_LENGTH = 100
-MOST_TOLD = 100  # problems and warnings of one part; the rest is for after these are mended
-RESERVED = frozenset({"link", "endlink", "open_pixel_url"})  # tags that only this file writes
+MOST_TOLD = 100  # problems and warnings of one part, problems of all parts; the rest is for after these are mended
 _BARE = re.compile(r"(?<![\w{])https?://[^\s<>\"]+", re.IGNORECASE)
 _TRAILING = ".,;:!?'\"»”’*_~"
 _HOST_ENDS = re.compile(r"[/?#]")
@@ -58,18 +57,6 @@ def rewrite_text(source: str, *, part: str = "text", first: int = 1, known: Mapp
     """Number the bare web addresses of a text part from `first`; one that is `known` keeps its number."""
     numbers = _Numbers(first, known or {}, share=True)
     return _rewrite(source, list(_bare_places(source)), part=part, numbers=numbers)
-
-
-def reserved_tags(source: str, part: str) -> list[TemplateProblem]:
-    """Tags that authors must leave to us: a link number of their own would lead somewhere else."""
-    return [
-        _problem(
-            source, span.start, part, "RESERVED_TAG", f"the tag {span.name!r} is written by Clarion itself",
-            "Write a plain address; links and pixel get their tags when the delivery is prepared.",
-        )
-        for span in spans(source)
-        if span.kind is SpanKind.TAG and span.name in RESERVED
-    ]  # fmt: skip
 
 
 def _rewrite(source: str, places: list[_Place], *, part: str, numbers: _Numbers) -> Rewritten:

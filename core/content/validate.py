@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Literal
 
 from channels.contract import ContentField, Manifest
 from core.content.data import check_data, is_storable
 from core.content.errors import ContentInvalid, TemplateProblem
-from core.content.links import reserved_tags, rewrite_html, rewrite_text
+from core.content.links import MOST_TOLD, rewrite_html, rewrite_text
 from core.content.personalization import check_variables
+from core.content.reserved import reserved_words
+from core.content.suggestions import nearest
 from core.content.text import text_from_html
 from core.errors import Invalid
 from render_ext import Program, TemplateSyntaxError
@@ -23,14 +25,19 @@ BODIES = ("html", "text")
 
 
 def check_content(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manifest) -> None:
-    """Raises ContentInvalid with every problem found, each at its place."""
-    problems: list[Invalid] = [*check_data(data), *_check_fields(parts, manifest)]
+    """Raises ContentInvalid with the problems found (the first MOST_TOLD of them), each at its place."""
+    problems = list(islice(_problems(parts, data, manifest), MOST_TOLD))
+    if problems:
+        raise ContentInvalid(problems)
+
+
+def _problems(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manifest) -> Iterator[Invalid]:
+    yield from check_data(data)
+    yield from _check_fields(parts, manifest)
     fields = {field.name: field for field in manifest.content}
     for name, source in parts.items():
         if name in fields and fields[name].template and not _size_problems(name, source):
-            problems += _check_part(name, source, parts, data, tracking=manifest.capabilities.tracking)
-    if problems:
-        raise ContentInvalid(problems)
+            yield from _check_part(name, source, parts, data, tracking=manifest.capabilities.tracking)
 
 
 def compile_part(name: str, source: str, *, tracking: bool) -> Program:
@@ -54,8 +61,8 @@ def _check_fields(parts: Mapping[str, str], manifest: Manifest) -> Iterator[Inva
     known = {field.name: field for field in manifest.content}
     for name, source in parts.items():
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Parts of this channel: {', '.join(known)}."
+            near = nearest(name, known)
+            hint = f"Did you mean {near!r}?" if near else f"Parts of this channel: {', '.join(known)}."
             yield Invalid(f"there is no part {name[:80]!r}", code="UNKNOWN_PART", path=f"parts.{name[:80]}", hint=hint)
         else:
             yield from _size_problems(name, source)
@@ -85,15 +92,15 @@ def _size_problems(name: str, source: str) -> list[Invalid]:
     return []
 
 
-def _check_part(
-    name: str, source: str, parts: Mapping[str, str], data: Mapping[str, Any], *, tracking: bool
-) -> list[TemplateProblem]:
-    problems = reserved_tags(source, name)
+def _check_part(name: str, source: str, parts: Mapping[str, str], data: Mapping[str, Any], *, tracking: bool) -> list[Invalid]:
+    problems: list[Invalid] = list(islice(reserved_words(source, name), MOST_TOLD))
     try:
         program = compile_part(name, source, tracking=tracking)
+        problems += islice(check_variables(program.variables, data, name), MOST_TOLD)
     except TemplateProblem as problem:
         return problems or [problem]
-    problems += check_variables(program.variables, data, name)
+    except Invalid as problem:
+        return [*problems, problem]
     if name == "text" and tracking:
         problems += rewrite_text(source).problems
     if name == "html" and not problems:

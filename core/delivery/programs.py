@@ -64,10 +64,6 @@ class Programs:
         """Every program of a delivery."""
         return [await self.get(conn, program_id) for program_id in await store.list_programs_of(conn, delivery_id)]
 
-    def find_cached(self, program_id: int) -> LoadedProgram | None:
-        """A program that was used lately, without asking the database."""
-        return self._cache.get(program_id)
-
     def _load(self, stored: StoredProgram) -> LoadedProgram:
         try:
             signer = self._urls.signer(stored.token_key_id, stored.base_url)

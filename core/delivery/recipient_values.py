@@ -31,7 +31,7 @@ PAIRS_PER_CALL = 50  # Postgres takes at most 100 arguments
 def profile_table() -> TableClause:
     """The profile table with every column the catalogue names, and the address as the person spells it."""
     named = (name for field in PROFILE.fields.values() for name in (field.column, field.name) if field.derived is None)
-    names = dict.fromkeys(["id", "birth_date", *named])
+    names = dict.fromkeys(["id", "birth_date", *named, *FIELDS])
     return table("profile", *(column(name) for name in names))
 
 

@@ -52,10 +52,6 @@ class LedgerState(IntEnum):
     CANCELLED = 9
 
 
-# Claimed and handed over are pending to everybody but the workers; counters do not tell them apart.
-MOVING = (LedgerState.PENDING, LedgerState.CLAIMED, LedgerState.HANDED_OVER)
-
-
 class RecipientKind(IntEnum):
     """What `recipient_id` names."""
 

@@ -72,6 +72,8 @@ class LineBuffer:
         self._rest = pieces.pop() if unfinished else b""
         if self._long_size and pieces:
             self._end_long_line(pieces.pop(0))
+        elif self._long_size and self.at_end:  # the file ends with the block before
+            self._end_long_line(b"")
         if len(self._rest) > LONGEST_LINE:
             self._begin_long_line()
         size = self._take(pieces)
@@ -116,8 +118,9 @@ class LineBuffer:
     def _begin_long_line(self) -> None:
         if not self._long_size:
             self._long_start = self._rest[:KEPT_OF_LONG_LINE]
-        self._long_size += len(self._rest)
-        self._rest = b""
+        end = b"\r" if self._rest.endswith(b"\r") else b""  # stays: it ends the line, with a LF that may follow or without
+        self._long_size += len(self._rest) - len(end)
+        self._rest = end
 
     def _end_long_line(self, piece: bytes) -> None:
         self.long.add(self.first + len(self.texts))

@@ -201,6 +201,10 @@ class CsvFile:
                 return at
             message = "opens a quote that is never closed"
         elif fault.startswith("field larger"):
+            if '"' not in buffer.texts[at]:
+                return self._set_aside(
+                    chunk, at, at + 1, "TOO_LONG", f"has a cell of more than {csv.field_size_limit()} characters"
+                )
             message = "has a cell without end: is a quote missing?"
         return self._set_aside(chunk, at, at + 1, "BROKEN_QUOTES", message)
 

@@ -50,9 +50,8 @@ async def run_export(runtime: Runtime, export_id: int) -> None:
         file = await stored_files.get_file(conn, run.file_id) if run else None
     if run is None or file is None:
         return
-    part = runtime.files.path(file).with_name(f"{file.location}.{run.fence}.part")
     try:
-        async with beating(runtime, RunTable.EXPORT, run.id, run.fence):
+        async with runtime.files.part(file.location) as part, beating(runtime, RunTable.EXPORT, run.id, run.fence):
             await _write(runtime, run, file, part)
     except _Fenced:
         log.info("export left to another worker, or cancelled", export_id=export_id)
@@ -65,8 +64,6 @@ async def run_export(runtime: Runtime, export_id: int) -> None:
     except Exception:
         await _fail(runtime, run, ClarionError("something went wrong on our side", code="INTERNAL"))
         raise
-    finally:
-        await asyncio.to_thread(part.unlink, missing_ok=True)
 
 
 async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path) -> None:

@@ -32,6 +32,11 @@ class Plan:
         return "email_key" if self.match_key is MatchKey.EMAIL else self.match_key.value
 
     @property
+    def kept_refusals(self) -> frozenset[str]:
+        """Columns in which a row takes back nothing that was said before."""
+        return frozenset() if self.options.lift_opt_outs else frozenset(field.name for _, field in self.fields if field.opt_out)
+
+    @property
     def other_unique(self) -> tuple[str, ...]:
         """Columns in which no two profiles have the same value, apart from the key."""
         return tuple(field.name for _, field in self.fields if field.unique and field.name != self.key_column)

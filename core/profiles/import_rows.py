@@ -17,8 +17,8 @@ from core.profiles.errors import BadValue
 from core.profiles.fields import SETTABLE, Field, FieldType, columns_of
 from core.profiles.formulas import unescaped
 from core.profiles.import_columns import Plan
+from core.profiles.import_repeats import Rows, find_disputed
 from core.profiles.phones import is_region, plain_phone
-from core.profiles.records import EmptyCells
 from core.profiles.values import Reading, clean
 
 MEMORY = 50_000  # cells remembered per column
@@ -44,7 +44,7 @@ class Batch:
     lines: Sequence[int]
     columns: list[Sequence[Any]]
     rejects: list[Reject]
-    repeated: int
+    disputed: Rows  # those of the lines that have a key or a unique value in common
     end: int  # offset behind the chunk
     end_line: int
     last: bool
@@ -68,9 +68,9 @@ class RowReader:
             sheet.columns |= zip(columns_of(one), self._column(sheet, index, one), strict=True)
         rejects = [Reject(line=bad.line, column="", code=bad.code, message=bad.message, row_text=bad.text) for bad in chunk.bad]
         rejects += sheet.refuse()
-        repeated = sheet.fold()
         return Batch(
-            lines=sheet.lines, columns=list(sheet.columns.values()), rejects=rejects, repeated=repeated,
+            lines=sheet.lines, columns=list(sheet.columns.values()), rejects=rejects,
+            disputed=find_disputed(self.plan, sheet.lines, sheet.columns),
             end=chunk.end, end_line=chunk.end_line, last=chunk.last, text=chunk.text,
         )  # fmt: skip
 
@@ -186,36 +186,6 @@ class _Sheet:
         ]  # fmt: skip
         self._keep([row not in self.faults for row in range(len(self.lines))])
         return refused
-
-    def fold(self) -> int:
-        """Apply rows with the same key as if one after the other: the last one stays. Returns how many went."""
-        keys = self.columns[self.plan.key_column]
-        if len(set(keys)) == len(keys):
-            return 0
-        columns = {name: list(values) for name, values in self.columns.items()}
-        latest: dict[Any, int] = {}
-        kept = [True] * len(keys)
-        for row, key in enumerate(keys):
-            before = latest.get(key)
-            latest[key] = row
-            if before is not None:
-                kept[before] = False
-                self._carry(columns, before, row)
-        self.columns = dict(columns)
-        self._keep(kept)
-        return kept.count(False)
-
-    def _carry(self, columns: dict[str, list[Any]], before: int, row: int) -> None:
-        """Take over what an earlier row said and the later one does not."""
-        options = self.plan.options
-        if options.empty is EmptyCells.KEEP:
-            for values in columns.values():
-                if values[row] is None:
-                    values[row] = values[before]
-        if not options.lift_opt_outs:
-            for _, one in self.plan.fields:
-                if one.opt_out and columns[one.name][before]:
-                    columns[one.name][row] = True
 
     def _keep(self, kept: Sequence[bool]) -> None:
         self.lines = list(compress(self.lines, kept))

@@ -22,9 +22,10 @@ from core.outbox import announce
 from core.profiles.csv_reader import CsvFile
 from core.profiles.heartbeat import beating
 from core.profiles.import_columns import Plan, plan_columns
+from core.profiles.import_repeats import settle
 from core.profiles.import_rows import Batch, Reject, RowReader
 from core.profiles.records import ImportRun, RunError, RunState
-from core.profiles.rejects_file import attach_rejects, discard_rejects, write_late_rejects, write_rejects
+from core.profiles.rejects_file import attach_rejects, write_late_rejects, write_rejects
 from core.profiles.store import imports as store
 from core.profiles.store import runs
 from core.profiles.store.import_chunks import ChunkStore, Written
@@ -139,12 +140,12 @@ async def _store(runtime: Runtime, run: ImportRun, chunks: ChunkStore, batch: Ba
 
 async def _store_once(conn: Connection, runtime: Runtime, run: ImportRun, chunks: ChunkStore, batch: Batch) -> None:
     now = runtime.clock()
-    written, refused, remarks = _NOTHING, list(batch.rejects), []
+    written, repeated, refused, remarks = _NOTHING, 0, list(batch.rejects), []
     if batch.lines:
         await chunks.stage(conn, batch.lines, batch.columns)
         await chunks.lock(conn)
-        for column in chunks.plan.other_unique:
-            refused += [_taken(batch, chunks.plan, column, *found) for found in await chunks.take_out_taken(conn, column)]
+        found, repeated = await _settle(conn, chunks, batch)
+        refused += found
         written = await chunks.upsert(conn, now)
         if written.missed:
             raise _Missed
@@ -156,16 +157,29 @@ async def _store_once(conn: Connection, runtime: Runtime, run: ImportRun, chunks
         conn, run.id, run.fence, now,
         bytes_read=batch.end, lines_read=batch.end_line,
         inserted=written.inserted, updated=written.updated, unchanged=written.unchanged,
-        rejected=len(refused), repeated=batch.repeated, ambiguous=written.ambiguous,
+        rejected=len(refused), repeated=repeated, ambiguous=written.ambiguous,
     )  # fmt: skip
     if not going:
         raise _Fenced
 
 
-def _taken(batch: Batch, plan: Plan, column: str, line: int, repeated: bool) -> Reject:
+async def _settle(conn: Connection, chunks: ChunkStore, batch: Batch) -> tuple[list[Reject], int]:
+    """Refuse staged rows for values of others, then make one row of those with one key; returns how many went into another."""
+    plan, taken = chunks.plan, dict[int, str]()
+    for column in plan.other_unique:
+        taken |= dict.fromkeys(await chunks.take_out_taken(conn, column), column)
+    refused = [_taken(batch, plan, column, line, "another profile") for line, column in taken.items()]
+    if not batch.disputed.lines:
+        return refused, 0
+    settled = settle(plan, batch.disputed, taken)
+    await chunks.replace(conn, batch.disputed.lines, settled.rows)
+    refused += [_taken(batch, plan, column, line, "an earlier row") for line, column in settled.refused.items()]
+    return refused, settled.repeated
+
+
+def _taken(batch: Batch, plan: Plan, column: str, line: int, whose: str) -> Reject:
     field = next(field for _, field in plan.fields if field.name == column)
     place = plan.header[next(index for index, one in plan.fields if one is field)]
-    whose = "an earlier row" if repeated else "another profile"
     return Reject(
         line=line, column=place, code="VALUE_TAKEN", message=f"{field.label} is that of {whose}", row_text=batch.text(line)
     )
@@ -185,30 +199,25 @@ async def _path(runtime: Runtime, run: ImportRun) -> Path:
 
 
 async def _finish(runtime: Runtime, run: ImportRun) -> None:
-    written = await write_rejects(runtime, run)
-    async with transaction(runtime.pool) as conn:
+    async with write_rejects(runtime, run) as written, transaction(runtime.pool) as conn:
         if not await runs.beat(conn, RunTable.IMPORT, run.id, run.fence, runtime.clock()):
-            await discard_rejects(runtime, written)
             raise _Fenced
-        await attach_rejects(conn, run, written)
         done = await store.end_run(conn, run.id, RunState.FINISHED, runtime.clock())
         counts = {
             name: getattr(done, name) for name in ("inserted", "updated", "unchanged", "rejected", "repeated", "ambiguous")
         }
         await record(conn, SYSTEM, "import.finish", "import", run.id, counts)
+        await attach_rejects(conn, runtime, run, written)
 
 
 async def _fail(runtime: Runtime, run: ImportRun, error: ClarionError) -> None:
     log.info("import failed", import_id=run.id, code=error.code, place=error.path)
     told = RunError(code=error.code, message=error.message, path=error.path, hint=error.hint)
-    written = await write_rejects(runtime, run)
-    async with transaction(runtime.pool) as conn:
+    async with write_rejects(runtime, run) as written, transaction(runtime.pool) as conn:
         if await runs.beat(conn, RunTable.IMPORT, run.id, run.fence, runtime.clock()):
-            await attach_rejects(conn, run, written)
             await store.end_run(conn, run.id, RunState.FAILED, runtime.clock(), told)
             await record(conn, SYSTEM, "import.fail", "import", run.id, {"code": error.code})
-        else:
-            await discard_rejects(runtime, written)
+            await attach_rejects(conn, runtime, run, written)
 
 
 async def _release(runtime: Runtime, run: ImportRun) -> None:

@@ -50,11 +50,13 @@ async def create_import(
 
 
 async def renew_upload(conn: Connection, actor: Actor, import_id: int, now: datetime) -> Ticket:
-    """Another right to upload the file, for one that did not arrive. Raises NotFound, IllegalMove once it is started."""
+    """The right to upload the file, in place of those given before. Raises NotFound, IllegalMove once it is started."""
     require(actor, Permission.IMPORT)
     run = await _lock(conn, import_id)
     if run.state is not RunState.WAITING:
         raise _illegal(run, "takes no file any more")
+    await stored_files.withdraw_tickets(conn, run.file_id, "write")
+    await record(conn, actor, "import.renew_upload", "import", import_id)
     return await stored_files.issue_ticket(conn, run.file_id, "write", now)
 
 
@@ -66,6 +68,8 @@ async def start_import(conn: Connection, actor: Actor, import_id: int, now: date
         return run
     if run.state is not RunState.WAITING:
         raise _illegal(run, "cannot be started")
+    # First, so that the size is that of the last upload, and no other file comes under the one that is read.
+    await stored_files.withdraw_tickets(conn, run.file_id, "write")
     file = await stored_files.get_file(conn, run.file_id)
     if file.size is None:
         raise Conflict(
@@ -121,6 +125,7 @@ async def issue_rejects_ticket(conn: Connection, actor: Actor, import_id: int, n
     run = await get_import(conn, import_id)
     if run.rejects_file_id is None:
         raise NotFound("this import has no file of refused rows", code="NO_REJECTS", path="import_id")
+    await record(conn, actor, "import.download_rejects", "import", import_id)
     return await stored_files.issue_ticket(conn, run.rejects_file_id, "read", now)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
+from unicodedata import normalize
 
 import asyncpg
 
@@ -136,7 +137,7 @@ async def search_profiles(conn: Connection, text: str, page: PageRequest) -> Pag
 
     Raises Invalid (EMPTY_SEARCH).
     """
-    text = UNSTORABLE.sub("", text).strip()
+    text = normalize("NFC", UNSTORABLE.sub("", text)).strip()  # as texts are stored
     if not text:
         raise Invalid("a search needs a text", code="EMPTY_SEARCH", path="text", hint="Type the beginning of a name.")
     found = await store.search_profiles(conn, text.lower(), text, page.after, page.first + 1)

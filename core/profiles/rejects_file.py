@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from core.profiles.records import ImportRun
 from core.profiles.store import imports as store
 from core.runtime import Runtime
 
+NAME = "rejects.csv"  # behind the name of the import's file
 HEADER = ("line", "column", "code", "reason", "row")
 
 
@@ -25,47 +28,49 @@ class WrittenRejects:
 
     name: str
     location: str
+    part: Path  # where it is until it is attached
     size: int
 
 
-async def write_rejects(runtime: Runtime, run: ImportRun) -> WrittenRejects | None:
-    """Write the refused rows of an import, before it ends: who sees its end can have them. None: there are none."""
-    async with transaction(runtime.pool) as conn:
-        return await _write_all(conn, runtime, run)
+@asynccontextmanager
+async def write_rejects(runtime: Runtime, run: ImportRun) -> AsyncIterator[WrittenRejects | None]:
+    """Write the refused rows of an import, before it ends: who sees its end can have them. None: there are none.
+
+    A file that is not attached within is removed.
+    """
+    location = runtime.files.new_location(NAME)
+    async with runtime.files.part(location) as part:
+        async with transaction(runtime.pool) as conn:
+            written = await _write_all(conn, run, location, part)
+        yield written
 
 
-async def attach_rejects(conn: Connection, run: ImportRun, written: WrittenRejects | None) -> None:
-    """Make a written file the import's, in the transaction that ends it; the rows in the database have done their duty."""
+async def attach_rejects(conn: Connection, runtime: Runtime, run: ImportRun, written: WrittenRejects | None) -> None:
+    """Make a written file the import's, as the last thing in the transaction that ends it; the rows have done their duty."""
     if written is None:
         return
     file = await stored_files.create_file(conn, FileKind.REJECTS, written.name, written.location, run.created_by)
     await stored_files.complete_file(conn, file.id, written.size)
     await store.set_rejects_file(conn, run.id, file.id)
     await store.delete_rejects(conn, run.id)
-
-
-async def discard_rejects(runtime: Runtime, written: WrittenRejects | None) -> None:
-    """Remove a written file after all: another worker has the import."""
-    if written is not None:
-        await asyncio.to_thread((runtime.files.root / written.location).unlink, missing_ok=True)
+    await asyncio.to_thread(written.part.replace, runtime.files.path(file))
 
 
 async def write_late_rejects(runtime: Runtime, import_id: int) -> None:
     """The same for an import that ended without: it was cancelled, or its worker went away. Does nothing when that is done."""
-    async with transaction(runtime.pool) as conn:
+    location = runtime.files.new_location(NAME)
+    async with runtime.files.part(location) as part, transaction(runtime.pool) as conn:
         run = await store.lock_run(conn, import_id)
         if run is not None and run.finished_at is not None and run.rejects_file_id is None:
-            await attach_rejects(conn, run, await _write_all(conn, runtime, run))
+            await attach_rejects(conn, runtime, run, await _write_all(conn, run, location, part))
 
 
-async def _write_all(conn: Connection, runtime: Runtime, run: ImportRun) -> WrittenRejects | None:
+async def _write_all(conn: Connection, run: ImportRun, location: str, part: Path) -> WrittenRejects | None:
     if not await store.has_rejects(conn, run.id):
         return None
     upload = await stored_files.get_file(conn, run.file_id)
-    name = f"{Path(upload.name).stem[:150]}-rejects.csv"
-    location = runtime.files.new_location(name)
-    size = await _write(conn, run, runtime.files.root / location)
-    return WrittenRejects(name=name, location=location, size=size)
+    name = f"{Path(upload.name).stem[:150]}-{NAME}"
+    return WrittenRejects(name=name, location=location, part=part, size=await _write(conn, run, part))
 
 
 async def _write(conn: Connection, run: ImportRun, path: Path) -> int:

@@ -18,7 +18,7 @@ from core.paging import Page, PageRequest, cut
 from core.targeting import store
 from core.targeting.catalogue import CATALOGUE, Catalogue
 from core.targeting.check import CheckedExpression, check
-from core.targeting.json_form import parse_json
+from core.targeting.json_form import read_stored
 from core.targeting.language import Expression
 from core.targeting.records import Audience, AudienceDraft
 from core.targeting.sql import population
@@ -141,7 +141,7 @@ async def _lock(conn: Connection, audience_id: int) -> Audience:
 
 
 def _stored(audience: Audience) -> Expression:
-    return Expression(root=parse_json(audience.expression).root, text=audience.expression_text)
+    return Expression(root=read_stored(audience.expression).root, text=audience.expression_text)
 
 
 def _check(draft: AudienceDraft, catalogue: Catalogue) -> None:

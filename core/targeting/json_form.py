@@ -73,17 +73,21 @@ def _literal(value: Any) -> Any:
 
 def parse_json(tree: Any) -> Expression:
     """Read the JSON spelling from plain objects. Raises ExpressionError."""
-    root = _Reader().condition(tree, "", 0)
-    text = to_text(root)
-    if len(text) > MAX_LENGTH:
+    expression = read_stored(tree)
+    if len(expression.text) > MAX_LENGTH:
         raise ExpressionError(
             f"the expression is longer than {MAX_LENGTH} characters", code=TOO_LARGE, place=Place(pointer=""),
-            found=f"{len(text)} characters", expected=f"at most {MAX_LENGTH}",
+            found=f"{len(expression.text)} characters", expected=f"at most {MAX_LENGTH}",
         )  # fmt: skip
-    return Expression(root=root, text=text)
+    return expression
 
 
-_LEVELS = f"at most {MAX_DEPTH} levels"
+def read_stored(tree: Any) -> Expression:
+    """Read what `to_json` made of an expression that was taken: its canonical text may be longer than what was typed."""
+    root = _Reader().condition(tree, "", 0)
+    return Expression(root=root, text=to_text(root))
+
+
 _CONDITIONS = ("and", "or", "not", "operator")
 _OPERANDS = ("field", "function", "decimal", "date", "instant", "now", "today")
 _SECOND_KEYS = {"operator": "operands", "function": "arguments"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -38,7 +39,7 @@ def text_of(value: str, place: Place) -> Literal:
             "a text holds a character that cannot be stored", code=BAD_VALUE, place=place,
             found="NUL or half of a surrogate pair", expected="a text without it",
         )  # fmt: skip
-    return Literal(value, place)
+    return Literal(unicodedata.normalize("NFC", value), place)  # as texts are stored
 
 
 def integer_of(value: str | int, place: Place) -> Literal:

@@ -98,7 +98,8 @@ async def delete_audience(conn: Connection, audience_id: int) -> None:
 
 async def count_population(conn: Connection, population: Select[Any]) -> int:
     """How many rows a population has."""
-    counted = compile_statement(population.with_only_columns(func.count()))
+    # The table stays also where the question names no column of it, as `true` does.
+    counted = compile_statement(population.with_only_columns(func.count(), maintain_column_froms=True))
     return int(await conn.fetchval(counted.text, *counted.args))
 
 

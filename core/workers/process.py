@@ -32,7 +32,7 @@ from render_ext import retain_memory
 log = get_logger(__name__)
 
 RETAINED_BYTES = 64 << 20  # of freed batches, kept for the next one: page faults cost more than rendering
-STOP_SECONDS = 6.0  # for jobs to come to a safe point
+STOP_SECONDS = 4.5  # for jobs to come to a safe point; the master loses patience a little later
 
 
 class House(Middleware):

@@ -10,7 +10,7 @@ from core.profiles.exports import Selection
 from core.profiles.records import ExportRun
 from core.targeting.audiences import get_audience, open_audience
 from core.targeting.check import check
-from core.targeting.json_form import parse_json
+from core.targeting.json_form import read_stored
 from core.targeting.sql import compile_statement, population
 
 UTC = ZoneInfo("UTC")
@@ -21,6 +21,6 @@ async def select_people(conn: Connection, run: ExportRun, now: datetime) -> Sele
     if run.audience_id is not None:
         checked = open_audience(await get_audience(conn, run.audience_id))
     else:
-        checked = check(parse_json(run.expression))
+        checked = check(read_stored(run.expression))
     statement = compile_statement(population(checked, at=now, zone=UTC))
     return Selection(statement.text, statement.args)

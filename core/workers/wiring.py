@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from core import housekeeping
 from core.delivery import jobs as delivery
 from core.jobs import Job
 from core.profiles import jobs as profiles
@@ -44,5 +45,6 @@ class Scheduled:
 SCHEDULE: tuple[Scheduled, ...] = (
     Scheduled("delivery", delivery.sweep, None),
     Scheduled("profiles", profiles.sweep, None),
+    Scheduled("housekeeping", housekeeping.sweep, timedelta(hours=1)),
     Scheduled("tracking", tracking.sweep, timedelta(seconds=30)),
 )

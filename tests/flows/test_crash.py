@@ -16,13 +16,14 @@ from pathlib import Path
 
 import psutil
 
+from api.cli.embedded import EmbeddedPostgres
 from api.cli.sink import read_sink
 from core.access import SYSTEM
 from core.delivery import lifecycle, reading
 from core.delivery.records import DeliveryState, LedgerCounts, LedgerState
 from core.delivery.store import ledger
 from loadtests.campaign import fill_profiles, make_delivery, page
-from tests.flows.house import House, connect, free_port, house, until
+from tests.flows.house import House, connect, free_port, house, make_database, until
 
 MESSAGES = int(os.environ.get("CRASH_MESSAGES", "20000"))
 CONNECTIONS = 20
@@ -235,6 +236,30 @@ async def test_sigterm_ends_everything_with_claims_released_and_nothing_in_doubt
             assert unknown == 0
             assert under_way <= CONNECTIONS  # those that the restarted workers hold by now
     assert keep.exists()
+
+
+async def test_sigterm_to_the_whole_house_leaves_nothing_in_doubt_behind_a_slow_server(tmp_path: Path) -> None:
+    caught = tmp_path / "sink"
+    url = await make_database(os.environ["CLARION_DATABASE_URL"]) if "CLARION_DATABASE_URL" in os.environ else None
+    server = EmbeddedPostgres(tmp_path / "database") if url is None else None
+    try:
+        url = url or (server.start() if server else "")
+        async with recording_sink(caught, delay=2.5) as port:
+            async with house(tmp_path, database_url=url, worker_processes=4) as made:
+                delivery_id = await started_delivery(made, port, 2000)
+                await progress(made, delivery_id, 100, 30)
+                await asyncio.sleep(1)  # every connection waits for a late answer by now
+                made.process.send_signal(signal.SIGTERM)
+                await asyncio.to_thread(made.process.wait, 12)
+            conn = await connect(url)
+            states = dict(await conn.fetch("SELECT state, count(*) FROM ledger WHERE state IN (2, 3, 6) GROUP BY state"))
+            accepted = await conn.fetchval("SELECT count(*) FROM ledger WHERE state = 4")
+            await conn.close()
+            assert states == {}
+            assert len(list(read_sink(caught))) == accepted
+    finally:
+        if server is not None:
+            server.stop()
 
 
 def _alive(process: psutil.Process) -> bool:

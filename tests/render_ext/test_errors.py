@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from render_ext import Program, RenderError, TemplateSyntaxError, compile
-from tests.render_ext.test_properties import templates
+from tests.render_ext.test_properties import contexts, templates
 
 
 def mistake(source: str) -> TemplateSyntaxError:
@@ -114,3 +115,44 @@ def test_any_text_is_a_template_or_a_located_mistake(source: str) -> None:
         return
     with suppress(RenderError):
         result.render_bytes({"x": "X", "y": {"z": [1]}}).decode()
+
+
+@pytest.mark.parametrize(
+    ("source", "paths"),
+    [
+        ("{{ x.a }}{% assign x = 1 %}{{ x.b }}", {("x", "a"): True}),
+        ("{% assign x = x.a %}{{ x.b }}", {("x", "a"): True}),
+        ("{% if c %}{% assign x = 1 %}{% endif %}{{ x.b }}", {("c",): False, ("x", "b"): True}),
+        ("{% if c %}{% assign x = 1 %}{% else %}{% assign x = 2 %}{% endif %}{{ x.b }}", {("c",): False}),
+        ("{% if c %}{% assign x = 1 %}{{ x.a }}{% endif %}", {("c",): False}),
+        ("{% unless c %}{% else %}{% assign x = 1 %}{% endunless %}{{ x }}", {("c",): False, ("x",): True}),
+        ("{% for i in l %}{{ x.a }}{% assign x = i %}{% endfor %}{{ x }}",
+         {("l",): False, ("l", "*"): False, ("x", "a"): True, ("x",): True}),
+        ("{% for i in l %}{% for i in i.m %}{{ i.n }}{% endfor %}{% endfor %}",
+         {("l",): False, ("l", "*", "m"): False, ("l", "*", "m", "*", "n"): False}),
+        ("{% for x in l %}{% endfor %}{{ x.a }}", {("l",): False, ("x", "a"): False}),
+        ("{{ ['x'].a }}{% assign x = 1 %}{{ ['x'].b }}", {("x", "a"): False, ("x", "b"): False}),
+        ("{{ [k].a }}", {("*", "a"): False, ("k",): False}),
+        ("{{ 1 | plus: a.b | default: c, allow_false: d }}", {("a", "b"): False, ("c",): False, ("d",): False}),
+        ("{% for i in (a..b) limit: c offset: d %}{{ i.e }}{% else %}{{ i.f }}{% endfor %}",
+         {("a",): False, ("b",): False, ("c",): False, ("d",): False, ("i", "f"): False}),
+    ],
+)  # fmt: skip
+def test_what_may_come_from_the_values_is_told(source: str, paths: dict[tuple[str, ...], bool]) -> None:
+    assert {variable.path: variable.assigned for variable in compile(source).variables} == paths
+
+
+def shown(program: Program, values: dict[str, Any]) -> str:
+    """What comes of a rendering."""
+    try:
+        return program.render(values)
+    except RenderError as error:
+        return f"failed: {error}"
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(templates, contexts)
+def test_nothing_is_read_that_is_not_told(source: str, values: dict[str, Any]) -> None:
+    program = compile(source)
+    roots = {variable.path[0] for variable in program.variables}
+    assert shown(program, {name: value for name, value in values.items() if name in roots}) == shown(program, values)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from render_ext import Limits, RenderError, TemplateSyntaxError, compile
 
@@ -198,3 +200,58 @@ def test_one_program_in_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+TEXT, LIST, DICT = "é" * 64_000, [""] * 4_000, {str(n): n for n in range(4_000)}
+COSTLY = [  # each is done in a handful of steps besides what it reads or makes: some 1,000
+    ("{% assign t = x | upcase %}", TEXT),
+    ("{% assign t = x | escape %}", TEXT),
+    ("{% assign t = x | times: 2 %}", TEXT),
+    ("{% assign t = 2 | plus: x %}", TEXT),
+    ("{% assign t = x | join: 'x' %}", LIST),
+    ("{% assign t = x | join: '' %}", [LIST]),
+    ("{% assign t = x | truncate: 3 %}", DICT),
+    ("{% assign t = (1..20000) | join %}", None),
+    ("{% assign t = 'now' | date: '%1000Y%1000Y' %}", None),
+    ("{{ x }}", LIST),
+    ("{{ x | escape }}", LIST),
+    ("{% if x contains 'y' %}{% endif %}", TEXT),
+    ("{% if x contains 'y' %}{% endif %}", LIST),
+    ("{% if x == y %}{% endif %}", TEXT),
+    ("{% if x == y %}{% endif %}", LIST),
+    ("{% if x == blank %}{% endif %}", " " * 64_000),
+    ("{% for p in x limit: 1 %}{% endfor %}", DICT),
+    ("{% for p in (1..x) limit: 1 %}{% endfor %}", TEXT),
+]
+
+
+@pytest.mark.parametrize(("work", "x"), COSTLY, ids=[work for work, _ in COSTLY])
+def test_what_takes_long_costs_steps(work: str, x: Any) -> None:
+    source = "{% for i in (1..50) %}" + work + "{% endfor %}"
+    program = compile(source, now=datetime(2025, 1, 1, tzinfo=UTC), escape="html", limits=Limits(steps=10_000))
+    with pytest.raises(RenderError) as caught:
+        program.render({"x": x, "y": x[:] if isinstance(x, list) else x})
+    assert caught.value.limit == "steps"
+
+
+@pytest.mark.parametrize("work", ["size", "first", "last", "default: 1, allow_false: true"])
+@pytest.mark.parametrize("x", [TEXT, LIST, DICT])
+def test_what_does_not_look_into_a_value_costs_one_step(work: str, x: Any) -> None:
+    program = compile("{% assign t = x | " + work + " %}", limits=Limits(steps=5))
+    assert program.render({"x": x}) == ""
+
+
+@given(st.integers(0, 1000))
+def test_a_filter_costs_a_step_more_for_every_64_characters(length: int) -> None:
+    steps = 3 + length // 64 * 2  # load, filter, store; what is read and what is made
+    values = {"x": "a" * length}
+    assert compile("{% assign y = x | upcase %}", limits=Limits(steps=steps)).render(values) == ""
+    assert failure("{% assign y = x | upcase %}", values, steps=steps - 1).limit == "steps"
+
+
+def test_a_date_format_is_bounded_before_it_grows() -> None:
+    source = "{% assign f = l | join: '%1000Y' %}{{ 'now' | date: f | size }}"
+    now = datetime(2025, 1, 1, tzinfo=UTC)
+    assert compile(source, now=now).render({"l": [""] * 160}) == "159000"
+    with pytest.raises(RenderError, match="a date format of more than 1000 characters"):
+        compile(source, now=now).render({"l": [""] * 1000})

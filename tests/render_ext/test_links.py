@@ -105,3 +105,18 @@ def test_a_value_in_a_query_reads_back(value: str) -> None:
     query = urlsplit(target).query
     assert query.endswith("&z=1")
     assert unquote(query[2:-4]) == re.sub("[\ud800-\udfff]", "\ufffd", value)
+
+
+@pytest.mark.parametrize("escape", ["none", "html"])
+def test_a_signer_that_shows_targets(escape: Any) -> None:
+    link = "{% link 2 %}https://b.example/?q={{ p }}&z{% endlink %}"
+    source = "{% for p in l %}" + link + " {% endfor %}{% mirror_url %} {% open_pixel_url %}"
+    showing = TokenSigner("https://t.example.com", KEY, show_targets=True)
+    assert (showing.show_targets, SIGNER.show_targets) == (True, False)
+    values = {"l": ["x", "<"]}
+    program = compile(source, escape=escape, links=True, signer=showing)
+    page = program.render(values, identity=IDENTITY)
+    assert page == compile(source, escape=escape, links=True).render(values)
+    assert page.replace("&amp;", "&") == "https://b.example/?q=x&z https://b.example/?q=%3C&z # #"
+    assert program.resolve_link(values, 2, 1) == "https://b.example/?q=%3C&z"
+    assert len(tokens(program.bind(SIGNER).render(values, identity=IDENTITY))) == 4

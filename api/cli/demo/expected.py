@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 from api.cli.demo.people import ID_PREFIX, Person, Trait
@@ -52,17 +52,11 @@ class Expectation:
     targeted: int
     excluded: Counter[str]
     keys: frozenset[str]  # addresses to send to, in small letters
-    by_key: dict[str, list[Person]] = field(repr=False)  # who may be the one behind an address
 
     @property
     def to_send(self) -> int:
         """How many messages."""
         return len(self.keys)
-
-    @property
-    def bouncing(self) -> int:
-        """How many of them the sink refuses."""
-        return sum(1 for key in self.keys if key.startswith("bounce-"))
 
 
 def expect(
@@ -87,7 +81,7 @@ def expect(
             by_key.setdefault(key, []).append(person)
     excluded[DUPLICATE] += sum(len(sharing) - 1 for sharing in by_key.values())
     return Expectation(
-        targeted=len(members), excluded=+excluded, keys=frozenset(by_key), by_key=by_key
+        targeted=len(members), excluded=+excluded, keys=frozenset(by_key)
     )  # fmt: skip
 
 

@@ -203,13 +203,6 @@ def _address(number: int, country: Country, chance: random.Random) -> str:
     return f"{street}\nAppartement «{number % 40}»" if number % 300 == 7 else street
 
 
-def _shown(first: str, number: int) -> str | None:
-    """Some leave their name out, some are playful with it."""
-    if number % 90 == 45:
-        return None
-    return f"{first} {_EMOJI[number // 70 % len(_EMOJI)]}" if number % 70 == 12 else first
-
-
 def _name(text: str) -> tuple[str, str]:
     """A name, and its spelling in an address."""
     native, _, latin = text.partition("|")

@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import asyncpg
 from pydantic import SecretStr
 
+from api.cli.addresses import check_database_url
 from api.cli.child import Child
 from api.cli.embedded.place import OwnerLock, remove_socket_directory, socket_directory
 from api.cli.installation import Installation, plan
@@ -131,6 +132,7 @@ def _database() -> Iterator[str | None]:
     if server is None:
         yield None
         return
+    check_database_url(server)
     name = f"clarion_demo_{secrets.token_hex(4)}"
     try:
         asyncio.run(_execute(server, f"CREATE DATABASE {name}"))
@@ -164,8 +166,11 @@ def _settings(folder: Path, database_url: str | None) -> Settings:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = int(probe.getsockname()[1])
+    # Queues have the same names everywhere: on a broker of the settings the demo and an installation would take each
+    # other's wake-ups. Without a URL it gets an embedded one.
     return load_settings(
-        database_url=database_url, var_dir=folder, listen_host=HOST, listen_port=port, base_url=f"http://{HOST}:{port}",
+        database_url=database_url, broker_url=None, var_dir=folder,
+        listen_host=HOST, listen_port=port, base_url=f"http://{HOST}:{port}",
         api_processes=1, secret_keys=new_key_text(1), allow_private_egress=True, log_level="WARNING", log_format="json",
         default_country="US", page_size_max=500,
     )  # fmt: skip

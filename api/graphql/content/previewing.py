@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from api.context import RequestContext
 from api.graphql.content.mutations import parts_of
 from api.graphql.content.types import PreviewInput
 from api.graphql.scalars import json_object
-from channels.contract import Channel
 from core.content.contents import get_content
-from core.content.personalization import personal_values
+from core.content.personalization import FIELDS
 from core.content.preview import preview
 from core.content.records import Content, ContentDraft, Preview
+from core.content.stand_ins import stand_in_channel
 from core.db import Connection
+from core.delivery.recipient_values import fetch_values
 from core.errors import Invalid
 from core.ids import from_global_id
-from core.profiles.profiles import get_profile
 from core.public_urls import PublicUrls
-
-STAND_IN = "preview.invalid"  # a name that RFC 2606 keeps from existing
 
 
 async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
@@ -25,16 +25,24 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
     urls = PublicUrls(context.runtime.settings, context.runtime.keyring)
     async with context.lease.use() as conn:
         content = await _content(conn, input)
-        profile = await get_profile(conn, from_global_id("Profile", input.profile_id, "input.profileId"))
-    return preview(
+        profile_id = from_global_id("Profile", input.profile_id, "input.profileId")
+        row_values = await fetch_values(conn, profile_id, _fields_named(content))
+    return await asyncio.to_thread(  # a template may compute for seconds, and the loop serves everybody
+        preview,
         content,
-        channel_for_preview(context, content.channel),
+        stand_in_channel(context.channels, content.channel),
         urls.signer(urls.newest_key_id),
-        row_values=personal_values(profile),
-        address=profile.email or "",
+        row_values=row_values,
+        address=row_values["email"] or "",
         date=context.now,
         label=content.label or "Preview",
     )
+
+
+def _fields_named(content: Content | ContentDraft) -> list[str]:
+    """The fields that the content can read: their names are written out in it. And the address it would go to."""
+    sources = content.parts.values()
+    return [name for name in FIELDS if name == "email" or any(name in source for source in sources)]
 
 
 async def _content(conn: Connection, input: PreviewInput) -> Content | ContentDraft:
@@ -48,14 +56,3 @@ async def _content(conn: Connection, input: PreviewInput) -> Content | ContentDr
     assert input.parts is not None
     data = json_object(input.data or {}, "data")
     return ContentDraft(name="preview", label="Preview", channel=input.channel, parts=parts_of(input.parts), data=data)
-
-
-def channel_for_preview(context: RequestContext, name: str) -> Channel:
-    """The channel with the defaults of its settings, and a stand-in where it requires a text: a preview reaches no provider.
-
-    Raises NotFound (CHANNEL_NOT_FOUND).
-    """
-    manifest = context.channels.manifest(name)
-    config = {field.name: field.default for field in manifest.config if not field.secret}
-    needed = {field.name: STAND_IN for field in manifest.config if field.required and config.get(field.name) is None}
-    return context.channels.get(name)(config | needed)

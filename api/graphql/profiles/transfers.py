@@ -14,11 +14,13 @@ from api.graphql.live import Watches
 from api.graphql.mutations import mutation
 from api.graphql.nodes import optional_id
 from api.graphql.profiles.transfer_types import CreateExportInput, CreateImportInput, Export, Import
+from core.authored import not_found
 from core.errors import NotFound
 from core.files import Ticket
 from core.ids import from_global_id
 from core.profiles import exports, imports
 from core.profiles.records import ExportRun, ImportRun, RunState
+from core.targeting.audiences import find_audiences
 from core.targeting.check import check
 from core.targeting.json_form import to_json
 
@@ -134,13 +136,16 @@ class TransfersMutation:
         expression = None
         if input.expression is not None:
             expression = to_json(check(input.expression.parsed()).expression)
+        audience_id = optional_id("Audience", input.audience_id, "audienceId")
+        if audience_id is not None and not await find_audiences(context.conn, [audience_id]):
+            raise not_found("audience", str(input.audience_id), "audienceId")
         return await exports.create_export(
             context.conn,
             context.actor,
             context.runtime.files,
             file_name=input.file_name,
             columns=input.columns,
-            audience_id=optional_id("Audience", input.audience_id, "audienceId"),
+            audience_id=audience_id,
             expression=expression,
             now=context.now,
         )

@@ -17,6 +17,7 @@ from typing import Any
 from core.db import Connection
 from core.profiles.fields import EMAIL_COLUMNS, FIELDS
 from core.profiles.import_columns import Plan
+from core.profiles.import_repeats import Rows
 from core.profiles.records import EmptyCells, MatchKey
 
 STAGING = "import_staging"
@@ -48,7 +49,13 @@ class ChunkStore:
     async def stage(self, conn: Connection, lines: Sequence[int], columns: Sequence[Sequence[Any]]) -> None:
         """Put a chunk into a table of this transaction."""
         await conn.execute(self._staging)
-        await conn.copy_records_to_table(STAGING, records=zip(lines, *columns, strict=True), columns=("line", *self._columns))
+        await self._copy(conn, lines, columns)
+
+    async def replace(self, conn: Connection, lines: Sequence[int], rows: Rows) -> None:
+        """Put rows into the place of staged lines."""
+        await conn.execute(f"DELETE FROM {STAGING} WHERE line = ANY($1::bigint[])", lines)
+        if rows.lines:
+            await self._copy(conn, rows.lines, rows.columns)
 
     async def lock(self, conn: Connection) -> None:
         """Wait for other imports by the same key. Held until the commit.
@@ -66,13 +73,9 @@ class ChunkStore:
             str(ASLEEP_MS),
         )
 
-    async def take_out_taken(self, conn: Connection, column: str) -> list[tuple[int, bool]]:
-        """Remove staged rows whose value of a unique column is another profile's, or an earlier row's.
-
-        Returns their lines, and whether it is an earlier row of the file that has the value.
-        """
-        rows = await conn.fetch(_taken(self.plan, column))
-        return [(row["line"], row["repeated"]) for row in rows]
+    async def take_out_taken(self, conn: Connection, column: str) -> list[int]:
+        """Remove staged rows whose value of a unique column is another profile's; returns their lines."""
+        return [row["line"] for row in await conn.fetch(_taken(self.plan, column))]
 
     async def upsert(self, conn: Connection, now: datetime) -> Written:
         """Update who is there and differs, insert who is not. Raises UniqueViolationError when somebody was faster."""
@@ -93,6 +96,9 @@ class ChunkStore:
         )
         return [(row["line"], row["oldest"], row["others"]) for row in rows]
 
+    async def _copy(self, conn: Connection, lines: Sequence[int], columns: Sequence[Sequence[Any]]) -> None:
+        await conn.copy_records_to_table(STAGING, records=zip(lines, *columns, strict=True), columns=("line", *self._columns))
+
 
 def _staging(columns: Sequence[str]) -> str:
     return (
@@ -112,15 +118,11 @@ def _match(plan: Plan) -> str:
 
 def _taken(plan: Plan, column: str) -> str:
     return f"""
-        DELETE FROM {STAGING} d
-         USING (SELECT s.line, o.id IS NULL AS repeated
-                  FROM (SELECT line, {plan.key_column}, {column}, row_number() OVER (PARTITION BY {column} ORDER BY line) AS n
-                          FROM {STAGING} WHERE {column} IS NOT NULL) s
-                  {_match(plan)}
-                  LEFT JOIN profile o ON o.{column} = s.{column} AND o.id IS DISTINCT FROM f.target
-                 WHERE s.n > 1 OR o.id IS NOT NULL) t
-         WHERE d.line = t.line
-        RETURNING d.line, t.repeated
+        DELETE FROM {STAGING} s
+         WHERE EXISTS (SELECT FROM profile o
+                        WHERE o.{column} = s.{column}
+                          AND o.id IS DISTINCT FROM (SELECT min(id) FROM profile WHERE {plan.key_column} = s.{plan.key_column}))
+        RETURNING line
     """
 
 

@@ -1,6 +1,8 @@
 """Fixtures for tests that start real processes and look whether they are gone afterwards."""
 
+import asyncio
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -13,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from api.cli.demo.stage import _execute as execute
+from api.cli.demo.stage import with_database
 from api.cli.embedded.place import remove_socket_directory, socket_directory
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,6 +32,24 @@ def var(tmp_path: Path) -> Iterator[Path]:
     yield directory
     for name in ("postgres", "redis"):  # a killed server cannot take its sockets along
         remove_socket_directory(socket_directory(directory, name))
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings as of somebody who has set none; returns a folder, which is also where files of the installation go."""
+    for name in [one for one in os.environ if one.startswith("CLARION_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def empty_database(server_url: str) -> Iterator[str]:
+    """A database without any tables."""
+    name = f"clarion_empty_{secrets.token_hex(4)}"
+    asyncio.run(execute(server_url, f"CREATE DATABASE {name}"))
+    yield with_database(server_url, name)
+    asyncio.run(execute(server_url, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture(autouse=True)

@@ -165,6 +165,34 @@ def test_a_child_that_does_not_listen_is_killed_in_time() -> None:
     assert not psutil.pid_exists(supervisor.pids()["stubborn"])
 
 
+# Says when it is told to stop, and takes its time.
+SLOW = """
+import signal, sys, time
+def stop(*_):
+    print("told", flush=True)
+    time.sleep(1)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+print("runs", flush=True)
+time.sleep(600)
+"""
+
+
+def test_children_that_are_stopped_together_all_have_the_whole_time() -> None:
+    out = io.StringIO()
+    slow = [Child(name=f"slow-{number}", argv=python(SLOW)) for number in range(4)]
+    supervisor = Supervisor(slow, stop_seconds=3, together=True, out=out)
+    supervisor.start()
+    until(lambda: out.getvalue().count("runs") == 4)
+
+    supervisor.stop()
+
+    assert out.getvalue().count("told") == 4
+    assert "killed" not in out.getvalue()
+    codes = [running._process.returncode for running in supervisor._running if running._process]
+    assert codes == [0, 0, 0, 0]
+
+
 def test_what_a_child_started_in_its_own_group_ends_with_it(gone: Gone) -> None:
     out = io.StringIO()
     text = "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"

@@ -34,6 +34,10 @@ def analysed(text: str) -> Analysis:
         ("{ deliveries(first: 2) { nodes { log(first: 3) { nodes { code } } } } }", {}, 1 + 2 * 3),
         ("{ ...Two } fragment Two on Query { a: viewer { name } b: viewer { name } }", {}, 2 + 2),
         ("{ channels { name } }", {}, 1 + 10),
+        ("{ trackingEvents(first: 500) { cursor events { position kind } } }", {}, 1 + 500 * (1 + 2)),
+        ("{ trackingEvents { ...B } } fragment B on TrackingEventBatch { events { position } }", {}, 1 + 50),
+        ("subscription { trackingEvents { events { position kind } } }", {}, 1 + 10 * 2),
+        ("{ audiences(first: 2) { nodes { target { sample(size: 3) { id } } } } }", {}, 1 + 2 * 3),
         ('mutation { deleteCampaign(id: "x") { userErrors { code } } }', {}, 10 + 10),
     ],
 )

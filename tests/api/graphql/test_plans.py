@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from api.context import ConnectionLease
 from api.graphql.analysis import analyse
 from api.graphql.execution import LeafExecutor, run
 from api.graphql.leaf import leaf
@@ -105,6 +106,9 @@ class Query:
 SCHEMA = strawberry.Schema(Query, config=CONFIG)._schema
 
 
+NO_POOL: Any = None  # nothing here asks a database
+
+
 @dataclass
 class Context:
     """What the executor needs of a request."""
@@ -112,6 +116,7 @@ class Context:
     things: Any
     plans: dict[Any, Any] = field(default_factory=dict)
     conditions: tuple[Any, ...] = ()
+    lease: ConnectionLease = field(default_factory=lambda: ConnectionLease(NO_POOL))
 
 
 async def both_ways(

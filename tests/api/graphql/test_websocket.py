@@ -10,6 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from api.app import App
+from api.auth import Authenticator
 from api.graphql import websocket
 from core.access import SYSTEM, Permission, Role
 from core.db import transaction
@@ -124,6 +125,46 @@ async def test_a_token_that_is_revoked_ends_its_connections(
     assert (code, "revoked" in reason) == (4403, True)
 
 
+async def test_a_revoked_token_starts_no_operation_on_a_connection_that_is_still_open(
+    served: str, gql: Gql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an open connection that is not looked at by itself
+    monkeypatch.setattr(websocket, "RECHECK_SECONDS", 3600)
+    monkeypatch.setattr("api.auth.REMEMBER_SECONDS", 0)
+    made = await gql.do(
+        """mutation { createApiToken(input: {name: "x", roles: [PREPARE_DELIVERIES]}) {
+             apiToken { id } secret userErrors { code } } }"""
+    )
+    async with talk(served, made["secret"]) as client:
+        # When its token is revoked, and it goes on
+        await gql.do("mutation ($id: ID!) { revokeApiToken(id: $id) { userErrors { code } } }", id=made["apiToken"]["id"])
+        name = fresh("campaign")
+        await client.start("1", CREATE_CAMPAIGN, input={"name": name, "label": "x"})
+        code, reason = await client.closed()
+
+    # Then it is ended, and nothing was done
+    assert (code, "revoked" in reason) == (4403, True)
+    campaigns = (await gql.ask("{ campaigns(first: 500) { nodes { name } } }"))["campaigns"]["nodes"]
+    assert name not in {campaign["name"] for campaign in campaigns}
+
+
+async def test_an_operation_that_cannot_be_authenticated_now_is_told_and_the_connection_goes_on(
+    served: str, admin_token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise ConnectionResetError
+
+    async with talk(served, admin_token) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(Authenticator, "actor", away)
+            await client.start("1", VIEWER)
+            answer = await client.hear()
+        assert answer["payload"][0]["extensions"]["code"] == "DATABASE_UNAVAILABLE"
+
+        await client.start("1", VIEWER)
+        assert (await client.hear())["type"] == "next"
+
+
 # the protocol
 
 
@@ -215,6 +256,17 @@ async def test_mutations_obey_the_same_rules_keys_included(served: str, admin_to
     # Then the stored answer comes
     assert again.headers["idempotent-replay"] == "true"
     assert again.json() == first
+
+
+async def test_a_key_that_is_no_string_is_refused_by_name(served: str, admin_token: str) -> None:
+    async with talk(served, admin_token) as client:
+        variables = {"input": {"name": fresh("campaign"), "label": "x"}}
+        await client.start("1", CREATE_CAMPAIGN, extensions={"idempotencyKey": 5}, **variables)
+
+        answer = await client.hear()
+
+    assert answer["type"] == "error"
+    assert answer["payload"][0]["extensions"]["code"] == "BAD_IDEMPOTENCY_KEY"
 
 
 async def test_a_connection_runs_only_so_many_operations(

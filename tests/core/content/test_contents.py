@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from channels.email import EmailChannel
 from core import audit
 from core.access import Actor, Permission
+from core.channel_registry import ChannelRegistry
 from core.content import contents
 from core.content.errors import ContentInvalid
 from core.content.records import Content, ContentDraft
@@ -107,3 +111,31 @@ async def test_contents_are_listed_found_and_deleted(conn: Connection, actor: Ac
     await contents.delete_content(conn, actor, made[0].id)
     assert await contents.find_content(conn, made[0].id) is None
     assert await contents.count_contents(conn) == 2
+
+
+@pytest.mark.parametrize("part", ["from_address", "reply_to"])
+@pytest.mark.parametrize("address", ["nobody", "shop@example.com\r\nBcc: x@y.example", "a@b.example, c@d.example"])
+async def test_a_sender_that_is_no_address_is_not_saved(conn: Connection, actor: Actor, part: str, address: str) -> None:
+    content = await a_content(conn, actor)
+    with pytest.raises(Invalid) as caught:
+        await change(conn, actor, content, parts={part: address})
+    assert (caught.value.code, caught.value.path) == ("CONTENT_REFUSED", f"parts.{part}")
+    draft = ContentDraft(name="x", label="X", channel="email", parts={**PARTS, part: address})
+    with pytest.raises(Invalid, match="the channel refuses"):
+        await contents.create_content(conn, actor, REGISTRY, draft)
+    assert await contents.get_content(conn, content.id) == content
+
+
+class Particular(EmailChannel):
+    """A channel that cannot be made of settings that stand in for real ones."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        raise KeyError("real settings only")
+
+
+async def test_a_channel_that_needs_real_settings_has_its_say_later(conn: Connection, actor: Actor) -> None:
+    registry = ChannelRegistry({"email": Particular})
+    draft = ContentDraft(name="x", label="X", channel="email", parts={**PARTS, "from_address": "nobody"})
+    assert (await contents.create_content(conn, actor, registry, draft)).parts["from_address"] == "nobody"
+    with pytest.raises(ContentInvalid):
+        await contents.create_content(conn, actor, registry, replace(draft, parts={**PARTS, "html": "{{ x }}"}))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.content.links import Rewritten, reserved_tags, rewrite_html, rewrite_text
+from core.content.links import Rewritten, rewrite_html, rewrite_text
 
 LINK = re.compile(r"\{% link (\d+) %\}(.*?)\{% endlink %\}", re.DOTALL)
 
@@ -192,15 +192,6 @@ def test_relative_links_are_warned_about() -> None:
     rewritten = rewrite_html('<a href="/sale"><a href="//x.example/"><a href="page.html?{{ a }}">')
     assert [warning.code for warning in rewritten.warnings] == ["RELATIVE_LINK"] * 3
     assert rewritten.links == ()
-
-
-def test_authors_cannot_number_links_themselves() -> None:
-    found = reserved_tags("a {%- link 1 -%}https://x.example{% endlink %}\n{% open_pixel_url %}{% mirror_url %}", "html")
-    assert [(problem.code, problem.line) for problem in found] == [
-        ("RESERVED_TAG", 1),
-        ("RESERVED_TAG", 1),
-        ("RESERVED_TAG", 2),
-    ]
 
 
 def test_bare_addresses_in_text_are_links() -> None:

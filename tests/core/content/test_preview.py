@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from channels.contract import MessageContent, Program, RecipientRow, RenderedParts
+from channels.email import EmailChannel
+from core.channel_registry import check_config
+from core.content import preview as previews
+from core.content.compile import FrozenContent, values
 from core.content.preview import preview
 from core.content.records import ContentDraft, Preview
 from core.errors import Invalid
-from tests.core.authors import PARTS
+from tests.core.authors import PARTS, SMTP
 from tests.core.content.test_compile import BASE, DATE, DRAFT, SIGNER, ZOE, channel
 
 
@@ -102,3 +109,64 @@ def test_what_the_channel_refuses_is_an_error() -> None:
     with pytest.raises(Invalid) as caught:
         seen(PLAIN, from_address="nobody")
     assert caught.value.code == "CONTENT_REFUSED"
+
+
+LINKS = "{% for n in numbers %}<a href='https://a.example/{{ n }}?x=1&amp;y=2'>x</a>{% endfor %}{% unsubscribe_url %}"
+
+
+def test_every_link_shows_its_own_target() -> None:
+    found = seen(replace(PLAIN, data={"numbers": list(range(500))}), html=LINKS)
+    assert re.findall(r"a\.example/([^']+)", found.html or "") == [f"{n}?x=1&amp;y=2" for n in range(500)]
+    assert re.findall(r"a\.example/([^>]+)", found.text or "") == [f"{n}?x=1&y=2" for n in range(500)]
+
+
+class Counted(EmailChannel):
+    """Notes how often a message is rendered or a link looked up."""
+
+    rendered: ClassVar[list[str]] = []
+
+    def compile(self, content: MessageContent) -> Program:
+        program, rendered = super().compile(content), self.rendered
+
+        class Counting:
+            def render(self, rows: Sequence[RecipientRow]) -> Any:
+                raise AssertionError("a preview sends nothing")
+
+            def parts(self, row: RecipientRow) -> RenderedParts:
+                rendered.append("parts")
+                return program.parts(row)
+
+            def link_target(self, row: RecipientRow, link: int, occurrence: int) -> str | None:
+                rendered.append("link")
+                return program.link_target(row, link, occurrence)
+
+        return Counting()
+
+
+def test_a_message_is_not_rendered_again_for_every_link() -> None:
+    Counted.rendered.clear()
+    draft = replace(PLAIN, parts={**PARTS, "html": LINKS}, data={"numbers": list(range(50))})
+    counted = Counted({**check_config(EmailChannel.manifest, SMTP).config, "password": "s3cret"})
+    preview(draft, counted, SIGNER, row_values=ZOE, address="zoe@example.com", date=DATE)
+    assert Counted.rendered == ["parts", "parts"]  # as it is sent, and with its links shown
+
+
+def test_a_template_that_computes_for_ever_is_a_warning() -> None:
+    html = "{% assign s = (1..200000) | join %}{% for i in (1..200000) %}{% assign t = s | upcase %}{% endfor %}"
+    found = seen(PLAIN, html=html)
+    assert found.html is None
+    assert [warning.message for warning in found.warnings if warning.code == "RENDERING_FAILED"] == [
+        "html:1: filter `upcase`: the limit steps=1000000 was reached"
+    ]
+
+
+def test_only_what_a_ledger_row_would_carry_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Mapping[str, Any]] = []
+
+    def noted(frozen: FrozenContent, row: Mapping[str, Any]) -> dict[str, Any]:
+        given.append(row)
+        return values(frozen, row)
+
+    monkeypatch.setattr(previews, "values", noted)
+    seen(PLAIN, person={"first_name": "Zoë", "city": "Ulm"})
+    assert given == [{"first_name": "Zoë"}]

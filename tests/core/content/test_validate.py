@@ -166,3 +166,52 @@ def test_data_is_bounded_json(data: dict[str, Any], code: str, path: str) -> Non
 
 def test_data_up_to_the_bounds_passes() -> None:
     check_content(PARTS, {"a": nested(MAX_DEPTH - 1), "b": 2**53, "c": None, "d": True, "e": 0.5}, MANIFEST)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% assign profile = 'x' %}",
+        "{{ profile.email }}{%- assign  profile='x' -%}",
+        "{% for profile in products %}{% endfor %}",
+        "{% if products %}{%for delivery in products%}{% endfor %}{% endif %}",
+    ],
+)
+def test_the_names_of_ours_cannot_be_given_away(source: str) -> None:
+    (problem,) = problems({"html": source}, DATA)
+    assert (problem.code, problem.path.split(":")[:2]) == ("RESERVED_NAME", ["parts.html", "1"])
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("{{ ['profile'].nonsense }}", "no profile field 'nonsense'"),
+        ("{{ ['profile'] }}", "as a whole"),
+        ("{{ [brand.city].email }}", "must be written out"),
+        ("{% assign r = 'profile' %}{{ [r].email }}", "must be written out"),
+        ("{{ x }}{% if products %}{{ y }}{% assign y = 1 %}{% endif %}", "no 'x'"),
+    ],
+)
+def test_there_is_no_other_way_to_a_name(source: str, told: str) -> None:
+    (problem,) = problems({"html": source}, DATA)
+    assert told in problem.message
+
+
+def test_a_name_that_may_be_the_templates_own_is_no_problem() -> None:
+    found = "{% for p in products %}{% if p.price > 2 %}{% assign best = p %}{% endif %}{% endfor %}{{ best.name }}"
+    check_content({**PARTS, "html": found}, DATA, MANIFEST)
+
+
+def test_a_hundred_problems_are_enough() -> None:
+    unknown = "".join(f"{{{{ nome_{number} }}}}" for number in range(150))
+    found = problems({"html": unknown, "subject": unknown}, {f"name_{number}": 1 for number in range(5_000)})
+    assert len(found) == 100
+    assert found[0].hint == "Did you mean 'name_0'?"
+    assert len(problems({"html": "{% link 1 %}" * 150})) == 100
+    assert len(problems({}, {f"a b{number}": 1 for number in range(150)})) == 100
+
+
+def test_data_that_is_read_too_often_is_refused() -> None:
+    html = "".join(f"{{{{ rows[0].k{number}.x }}}}" for number in range(1_000))
+    (problem,) = problems({"html": html}, {"rows": [[[{"x": 1}]] * 50_000]})
+    assert (problem.code, problem.path) == ("DATA_TOO_LARGE", "data")

@@ -258,3 +258,42 @@ def test_no_bytes_break_the_reader_and_no_line_is_lost(tmp_path: Path, data: byt
     physical = (b"a,b\n" + data).splitlines()
     covered = chunks[-1].end_line
     assert covered == len(physical)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(st.sampled_from([b"x" * 5, b"x" * 8, b"x" * 16, b"1,2", b"\n", b"\r", b"\r\n", b'"', b"\xff"]), max_size=25),
+    st.integers(4, 16),
+    st.integers(8, 24),
+)
+def test_no_long_line_is_lost_wherever_blocks_end(tmp_path: Path, pieces: list[bytes], block: int, longest: int) -> None:
+    path = tmp_path / "long.csv"
+    path.write_bytes(b"a,b\n" + b"".join(pieces))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_lines, "BLOCK", block)
+        patch.setattr(csv_lines, "LONGEST_LINE", longest)
+        _, chunks = read_all(path, 3)
+
+    assert chunks[-1].end == path.stat().st_size
+    assert chunks[-1].end_line == len(path.read_bytes().splitlines())
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4])
+def test_a_last_line_that_is_too_long_is_told(path: Path, blocks: int) -> None:
+    path.write_bytes(b"a,b\n" + b"x" * (blocks * csv_lines.BLOCK))
+
+    _, chunks = read_all(path)
+
+    assert [(bad.line, bad.code) for chunk in chunks for bad in chunk.bad] == [(2, "TOO_LONG")]
+    assert chunks[-1].end == path.stat().st_size
+
+
+@pytest.mark.parametrize(("start", "code"), [(b"", "TOO_LONG"), (b'"', "BROKEN_QUOTES")])
+def test_a_cell_beyond_what_is_read_is_told_by_its_cause(path: Path, start: bytes, code: str) -> None:
+    path.write_bytes(b"a,b\n" + start + b"x" * 200_000 + b",2\n3,4\n")
+
+    _, (chunk,) = read_all(path)
+
+    assert [(bad.line, bad.code) for bad in chunk.bad] == [(2, code)]
+    assert chunk.rows == [["3", "4"]]

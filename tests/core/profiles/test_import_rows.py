@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from core.profiles.csv_reader import CsvFile
 from core.profiles.errors import BadValue
 from core.profiles.fields import SETTABLE
 from core.profiles.import_columns import plan_columns
+from core.profiles.import_repeats import Rows, Settled, settle
 from core.profiles.import_rows import Batch, RowReader
 from core.profiles.records import EmptyCells, ImportOptions, MatchKey
 from core.profiles.values import Reading, clean
@@ -30,7 +32,15 @@ def read(path: Path, rows: list[list[str]], *, key: MatchKey = MatchKey.EXTERNAL
         return RowReader(plan_columns(file.header, key, chosen), READING).read(file.read(1000))
 
 
-def records(batch: Batch) -> list[tuple[Any, ...]]:
+def settled(
+    path: Path, rows: list[list[str]], *, taken: Collection[int] = (), key: MatchKey = MatchKey.EXTERNAL_ID, **options: Any
+) -> Settled:
+    """What becomes of the rows of a small file that dispute something; `taken`: lines with values of other profiles."""
+    plan = plan_columns(rows[0], key, ImportOptions(**options))
+    return settle(plan, read(path, rows, key=key, **options).disputed, taken)
+
+
+def records(batch: Batch | Rows) -> list[tuple[Any, ...]]:
     """The values row by row."""
     return list(zip(*batch.columns, strict=True))
 
@@ -92,21 +102,50 @@ def test_rows_with_one_key_are_applied_one_after_the_other(tmp_path: Path) -> No
         ["A", "Anna", "", ""],
     ]
 
-    kept = read(tmp_path, rows)
-    cleared = read(tmp_path, rows, empty=EmptyCells.CLEAR)
-    lifted = read(tmp_path, rows, lift_opt_outs=True)
+    kept = settled(tmp_path, rows)
+    cleared = settled(tmp_path, rows, empty=EmptyCells.CLEAR)
+    lifted = settled(tmp_path, rows, lift_opt_outs=True)
 
-    assert (kept.lines, kept.repeated) == ([3, 5], 2)
-    assert records(kept) == [("B", "Bob", None, None), ("A", "Anna", "Lyon", True)]
-    assert records(cleared) == [("B", "Bob", None, None), ("A", "Anna", None, True)]
-    assert records(lifted) == [("B", "Bob", None, None), ("A", "Anna", "Lyon", False)]
+    assert (kept.rows.lines, kept.repeated) == ([5], 2)
+    assert records(kept.rows) == [("A", "Anna", "Lyon", True)]
+    assert records(cleared.rows) == [("A", "Anna", None, True)]
+    assert records(lifted.rows) == [("A", "Anna", "Lyon", False)]
 
 
 def test_emails_are_one_key_in_any_spelling(tmp_path: Path) -> None:
-    batch = read(tmp_path, [["email", "city"], ["Ann@mail.example", "Paris"], ["ann@MAIL.example", ""]], key=MatchKey.EMAIL)
+    rows = [["email", "city"], ["Ann@mail.example", "Paris"], ["ann@MAIL.example", ""]]
 
-    assert batch.repeated == 1
-    assert records(batch) == [("ann@MAIL.example", "ann@mail.example", "mail.example", "Paris")]
+    found = settled(tmp_path, rows, key=MatchKey.EMAIL)
+
+    assert found.repeated == 1
+    assert records(found.rows) == [("ann@MAIL.example", "ann@mail.example", "mail.example", "Paris")]
+
+
+def test_a_unique_value_stays_with_the_key_that_has_it_first(tmp_path: Path) -> None:
+    rows = [
+        ["email", "external_id", "crypted_id"],
+        ["a@mail.example", "A", "ka"],
+        ["b@mail.example", "A", "kb"],  # Ann's
+        ["c@mail.example", "C", "kb"],  # free, for the row above is refused
+        ["a@mail.example", "A", "ka2"],  # her own
+        ["d@mail.example", "D", "kd"],  # undisputed
+        ["e@mail.example", "E", "ka2"],  # Ann's
+        ["f@mail.example", "T", ""],
+        ["g@mail.example", "T", ""],  # free, for the row above is refused
+    ]
+
+    found = settled(tmp_path, rows, taken=[8], key=MatchKey.EMAIL)
+
+    assert found.refused == {3: "external_id", 7: "crypted_id"}
+    assert sorted(found.rows.lines) == [4, 5, 9]
+    assert sorted(record[0] for record in records(found.rows)) == ["a@mail.example", "c@mail.example", "g@mail.example"]
+    assert found.repeated == 1
+
+
+def test_nothing_in_common_is_nothing_disputed(tmp_path: Path) -> None:
+    rows = [["external_id", "crypted_id", "city"], ["A", "", "Paris"], ["B", "", "Paris"], ["C", "A", "Paris"]]
+
+    assert read(tmp_path, rows).disputed.lines == []
 
 
 def test_what_an_export_escaped_is_taken_off_unless_told_otherwise(tmp_path: Path) -> None:
@@ -122,7 +161,7 @@ def test_what_an_export_escaped_is_taken_off_unless_told_otherwise(tmp_path: Pat
 def test_no_rows_are_no_batch(tmp_path: Path) -> None:
     batch = read(tmp_path, [["external_id", "email", "phone", "country", "birth_date"]])
 
-    assert (list(batch.lines), batch.rejects, batch.repeated, batch.last) == ([], [], 0, True)
+    assert (list(batch.lines), batch.rejects, batch.disputed.lines, batch.last) == ([], [], [], True)
 
 
 CELLS = {

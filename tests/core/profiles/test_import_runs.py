@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,12 +14,13 @@ import asyncpg
 import pytest
 
 from core.access import SYSTEM
-from core.db import Connection, transaction
+from core.db import TRY_LATER, Connection, transaction
+from core.files import PART, get_file
 from core.outbox import take
 from core.profiles import import_runner, imports, jobs
-from core.db import TRY_LATER
 from core.profiles.profiles import create_profile, update_profile
 from core.profiles.records import ImportRun, MatchKey, RunState
+from core.profiles.rejects_file import WrittenRejects, attach_rejects
 from core.profiles.store import import_chunks
 from core.profiles.store import imports as store
 from core.runtime import Runtime
@@ -325,7 +327,7 @@ async def test_rejects_of_a_run_whose_worker_died_at_the_end_still_become_a_file
 ) -> None:
     import_id = await ready_import(runtime, file_of())
 
-    async def dies(runtime: Runtime, import_id: int) -> None:
+    def dies(runtime: Runtime, run: ImportRun) -> None:
         raise ConnectionResetError
 
     with monkeypatch.context() as patch:
@@ -335,6 +337,50 @@ async def test_rejects_of_a_run_whose_worker_died_at_the_end_still_become_a_file
     assert (await get_import(runtime, import_id)).rejects_file_id is None
     await resume(runtime, times)
 
+    await check_complete(runtime, import_id)
+
+
+async def upload_name(runtime: Runtime, import_id: int) -> str:
+    """The name on disk of the file that came in."""
+    run = await get_import(runtime, import_id)
+    async with runtime.pool.acquire() as conn:
+        return (await get_file(conn, run.file_id)).location
+
+
+@pytest.mark.parametrize("broken", ["stream_rejects", "set_rejects_file"])
+async def test_rejects_that_cannot_be_written_leave_no_file(
+    runtime: Runtime, times: Times, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    import_id = await ready_import(runtime, file_of())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, broken, full)
+        with pytest.raises(OSError, match="No space"):
+            await jobs.run_import(runtime, import_id=import_id)
+        with pytest.raises(OSError, match="No space"):
+            await resume(runtime, times)  # and so on until there is space
+        assert [path.name for path in runtime.files.root.iterdir()] == [await upload_name(runtime, import_id)]
+    await resume(runtime, times)
+
+    await check_complete(runtime, import_id)
+
+
+async def test_rejects_of_a_worker_that_was_killed_are_swept_up(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    import_id = await ready_import(runtime, file_of())
+    names: list[str] = []
+    attach = attach_rejects
+
+    async def looks(conn: Connection, runtime: Runtime, run: ImportRun, written: WrittenRejects | None) -> None:
+        names.extend(path.name for path in runtime.files.root.iterdir())
+        await attach(conn, runtime, run, written)
+
+    monkeypatch.setattr(import_runner, "attach_rejects", looks)
+    await jobs.run_import(runtime, import_id=import_id)
+
+    assert sorted(PART in name for name in names) == [False, True]
     await check_complete(runtime, import_id)
 
 

@@ -144,56 +144,6 @@ async def test_by_email_the_spelling_of_the_file_is_taken_over(runtime: Runtime)
     assert await people(runtime, "email", "email_key") == [("Ann@Mail.Example", "ann@mail.example")]
 
 
-async def test_a_key_that_comes_again_is_applied_in_order(runtime: Runtime) -> None:
-    data = "external_id,first_name,city\nA,Ann,Paris\nB,Bob,\nA,,Lyon\n"
-
-    first = await import_people(runtime, data)
-    again = await import_people(runtime, data)
-
-    assert counts(first) == {"inserted": 2, "repeated": 1}
-    assert counts(again) == {"unchanged": 2, "repeated": 1}
-    assert sorted(await people(runtime, "external_id", "first_name", "city")) == [("A", "Ann", "Lyon"), ("B", "Bob", None)]
-
-
-async def test_other_unique_fields_of_somebody_else_are_refused(runtime: Runtime) -> None:
-    await import_people(runtime, "external_id,crypted_id,first_name\nA,ka,Ann\nB,kb,Bob\n")
-
-    run = await import_people(
-        runtime,
-        "external_id,crypted_id,first_name\n"
-        "A,ka,Anna\n"  # its own
-        "B,ka,Bobby\n"  # Ann's
-        "C,kb,Cy\n"  # Bob's
-        "D,kd,Di\n"
-        "E,kd,Ed\n"  # taken a line ago
-        "F,,Flo\n"
-        "G,,Gil\n",
-    )
-    rejects = await read_rejects(runtime, run)
-
-    assert counts(run) == {"inserted": 3, "updated": 1, "rejected": 3}
-    assert [(one["line"], one["column"], one["code"], one["reason"]) for one in rejects] == [
-        ("3", "crypted_id", "VALUE_TAKEN", "Crypted id is that of another profile"),
-        ("4", "crypted_id", "VALUE_TAKEN", "Crypted id is that of another profile"),
-        ("6", "crypted_id", "VALUE_TAKEN", "Crypted id is that of an earlier row"),
-    ]
-    assert sorted(await people(runtime, "external_id", "crypted_id", "first_name")) == sorted(
-        [("A", "ka", "Anna"), ("B", "kb", "Bob"), ("D", "kd", "Di"), ("F", None, "Flo"), ("G", None, "Gil")]
-    )
-
-
-async def test_by_email_an_external_id_is_set_and_kept_apart(runtime: Runtime) -> None:
-    await import_people(runtime, "email,external_id\na@mail.example,A\nb@mail.example,B\n", key=MatchKey.EMAIL)
-
-    run = await import_people(
-        runtime, "email,external_id\na@mail.example,A2\nb@mail.example,A\nc@mail.example,B\n", key=MatchKey.EMAIL
-    )
-
-    # what is held when the batch begins is taken, even if the batch lets go of it
-    assert counts(run) == {"updated": 1, "rejected": 2}
-    assert await people(runtime, "email_key", "external_id") == [("a@mail.example", "A2"), ("b@mail.example", "B")]
-
-
 @pytest.mark.parametrize(
     ("data", "code", "path"),
     [
@@ -349,7 +299,7 @@ async def test_the_life_of_an_import(runtime: Runtime, db: Connection, times: Ti
     with pytest.raises(NotFound):
         await imports.get_import(db, run.id + 1)
     told = await list_entries(db, object_type="import", object_id=str(run.id), before_id=None, limit=9)
-    assert [entry.action for entry in told] == ["import.finish", "import.start", "import.create"]
+    assert [entry.action for entry in told] == ["import.finish", "import.start", "import.renew_upload", "import.create"]
     assert told[0].changes["inserted"] == 1
     assert list(await imports.get_imports(db, [run.id, run.id + 1])) == [run.id]
     page = await imports.list_imports(db, PageRequest(first=1))

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.targeting.errors import ExpressionError
-from core.targeting.json_form import parse_json, to_json
+from core.targeting.json_form import parse_json, read_stored, to_json
 from core.targeting.language import (
     MAX_DEPTH,
+    MAX_LENGTH,
     NOWHERE,
     RESERVED,
     Anchor,
@@ -244,3 +245,11 @@ def test_anything_is_either_read_or_refused_with_a_place(tree: Any) -> None:
         assert found.place.pointer is not None
     else:
         assert parse_text(found.text) == found
+
+
+def test_an_expression_that_was_taken_can_be_read_again_however_long_its_canonical_text_is() -> None:
+    lists = " or ".join(f"id in({','.join(str(10_000_000 + n) for n in range(900))})" for _ in range(6))
+    taken = parse_text(lists)
+    with pytest.raises(ExpressionError, match="longer than"):
+        parse_json(to_json(taken))
+    assert len(read_stored(to_json(taken)).text) > MAX_LENGTH >= len(lists)

@@ -98,6 +98,17 @@ async def test_sending_wakes_every_worker_process_and_repeats_once(runtime: Runt
     await relay
 
 
+async def test_a_topic_of_another_version_holds_up_nothing(runtime: Runtime, pool: Pool, broker: Broker) -> None:
+    async with pool.acquire() as conn, conn.transaction():
+        await announce(conn, "delivery.of_the_future", delivery_id=1)
+        await announce(conn, "delivery.prepare_asked", delivery_id=7)
+    relay = asyncio.create_task(Relay(runtime, broker).run())
+    await _until_empty(pool)
+    assert await asyncio.to_thread(_received, broker, "heavy") == [("delivery.prepare", {"delivery_id": 7})]
+    runtime.stopping.set()
+    await relay
+
+
 async def test_a_rolled_back_announcement_was_never_made(runtime: Runtime, pool: Pool, broker: Broker) -> None:
     async with pool.acquire() as conn:
         transaction = conn.transaction()

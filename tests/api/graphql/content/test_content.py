@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import pytest
+
+from api.graphql.content import previewing
+from core.content.preview import preview
 from tests.api.gql import Gql, create_profile, fresh
 
 CREATE = """
@@ -96,3 +101,28 @@ async def test_a_preview_needs_exactly_one_content_and_somebody(gql: Gql) -> Non
     assert await gql.code(PREVIEW, input={"parts": parts(), "data": {"word": "x"}, "profileId": gone}) == "PROFILE_NOT_FOUND"
     broken = await gql.errors(PREVIEW, input={"parts": parts(html="{% if %}"), "profileId": profile_id})
     assert broken[0]["extensions"]["path"].startswith("parts.html")
+
+
+async def test_a_preview_shows_values_as_the_mail_will(gql: Gql) -> None:
+    profile_id = await create_profile(gql, email=f"{fresh('zoe')}@shop.example", latitude=2.0, longitude=1.5, gender="FEMALE")
+    source = "{{ profile.latitude }}|{{ profile.longitude }}|{{ profile.gender }}|{{ profile.birth_date }}"
+
+    content = {"parts": parts(subject=source), "data": {"word": "x"}}
+    shown = (await gql.ask(PREVIEW, input={**content, "profileId": profile_id}))["preview"]
+
+    assert shown["subject"] == "2|1.5|female|"  # the values of a ledger row are JSON, where 2.0 is 2
+
+
+async def test_a_preview_does_not_keep_others_waiting(gql: Gql, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def noted(*args: Any, **more: Any) -> Any:
+        threads.append(threading.get_ident())
+        return preview(*args, **more)
+
+    monkeypatch.setattr(previewing, "preview", noted)
+    profile_id = await create_profile(gql, firstName="Bob")
+    await gql.ask(PREVIEW, input={"parts": parts(), "data": {"word": "no"}, "profileId": profile_id})
+
+    assert len(threads) == 1
+    assert threads != [threading.get_ident()]

@@ -1,0 +1,132 @@
+"""Every connection that a request took comes back, however the request ends, and none is taken after its end."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from api.app import App
+from api.auth import Authenticator
+from api.context import ConnectionLease
+from api.graphql.door import GraphQLDoor, GraphQLRequest
+from api.graphql.events import EventAnswers
+from api.graphql.execution import LeafExecutor, build_executor
+from api.graphql.limits import Limits
+from api.graphql.prepare import Documents
+from api.graphql.schema import make_schema
+from core.access import SYSTEM
+from core.accounts.last_used import LastUsed
+from core.db import Connection, Pool
+from tests.api.gql import Gql
+
+# `trackingEvents` fails before it starts, while `profiles` has started already.
+FAILS_BESIDE_A_READ = """
+query ($m: Boolean = false) { profiles { nodes { id } } trackingEvents(machines: $m) { cursor } }"""
+
+
+@pytest.fixture
+def door(app: App) -> GraphQLDoor:
+    """A door of the test's own, on the pool of the application."""
+    schema = make_schema()._schema
+    documents = Documents(schema, Limits(depth=12, cost=5000))
+    return GraphQLDoor(app.runtime, schema, documents, Authenticator(app.runtime, LastUsed()))
+
+
+def in_use(pool: Pool) -> int:
+    """How many connections of a pool somebody holds."""
+    held: int = pool.get_size() - pool.get_idle_size()
+    return held
+
+
+async def test_a_query_that_fails_beside_a_read_gives_its_connection_back(gql: Gql, app: App) -> None:
+    before = in_use(app.runtime.pool)
+
+    for _ in range(3):
+        response = await gql.post(FAILS_BESIDE_A_READ, {"m": None})
+        assert response.json()["errors"][0]["path"] == ["trackingEvents"]
+        assert len(response.json()["errors"]) == 1
+    await asyncio.sleep(0.1)  # for what would go on in the background
+
+    assert in_use(app.runtime.pool) == before
+
+
+async def test_an_event_whose_answer_fails_gives_its_connection_back(
+    door: GraphQLDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given something to answer as the event of a subscription is; a query stands in for the selection on it
+    monkeypatch.setattr("api.graphql.events.event_plan", lambda _: None)
+    pool = door.runtime.pool
+    before, prepared = in_use(pool), door.documents.prepare(FAILS_BESIDE_A_READ, None)
+    executor = build_executor(door.schema, prepared, door.context(SYSTEM, "r", ConnectionLease(pool)), {"m": None})
+    assert isinstance(executor, LeafExecutor)
+    answers = EventAnswers(executor, prepared, "r")
+
+    # When events are answered
+    for _ in range(3):
+        assert len((await answers.answer(None))["errors"]) == 1
+    await asyncio.sleep(0.1)  # for what would go on in the background
+
+    # Then nothing is held
+    assert in_use(pool) == before
+
+
+async def test_a_query_that_is_cancelled_gives_its_connection_back(door: GraphQLDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a query whose loaders run in tasks of their own
+    begun, before = asyncio.Event(), in_use(door.runtime.pool)
+
+    async def endless(conn: Connection, *_: object, **__: object) -> None:
+        begun.set()
+        await conn.execute("SELECT pg_sleep(60)")
+
+    monkeypatch.setattr("api.graphql.profiles.loaders.profiles.get_profiles", endless)
+    text = '{ a: node(id: "UHJvZmlsZTox") { id } b: node(id: "UHJvZmlsZToy") { id } }'
+    request = GraphQLRequest(query=text)
+    running = asyncio.create_task(door.query(door.documents.prepare(text, None), request, SYSTEM, "r"))
+    await begun.wait()
+
+    # When it is cancelled, as after sixty seconds
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    # Then its statement is stopped
+    assert in_use(door.runtime.pool) == before
+
+
+async def test_a_lease_that_was_given_back_takes_no_other_connection(app: App) -> None:
+    lease = ConnectionLease(app.runtime.pool)
+    async with lease.use() as conn:
+        assert await conn.fetchval("SELECT 1") == 1
+    before = in_use(app.runtime.pool)
+
+    await lease.give_back()
+
+    with pytest.raises(RuntimeError, match="has ended"):
+        async with lease.use():
+            pass
+    assert in_use(app.runtime.pool) == before - 1
+
+
+async def test_who_still_uses_the_connection_is_stopped_before_it_goes_back(app: App) -> None:
+    # Given two who use one lease: one is at it, the other waits
+    lease, before, begun = ConnectionLease(app.runtime.pool), in_use(app.runtime.pool), asyncio.Event()
+
+    async def ask() -> None:
+        async with lease.use() as conn:
+            begun.set()
+            await conn.execute("SELECT pg_sleep(60)")
+
+    tasks = [asyncio.create_task(ask()), asyncio.create_task(ask())]
+    await begun.wait()
+
+    # When the lease ends
+    await lease.give_back()
+
+    # Then both are stopped, and the connection is whole
+    first, second = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(first, TimeoutError)
+    assert isinstance(second, RuntimeError)
+    assert in_use(app.runtime.pool) == before
+    async with app.runtime.pool.acquire() as conn:
+        assert await conn.fetchval("SELECT 1") == 1

@@ -1,0 +1,28 @@
+"""Settings: what cannot be meant is refused at once, by name."""
+
+import pytest
+
+from core.config import load_settings
+from core.errors import Invalid
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("log_level", "verbose"),
+        ("log_format", "xml"),
+        ("default_country", "UK"),
+        ("base_url", "mail.example"),
+        ("base_url", "https://mail.example/?a=b"),
+        ("worker_processes", "none"),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, value: str) -> None:
+    with pytest.raises(Invalid, match=f"CLARION_{name.upper()}") as caught:
+        load_settings(**{name: value})
+    assert caught.value.code == "BAD_SETTING"
+
+
+def test_small_letters_are_forgiven() -> None:
+    settings = load_settings(log_level="warning", default_country="gb", base_url="https://mail.example/clarion")
+    assert (settings.log_level, settings.default_country) == ("WARNING", "GB")
