@@ -154,6 +154,8 @@ async def test_a_server_that_refuses_everyone(
     sink = await serve(Behaviour(pipelining=pipelining, replies={stage: reply}))
     gate = await send(email(sink.port), batch(12))
     assert gate.settled.keys() == set(range(12))
+    if stage is Stage.FINAL and not reply[:1].isdigit():
+        expected = KINDS.UNKNOWN  # no answer at all, and perhaps the server has the message
     assert kinds(gate) == {expected}
     assert gate.handed == (set(range(12)) if stage is Stage.FINAL else set())
     assert arrived() == []
