@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
 _LONGEST_REPLY = 64 * 1024
 
@@ -89,7 +90,8 @@ class SmtpStream(asyncio.Protocol):
     def abort(self) -> None:
         """End the connection now. The server throws away a message whose end was not sent."""
         self.ended = True
-        self._transport.abort()
+        with suppress(AttributeError):  # of a TLS transport that is closed for good, in the first versions of Python 3.11
+            self._transport.abort()
         self._wake()
 
     async def quit(self, seconds: float) -> None:

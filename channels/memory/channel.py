@@ -112,7 +112,7 @@ class MemorySender:
             async with asyncio.TaskGroup() as group:
                 for index, message in enumerate(batch):
                     group.create_task(self._one(index, message, gate))
-        except* Exception as failures:
+        except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
     async def _one(self, index: int, message: OutgoingMessage, gate: Gate) -> None:
