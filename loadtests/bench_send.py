@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from core.public_urls import PublicUrls
 from core.secrets import load_keyring
 from loadtests.campaign import connect, fill_profiles, make_delivery, page, until
 from loadtests.figures import need, print_figure
-from loadtests.stage import Stage, stage
+from loadtests.stage import Stage, free_port, listens, stage
 
 MESSAGES = int(os.environ.get("MESSAGES", "50000"))
 RUNS = int(os.environ.get("RUNS", "3"))
@@ -35,9 +34,7 @@ CONNECTIONS = 20
 def sink() -> Iterator[int]:
     """Postfix's smtp-sink on a free port."""
     program = need("smtp-sink", "postfix")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     process = subprocess.Popen(
         [program, *user, f"127.0.0.1:{port}", "1000"],
@@ -46,9 +43,8 @@ def sink() -> Iterator[int]:
     )
     try:
         for _ in range(100):
-            with socket.socket() as attempt:
-                if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+            if listens(port):
+                break
             time.sleep(0.05)
         else:
             raise SystemExit(f"{program} does not listen")

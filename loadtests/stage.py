@@ -50,7 +50,7 @@ class Stage:
         process = subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + 30
-            while not _listens(port):
+            while not listens(port):
                 if time.monotonic() > deadline or process.poll() is not None:
                     raise SystemExit(f"{module} does not start")
                 time.sleep(0.05)
@@ -67,7 +67,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

@@ -32,7 +32,7 @@ def with_address(settings: Settings) -> Settings:
     For the command that starts the API.
     """
     if settings.listen_port == 0:
-        settings = settings.model_copy(update={"listen_port": _free_port(settings.listen_host)})
+        settings = settings.model_copy(update={"listen_port": free_port(settings.listen_host)})
     return with_known_address(settings)
 
 
@@ -83,7 +83,8 @@ def _unreadable(what: str, error: ValueError) -> Invalid:
     )
 
 
-def _free_port(host: str) -> int:
+def free_port(host: str) -> int:
+    """A port of this host nobody listens on now."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

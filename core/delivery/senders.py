@@ -19,7 +19,7 @@ class Senders:
         self._runtime = runtime
         self._registry = registry
         self._open: dict[int, tuple[int, Sender]] = {}
-        self._paces: dict[tuple[int, int], Pace] = {}
+        self._paces: dict[int, tuple[int, Pace]] = {}
         self._lock = asyncio.Lock()
 
     def connections_of(self, account: ChannelAccount) -> tuple[int, int]:
@@ -34,10 +34,11 @@ class Senders:
         bounds = [float(one) for one in (limits.rate, account.config.get("rate")) if one]
         if not bounds:
             return None
-        key = (account.id, account.version)
-        if key not in self._paces:
-            self._paces[key] = Pace(min(bounds) / self._runtime.settings.worker_processes, limits.burst)
-        return self._paces[key]
+        version, pace = self._paces.get(account.id, (0, None))
+        if pace is None or version != account.version:
+            pace = Pace(min(bounds) / self._runtime.settings.worker_processes, limits.burst)
+            self._paces[account.id] = (account.version, pace)
+        return pace
 
     async def get(self, account: ChannelAccount) -> Sender:
         """The sender of an account; a changed account gets a fresh one."""

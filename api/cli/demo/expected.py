@@ -80,9 +80,7 @@ def expect(
         else:
             by_key.setdefault(key, []).append(person)
     excluded[DUPLICATE] += sum(len(sharing) - 1 for sharing in by_key.values())
-    return Expectation(
-        targeted=len(members), excluded=+excluded, keys=frozenset(by_key)
-    )  # fmt: skip
+    return Expectation(targeted=len(members), excluded=+excluded, keys=frozenset(by_key))
 
 
 def sharing_addresses(people: Sequence[Person]) -> frozenset[str]:

@@ -8,7 +8,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import asyncpg
 from pydantic import SecretStr
 
-from api.cli.addresses import check_database_url
+from api.cli.addresses import check_database_url, free_port
 from api.cli.child import Child
 from api.cli.embedded.place import OwnerLock, remove_socket_directory, socket_directory
 from api.cli.installation import Installation, plan
@@ -163,9 +162,7 @@ async def _execute(url: str, statement: str) -> None:
 
 
 def _settings(folder: Path, database_url: str | None) -> Settings:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = int(probe.getsockname()[1])
+    port = free_port(HOST)
     # Queues have the same names everywhere: on a broker of the settings the demo and an installation would take each
     # other's wake-ups. Without a URL it gets an embedded one.
     return load_settings(
