@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 import urllib.request
 
@@ -19,13 +20,13 @@ from loadtests.campaign import connect, fill_profiles
 from loadtests.figures import alternate, print_figure
 from loadtests.stage import Stage, stage
 
-ROWS = 50
-RUNS = 5
+RUNS = int(os.environ.get("RUNS", "5"))
+PAGE = 50  # rows of an answer: what is measured, not how much of it
 SECONDS = 3.0
 WARM_UP = 1.0
 CONNECTIONS = 16
 PEOPLE = 10_000
-QUERY = f"{{ profiles(first: {ROWS}) {{ nodes {{ id email firstName lastName city country birthDate createdAt }} }} }}"
+QUERY = f"{{ profiles(first: {PAGE}) {{ nodes {{ id email firstName lastName city country birthDate createdAt }} }} }}"
 
 
 def request(port: int, path: str, token: str | None) -> bytes:
@@ -89,7 +90,7 @@ async def prepare(stage: Stage) -> str:
 def check_alike(ours: list[dict[str, object]], theirs: list[dict[str, object]]) -> None:
     """Both must tell the same of the same people, but for the spelling of ids and times."""
     told = ("email", "firstName", "lastName", "city", "country", "birthDate")
-    if len(ours) != ROWS or [[row[name] for name in told] for row in ours] != [[row[name] for name in told] for row in theirs]:
+    if len(ours) != PAGE or [[row[name] for name in told] for row in ours] != [[row[name] for name in told] for row in theirs]:
         raise SystemExit("the two servers do not answer alike")
 
 
@@ -111,7 +112,7 @@ def main() -> None:
             ours, theirs = alternate(
                 RUNS, lambda: run(mine, my_request, my_size), lambda: run(other, other_request, other_size)
             )
-    print_figure("graphql", ours, theirs, unit="requests/s", against="bare Strawberry + asyncpg", rows=ROWS, fields=8)
+    print_figure("graphql", ours, theirs, unit="requests/s", against="bare Strawberry + asyncpg", rows=PAGE, fields=8)
 
 
 if __name__ == "__main__":

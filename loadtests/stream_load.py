@@ -1,7 +1,7 @@
 """Clicks by a clock, and subscribers who wait for them: how long from the moment a click was due until each has its event.
 
 One process plays both, so that one clock tells. Run it as a process of its own: `python -m loadtests.stream_load` with a JSON
-order on standard input; the answer is one JSON line.
+order on standard input; the answer is one JSON line, and the exit code is 1 when a click failed or an event is missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from loadtests.http_load import TICK
 
 SUBSCRIPTION = "subscription { trackingEvents { cursor events { profileId link at url } } }"
 CONNECTIONS = 64  # of those who click
-PATIENCE = 20.0  # seconds for what is still under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +40,18 @@ class Order:
     warm_up: float
     seconds: float
     seed: int = 1
+    patience: float = 20.0  # seconds for what is still under way at the end
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of it, after the warm-up. Latencies in milliseconds, over all events of all subscribers."""
+    """What came of it, after the warm-up. Latencies in milliseconds, over all events of all subscribers.
+
+    An event that did not come counts with the time that was waited for it.
+    """
 
     clicks: int
+    failed: int  # clicks without a redirect; also in the warm-up
     missing: int  # events that a subscriber did not get in time
     p50: float
     p99: float
@@ -97,13 +101,16 @@ class Subscriber(asyncio.Protocol):
         self._transport.write("\r\n".join(lines).encode() + b"\r\n\r\n")
 
     def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
         self._buffer += data
         if not self._shaken:
             head, end, rest = self._buffer.partition(b"\r\n\r\n")
             if not end:
                 return
             if not head.startswith(b"HTTP/1.1 101"):
-                raise SystemExit(f"no WebSocket: {head[:200]!r}")
+                self._load.trouble(f"no WebSocket: {head[:200]!r}")
+                self._transport.abort()
+                return
             self._shaken, self._buffer = True, rest
             self._say({"type": "connection_init", "payload": {"authorization": f"Bearer {self._load.order.token}"}})
             self._say({"id": "1", "type": "subscribe", "payload": {"query": SUBSCRIPTION}})
@@ -139,15 +146,24 @@ class Subscriber(asyncio.Protocol):
 class _Click(asyncio.Protocol):
     def __init__(self, load: Load) -> None:
         self._load = load
-        self.transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        self._transport = cast(asyncio.Transport, transport)
+
+    def ask(self, request: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        if not data.startswith(b"HTTP/1.1 302"):
-            raise SystemExit(f"no redirect: {data[:200]!r}")
-        self._load.idle.append(self)
+        if data.startswith(b"HTTP/1.1 302"):
+            self._load.redirected(self)
+        elif self._transport is not None:
+            self._load.trouble(f"no redirect: {data[:200]!r}")
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._load.lost(self)
 
 
 class Load:
@@ -155,12 +171,32 @@ class Load:
 
     def __init__(self, order: Order):
         self.order = order
-        self.idle: deque[_Click] = deque()  # longest idle first: none is closed for idling
+        self.troubles: list[str] = []  # what was said instead of what was expected
+        self._idle: deque[_Click] = deque()  # longest idle first: none is closed for idling
+        self._asked: set[_Click] = set()  # and not answered
+        self._failed = 0
         self._loop = asyncio.get_running_loop()
         self._due: dict[str, float] = {}  # when the click of a person was due
         self._counting: set[str] = set()
         self._latencies: list[float] = []
         self._last: tuple[bytes, list[str]] = (b"", [])
+
+    def redirected(self, click: _Click) -> None:
+        """A click was answered as it should be."""
+        self._asked.discard(click)
+        self._idle.append(click)
+
+    def lost(self, click: _Click) -> None:
+        """A connection is no more; what was asked on it has failed."""
+        if click in self._asked:
+            self._asked.remove(click)
+            self._failed += 1
+        elif click in self._idle:
+            self._idle.remove(click)
+
+    def trouble(self, text: str) -> None:
+        """Remember what was said; what it leads to is counted elsewhere."""
+        self.troubles.append(text)
 
     def heard(self, frame: bytes) -> None:
         """A message that a subscriber got. Subscribers get equal bytes, which are read once."""
@@ -173,28 +209,36 @@ class Load:
         if b'"next"' in frame[:60]:
             return [event.profileId for event in _decoder.decode(frame).payload.data.trackingEvents.events]
         if b'"error"' in frame[:60]:
-            raise SystemExit(frame.decode())
+            self.trouble(frame.decode())
         return []  # a ping, or the word that all is well
 
     async def run(self) -> Result:
         """Subscribe, click, wait for the rest."""
         order = self.order
+        transports: list[asyncio.Transport] = []
         for _ in range(order.subscribers):
-            await self._loop.create_connection(lambda: Subscriber(self), order.host, order.port)
+            transport, _ = await self._loop.create_connection(lambda: Subscriber(self), order.host, order.port)
+            transports.append(transport)
         for _ in range(CONNECTIONS):
-            _, click = await self._loop.create_connection(lambda: _Click(self), order.host, order.port)
-            self.idle.append(click)
+            transport, click = await self._loop.create_connection(lambda: _Click(self), order.host, order.port)
+            transports.append(transport)
+            self._idle.append(click)
         await asyncio.sleep(1.0)
         await self._click()
         expected = len(self._counting) * order.subscribers
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                while len(self._latencies) < expected:  # noqa: ASYNC110
+            async with asyncio.timeout(order.patience):
+                while len(self._latencies) < expected or self._asked:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
-        found = sorted(self._latencies) or [PATIENCE]
+        missing = expected - len(self._latencies)
+        found = sorted([*self._latencies, *[order.patience] * missing]) or [order.patience]
+        failed = self._failed + len(self._asked)
+        for transport in transports:
+            transport.abort()
         return Result(
             clicks=len(self._counting),
-            missing=expected - len(self._latencies),
+            failed=failed,
+            missing=missing,
             p50=found[len(found) // 2] * 1000,
             p99=found[int(len(found) * 0.99)] * 1000,
             longest=found[-1] * 1000,
@@ -204,29 +248,38 @@ class Load:
         order, chance = self.order, random.Random(self.order.seed)
         began = due = self._loop.time()
         for path, person in zip(order.paths, order.people, strict=True):
-            while due > self._loop.time() or not self.idle:  # noqa: ASYNC110
+            while due > self._loop.time() or not self._idle:
+                if self._loop.time() > due + order.patience:
+                    self.trouble("every connection still waits for its answer: no click could be made any more")
+                    return
                 await asyncio.sleep(TICK)
             self._due[person] = due
             if began + order.warm_up <= due:
                 self._counting.add(person)
-            transport = self.idle.popleft().transport
-            assert transport is not None
-            transport.write(f"GET {path} HTTP/1.1\r\nHost: {order.host}:{order.port}\r\nUser-Agent: Firefox\r\n\r\n".encode())
+            click = self._idle.popleft()
+            self._asked.add(click)
+            click.ask(f"GET {path} HTTP/1.1\r\nHost: {order.host}:{order.port}\r\nUser-Agent: Firefox\r\n\r\n".encode())
             due += chance.expovariate(order.rate)
             if due > began + order.warm_up + order.seconds:
                 return
         raise SystemExit("there are not enough paths")
 
 
-def main() -> None:
-    """Read an order, run it, print the result."""
+def main() -> int:
+    """Read an order, run it, print the result; 1 when something went wrong."""
     order = Order(**json.load(sys.stdin))
 
-    async def run() -> Result:
-        return await Load(order).run()
+    async def run() -> tuple[Result, list[str]]:
+        load = Load(order)
+        return await load.run(), load.troubles
 
-    print(json.dumps(asdict(uvloop.run(run()))), flush=True)
+    result, troubles = uvloop.run(run())
+    print(json.dumps(asdict(result)), flush=True)
+    if result.failed or result.missing or troubles:
+        print(f"not every click was answered and heard of: {result}", *troubles[:3], sep="\n", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

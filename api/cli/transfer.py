@@ -83,6 +83,13 @@ def export_file(
     asyncio.run(_export(open_client(url, token), file, audience))
 
 
+async def pieces(file: Path) -> AsyncIterator[bytes]:
+    """A file as it is uploaded: piece by piece, read in a thread."""
+    with file.open("rb") as source:
+        while piece := await asyncio.to_thread(source.read, CHUNK):
+            yield piece
+
+
 async def _import(client: Client, file: Path, key: MatchKey) -> None:
     async with client:
         answer = await client.ask(CREATE_IMPORT, input={"fileName": file.name, "matchKey": key.name})
@@ -146,10 +153,9 @@ async def _upload(address: str, file: Path) -> None:
         task = progress.add_task("uploading", total=file.stat().st_size)  # noqa: ASYNC240
 
         async def chunks() -> AsyncIterator[bytes]:
-            with file.open("rb") as source:
-                while chunk := await asyncio.to_thread(source.read, CHUNK):
-                    yield chunk
-                    progress.advance(task, len(chunk))
+            async for piece in pieces(file):
+                yield piece
+                progress.advance(task, len(piece))
 
         with _transport("upload"):
             async with open_http(address, timeout=None) as http:

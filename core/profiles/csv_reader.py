@@ -11,6 +11,8 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -193,20 +195,42 @@ class CsvFile:
 
     def _after_error(self, chunk: Chunk, at: int, fault: str) -> int:
         """More lines for a record that goes on, else without the line it begins on."""
-        buffer, message = self._buffer, "has a quote in the wrong place"
+        message = "has a quote in the wrong place"
         if fault == "unexpected end of data":
-            if not buffer.at_end and sum(buffer.sizes[at:]) < LONGEST_RECORD:
-                buffer.read_block()
-                chunk.plain = chunk.plain and buffer.is_clean()
+            if self._read_on(chunk, at):
                 return at
             message = "opens a quote that is never closed"
         elif fault.startswith("field larger"):
-            if '"' not in buffer.texts[at]:
-                return self._set_aside(
-                    chunk, at, at + 1, "TOO_LONG", f"has a cell of more than {csv.field_size_limit()} characters"
-                )
+            after = self._end_of_record(at)
+            if after is not None:
+                limit = f"has a cell of more than {csv.field_size_limit()} characters"
+                return self._set_aside(chunk, at, after, "TOO_LONG", limit)
+            if self._read_on(chunk, at):
+                return at
             message = "has a cell without end: is a quote missing?"
         return self._set_aside(chunk, at, at + 1, "BROKEN_QUOTES", message)
+
+    def _read_on(self, chunk: Chunk, at: int) -> bool:
+        """Have more lines for the record that begins here; False when there are none, or it is too long already."""
+        buffer = self._buffer
+        if buffer.at_end or sum(buffer.sizes[at:]) >= LONGEST_RECORD:
+            return False
+        buffer.read_block()
+        chunk.plain = chunk.plain and buffer.is_clean()
+        return True
+
+    def _end_of_record(self, at: int) -> int | None:
+        """The line behind a record with a cell too large to be read; None when its quotes are wrong, or not closed soon."""
+        buffer = self._buffer
+        stop, size = at, 0
+        while stop < buffer.next_long(at) and size < LONGEST_RECORD:
+            size += buffer.sizes[stop]
+            stop += 1
+        texts = buffer.texts[at:stop]
+        found = _record(self.delimiter).match("".join(texts))
+        if found is None:
+            return None
+        return at + 1 + sum(1 for end in accumulate(map(len, texts)) if end <= found.end())
 
     def _set_aside(self, chunk: Chunk, at: int, after: int, code: str, message: str) -> int:
         text = "".join(self._buffer.texts[at:after]).strip("\r\n")
@@ -218,6 +242,14 @@ def find_delimiter(header: str) -> str:
     """The delimiter that a header uses most outside quotes; a comma when it uses none."""
     bare = re.sub(r'"[^"]*"', "", header)
     return max(DELIMITERS, key=lambda delimiter: (bare.count(delimiter), -DELIMITERS.index(delimiter)))
+
+
+@cache
+def _record(delimiter: str) -> re.Pattern[str]:
+    """A record as the csv module takes it, however large: without its line end."""
+    mark = re.escape(delimiter)
+    cell = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"{mark}\r\n][^{mark}\r\n]*+|)'
+    return re.compile(rf"{cell}(?:{mark}{cell})*+(?=[\r\n]|\Z)")
 
 
 def _width(found: int, expected: int) -> str:

@@ -1,21 +1,16 @@
-"""Every GraphQL operation of the demo, as an outside client would keep them. A test holds them against the schema."""
+"""The GraphQL operations of the demo. Those of an import that `clarion import` has too are in api/cli/transfer.py.
+
+A test holds them against the schema.
+"""
 
 from __future__ import annotations
 
-CREATE_IMPORT = """
-mutation ($input: CreateImportInput!) {
-  createImport(input: $input) { import { id } uploadUrl userErrors { code message path hint } }
-}"""
-START_IMPORT = "mutation ($id: ID!) { startImport(id: $id) { import { id } userErrors { code message path hint } } }"
 IMPORT_PROGRESS = """
 subscription ($id: ID!) {
   importProgress(importId: $id) {
     state bytesTotal bytesRead inserted updated unchanged rejected repeated hasRejects error { code message hint }
   }
 }"""
-IMPORT = "query ($id: ID!) { import(id: $id) { hasRejects } }"
-REJECTS = """
-mutation ($id: ID!) { createRejectsDownload(importId: $id) { downloadUrl userErrors { code message path hint } } }"""
 
 CREATE_AUDIENCE = """
 mutation ($input: CreateAudienceInput!) {

@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from api.cli.client import Client
+from api.cli import transfer
+from api.cli.client import Client, open_http
 from api.cli.demo import documents
 from api.cli.demo.checks import DoesNotAddUp, Row, read_row
 from api.cli.demo.screen import Screen
@@ -19,7 +18,6 @@ from api.cli.demo.subscriptions import subscription
 STILL_SECONDS = 120.0  # without any progress, something hangs
 REJECTS_TRIES = 300
 PAGE = 500
-CHUNK = 1 << 20
 NOT_PREPARED = ("PREPARATION_ERROR", "CANCELLED", "FAILED")
 ENDED = ("FINISHED", "CANCELLED", "FAILED")
 
@@ -43,11 +41,11 @@ class Outside:
     async def import_file(self, path: Path, size: int) -> tuple[str, Answer]:
         """Upload a file of people, import it by external id, and wait; returns the import's id and its last state."""
         given = {"fileName": path.name, "matchKey": "EXTERNAL_ID"}
-        made = (await self.client.ask(documents.CREATE_IMPORT, input=given))["createImport"]
-        async with httpx.AsyncClient(timeout=None, trust_env=False) as http:
-            (await http.put(made["uploadUrl"], content=_pieces(path))).raise_for_status()
+        made = (await self.client.ask(transfer.CREATE_IMPORT, input=given))["createImport"]
+        async with open_http(made["uploadUrl"], timeout=None) as http:
+            (await http.put(made["uploadUrl"], content=transfer.pieces(path))).raise_for_status()
         import_id = str(made["import"]["id"])
-        await self.client.ask(documents.START_IMPORT, id=import_id)
+        await self.client.ask(transfer.START_IMPORT, id=import_id)
         run: Answer = {}
         with self._screen.bar("importing", size // 1000, " kB") as show:
             async for answer in self._following(documents.IMPORT_PROGRESS, import_id):
@@ -58,11 +56,11 @@ class Outside:
     async def rejects(self, import_id: str) -> list[list[str]]:
         """The rows of an import's file of rejects, without its header."""
         for _ in range(REJECTS_TRIES):  # the file is written right after the import has ended
-            if (await self.client.ask(documents.IMPORT, id=import_id))["import"]["hasRejects"]:
+            if (await self.client.ask(transfer.IMPORT, id=import_id))["import"]["hasRejects"]:
                 break
             await asyncio.sleep(0.1)
-        url = (await self.client.ask(documents.REJECTS, id=import_id))["createRejectsDownload"]["downloadUrl"]
-        async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
+        url = (await self.client.ask(transfer.REJECTS, id=import_id))["createRejectsDownload"]["downloadUrl"]
+        async with open_http(url) as http:
             text = (await http.get(url)).raise_for_status().content.decode("utf-8-sig")
         return list(csv.reader(text.splitlines(keepends=True)))[1:]
 
@@ -123,9 +121,3 @@ class Outside:
                 if answer is None:
                     return
                 yield answer
-
-
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while piece := await asyncio.to_thread(file.read, CHUNK):
-            yield piece

@@ -289,11 +289,44 @@ def test_a_last_line_that_is_too_long_is_told(path: Path, blocks: int) -> None:
     assert chunks[-1].end == path.stat().st_size
 
 
-@pytest.mark.parametrize(("start", "code"), [(b"", "TOO_LONG"), (b'"', "BROKEN_QUOTES")])
-def test_a_cell_beyond_what_is_read_is_told_by_its_cause(path: Path, start: bytes, code: str) -> None:
-    path.write_bytes(b"a,b\n" + start + b"x" * 200_000 + b",2\n3,4\n")
+LARGE = b"x" * 200_000
+OVER_LINES = b"\r\n".join([b"x" * 99] * 2000)
+
+
+@pytest.mark.parametrize(
+    ("record", "code"),
+    [
+        (LARGE + b",2", "TOO_LONG"),
+        (b'"' + LARGE + b'",2', "TOO_LONG"),
+        (b'1,"' + LARGE + b'"', "TOO_LONG"),
+        (b'"say ""hi""","' + LARGE + b'""' + LARGE + b'"', "TOO_LONG"),
+        (b'5 feet 10","' + LARGE + b'"', "TOO_LONG"),
+        (LARGE + b'"' + LARGE + b",2", "TOO_LONG"),
+        (b'"' + LARGE + b",2", "BROKEN_QUOTES"),
+        (b'"' + LARGE + b'"x,2', "BROKEN_QUOTES"),
+        (b'"' + LARGE + b'"",2', "BROKEN_QUOTES"),
+    ],
+)
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b""])
+def test_a_cell_beyond_what_is_read_is_told_by_its_cause(path: Path, record: bytes, code: str, ending: bytes) -> None:
+    path.write_bytes(b"a,b\n1,2\n" + record + ending + (b"3,4\n" if ending else b""))
 
     _, (chunk,) = read_all(path)
 
-    assert [(bad.line, bad.code) for bad in chunk.bad] == [(2, code)]
-    assert chunk.rows == [["3", "4"]]
+    assert [(bad.line, bad.code, bad.text) for bad in chunk.bad] == [(3, code, record.decode())]
+    assert ("has a cell of more than 131072 characters" in chunk.bad[0].message) is (code == "TOO_LONG")
+    assert chunk.rows == [["1", "2"], *([["3", "4"]] if ending else [])]
+
+
+@pytest.mark.parametrize("before", [0, csv_lines.BLOCK - 150_000, csv_lines.BLOCK - 10_000])
+@pytest.mark.parametrize("lines", [1000, 5000])
+def test_a_large_cell_over_many_lines_is_told_with_all_of_them(path: Path, before: int, lines: int) -> None:
+    record = b'1,"' + OVER_LINES + b'"'
+    path.write_bytes(b"a,b\n" + b"3,4\n" * (before // 4) + record + b"\r\n5,6\r\n")
+
+    _, chunks = read_all(path, lines)
+
+    assert [(bad.line, bad.code, bad.text) for chunk in chunks for bad in chunk.bad] == [
+        (2 + before // 4, "TOO_LONG", record.decode())
+    ]
+    assert [row for chunk in chunks for row in chunk.rows] == [*([["3", "4"]] * (before // 4)), ["5", "6"]]

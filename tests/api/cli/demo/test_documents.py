@@ -19,4 +19,4 @@ def test_fits_the_schema(name: str) -> None:
 
 def test_none_is_forgotten() -> None:
     """The list is made from the module itself."""
-    assert {"CREATE_IMPORT", "REPORT", "TRACKING_EVENTS"} <= set(OPERATIONS)
+    assert {"IMPORT_PROGRESS", "REPORT", "TRACKING_EVENTS"} <= set(OPERATIONS)
