@@ -1,6 +1,7 @@
 """Who changed what, in the caller's transaction. Its own store.
 
-Secrets never enter it; personal values enter by reference only: the names of the changed fields, not their contents.
+Secrets never enter it; personal values enter by reference only: the names of the changed fields, not their contents, and a
+keyed hash (`Keyring.keyed_hash`) where a personal value is what a thing is known by.
 """
 
 from __future__ import annotations
@@ -51,34 +52,34 @@ async def record_many(
     actor: Actor,
     action: str,
     object_type: str,
-    object_ids: Sequence[int],
+    object_ids: Sequence[int | str],
     changes: Mapping[str, Any] | None = None,
 ) -> None:
     """Append one entry for each object of a set that changed alike."""
     await conn.execute(
         """
         INSERT INTO audit_entry (actor, action, object_type, object_id, changes, request_id)
-        SELECT $1, $2, $3, object_id::text, $5, $6 FROM unnest($4::bigint[]) AS object_id
+        SELECT $1, $2, $3, object_id, $5, $6 FROM unnest($4::text[]) AS object_id
         """,
-        actor.name, action, object_type, object_ids, dict(changes or {}), actor.request_id,
+        actor.name, action, object_type, [str(one) for one in object_ids], dict(changes or {}), actor.request_id,
     )  # fmt: skip
 
 
 async def list_entries(
-    conn: Connection, *, object_type: str | None, object_id: str | None, before_id: int | None, limit: int
+    conn: Connection, *, object_type: str | None, object_ids: Sequence[str] | None, before_id: int | None, limit: int
 ) -> list[AuditEntry]:
-    """The newest entries first, before a cursor."""
+    """The newest entries first, before a cursor; None: of all types, of all objects."""
     rows = await conn.fetch(
         """
         SELECT id, at, actor, action, object_type, object_id, changes, request_id
           FROM audit_entry
          WHERE ($1::text IS NULL OR object_type = $1)
-           AND ($2::text IS NULL OR object_id = $2)
+           AND ($2::text[] IS NULL OR object_id = ANY($2))
            AND ($3::bigint IS NULL OR id < $3)
          ORDER BY id DESC
          LIMIT $4
         """,
-        object_type, object_id, before_id, limit,
+        object_type, object_ids, before_id, limit,
     )  # fmt: skip
     return [AuditEntry(**dict(row)) for row in rows]
 

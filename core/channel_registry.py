@@ -9,8 +9,9 @@ from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from channels.contract import CONTRACT_VERSION, Channel, ConfigField, ConfigType, Manifest
+from channels.contract import CONTRACT_VERSION, Channel, ConfigField, ConfigType, Manifest, Polling
 from core.errors import ClarionError, Invalid, NotFound
+from core.redaction import Redaction
 
 GROUP = "clarion.channels"
 METHODS = ("compile", "open", "check", "callback")
@@ -114,11 +115,12 @@ class ChannelRegistry:
         except ClarionError:
             raise
         except Exception as error:
+            redacted = Redaction(config.get(field.name) for field in channel.manifest.config if field.secret)
             raise Invalid(
-                f"the channel {name!r} refuses its settings: {error}",
+                f"the channel {name!r} refuses its settings: {redacted(str(error))}",
                 code="CHANNEL_REFUSED_SETTINGS",
                 hint="Mend the channel account, and check it.",
-            ) from error
+            ) from None  # the error itself may hold a secret
 
     def manifest(self, name: str) -> Manifest:
         """Raises NotFound (CHANNEL_NOT_FOUND)."""
@@ -229,6 +231,8 @@ def _load(point: EntryPoint) -> type[Channel]:
         )
     if missing := [name for name in METHODS if not callable(getattr(loaded, name, None))]:
         raise _Unusable(f"it lacks {', '.join(missing)}", "See `channels/contract/channel.py`.")
+    if (manifest.capabilities.poll_seconds is not None) != issubclass(loaded, Polling):
+        raise _Unusable("it has `poll` without `poll_seconds`, or the other way round", "Have both, or neither.")
     if manifest.name != point.name:
         raise _Unusable(f"its manifest says {manifest.name!r}, its entry point {point.name!r}", "Give both the same name.")
     _check_manifest(manifest)

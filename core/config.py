@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     )
     listen_host: str = Field("127.0.0.1", description="Address the API listens on.")
     listen_port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port for `/metrics` of `clarion worker` where it runs without the API; 0: none."
+    )
     api_processes: int = Field(1, ge=1, le=64, description="API processes of `clarion up` and `clarion api`.")
     worker_processes: int = Field(2, ge=1, le=64, description="Worker processes of `clarion up` and `clarion worker`.")
     worker_threads: int = Field(8, ge=1, le=64, description="Jobs that one worker process runs at once.")

@@ -95,7 +95,7 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 
 
 class GuardedIO:
-    """`channels.contract.ChannelIO` with the guard. One per process; holds nothing open."""
+    """Connects where it may. One per process; holds nothing open. Plugins get it as `core.channel_io.AccountIO`."""
 
     def __init__(self, *, allow_private: bool, clock: Clock = system_clock, resolve: Resolve = resolve):
         self._allow_private = allow_private

@@ -44,3 +44,15 @@ async def take(conn: Connection, limit: int, *, silence: float = 0.0) -> list[An
         limit,
     )
     return sorted((Announcement(**dict(row)) for row in rows), key=lambda found: found.id)
+
+
+async def waiting(conn: Connection) -> tuple[int, float]:
+    """(how many announcements wait, up to 100,000; age of the oldest in seconds)."""
+    row = await conn.fetchrow(
+        """
+        SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT 100000) counted) AS number,
+               coalesce((SELECT extract(epoch FROM now() - created_at) FROM outbox ORDER BY id LIMIT 1), 0)::float8 AS seconds
+        """
+    )
+    assert row is not None
+    return row["number"], row["seconds"]

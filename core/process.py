@@ -41,6 +41,17 @@ def bound(argv: list[str], signum: int = signal.SIGKILL, parent: int | None = No
     return [*runner, str(int(signum)), str(parent or os.getpid()), *argv]
 
 
+def alive(pid: int) -> bool:
+    """Whether there is such a process on this machine, whoever owns it."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def _ask_kernel(signum: int) -> None:
     if not sys.platform.startswith("linux"):
         return

@@ -12,7 +12,6 @@ from typing import Any
 
 import asyncpg
 
-from channels.contract import ChannelIO
 from core.clock import Clock, system_clock
 from core.config import Settings
 from core.db import Pool, open_pool
@@ -33,7 +32,7 @@ class Runtime:
     pool: Pool
     keyring: Keyring
     files: Files
-    io: ChannelIO
+    io: GuardedIO
     clock: Clock = system_clock
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set when the process must end: finish at a safe point
     worker_id: str = ""

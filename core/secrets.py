@@ -1,12 +1,15 @@
 """Master keys and what is derived from them: token keys, keyed hashes, encryption of stored secrets.
 
 A master key has a small id. The newest one makes new tokens and encrypts; older ones still read, until they are taken
-out of the settings. Losing a key makes stored channel passwords unreadable and tokens made with it void; nothing else.
+out of the settings. Losing a key makes stored channel passwords unreadable, tokens made with it void, and audit entries on
+addresses that were written under it impossible to find by the address; nothing else.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import os
 import secrets as random_source
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ from core.config import Settings
 from core.errors import Invalid
 
 KEY_BYTES = 32
+KEYED_HASH_DIGITS = 32  # hexadecimal: 128 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,19 @@ class Keyring:
     def derive_all(self, purpose: str) -> dict[int, bytes]:
         """The derived key of each master key, by its id."""
         return {key_id: key.derive(purpose) for key_id, key in self.by_id.items()}
+
+    def keyed_hash(self, value: str, purpose: str, key_id: int | None = None) -> str:
+        """What stands for a value that must not be told: its HMAC-SHA256 (half of it) under a derived key, `1:<32 hex digits>`.
+
+        The newest key unless `key_id` says which; its id comes first.
+        """
+        key = self.newest if key_id is None else self.by_id[key_id]
+        digest = hmac.new(key.derive(purpose), value.encode(), hashlib.sha256).hexdigest()
+        return f"{key.key_id}:{digest[:KEYED_HASH_DIGITS]}"
+
+    def keyed_hashes(self, value: str, purpose: str) -> list[str]:
+        """What may stand for a value, under each key, newest first: for looking it up after a change of keys."""
+        return [self.keyed_hash(value, purpose, key_id) for key_id in self.by_id]
 
     def encrypt(self, plain: bytes, context: str) -> bytes:
         """Encrypt with the newest key (ChaCha20-Poly1305, RFC 8439); `context` is bound to the text."""

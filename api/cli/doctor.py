@@ -151,8 +151,9 @@ async def _account(runtime: Runtime, registry: ChannelRegistry, account: Channel
     """What the channel itself says of an account; it may be a stranger's plugin, which may raise anything."""
     try:
         config = channel_accounts.open_config(account, runtime.keyring)
-        result = await registry.make(account.channel, config).check(runtime.io)
-        return Finding(result.ok, f"account {account.name}: {result.message}", result.hint)
+        io = channel_accounts.io_of(account, config, runtime.io)
+        result = await registry.make(account.channel, config).check(io)
+        return Finding(result.ok, f"account {account.name}: {io.redacted(result.message)}", result.hint)
     except ClarionError as error:
         return Finding(False, f"account {account.name}: {error.message}", error.hint)
     except Exception as error:

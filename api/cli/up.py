@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from api.cli.addresses import check_broker_url, check_database_url, with_address, with_known_address
 from api.cli.child import Child
+from api.cli.counting import counting, telling
 from api.cli.installation import WORKER_STOP_SECONDS, Installation, check_port, plan
 from api.cli.supervisor import Supervisor
 from core.accounts.tokens import first_admin_token
@@ -31,15 +32,17 @@ def up() -> None:
     installation = plan(load_settings())
     _check(installation.settings)
     load_keyring(installation.settings)  # made before the processes start, so that they all read the same one
-    children = [*installation.embedded, *installation.api(), installation.worker_master()]
-    Supervisor(children, stop_seconds=STOP_SECONDS).run(lambda: _welcome(installation))
+    with counting(installation.settings):
+        children = [*installation.embedded, *installation.api(), installation.worker_master()]
+        Supervisor(children, stop_seconds=STOP_SECONDS).run(lambda: _welcome(installation))
 
 
 def api() -> None:
     """Run the API processes. They need a database; set CLARION_DATABASE_URL, or use `clarion up`."""
     installation = _with_urls(with_address(load_settings()), "database_url")
     check_port(installation.settings)
-    Supervisor(installation.api(), stop_seconds=STOP_SECONDS, together=True).run()
+    with counting(installation.settings):
+        Supervisor(installation.api(), stop_seconds=STOP_SECONDS, together=True).run()
 
 
 def worker() -> None:
@@ -51,8 +54,9 @@ def worker() -> None:
     check_broker_url(str(installation.settings.broker_url))
     with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # the processes wait for a database that is away
         asyncio.run(check_schema(str(installation.settings.database_url)))
-    children: list[Child] = installation.workers()
-    Supervisor(children, stop_seconds=WORKER_STOP_SECONDS, together=True).run()
+    with counting(installation.settings), telling(installation.settings):
+        children: list[Child] = installation.workers()
+        Supervisor(children, stop_seconds=WORKER_STOP_SECONDS, together=True).run()
 
 
 def _check(settings: Settings) -> None:

@@ -30,6 +30,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Query.searchProfiles": Permission.READ,
     "Query.quarantine": Permission.READ,
     "Query.quarantineEntry": Permission.READ,
+    "Query.auditReferences": Permission.ADMINISTER,
     "Mutation.createProfile": Permission.EDIT,
     "Mutation.updateProfile": Permission.EDIT,
     "Mutation.deleteProfile": Permission.EDIT,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from core.metrics import exposition
 from core.runtime import Runtime
 from migrations.runner import DatabaseTooNew, DatabaseTooOld, check_schema
 
@@ -42,9 +41,5 @@ async def _database_problem(runtime: Runtime) -> str | None:
 
 
 async def metrics(request: Request) -> Response:
-    """Prometheus text of this process, or of all processes when PROMETHEUS_MULTIPROC_DIR is set."""
-    registry = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    """Prometheus text of this process, or of all processes of `clarion up`, workers and relay included."""
+    return Response(await asyncio.to_thread(exposition), media_type=CONTENT_TYPE_LATEST)

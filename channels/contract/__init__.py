@@ -6,7 +6,7 @@ Read `channel.py` first: it is the whole of what a plugin implements.
 from channels.contract.channel import Channel, CheckResult, Sender
 from channels.contract.content import MessageContent, Program, RecipientRow, RenderedParts, RenderFailure
 from channels.contract.gate import Gate
-from channels.contract.inbound import InboundEvent, InboundEventKind, InboundRejected, InboundRequest
+from channels.contract.inbound import InboundEvent, InboundEventKind, InboundRejected, InboundRequest, Polled, Polling
 from channels.contract.io import ChannelIO, EgressRefused
 from channels.contract.manifest import (
     CONTRACT_VERSION,
@@ -44,6 +44,8 @@ __all__ = [
     "Outcome",
     "OutcomeKind",
     "OutgoingMessage",
+    "Polled",
+    "Polling",
     "Program",
     "RecipientRow",
     "RenderFailure",

@@ -41,7 +41,10 @@ class Sender(Protocol):
 
 
 class Channel(Protocol):
-    """One channel. An instance is made per account configuration and holds no connection itself."""
+    """One channel. An instance is made per account configuration and holds no connection itself.
+
+    Whose provider must be asked for news adds `poll` (`inbound.Polling`) and says how often in its manifest.
+    """
 
     manifest: ClassVar[Manifest]
 

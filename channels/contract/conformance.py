@@ -31,6 +31,7 @@ from channels.contract import (
     MessageContent,
     OutcomeKind,
     OutgoingMessage,
+    Polling,
     Program,
     RecipientRow,
     Sender,
@@ -65,6 +66,7 @@ class Subject:
     arrived: Callable[[], Sequence[str]]  # addresses the provider has got a message for, with repeats
     address: Callable[[int], str] = field(default=lambda number: f"person{number}@example.org")
     network: bool = True  # it reaches its provider through `io.connect`
+    tell: Callable[[int], None] | None = None  # so many more pieces of news at the provider, for channels with `poll`
 
 
 def compile_program(subject: Subject) -> Program:
@@ -284,6 +286,31 @@ class ChannelConformance:
         result = await asyncio.wait_for(subject.channel(subject.config).check(DirectIO()), WAIT)
         assert result.ok, result.message
 
+    async def test_no_secret_is_told(self, subject: Subject) -> None:
+        fields = {each.name for each in subject.channel.manifest.config if each.secret}
+        secrets = [str(subject.config[name]) for name in fields if subject.config.get(name)]
+        channel, told = subject.channel(subject.config), []
+        for io in (DirectIO(), NoNetwork()):
+            result = await asyncio.wait_for(channel.check(io), WAIT)
+            told += [result.message, result.hint or "", repr(channel), *io.lines]
+        assert not [secret for secret in secrets if any(secret in text for text in told)]
+
+    async def test_asking_for_news_goes_on_where_it_ended(self, subject: Subject) -> None:
+        channel = subject.channel(subject.config)
+        assert isinstance(channel, Polling) == (channel.manifest.capabilities.poll_seconds is not None)
+        if not isinstance(channel, Polling):
+            return
+        assert subject.tell is not None, "say how to make news"
+        subject.tell(3)
+        first, middle = await _news(channel, None)
+        subject.tell(2)
+        second, end = await _news(channel, middle)
+        assert (len(first), len(second)) == (3, 2)
+        assert len(first | second) == 5
+        assert await _news(channel, end) == (set(), end)
+        again, _ = await _news(channel, middle)  # what was found had not been stored
+        assert again == second
+
     async def test_an_unsigned_call_is_not_believed(self, subject: Subject) -> None:
         request = InboundRequest(
             method="POST",
@@ -294,6 +321,17 @@ class ChannelConformance:
         )
         with pytest.raises(InboundRejected):
             await subject.channel(subject.config).callback(request)
+
+
+async def _news(channel: Polling, cursor: str | None) -> tuple[set[str], str]:
+    """Ids of all news after a cursor, and the cursor behind them."""
+    found: set[str] = set()
+    while True:
+        polled = await asyncio.wait_for(channel.poll(DirectIO(), cursor), WAIT)
+        found |= {event.event_id for event in polled.events}
+        cursor = polled.cursor
+        if not polled.more:
+            return found, cursor
 
 
 _TYPES: dict[ConfigType, tuple[type, ...]] = {

@@ -1,12 +1,14 @@
-"""What providers tell us later: receipts, bounces, complaints, replies."""
+"""What providers tell us later: receipts, bounces, complaints, replies. They call us, or we ask."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
+from channels.contract.io import ChannelIO
 from channels.contract.outcomes import Outcome
 
 
@@ -44,3 +46,26 @@ class InboundEvent:
 
 class InboundRejected(Exception):
     """The call's signature, timestamp or replay check failed; nothing of it is believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """What one call of `poll` found, and where the next one goes on."""
+
+    events: Sequence[InboundEvent]
+    cursor: str  # stored in the transaction that stores the events
+    more: bool = False  # there is more right now: ask again at once
+
+
+@runtime_checkable
+class Polling(Protocol):
+    """What a channel adds whose provider does not call but wants to be asked: a mailbox, a list of receipts."""
+
+    async def poll(self, io: ChannelIO, cursor: str | None) -> Polled:
+        """The news after `cursor`, or from the beginning without one; a bounded number of them at once.
+
+        A cursor that is asked for again must give the same events or later ones: what was returned may not have been
+        stored. So nothing is deleted or marked as read at the provider before it is asked for the cursor behind it. Events seen
+        twice are told apart by their `event_id`.
+        """
+        ...

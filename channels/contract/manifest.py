@@ -62,6 +62,7 @@ class Capabilities:
     tracking: bool = False  # links and opens can be tracked
     receipts: frozenset[str] = frozenset()  # what it really can report later: delivered, bounced, complained
     inbound: bool = False  # answers from recipients arrive through `callback` or `poll`
+    poll_seconds: float | None = None  # how often `poll` is called; None: there is nothing to ask (see inbound.Polling)
     native_idempotency: bool = False  # the provider drops a repeated message by its reference
 
 

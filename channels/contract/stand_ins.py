@@ -15,6 +15,7 @@ class DirectIO:
 
     def __init__(self) -> None:
         self.connections = 0  # asked for so far
+        self.lines: list[str] = []  # what the plugin logged
 
     async def connect(self, host: str, port: int, *, timeout: float) -> socket.socket:
         """See `channels.contract.ChannelIO`."""
@@ -34,6 +35,10 @@ class DirectIO:
     def now(self) -> float:
         """Seconds since the epoch."""
         return time.time()
+
+    def log(self, event: str, **facts: object) -> None:
+        """See `channels.contract.ChannelIO`."""
+        self.lines.append(" ".join([event, *(f"{name}={value}" for name, value in facts.items())]))
 
 
 class NoNetwork(DirectIO):

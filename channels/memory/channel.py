@@ -26,6 +26,7 @@ from channels.contract import (
     Outcome,
     OutcomeKind,
     OutgoingMessage,
+    Polled,
     RecipientRow,
     RenderedParts,
     RenderFailure,
@@ -38,6 +39,8 @@ from render_ext import RenderError
 from render_ext import compile as compile_template
 
 _PARTS = ("subject", "text", "html")
+POLLED_AT_ONCE = 100
+RECEIPTS = frozenset({"delivered", "bounced", "complained"})
 _AFTER_HAND_OVER = (OutcomeKind.ACCEPTED, OutcomeKind.UNKNOWN)
 
 
@@ -174,7 +177,7 @@ class MemoryChannel:
             ContentField(name="text", required=True, description="The message as plain text."),
             ContentField(name="html", description="The message as HTML."),
         ),
-        capabilities=Capabilities(batch_size=500),
+        capabilities=Capabilities(batch_size=500, receipts=RECEIPTS, inbound=True, poll_seconds=5.0),
     )
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -198,3 +201,10 @@ class MemoryChannel:
     async def callback(self, request: InboundRequest) -> Sequence[InboundEvent]:
         """Nobody calls."""
         raise InboundRejected("the memory channel takes no callbacks")
+
+    async def poll(self, io: ChannelIO, cursor: str | None) -> Polled:
+        """The news of the store, from a place in its list."""
+        start = int(cursor or 0)
+        events = self._store.news[start : start + POLLED_AT_ONCE]
+        end = start + len(events)
+        return Polled(events=events, cursor=str(end), more=end < len(self._store.news))

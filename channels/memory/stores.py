@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from channels.contract import OutgoingMessage
+from channels.contract import InboundEvent, OutgoingMessage
 
 
 class MemoryStore:
@@ -12,6 +12,7 @@ class MemoryStore:
         self.messages: list[OutgoingMessage] = []
         self.count = 0
         self.keeps = True
+        self.news: list[InboundEvent] = []  # what the provider would tell: `poll` gives it out
 
     def keep(self, message: OutgoingMessage) -> None:
         """Take one more."""
@@ -22,6 +23,7 @@ class MemoryStore:
     def clear(self) -> None:
         """Forget them all."""
         self.messages.clear()
+        self.news.clear()
         self.count = 0
 
 

@@ -42,10 +42,10 @@ async def settle_doubtful(conn: Connection, actor: Actor, delivery_id: int, deci
         )
     state, reason = _STATES[decision]
     settled = await ledger.settle_unknown(conn, delivery_id, state, reason, now)
-    await audit.record(
-        conn, actor, "delivery.settle_doubtful", "delivery", delivery_id, {"as": decision.value, "rows": settled}
-    )
     if settled:
+        await audit.record(
+            conn, actor, "delivery.settle_doubtful", "delivery", delivery_id, {"as": decision.value, "rows": settled}
+        )
         await runs.add_log(
             conn, delivery_id, now, LogLevel.INFO, "DOUBT_SETTLED", f"{settled} messages in doubt settled as {decision.value}",
             {"by": actor.name},

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from channels.contract import FailureReason, Outcome, OutcomeKind
 from core.clock import Clock
@@ -27,21 +28,24 @@ class BatchGate:
         rule: RetryRule,
         clock: Clock,
         *,
+        redacted: Callable[[str], str] = str,
         pace: Pace | None = None,
         units: Sequence[int] = (),
     ):
-        """`units` says what each message counts for, where there is a `pace`."""
+        """`redacted` takes the account's secrets out of a text; `units` says what each message counts for, with a `pace`."""
         self._writer = writer
         self._rows = rows
         self._lease_id = lease_id
         self._rule = rule
         self._clock = clock
+        self._redacted = redacted
         self._pace = pace
         self._units = units
         self._handed_over: set[int] = set()
         self._closed = False
         self.lost = asyncio.Event()  # a row was not this lease's any more, or the account is in trouble: take nothing more
         self.settled = 0
+        self.outcomes: Counter[OutcomeKind] = Counter()
         self.accepted: list[str] = []  # address keys
         self.invalid = 0
         self.refused = 0
@@ -83,10 +87,11 @@ class BatchGate:
         row = self._rows[index]
         verdict = judge(outcome, attempt=row.attempt, now=self._clock(), rule=self._rule)
         self.settled += 1
+        self.outcomes[outcome.kind] += 1
         self.invalid += verdict.address is AddressVerdict.HARD
         self.refused += outcome.kind is OutcomeKind.CONTENT_REJECTED and outcome.code is not None
         if verdict.account is not AccountVerdict.NOTHING:
-            self.account, self.account_text = verdict.account, storable(outcome.text)
+            self.account, self.account_text = verdict.account, self._told(outcome.text)
             self._closed = True
             self.lost.set()
         accepted = outcome.kind is OutcomeKind.ACCEPTED
@@ -99,9 +104,12 @@ class BatchGate:
             # What the provider itself refused counts as sent and bounced, also where it did so before the last byte.
             index in self._handed_over or outcome.code is not None,
             storable(outcome.provider_id) if outcome.provider_id else None,
-            None if accepted else storable(f"{outcome.code or ''} {outcome.text}".strip()),
+            None if accepted else self._told(f"{outcome.code or ''} {outcome.text}".strip()),
         )
         self._writer.settle(settlement, row.address_key)
+
+    def _told(self, text: str) -> str:
+        return storable(self._redacted(text))
 
 
 def _key(row: ClaimedRow) -> Key:

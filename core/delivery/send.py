@@ -6,11 +6,12 @@ A process runs a few lanes per delivery, so that one batch is claimed and render
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from channels.contract import FailureReason, Limits, OutgoingMessage, RenderFailure, Sender
+from channels.contract import FailureReason, Limits, OutgoingMessage, RenderFailure
 from core.access import SYSTEM
 from core.channel_registry import ChannelRegistry
 from core.db import transaction
@@ -18,17 +19,17 @@ from core.delivery import ending
 from core.delivery.gate import BatchGate, storable
 from core.delivery.lease_keeper import LeaseKeeper
 from core.delivery.ledger_writer import LedgerWriter
-from core.delivery.pace import Pace
 from core.delivery.programs import Programs
 from core.delivery.records import ClaimedRow, LedgerState
 from core.delivery.retries import AccountVerdict, RetryRule, Verdict
-from core.delivery.senders import Senders
+from core.delivery.senders import OpenAccount, Senders
 from core.delivery.state import SENDING
 from core.delivery.store import leases, runs
 from core.delivery.store.leases import Claim
 from core.delivery.store.moves import Settlement
 from core.errors import ClarionError
 from core.log import get_logger
+from core.metrics import MESSAGES
 from core.planning import channel_accounts, deliveries
 from core.planning.records import ChannelAccount, Delivery, UnknownPolicy
 from core.profiles import quarantine
@@ -50,13 +51,10 @@ class Course:
     delivery: Delivery
     account: ChannelAccount
     address_kind: str
-    sender: Sender
+    opened: OpenAccount
     limits: Limits
-    pace: Pace | None
     writer: LedgerWriter
     rule: RetryRule
-    connections: int
-    all_connections: int
     batch_size: int
     until: datetime
     cursor: tuple[datetime, int, int, int] | None = None
@@ -111,9 +109,8 @@ class Sending:
             account = await channel_accounts.find_open_account(conn, delivery.channel_account_id, now)
             if account is None:
                 return None
-            sender = await self._senders.get(account)
+            opened = await self._senders.get(account)
         manifest = self._registry.manifest(account.channel)
-        share, total = self._senders.connections_of(account)
         rule = RetryRule(
             first=timedelta(seconds=settings.retry_first_seconds),
             longest=timedelta(seconds=settings.retry_longest_seconds),
@@ -125,13 +122,10 @@ class Sending:
             delivery=delivery,
             account=account,
             address_kind=manifest.address_kind.value,
-            sender=sender,
+            opened=opened,
             limits=manifest.limits,
-            pace=self._senders.pace_of(account),
             writer=writer,
             rule=rule,
-            connections=share,
-            all_connections=total,
             batch_size=min(settings.send_batch_size, max(manifest.capabilities.batch_size, 1)),
             until=now + SLICE,
         )
@@ -165,7 +159,7 @@ class Sending:
             if account is None or account.version != course.account.version:
                 course.halted = True  # paused, at rest or changed meanwhile; the sweep begins anew when it is open
                 return None
-            if held + course.connections > course.all_connections:
+            if held + course.opened.connections > course.opened.all_connections:
                 return None
             for cursor in (course.cursor, None) if course.cursor is not None else (None,):
                 claim = await leases.claim(
@@ -174,7 +168,7 @@ class Sending:
                     account_id=course.account.id,
                     address_kind=course.address_kind,
                     worker=worker,
-                    connections=course.connections,
+                    connections=course.opened.connections,
                     limit=course.batch_size,
                     slot=self._slot,
                     cursor=cursor,
@@ -191,13 +185,14 @@ class Sending:
         try:
             rows, messages = await self._render(course, claim)
             gate = self._gate(course, claim, rows, messages)
-            await self._watch(course, gate, asyncio.create_task(course.sender.send(messages, gate)))
+            await self._watch(course, gate, asyncio.create_task(course.opened.sender.send(messages, gate)))
         except ClarionError as error:  # of ours: what was prepared cannot be rendered any more
             course.halted = True
             await ending.pause_for(self._runtime.pool, course.delivery.id, error, self._runtime.clock())
         except Exception:
             # A plugin that raises has failed as a whole; the rows go back, or become unknown, with the lease.
-            log.exception("channel failed", delivery_id=course.delivery.id, account_id=course.account.id)
+            told = course.opened.io.redacted(traceback.format_exc())
+            log.error("channel failed", delivery_id=course.delivery.id, account_id=course.account.id, error=told)
             course.halted = True
             await self._blame(course, AccountVerdict.DOWN, "the channel plugin failed")
         finally:
@@ -205,8 +200,17 @@ class Sending:
             await self._let_go(course, claim, gate)
 
     def _gate(self, course: Course, claim: Claim, rows: Sequence[ClaimedRow], messages: Sequence[OutgoingMessage]) -> BatchGate:
-        units = [course.limits.units(message.body) for message in messages] if course.pace is not None else []
-        return BatchGate(course.writer, rows, claim.lease_id, course.rule, self._runtime.clock, pace=course.pace, units=units)
+        pace = course.opened.pace
+        return BatchGate(
+            course.writer,
+            rows,
+            claim.lease_id,
+            course.rule,
+            self._runtime.clock,
+            redacted=course.opened.io.redacted,
+            pace=pace,
+            units=[course.limits.units(message.body) for message in messages] if pace is not None else (),
+        )
 
     async def _watch(self, course: Course, gate: BatchGate, sending: asyncio.Task[None]) -> None:
         """Wait for a batch; take it back when the process stops, or the gate was closed under it."""
@@ -286,6 +290,8 @@ class Sending:
             )
         if gate is None:
             return
+        for kind, number in gate.outcomes.items():
+            MESSAGES.labels(course.account.channel, kind.value).inc(number)
         if gate.account is not AccountVerdict.NOTHING:
             course.halted = True
             await self._blame(course, gate.account, gate.account_text)

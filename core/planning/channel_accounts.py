@@ -12,13 +12,16 @@ import msgspec
 from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
+from core.channel_io import AccountIO
 from core.channel_registry import ChannelRegistry
 from core.db import Connection
+from core.egress import GuardedIO
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
 from core.planning.records import AccountDraft, ChannelAccount
 from core.planning.store import accounts as store
 from core.planning.uses import check_unused
+from core.redaction import Redaction
 from core.secrets import Keyring
 
 FIRST_RETRY = timedelta(seconds=10)
@@ -165,6 +168,11 @@ def open_config(account: ChannelAccount, keyring: Keyring) -> Mapping[str, Any]:
     return {**account.config, **_unseal(account, keyring)}
 
 
+def io_of(account: ChannelAccount, config: Mapping[str, Any], out: GuardedIO) -> AccountIO:
+    """The way out for the account's plugin; `config` is that of `open_config`."""
+    return AccountIO(out, account.channel, Redaction(config.get(name) for name in account.secret_names))
+
+
 async def reseal_accounts(conn: Connection, keyring: Keyring) -> int:
     """Encrypt every stored secret with the newest key, so that older keys can go. Returns how many."""
     accounts = await store.list_sealed(conn)
@@ -177,8 +185,8 @@ async def pause_account(conn: Connection, actor: Actor, account_id: int, reason:
     """Stop sending through it until somebody resumes it. A second pause changes nothing. Raises NotFound."""
     require(actor, Permission.ADMINISTER)
     if await store.pause_account(conn, account_id, reason[:REASON_LENGTH], now):
-        changes = {"reason": reason[:REASON_LENGTH]}
-        await record(conn, actor, "channel_account.pause", "channel_account", account_id, changes)
+        # Not the reason itself: a provider's answer may name a recipient.
+        await record(conn, actor, "channel_account.pause", "channel_account", account_id, {"fields": ["pause_reason"]})
     else:
         await get_account(conn, account_id)
 

@@ -6,13 +6,13 @@ tells of errors in sets, in the transaction that stores the outcomes; people put
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from channels.contract import AddressKind, FailureReason
 from core.access import Actor, Permission, require
-from core.audit import record
+from core.audit import record_many
 from core.authored import not_found
 from core.db import Connection
 from core.errors import Invalid
@@ -21,6 +21,7 @@ from core.profiles.errors import BadValue
 from core.profiles.phones import parse_phone
 from core.profiles.records import QuarantineEntry, QuarantineStatus
 from core.profiles.store import quarantine as store
+from core.secrets import Keyring
 
 BETWEEN_SOFT_ERRORS = timedelta(days=1)  # of two that count (2.58)
 SOFT_ERRORS = 5  # the fifth is the first in quarantine (2.58)
@@ -29,6 +30,7 @@ RELEASE_FULL_AFTER = timedelta(days=30)  # a full mailbox may have been emptied 
 EXPIRE_AT_ONCE = 10_000
 TEXT_LENGTH = 1000
 MOST_BY_HAND = 1000  # addresses of one call
+AUDIT_PURPOSE = "audit-reference"
 CHANNELS_WITH_NUMBERS = frozenset({AddressKind.MOBILE, AddressKind.PHONE})
 
 
@@ -80,6 +82,7 @@ async def record_good(conn: Connection, kind: AddressKind | str, address_keys: S
 async def put_in(
     conn: Connection,
     actor: Actor,
+    keyring: Keyring,
     kind: AddressKind | str,
     addresses: Sequence[str],
     *,
@@ -89,27 +92,43 @@ async def put_in(
     now: datetime,
     region: str = "US",
 ) -> list[QuarantineEntry]:
-    """Give addresses a status by hand (2.52), whatever they had before. Raises Invalid (BAD_EMAIL, BAD_PHONE, …)."""
+    """Give addresses a status by hand (2.52), whatever they had before; what is the same already is not written.
+
+    Raises Invalid (BAD_EMAIL, BAD_PHONE, …).
+    """
     require(actor, Permission.ADMINISTER)
     kind = AddressKind(kind)
     keys = _keys(kind, addresses, region)
-    entries = await store.put_by_hand(conn, kind.value, keys, status, reason, text[:TEXT_LENGTH], now)
-    told = {"kind": kind.value, "status": status.value, "addresses": len(entries)}
-    await record(conn, actor, "quarantine.put", "quarantine", kind.value, told)
-    return entries
+    changed = await store.put_by_hand(conn, kind.value, keys, status, reason, text[:TEXT_LENGTH], now)
+    told = {"kind": kind.value, "status": status.value, "reason": reason.name}
+    await _record(conn, actor, keyring, "quarantine.put", kind, changed, told)
+    return await store.get_entries(conn, kind.value, keys)
 
 
 async def release(
-    conn: Connection, actor: Actor, kind: AddressKind | str, addresses: Sequence[str], *, region: str = "US"
+    conn: Connection,
+    actor: Actor,
+    keyring: Keyring,
+    kind: AddressKind | str,
+    addresses: Sequence[str],
+    *,
+    region: str = "US",
 ) -> int:
     """Let addresses out; returns how many were in. Raises Invalid (BAD_EMAIL, BAD_PHONE, …)."""
     require(actor, Permission.ADMINISTER)
     kind = AddressKind(kind)
     found = await store.delete_entries(conn, kind.value, _keys(kind, addresses, region))
-    if found:
-        told = {"kind": kind.value, "addresses": len(found)}
-        await record(conn, actor, "quarantine.release", "quarantine", kind.value, told)
+    await _record(conn, actor, keyring, "quarantine.release", kind, found, {"kind": kind.value})
     return len(found)
+
+
+def audit_references(keyring: Keyring, kind: AddressKind | str, address: str, *, region: str = "US") -> list[str]:
+    """What stands for an address in the audit log, where addresses themselves never are; the newest key's first.
+
+    Entries keep the reference of the key that was the newest when they were written. Raises Invalid for what is no address.
+    """
+    kind = AddressKind(kind)
+    return keyring.keyed_hashes(_referred(kind, address_key(kind, address, region)), AUDIT_PURPOSE)
 
 
 async def get_entry(conn: Connection, kind: AddressKind | str, address: str, *, region: str = "US") -> QuarantineEntry:
@@ -171,6 +190,24 @@ def _keys(kind: AddressKind, addresses: Sequence[str], region: str) -> list[str]
     if not 1 <= len(addresses) <= MOST_BY_HAND:
         raise Invalid(f"give 1 to {MOST_BY_HAND} addresses", code="BAD_VALUE", path="addresses")
     return [address_key(kind, address, region, f"addresses.{n}") for n, address in enumerate(addresses)]
+
+
+def _referred(kind: AddressKind, key: str) -> str:
+    return f"{kind.value}/{key}"
+
+
+async def _record(
+    conn: Connection,
+    actor: Actor,
+    keyring: Keyring,
+    action: str,
+    kind: AddressKind,
+    keys: Sequence[str],
+    told: Mapping[str, str],
+) -> None:
+    """One entry for each address, which stands in it by reference."""
+    references = [keyring.keyed_hash(_referred(kind, key), AUDIT_PURPOSE) for key in keys]
+    await record_many(conn, actor, action, "quarantine", references, told)
 
 
 def _columns(errors: Sequence[AddressError]) -> tuple[list[str], list[int], list[str]]:

@@ -21,6 +21,7 @@ from core.config import Settings, load_settings
 from core.delivery.engine import open_engine
 from core.jobs import Job
 from core.log import get_logger, set_up_logging
+from core.metrics import JOB_SECONDS, JOBS
 from core.process import die_with_parent
 from core.profiles.exports import SELECTION_RESOURCE
 from core.runtime import Runtime, open_runtime
@@ -80,8 +81,13 @@ class House(Middleware):
 
         async def run(**ids: Any) -> None:
             assert self.runtime is not None
-            with structlog.contextvars.bound_contextvars(job=job.name, **ids):
-                await job(self.runtime, **ids)
+            with structlog.contextvars.bound_contextvars(job=job.name, **ids), JOB_SECONDS.labels(job.name).time():
+                outcome = "failed"
+                try:
+                    await job(self.runtime, **ids)
+                    outcome = "done"
+                finally:
+                    JOBS.labels(job.name, outcome).inc()
 
         return async_to_sync(run)
 

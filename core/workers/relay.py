@@ -17,7 +17,8 @@ from dramatiq import Broker
 from core.config import Settings, load_settings
 from core.db import connect, transaction
 from core.log import get_logger, set_up_logging
-from core.outbox import CHANNEL, Announcement, take
+from core.metrics import ANNOUNCEMENTS, OUTBOX_AGE, OUTBOX_WAITING, SWEEP_SECONDS, SWEEPS
+from core.outbox import CHANNEL, Announcement, take, waiting
 from core.process import die_with_parent
 from core.runtime import Runtime, database_url, open_runtime
 from core.workers.broker import PATIENCE, make_broker, message_for
@@ -83,7 +84,9 @@ class Relay:
             found = await take(conn, BATCH, silence=2 * PATIENCE)
             if found:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._send, found)
-            return len(found) == BATCH
+        for one in found:
+            ANNOUNCEMENTS.labels(one.topic if one.topic in WIRING else "unknown").inc()
+        return len(found) == BATCH
 
     def _send(self, announcements: list[Announcement]) -> None:
         seen: set[str] = set()
@@ -105,12 +108,28 @@ class Relay:
                 last = self._last_run.get(scheduled.name)
                 if last is not None and scheduled.every is not None and now - last < scheduled.every:
                     continue
+                outcome = "failed"
                 try:
-                    await scheduled.sweep(self._runtime)
+                    with SWEEP_SECONDS.labels(scheduled.name).time():
+                        await scheduled.sweep(self._runtime)
                     self._last_run[scheduled.name] = now
+                    outcome = "done"
                 except Exception:
                     log.exception("sweep failed", sweep=scheduled.name)
+                finally:
+                    SWEEPS.labels(scheduled.name, outcome).inc()
+            await self._look_at_outbox()
             await asyncio.sleep(self._runtime.settings.reconcile_seconds)
+
+    async def _look_at_outbox(self) -> None:
+        try:
+            async with self._runtime.pool.acquire() as conn:
+                number, seconds = await waiting(conn)
+        except Exception as error:
+            log.warning("the outbox cannot be counted", error=repr(error))
+            return
+        OUTBOX_WAITING.set(number)
+        OUTBOX_AGE.set(seconds)
 
 
 async def run(settings: Settings) -> None:

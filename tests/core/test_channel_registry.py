@@ -12,6 +12,7 @@ import pytest
 
 from channels.contract import (
     AddressKind,
+    Capabilities,
     Channel,
     ChannelIO,
     CheckResult,
@@ -117,6 +118,7 @@ def test_an_unknown_channel_is_told_with_the_known_ones(plugin: types.ModuleType
         (type("Bare", (), {}), "no class with a `manifest`"),
         (type("Half", (), {"manifest": Pigeon.manifest}), "lacks compile, open, check, callback"),
         (changed(contract_version=99), "written for contract 99"),
+        (changed(capabilities=Capabilities(poll_seconds=5)), "`poll` without `poll_seconds`, or the other way round"),
         (changed(name="owl"), "manifest says 'owl', its entry point 'pigeon'"),
         (changed(config=(CONFIG[0], CONFIG[0])), "setting 'host' twice"),
         (changed(content=(ContentField(name="body", description=""),) * 2), "content field 'body' twice"),

@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import httpx
+
 from tests.flows.client import Client
 from tests.flows.conftest import Place
 from tests.flows.journey import (
@@ -87,11 +89,27 @@ async def test_from_a_file_of_people_to_a_report_that_adds_up(place: Place) -> N
     assert sum(link["total"] for link in report["links"]) == did["clicks"]
     assert sum(metrics[name] for name in ("accepted", "excluded", "withdrawn")) == targeted
 
+    # And any process tells what all of them counted
+    counts = await _counts(place)
+    assert counts['clarion_messages_total{channel="email",outcome="accepted"}'] >= targeted
+    assert counts['clarion_channel_connections_total{channel="email",outcome="connected"}'] >= 1
+    assert counts['clarion_jobs_total{job="delivery.send",outcome="done"}'] >= 1
+    assert counts['clarion_announcements_total{topic="delivery.confirmed"}'] >= 1
+    assert counts['clarion_sweeps_total{outcome="done",sweep="delivery"}'] >= 1
+    assert "clarion_outbox_waiting" in counts
+
     # And each may ask why
     got = await explain(client, delivery, (await find_profile(client, address(domain, 0)))["id"])
     assert (got["targeted"], got["row"]["state"]) == (True, "ACCEPTED")
     missed = await explain(client, delivery, (await find_profile(client, address(domain, 3)))["id"])
     assert (missed["targeted"], missed["row"]) == (False, None)
+
+
+async def _counts(place: Place) -> dict[str, float]:
+    async with httpx.AsyncClient() as http:
+        text = (await http.get(f"{place.house.settings.base_url}/metrics")).text
+    lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}
 
 
 def _nothing() -> dict[str, int]:

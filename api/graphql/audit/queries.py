@@ -43,14 +43,15 @@ class AuditQuery:
         self,
         info: Info,
         object_type: str | None = None,
-        object_id: str | None = None,
+        object_ids: list[str] | None = None,
         first: int | None = None,
         after: str | None = None,
     ) -> Listing:
-        """Who changed what, newest first. `objectType` and `objectId` are as they stand in the log."""
+        """Who changed what, newest first. `objectType` and `objectIds` are as they stand in the log; for quarantined addresses
+        see `auditReferences`."""
         page = requested_page(info, first, after)
         async with info.context.lease.use() as conn:
             rows = await audit.list_entries(
-                conn, object_type=object_type, object_id=object_id, before_id=page.after, limit=page.first + 1
+                conn, object_type=object_type, object_ids=object_ids, before_id=page.after, limit=page.first + 1
             )
         return Listing(cut(rows, page), None, by_id, page.after)

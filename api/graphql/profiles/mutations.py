@@ -55,6 +55,7 @@ class ProfilesMutation:
         return await quarantine.put_in(
             context.conn,
             context.actor,
+            context.runtime.keyring,
             input.address_kind,
             input.addresses,
             status=input.status,
@@ -66,7 +67,14 @@ class ProfilesMutation:
     async def release_addresses(self, info: Info, input: ReleaseQuarantineInput) -> Any:
         """Let addresses out of the quarantine; tells how many were in."""
         context = info.context
-        return await quarantine.release(context.conn, context.actor, input.address_kind, input.addresses, region=_country(info))
+        return await quarantine.release(
+            context.conn,
+            context.actor,
+            context.runtime.keyring,
+            input.address_kind,
+            input.addresses,
+            region=_country(info),
+        )
 
 
 def _country(info: Info) -> str:

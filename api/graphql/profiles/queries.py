@@ -86,6 +86,18 @@ class ProfilesQuery:
         async with info.context.lease.use() as conn:
             return await quarantine.find_entry(conn, address_kind, address, region=region)
 
+    @field(list[str])
+    async def audit_references(
+        self,
+        info: Info,
+        address_kind: AddressKind,  # type: ignore[valid-type]
+        address: str,
+    ) -> Any:
+        """What stands for an address in the audit log, also after its release: the `objectIds` of its entries there, whose
+        `objectType` is "quarantine". One for each master key, the newest key's first."""
+        runtime = info.context.runtime
+        return quarantine.audit_references(runtime.keyring, address_kind, address, region=runtime.settings.default_country)
+
 
 def _key(key: ProfileKeyInput) -> tuple[str, object]:
     if key.opt_in_id is not None:

@@ -14,7 +14,7 @@ from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, record_of
 from channels.contract import AddressKind as AddressKindEnum
 from channels.contract import FailureReason as FailureReasonEnum
-from core.profiles import records
+from core.profiles import quarantine, records
 from core.profiles.fields import FIELDS, SETTABLE, Field, FieldType
 from core.profiles.postal import postal_lines
 
@@ -126,6 +126,12 @@ class QuarantineEntry:
     error_text: str
     created_at: datetime
     updated_at: datetime
+
+    @field(list[str])
+    async def audit_references(root: strawberry.Parent[Any], info: Info) -> list[str]:
+        """The `objectIds` under which the audit log has what was done to it by hand; see the query of this name."""
+        entry: records.QuarantineEntry = root
+        return quarantine.audit_references(info.context.runtime.keyring, entry.address_kind, entry.address_key)
 
 
 @strawberry.type(description="Quarantined addresses. They are not counted.")

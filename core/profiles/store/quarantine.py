@@ -116,20 +116,21 @@ async def put_by_hand(
     reason: FailureReason,
     text: str,
     now: datetime,
-) -> list[QuarantineEntry]:
-    """Give addresses a status, whatever they had."""
+) -> list[str]:
+    """Give addresses a status, whatever they had; the keys of those that had another."""
     rows = await conn.fetch(
-        f"""
+        """
         INSERT INTO quarantine AS q (address_kind, address_key, status, reason, error_text, created_at, updated_at)
         SELECT $1, key, $3, $4, $5, $6, $6 FROM (SELECT DISTINCT unnest($2::text[]) AS key ORDER BY 1) k
             ON CONFLICT (address_kind, address_key) DO UPDATE
            SET status = excluded.status, reason = excluded.reason, error_text = excluded.error_text,
                updated_at = excluded.updated_at
-        RETURNING {COLUMNS}
+         WHERE (q.status, q.reason, q.error_text) IS DISTINCT FROM (excluded.status, excluded.reason, excluded.error_text)
+        RETURNING address_key
         """,
         kind, keys, status.value, int(reason), text, now,
     )  # fmt: skip
-    return [_entry(row) for row in rows]
+    return sorted(row["address_key"] for row in rows)
 
 
 async def delete_entries(conn: Connection, kind: str, keys: Sequence[str]) -> list[str]:
@@ -171,6 +172,16 @@ async def find_entry(conn: Connection, kind: str, key: str) -> QuarantineEntry |
     """By its address."""
     row = await conn.fetchrow(f"SELECT {COLUMNS} FROM quarantine WHERE address_kind = $1 AND address_key = $2", kind, key)
     return _entry(row) if row else None
+
+
+async def get_entries(conn: Connection, kind: str, keys: Sequence[str]) -> list[QuarantineEntry]:
+    """Those of the addresses that are known, in the order of their keys."""
+    rows = await conn.fetch(
+        f"SELECT {COLUMNS} FROM quarantine WHERE address_kind = $1 AND address_key = ANY($2::text[]) ORDER BY address_key",
+        kind,
+        keys,
+    )
+    return [_entry(row) for row in rows]
 
 
 async def list_entries(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from channels.contract import OutcomeKind
+from channels.contract import InboundEvent, InboundEventKind, OutcomeKind
 from channels.contract.conformance import (
     WAIT,
     ChannelConformance,
@@ -38,10 +39,24 @@ def addresses() -> list[str]:
     return [message.address for message in store("conformance").messages]
 
 
+def tell(number: int) -> None:
+    """So many receipts more."""
+    news = store("conformance").news
+    news += [
+        InboundEvent(
+            kind=InboundEventKind.DELIVERED,
+            reference=f"1-1-{n}-0",
+            event_id=f"e{n}",
+            occurred_at=datetime(2026, 1, 2, tzinfo=UTC),
+        )
+        for n in range(len(news), len(news) + number)
+    ]
+
+
 class TestMemory(ChannelConformance):
     @pytest.fixture
     def subject(self) -> Subject:
-        return Subject(channel=MemoryChannel, config=CONFIG, parts=PARTS, arrived=addresses, network=False)
+        return Subject(channel=MemoryChannel, config=CONFIG, parts=PARTS, arrived=addresses, network=False, tell=tell)
 
 
 def subject(**changes: Any) -> Subject:
@@ -102,3 +117,12 @@ def test_a_misspelt_outcome_is_refused() -> None:
 
 async def test_checking_needs_no_network() -> None:
     assert (await MemoryChannel(CONFIG).check(DirectIO())).ok
+
+
+async def test_news_comes_in_portions() -> None:
+    channel = MemoryChannel(CONFIG)
+    tell(150)
+    first = await channel.poll(DirectIO(), None)
+    rest = await channel.poll(DirectIO(), first.cursor)
+    assert (len(first.events), first.more) == (100, True)
+    assert ([event.event_id for event in rest.events], rest.more) == ([f"e{n}" for n in range(100, 150)], False)

@@ -164,7 +164,7 @@ async def test_making_and_revoking_are_audited(conn: Connection, keyring: Keyrin
     await tokens.revoke_token(conn, SYSTEM, token.id, NOW)
     await tokens.revoke_token(conn, SYSTEM, token.id, NOW)
 
-    entries = await list_entries(conn, object_type="token", object_id=str(token.id), before_id=None, limit=10)
+    entries = await list_entries(conn, object_type="token", object_ids=[str(token.id)], before_id=None, limit=10)
 
     assert [entry.action for entry in entries] == ["token.revoke", "token.create"]
     assert entries[1].changes["roles"]["to"] == ["export"]

@@ -48,7 +48,7 @@ async def test_a_change_touches_what_it_names(conn: Connection, actor: Actor) ->
     assert "text" not in without.parts
     assert (without.data, without.version) == ({"a": 1}, 3)
     assert await change(conn, actor, content, label="Welcome", parts={}) == without
-    told = await audit.list_entries(conn, object_type="content", object_id=str(content.id), before_id=None, limit=10)
+    told = await audit.list_entries(conn, object_type="content", object_ids=[str(content.id)], before_id=None, limit=10)
     assert [entry.action for entry in told] == ["content.update", "content.update", "content.create"]
     assert told[1].changes == {"version": {"from": 1, "to": 2}, "parts": ["subject", "text"]}
     assert "shop.example.com" not in str(told)

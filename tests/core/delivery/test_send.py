@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from channels.contract import FailureReason, Limits
+from channels.contract import ConfigField, ConfigType, FailureReason, Limits
 from channels.memory.channel import MemoryChannel
 from channels.memory.stores import store
 from core.access import SYSTEM
@@ -194,6 +194,26 @@ async def test_an_account_error_pauses_the_account_and_keeps_the_messages(
     account = await channel_accounts.get_account(db, account_id)
     assert account.paused_at is not None
     assert (await reading.counts(db, delivery_id)).pending == 10
+
+
+async def test_an_answer_that_repeats_a_secret_is_kept_without_it(
+    engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a provider that says the password in every answer
+    password = ConfigField(name="password", type=ConfigType.TEXT, description="Word.", secret=True)
+    manifest = dataclasses.replace(MemoryChannel.manifest, config=(*MemoryChannel.manifest.config, password))
+    monkeypatch.setattr(MemoryChannel, "manifest", manifest)
+    config = {"outcomes": "content_rejected,account_error", "password": "configured"}
+    delivery_id = await _started(engine, runtime, db, "parrot", people=2, **config)
+
+    await engine.sending.run(delivery_id)
+
+    answers = await db.fetchval(
+        "SELECT array_agg(answer) FROM ledger WHERE delivery_id = $1 AND answer IS NOT NULL", delivery_id
+    )
+    reason = await db.fetchval("SELECT pause_reason FROM channel_account")
+    assert set(answers) == {"as …"}
+    assert reason == "as …"
 
 
 async def test_a_provider_that_is_down_opens_the_breaker(

@@ -35,7 +35,7 @@ async def test_a_campaign_is_made_changed_and_deleted_with_a_trace(conn: Connect
     assert await campaigns.update_campaign(conn, actor, campaign.id, {"label": "Spring"}) == changed
     await campaigns.delete_campaign(conn, actor, campaign.id)
     assert await campaigns.find_campaign(conn, campaign.id) is None
-    told = await audit.list_entries(conn, object_type="campaign", object_id=str(campaign.id), before_id=None, limit=10)
+    told = await audit.list_entries(conn, object_type="campaign", object_ids=[str(campaign.id)], before_id=None, limit=10)
     assert [entry.action for entry in told] == ["campaign.delete", "campaign.update", "campaign.create"]
     assert told[1].changes["starts_on"] == {"from": None, "to": "2030-03-01"}
 

@@ -24,7 +24,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 async def entries(conn: Connection, account: ChannelAccount) -> list[audit.AuditEntry]:
-    return await audit.list_entries(conn, object_type="channel_account", object_id=str(account.id), before_id=None, limit=50)
+    return await audit.list_entries(conn, object_type="channel_account", object_ids=[str(account.id)], before_id=None, limit=50)
 
 
 async def test_an_account_is_complete_and_its_secret_sealed(conn: Connection, actor: Actor) -> None:

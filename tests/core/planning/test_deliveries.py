@@ -66,7 +66,7 @@ async def test_every_change_is_a_version_with_a_trace(conn: Connection, actor: A
         assert delivery.version == number
     assert (delivery.contact_at, delivery.label, delivery.campaign_id) == (at, "Summer", None)
     assert await deliveries.update_delivery(conn, actor, delivery.id, {"label": "Summer"}) == delivery
-    entries = await audit.list_entries(conn, object_type="delivery", object_id=str(delivery.id), before_id=None, limit=20)
+    entries = await audit.list_entries(conn, object_type="delivery", object_ids=[str(delivery.id)], before_id=None, limit=20)
     assert [entry.action for entry in entries] == ["delivery.update"] * 5 + ["delivery.create"]
     assert entries[2].changes == {"unknown_policy": {"from": "park", "to": "resend"}}
 

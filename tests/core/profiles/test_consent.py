@@ -40,7 +40,7 @@ async def test_only_those_who_had_not_refused_change(conn: Connection, actor: Ac
     assert again == []
     assert await opt_out(conn, NOBODY, [], Channel.EMAIL, now=NOW) == []
     for one in ids:
-        told = await list_entries(conn, object_type="profile", object_id=str(one), before_id=None, limit=9)
+        told = await list_entries(conn, object_type="profile", object_ids=[str(one)], before_id=None, limit=9)
         newest = told[0]
         assert (newest.actor, newest.action, newest.changes) == (
             "recipient", "profile.opt_out", {"fields": ["opt_out_email"]},

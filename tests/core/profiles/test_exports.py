@@ -237,7 +237,7 @@ async def test_the_life_of_an_export(runtime: Runtime, db: Connection, times: Ti
         await exports.get_export(db, run.id + 1)
     with pytest.raises(NotFound):
         await exports.cancel_export(db, SYSTEM, run.id + 1, times.now)
-    told = await list_entries(db, object_type="export", object_id=str(run.id), before_id=None, limit=9)
+    told = await list_entries(db, object_type="export", object_ids=[str(run.id)], before_id=None, limit=9)
     assert [entry.action for entry in told] == ["export.download", "export.finish", "export.create"]
     assert list(await exports.get_exports(db, [run.id, run.id + 1])) == [run.id]
     page = await exports.list_exports(db, PageRequest(first=1))

@@ -298,7 +298,7 @@ async def test_the_life_of_an_import(runtime: Runtime, db: Connection, times: Ti
         await imports.issue_rejects_ticket(db, SYSTEM, run.id, times.now)
     with pytest.raises(NotFound):
         await imports.get_import(db, run.id + 1)
-    told = await list_entries(db, object_type="import", object_id=str(run.id), before_id=None, limit=9)
+    told = await list_entries(db, object_type="import", object_ids=[str(run.id)], before_id=None, limit=9)
     assert [entry.action for entry in told] == ["import.finish", "import.start", "import.renew_upload", "import.create"]
     assert told[0].changes["inserted"] == 1
     assert list(await imports.get_imports(db, [run.id, run.id + 1])) == [run.id]

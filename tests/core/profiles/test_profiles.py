@@ -34,7 +34,7 @@ async def update(conn: Connection, actor: Actor, profile: Profile, **changes: An
 
 async def audited(conn: Connection, profile: Profile) -> list[tuple[str, Any]]:
     """What was done to a profile, the last first."""
-    entries = await list_entries(conn, object_type="profile", object_id=str(profile.id), before_id=None, limit=10)
+    entries = await list_entries(conn, object_type="profile", object_ids=[str(profile.id)], before_id=None, limit=10)
     return [(entry.action, entry.changes) for entry in entries]
 
 

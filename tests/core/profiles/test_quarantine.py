@@ -15,9 +15,11 @@ from core.errors import Forbidden, Invalid, NotFound
 from core.profiles import quarantine
 from core.profiles.quarantine import AddressError
 from core.profiles.records import QuarantineEntry, QuarantineStatus
+from core.secrets import Keyring, new_key_text, parse_keyring
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+KEYRING = parse_keyring(new_key_text(1))
 ANN = "ann@mail.example"
 
 
@@ -114,7 +116,7 @@ async def test_time_lets_out_what_it_may(conn: Connection, actor: Actor) -> None
     await quarantine.record_hard(
         conn, "email", [error("full@mail.example", FailureReason.MAILBOX_FULL)], delivery_id=7, now=NOW
     )
-    await quarantine.put_in(conn, actor, "email", ["spam@mail.example"], status=QuarantineStatus.DENYLISTED, now=NOW)
+    await quarantine.put_in(conn, actor, KEYRING, "email", ["spam@mail.example"], status=QuarantineStatus.DENYLISTED, now=NOW)
 
     assert await quarantine.expire(conn, NOW + 10 * DAY) == 0
     assert await quarantine.expire(conn, NOW + 10 * DAY + timedelta(seconds=1)) == 1
@@ -127,8 +129,8 @@ async def test_time_lets_out_what_it_may(conn: Connection, actor: Actor) -> None
 
 
 async def test_lists_made_by_hand_outrank_errors(conn: Connection, actor: Actor) -> None:
-    await quarantine.put_in(conn, actor, "email", ["Boss@mail.example"], status=QuarantineStatus.ALLOWLISTED, now=NOW)
-    await quarantine.put_in(conn, actor, "email", ["spam@mail.example"], status=QuarantineStatus.DENYLISTED, now=NOW)
+    await quarantine.put_in(conn, actor, KEYRING, "email", ["Boss@mail.example"], status=QuarantineStatus.ALLOWLISTED, now=NOW)
+    await quarantine.put_in(conn, actor, KEYRING, "email", ["spam@mail.example"], status=QuarantineStatus.DENYLISTED, now=NOW)
     both = [error("boss@mail.example"), error("spam@mail.example")]
 
     await quarantine.record_hard(conn, "email", both, delivery_id=7, now=NOW)
@@ -142,40 +144,84 @@ async def test_lists_made_by_hand_outrank_errors(conn: Connection, actor: Actor)
 
 async def test_people_put_addresses_in_and_let_them_out(conn: Connection, actor: Actor) -> None:
     made = await quarantine.put_in(
-        conn, actor, AddressKind.MOBILE, ["06 12 34 56 78", "+33 6 12 34 56 78"], text="called us", now=NOW, region="FR"
+        conn, actor, KEYRING, "mobile", ["06 12 34 56 78", "+33 6 12 34 56 78"], text="called us", now=NOW, region="FR"
     )
 
     assert [(one.address_kind, one.address_key, one.error_text) for one in made] == [("mobile", "+33612345678", "called us")]
     assert (await quarantine.get_entry(conn, "mobile", "0033612345678", region="FR")).reason is FailureReason.NOT_DEFINED
-    assert await quarantine.release(conn, actor, "mobile", ["+33612345678", "+33612345679"]) == 1
-    assert await quarantine.release(conn, actor, "mobile", ["+33612345678"]) == 0
+    assert await quarantine.release(conn, actor, KEYRING, "mobile", ["+33612345678", "+33612345679"]) == 1
+    assert await quarantine.release(conn, actor, KEYRING, "mobile", ["+33612345678"]) == 0
     with pytest.raises(NotFound):
         await quarantine.get_entry(conn, "mobile", "+33612345678")
-    told = await list_entries(conn, object_type="quarantine", object_id=None, before_id=None, limit=9)
-    assert [one.action for one in told] == ["quarantine.release", "quarantine.put"]
-    assert "33612345678" not in str(told)
+
+
+async def actions_on(conn: Connection, keyring: Keyring, kind: str, address: str) -> list[str]:
+    """What the audit log has on an address, newest first."""
+    references = quarantine.audit_references(keyring, kind, address)
+    told = await list_entries(conn, object_type="quarantine", object_ids=references, before_id=None, limit=99)
+    return [one.action for one in told]
+
+
+async def test_each_address_stands_in_the_audit_by_reference(conn: Connection, actor: Actor) -> None:
+    # Given two addresses that were put in and one of them let out
+    addresses = [ANN, "bob@mail.example"]
+    await quarantine.put_in(conn, actor, KEYRING, "email", addresses, status=QuarantineStatus.DENYLISTED, now=NOW)
+    await quarantine.release(conn, actor, KEYRING, "email", ["Bob@mail.example", "never@seen.example"])
+
+    # Then each has its own entries, also when it is spelled another way
+    assert await actions_on(conn, KEYRING, "email", " ANN@Mail.Example ") == ["quarantine.put"]
+    assert await actions_on(conn, KEYRING, "email", "bob@mail.example") == ["quarantine.release", "quarantine.put"]
+    assert await actions_on(conn, KEYRING, "email", "never@seen.example") == []
+    # And nobody reads an address in them
+    told = await list_entries(conn, object_type="quarantine", object_ids=None, before_id=None, limit=9)
+    assert [one.changes for one in told] == [
+        {"kind": "email"},
+        *[{"kind": "email", "status": "denylisted", "reason": "NOT_DEFINED"}] * 2,
+    ]
+    assert "mail.example" not in str(told)
+
+
+async def test_what_does_not_change_is_not_audited(conn: Connection, actor: Actor) -> None:
+    await quarantine.put_in(conn, actor, KEYRING, "email", [ANN], now=NOW)
+
+    again = await quarantine.put_in(conn, actor, KEYRING, "email", ["bob@mail.example", ANN], now=NOW + DAY)
+    await quarantine.put_in(conn, actor, KEYRING, "email", [ANN], status=QuarantineStatus.DENYLISTED, now=NOW + 2 * DAY)
+
+    assert [(one.address_key, one.updated_at) for one in again] == [(ANN, NOW), ("bob@mail.example", NOW + DAY)]
+    assert await actions_on(conn, KEYRING, "email", ANN) == ["quarantine.put", "quarantine.put"]
+    assert await actions_on(conn, KEYRING, "email", "bob@mail.example") == ["quarantine.put"]
+
+
+async def test_entries_of_an_older_master_key_are_found(conn: Connection, actor: Actor) -> None:
+    old = new_key_text(1)
+    await quarantine.put_in(conn, actor, parse_keyring(old), "email", [ANN], now=NOW)
+    rotated = parse_keyring(f"{new_key_text(2)},{old}")
+    await quarantine.release(conn, actor, rotated, "email", [ANN])
+
+    assert await actions_on(conn, rotated, "email", ANN) == ["quarantine.release", "quarantine.put"]
+    assert [one.partition(":")[0] for one in quarantine.audit_references(rotated, "email", ANN)] == ["2", "1"]
 
 
 async def test_only_administrators_touch_it_and_only_addresses_go_in(conn: Connection, actor: Actor) -> None:
     editor = Actor(name="token:1", permissions=frozenset({Permission.READ, Permission.EDIT}))
     with pytest.raises(Forbidden):
-        await quarantine.put_in(conn, editor, "email", [ANN], now=NOW)
+        await quarantine.put_in(conn, editor, KEYRING, "email", [ANN], now=NOW)
     with pytest.raises(Forbidden):
-        await quarantine.release(conn, editor, "email", [ANN])
+        await quarantine.release(conn, editor, KEYRING, "email", [ANN])
     for addresses, code, path in (
         ([ANN, "nobody"], "BAD_EMAIL", "addresses.1"),
         ([], "BAD_VALUE", "addresses"),
     ):
         with pytest.raises(Invalid) as caught:
-            await quarantine.put_in(conn, actor, "email", addresses, now=NOW)
+            await quarantine.put_in(conn, actor, KEYRING, "email", addresses, now=NOW)
         assert (caught.value.code, caught.value.path) == (code, path)
     with pytest.raises(Invalid):
-        await quarantine.put_in(conn, actor, "push", [" "], now=NOW)
+        await quarantine.put_in(conn, actor, KEYRING, "push", [" "], now=NOW)
 
 
 async def test_the_list_is_filtered_and_paged(conn: Connection, actor: Actor) -> None:
-    await quarantine.put_in(conn, actor, "email", [f"p{n}@mail.example" for n in range(5)], now=NOW)
-    await quarantine.put_in(conn, actor, "mobile", ["+33612345678"], now=NOW)
+    await quarantine.put_in(conn, actor, KEYRING, "email", [f"p{n}@mail.example" for n in range(5)], now=NOW)
+    await quarantine.put_in(conn, actor, KEYRING, "mobile", ["+33612345678"], now=NOW)
     await soft(conn, NOW)
 
     first = await quarantine.list_entries(conn, limit=3)

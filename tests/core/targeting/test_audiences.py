@@ -43,7 +43,7 @@ def draft(name: str = "french", source: str = FRENCH) -> AudienceDraft:
 
 
 async def changes_of(conn: Connection, audience: Audience) -> list[tuple[str, Mapping[str, Any]]]:
-    entries = await list_entries(conn, object_type="audience", object_id=str(audience.id), before_id=None, limit=10)
+    entries = await list_entries(conn, object_type="audience", object_ids=[str(audience.id)], before_id=None, limit=10)
     return [(entry.action, entry.changes) for entry in entries]
 
 

@@ -35,6 +35,36 @@ async def test_personal_values_are_not_in_it(gql: Gql) -> None:
     assert response.json()["data"]["auditLog"]["nodes"][0]["changes"] == {"fields": ["email", "first_name"]}
 
 
+async def test_who_dealt_with_an_address_is_found_by_its_reference(gql: Gql) -> None:
+    # Given an address that was put into quarantine
+    address = f"{fresh('hidden')}@shop.example"
+    made = await gql.do(
+        """mutation ($a: String!) { quarantineAddresses(input: {addresses: [$a]}) {
+             entries { auditReferences } userErrors { code } } }""",
+        a=address,
+    )
+    # And let out again, so that nothing else is known of it
+    await gql.do(
+        """mutation ($a: String!) { releaseAddresses(input: {addresses: [$a]}) { released userErrors { code } } }""", a=address
+    )
+
+    # When the log is asked under the references of the address
+    asked = await gql.ask("query ($a: String!) { auditReferences(addressKind: EMAIL, address: $a) }", a=address.upper())
+    response = await gql.post(
+        """query ($ids: [String!]) { auditLog(objectType: "quarantine", objectIds: $ids) {
+             nodes { actor action objectId changes } } }""",
+        {"ids": asked["auditReferences"]},
+    )
+
+    # Then it tells who did what, and not to which address
+    assert made["entries"] == [asked]
+    nodes = response.json()["data"]["auditLog"]["nodes"]
+    assert [one["action"] for one in nodes] == ["quarantine.release", "quarantine.put"]
+    assert {one["objectId"] for one in nodes} == set(asked["auditReferences"])
+    assert all(one["actor"].startswith("token:") for one in nodes)
+    assert "hidden" not in response.text
+
+
 async def test_it_is_read_page_by_page_newest_first(gql: Gql) -> None:
     for _ in range(3):
         await gql.do(CREATE_CAMPAIGN, input={"name": fresh("campaign"), "label": "x"})
@@ -51,3 +81,4 @@ async def test_only_administrators_read_it(gql: Gql, app: App) -> None:
     other = Gql(gql.http, await make_token(app, Role.START_DELIVERIES))
 
     assert await other.code(LOG) == "FORBIDDEN"
+    assert await other.code('{ auditReferences(addressKind: EMAIL, address: "a@shop.example") }') == "FORBIDDEN"

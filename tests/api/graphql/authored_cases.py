@@ -1,0 +1,101 @@
+"""The cases of what authors write: audiences, content, campaigns, machine rules; see `mutation_cases`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.api.gql import create_campaign, fresh
+from tests.api.graphql.conftest import House
+from tests.api.graphql.mutation_cases import EMAIL, QUESTION, Case, case, make
+
+PERSONAL_CONTENT = {"parts": [{"name": "text", "source": f"Write to {EMAIL}"}], "data": {"seller": "Markerovic"}}
+
+
+async def _authored(house: House, kind: str, **more: Any) -> str:
+    made = await make(house, f"create{kind.capitalize()}", input={"name": fresh(kind), "label": "One", **more})
+    made_id: str = made[kind]["id"]
+    return made_id
+
+
+@case
+async def create_audience(house: House) -> Case:
+    """A question about somebody."""
+    sent = {"name": fresh("audience"), "label": "One", "expression": QUESTION}
+    return Case({"input": sent}, ["audience.create"], {"input": {**sent, "expression": {"text": "emial is null"}}})
+
+
+@case
+async def update_audience(house: House) -> Case:
+    """Another question about somebody."""
+    audience_id = await _authored(house, "audience", expression={"text": "id > 0"})
+    return Case({"input": {"id": audience_id, "label": "Two", "expression": QUESTION}}, ["audience.update"])
+
+
+@case
+async def delete_audience(house: House) -> Case:
+    """Of somebody."""
+    return Case({"id": await _authored(house, "audience", expression=QUESTION)}, ["audience.delete"])
+
+
+@case
+async def create_content(house: House) -> Case:
+    """A text that names somebody, with data that does."""
+    sent = {"name": fresh("content"), "label": "One", "channel": "memory", **PERSONAL_CONTENT}
+    return Case({"input": sent}, ["content.create"], {"input": {**sent, "name": "Bad name"}})
+
+
+@case
+async def update_content(house: House) -> Case:
+    """A text that names somebody from now on."""
+    content_id = await _authored(house, "content", channel="memory", parts=[{"name": "text", "source": "Hello"}])
+    return Case({"input": {"id": content_id, **PERSONAL_CONTENT}}, ["content.update"])
+
+
+@case
+async def delete_content(house: House) -> Case:
+    """A text that named somebody."""
+    return Case({"id": await _authored(house, "content", channel="memory", **PERSONAL_CONTENT)}, ["content.delete"])
+
+
+@case
+async def create_campaign_(house: House) -> Case:
+    """A campaign."""
+    sent = {"name": fresh("campaign"), "label": "One", "startsOn": "2030-03-01"}
+    return Case({"input": sent}, ["campaign.create"], {"input": {**sent, "name": "Bad name"}})
+
+
+@case
+async def update_campaign(house: House) -> Case:
+    """Its label."""
+    return Case({"input": {"id": await create_campaign(house.gql), "label": "Two"}}, ["campaign.update"])
+
+
+@case
+async def delete_campaign(house: House) -> Case:
+    """One without deliveries."""
+    return Case({"id": await create_campaign(house.gql)}, ["campaign.delete"])
+
+
+@case
+async def create_machine_rule(house: House) -> Case:
+    """A rule."""
+    sent = {"kind": "AGENT", "description": "A scanner", "pattern": "SomeScanner/.*"}
+    return Case({"input": sent}, ["machine_rule.create"], {"input": {**sent, "description": ""}})
+
+
+async def _rule(house: House) -> int:
+    made = await make(house, "createMachineRule", input={"kind": "BURST", "description": "Fast", "seconds": 2, "least": 3})
+    rule_id: int = made["machineRule"]["id"]
+    return rule_id
+
+
+@case
+async def update_machine_rule(house: House) -> Case:
+    """Its time."""
+    return Case({"input": {"id": await _rule(house), "seconds": 3}}, ["machine_rule.update"])
+
+
+@case
+async def delete_machine_rule(house: House) -> Case:
+    """One of the house's own."""
+    return Case({"id": await _rule(house)}, ["machine_rule.delete"])
