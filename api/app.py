@@ -21,7 +21,7 @@ from api.graphql.prepare import Documents
 from api.graphql.schema import make_schema
 from api.graphql.websocket import WebSocketDoor
 from api.http import explorer
-from api.http.files import FileDoor, remove_abandoned_parts
+from api.http.files import FileDoor
 from api.http.health import health, metrics, ready
 from api.http.tracking import PublicPages
 from api.middleware import RequestIds
@@ -84,7 +84,6 @@ class App:
         self._stack.push_async_callback(watches.close)
         uses = LastUsed()
         await self._stack.enter_async_context(_Flushing(runtime, uses))
-        remove_abandoned_parts(runtime.files.root)
         inner = _routes(runtime, Authenticator(runtime, uses))
         return pages.in_front_of(RequestIds(inner))
 

@@ -84,6 +84,18 @@ async def list_entries(
     return [AuditEntry(**dict(row)) for row in rows]
 
 
+async def count_by_key(conn: Connection, object_type: str) -> dict[int, int]:
+    """How many entries know their object by a keyed hash, by the id of the master key that made it."""
+    rows = await conn.fetch(
+        """
+        SELECT split_part(object_id, ':', 1)::int AS key_id, count(*) AS entries
+          FROM audit_entry WHERE object_type = $1 AND object_id ~ '^[0-9]{1,3}:' GROUP BY 1
+        """,
+        object_type,
+    )
+    return {row["key_id"]: row["entries"] for row in rows}
+
+
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that differ, as `{"field": {"from": …, "to": …}}`."""
     return {name: {"from": before.get(name), "to": value} for name, value in after.items() if before.get(name) != value}

@@ -80,5 +80,13 @@ async def forget_old(conn: Connection, now: datetime) -> int:
     return int(done.rpartition(" ")[2])
 
 
+async def count_by_key(conn: Connection) -> dict[int, int]:
+    """How many stored answers each master key seals, by its id."""
+    rows = await conn.fetch(
+        "SELECT get_byte(response, 0) AS key_id, count(*) AS answers FROM idempotency_key WHERE response IS NOT NULL GROUP BY 1"
+    )
+    return {row["key_id"]: row["answers"] for row in rows}
+
+
 def _context(actor: str, key: str) -> str:
     return f"idempotency/{actor}/{key}"

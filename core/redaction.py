@@ -27,10 +27,5 @@ class Redaction:
 
 def _spellings(secret: str) -> list[str]:
     raw = secret.encode("utf-8", "surrogatepass")
-    return [
-        secret,
-        base64.b64encode(raw).decode().rstrip("="),
-        base64.urlsafe_b64encode(raw).decode().rstrip("="),
-        quote(raw),
-        quote(raw, safe=""),
-    ]
+    in_base64 = [encode(raw).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode)]
+    return [secret, *in_base64, quote(raw), quote(raw, safe="")]

@@ -86,6 +86,11 @@ class Keyring:
         )
 
 
+def key_id_of(sealed: bytes) -> int:
+    """Which master key a text was encrypted with."""
+    return sealed[0]
+
+
 def load_keyring(settings: Settings) -> Keyring:
     """The keyring of the settings; in development it is made on first start in `var_dir/secret-keys`."""
     if settings.secret_keys is not None:

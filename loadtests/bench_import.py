@@ -96,7 +96,7 @@ class Bench:
             )
             file = await stored_files.get_file(conn, run.file_id)
             runtime.files.path(file).symlink_to(self.people)
-            await stored_files.complete_file(conn, file.id, self.people.stat().st_size)
+            await stored_files.complete_file(conn, file.id, self.people.stat().st_size, system_clock())
             await imports.start_import(conn, SYSTEM, run.id, system_clock())
         started = time.perf_counter()
         await run_import(runtime, run.id)

@@ -101,8 +101,7 @@ async def _address(settings: Settings) -> list[Finding]:
         address = with_known_address(settings).base_url
     except ClarionError as error:  # each start takes another port
         return [Finding(True, error.message, error.hint)]
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not urlsplit(address).hostname:
         return [Finding(False, f"CLARION_BASE_URL {address!r} is no address", "Set it to https://your.public.host")]
     return [Finding(True, f"links will point to {address}")]
 

@@ -1,4 +1,4 @@
-"""`clarion token`: make, list and revoke API tokens, and make master keys. Works on the database directly."""
+"""`clarion token`: make, list and revoke API tokens, make master keys and change them. Works on the database directly."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.cli.installation import database
+from core import idempotency
 from core.access import SYSTEM, Role
 from core.accounts import tokens
 from core.clock import system_clock
 from core.config import load_settings
 from core.db import Connection, transaction
+from core.delivery import programs
 from core.paging import PageRequest
+from core.planning import channel_accounts
+from core.profiles import quarantine
 from core.runtime import Runtime, open_runtime
 from core.secrets import new_key_text
 
@@ -91,3 +95,41 @@ def revoke(token_id: Annotated[int, typer.Argument(metavar="ID", help="The id, a
 def key(key_id: Annotated[int, typer.Argument(min=0, max=255, help="An id never used before.")] = 1) -> None:
     """Print a fresh master key for CLARION_SECRET_KEYS; put it in front of those that are there."""
     print(new_key_text(key_id))
+
+
+@app.command()
+def reseal() -> None:
+    """Encrypt channel secrets with the newest master key, and say what still needs the older ones."""
+
+    async def work(runtime: Runtime, conn: Connection) -> list[str]:
+        resealed = await channel_accounts.reseal_accounts(conn, SYSTEM, runtime.keyring)
+        newest = runtime.keyring.newest.key_id
+        first = f"channel accounts whose secrets are encrypted with master key {newest} from now on: {resealed}"
+        return [first, *await _older_keys(runtime, conn)]
+
+    for line in on_database(work):
+        print(line)
+
+
+async def _older_keys(runtime: Runtime, conn: Connection) -> list[str]:
+    """What needs each key but the newest, for those that are missing too."""
+    uses = (
+        ("live API tokens", await tokens.count_live_by_key(conn, system_clock()), "refused without it: make new ones first"),
+        (
+            "deliveries", await programs.count_deliveries_by_key(conn),
+            "without it links in messages already sent answer like forged ones, and what is left is not sent",
+        ),
+        (
+            "audit entries on quarantined addresses", await quarantine.count_audit_references_by_key(conn),
+            "not found by the address without it",
+        ),
+        ("stored answers to requests", await idempotency.count_by_key(conn), "gone within a day or so"),
+    )  # fmt: skip
+    known = runtime.keyring.by_id
+    told = []
+    for key_id in sorted({*known, *(key_id for _, counts, _ in uses for key_id in counts)} - {runtime.keyring.newest.key_id}):
+        needed = [f"  {what}: {counts[key_id]} ({loss})" for what, counts, loss in uses if key_id in counts]
+        place = "" if key_id in known else ", which is not in CLARION_SECRET_KEYS,"
+        told.append(f"master key {key_id}{place} {'is still needed by' if needed else 'is needed by nothing stored any more'}")
+        told += needed
+    return told

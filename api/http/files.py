@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +26,7 @@ from api.metrics import TRANSFERRED
 from api.requests import ClientGone, encode_json, header, request_id, respond, respond_error
 from core.db import Connection, transaction
 from core.errors import Invalid, LimitReached, NotFound, Unavailable
-from core.files import PART, StoredFile, complete_file, redeem_ticket
+from core.files import StoredFile, check_kept, complete_file, redeem_ticket
 from core.log import get_logger
 from core.runtime import Runtime
 
@@ -35,7 +34,6 @@ log = get_logger("clarion.api.files")
 
 PIECE = 1 << 20  # bytes written or read at once
 STALL_SECONDS = 60.0  # an upload that sends nothing for so long is given up
-PART_LIFE_SECONDS = 2 * 86_400.0
 
 
 class FileDoor:
@@ -81,7 +79,7 @@ class FileDoor:
                 size = await self._receive(part, receive, limit)
                 async with transaction(self.runtime.pool) as conn:
                     await redeem_ticket(conn, ticket, "write", self.runtime.clock())
-                    await complete_file(conn, file.id, size)
+                    await complete_file(conn, file.id, size, self.runtime.clock())
                     await asyncio.to_thread(part.replace, self.runtime.files.path(file))
         except OSError as error:
             raise _storage_problem(error) from error
@@ -103,8 +101,9 @@ class FileDoor:
         return size
 
     async def download(self, ticket: str, head: bool, send: Send) -> None:
-        """Send a file. Raises NotFound, Conflict."""
+        """Send a file. Raises NotFound, Conflict. Once it is open it comes whole, whatever sweep removes it meanwhile."""
         file = await self._look(ticket, "read")
+        check_kept(file)
         path = self.runtime.files.path(file)
         try:
             handle = await asyncio.to_thread(path.open, "rb")
@@ -221,15 +220,3 @@ def _file_headers(file: StoredFile, size: int) -> list[tuple[bytes, bytes]]:
         (b"x-content-type-options", b"nosniff"),
         (b"content-security-policy", b"sandbox; default-src 'none'"),
     ]
-
-
-def remove_abandoned_parts(root: Path, now: float | None = None) -> int:
-    """Delete what interrupted uploads and runs left behind (seconds since the epoch by argument); returns how many."""
-    oldest = (time.time() if now is None else now) - PART_LIFE_SECONDS
-    removed = 0
-    for part in root.glob(f"*{PART}*"):
-        with suppress(OSError):
-            if part.stat().st_mtime < oldest:
-                part.unlink()
-                removed += 1
-    return removed

@@ -96,6 +96,19 @@ async def count_tokens(conn: Connection) -> int:
     return found
 
 
+async def count_live_by_key(conn: Connection, now: datetime) -> dict[int, int]:
+    """How many open the door now, by the id of the master key that checks them."""
+    rows = await conn.fetch(
+        """
+        SELECT key_id, count(*) AS tokens FROM api_token
+         WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)
+         GROUP BY key_id
+        """,
+        now,
+    )
+    return {row["key_id"]: row["tokens"] for row in rows}
+
+
 async def lock_first_token(conn: Connection) -> None:
     """Let one transaction at a time look whether there is a token at all."""
     await conn.execute("SELECT pg_advisory_xact_lock($1)", FIRST_TOKEN_LOCK)

@@ -111,6 +111,11 @@ async def count_tokens(conn: Connection) -> int:
     return await store.count_tokens(conn)
 
 
+async def count_live_by_key(conn: Connection, now: datetime) -> dict[int, int]:
+    """How many live ones each master key checks, by its id."""
+    return await store.count_live_by_key(conn, now)
+
+
 async def first_admin_token(conn: Connection, keyring: Keyring, now: datetime) -> tuple[TokenRecord, str] | None:
     """A token with every permission for a house that never had one, else None. Two at once make one."""
     await store.lock_first_token(conn)

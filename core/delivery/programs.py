@@ -122,3 +122,8 @@ def row_of(loaded: LoadedProgram, row: LedgerRow) -> RecipientRow | None:
     if row.values is None or row.address is None:
         return None
     return loaded.row(row.recipient_kind, row.recipient_id, row.occurrence, row.address, row.values)
+
+
+async def count_deliveries_by_key(conn: Connection) -> dict[int, int]:
+    """How many deliveries have links made with each master key, by its id."""
+    return await store.count_deliveries_by_key(conn)

@@ -22,7 +22,7 @@ from core.planning.records import AccountDraft, ChannelAccount
 from core.planning.store import accounts as store
 from core.planning.uses import check_unused
 from core.redaction import Redaction
-from core.secrets import Keyring
+from core.secrets import Keyring, key_id_of
 
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(minutes=10)
@@ -85,7 +85,8 @@ async def update_account(
         return account
     await _write(conn, account, draft, checked.config)
     if touched:
-        kept = {name: value for name, value in _unseal(account, keyring).items() if name not in given}
+        stored = _unseal(account, keyring) if set(account.secret_names) - set(given) else {}  # else they are all replaced
+        kept = {name: value for name, value in stored.items() if name not in given}
         await _seal(conn, keyring, account_id, {**kept, **checked.secrets})
     told = difference(before, after) | _named_secrets(touched)
     await record(conn, actor, "channel_account.update", "channel_account", account_id, told)
@@ -173,12 +174,23 @@ def io_of(account: ChannelAccount, config: Mapping[str, Any], out: GuardedIO) ->
     return AccountIO(out, account.channel, Redaction(config.get(name) for name in account.secret_names))
 
 
-async def reseal_accounts(conn: Connection, keyring: Keyring) -> int:
-    """Encrypt every stored secret with the newest key, so that older keys can go. Returns how many."""
-    accounts = await store.list_sealed(conn)
-    for account in accounts:
-        await _seal(conn, keyring, account.id, _unseal(account, keyring))
-    return len(accounts)
+async def reseal_accounts(conn: Connection, actor: Actor, keyring: Keyring) -> int:
+    """Encrypt every stored secret with the newest key, so that older keys can go. Returns of how many accounts.
+
+    Raises Conflict (SECRETS_UNREADABLE), naming every account whose key is gone; then nothing is changed.
+    """
+    require(actor, Permission.ADMINISTER)
+    opened = _unseal_all(await store.list_sealed(conn), keyring)
+    resealed = 0
+    for account, secrets in opened:
+        key_id = key_id_of(account.sealed or b"")
+        if key_id == keyring.newest.key_id:
+            continue
+        await _seal(conn, keyring, account.id, secrets)
+        told = {"key_id": {"from": key_id, "to": keyring.newest.key_id}}
+        await record(conn, actor, "channel_account.reseal", "channel_account", account.id, told)
+        resealed += 1
+    return resealed
 
 
 async def pause_account(conn: Connection, actor: Actor, account_id: int, reason: str, *, now: datetime) -> None:
@@ -241,6 +253,23 @@ def _unseal(account: ChannelAccount, keyring: Keyring) -> dict[str, Any]:
     if account.sealed is None:
         return {}
     return msgspec.json.decode(keyring.decrypt(account.sealed, _context(account.id)), type=dict[str, Any])
+
+
+def _unseal_all(accounts: Sequence[ChannelAccount], keyring: Keyring) -> list[tuple[ChannelAccount, dict[str, Any]]]:
+    opened, unreadable = [], []
+    for account in accounts:
+        try:
+            opened.append((account, _unseal(account, keyring)))
+        except Invalid:
+            unreadable.append(f"{account.name!r} (master key {key_id_of(account.sealed or b'')})")
+    if unreadable:
+        raise Conflict(
+            f"stored secrets cannot be read, of the channel accounts {', '.join(unreadable)}; nothing was changed",
+            code="SECRETS_UNREADABLE",
+            hint="Put these master keys back into CLARION_SECRET_KEYS, or enter all secrets of these accounts again"
+            " (updateChannelAccount), then repeat.",
+        )
+    return opened
 
 
 def _config(config: Mapping[str, Any]) -> dict[str, Any]:

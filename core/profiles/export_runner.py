@@ -78,7 +78,7 @@ async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path)
         if not await store.advance(conn, run.id, run.fence, runtime.clock(), progress.rows, progress.total):
             raise _Fenced
         await asyncio.to_thread(part.replace, runtime.files.path(file))
-        await stored_files.complete_file(conn, file.id, size)
+        await stored_files.complete_file(conn, file.id, size, runtime.clock())
         await store.end_run(conn, run.id, RunState.FINISHED, runtime.clock())
         await record(conn, SYSTEM, "export.finish", "export", run.id, {"rows": progress.rows})
 
@@ -147,4 +147,5 @@ async def _fail(runtime: Runtime, run: ExportRun, error: ClarionError) -> None:
     async with transaction(runtime.pool) as conn:
         if await runs.beat(conn, RunTable.EXPORT, run.id, run.fence, runtime.clock()):
             await store.end_run(conn, run.id, RunState.FAILED, runtime.clock(), told)
+            await stored_files.let_go(conn, run.file_id, runtime.clock())
             await record(conn, SYSTEM, "export.fail", "export", run.id, {"code": error.code})

@@ -76,6 +76,7 @@ async def cancel_export(conn: Connection, actor: Actor, export_id: int, now: dat
     if run.state not in (RunState.READY, RunState.RUNNING):
         raise IllegalMove(f"an export that is {run.state.value} cannot be cancelled", path="export_id")
     cancelled = await store.end_run(conn, export_id, RunState.CANCELLED, now)
+    await stored_files.let_go(conn, run.file_id, now)
     await record(conn, actor, "export.cancel", "export", export_id)
     return cancelled
 
@@ -104,7 +105,7 @@ async def count_exports(conn: Connection) -> int:
 
 
 async def issue_download_ticket(conn: Connection, actor: Actor, export_id: int, now: datetime) -> Ticket:
-    """The right to download the file once; audited. Raises NotFound, Conflict (EXPORT_NOT_FINISHED)."""
+    """The right to download the file once; audited. Raises NotFound (also FILE_REMOVED), Conflict (EXPORT_NOT_FINISHED)."""
     require(actor, Permission.EXPORT)
     run = await get_export(conn, export_id)
     if run.state is not RunState.FINISHED:
@@ -112,7 +113,7 @@ async def issue_download_ticket(conn: Connection, actor: Actor, export_id: int, 
             f"the export is {run.state.value}", code="EXPORT_NOT_FINISHED", path="export_id", hint="Wait until it is finished.",
         )  # fmt: skip
     await record(conn, actor, "export.download", "export", export_id)
-    return await stored_files.issue_ticket(conn, run.file_id, "read", now)
+    return await stored_files.issue_ticket(conn, run.file_id, "read", now, "export_id")
 
 
 def _check_columns(columns: tuple[str, ...]) -> tuple[str, ...]:

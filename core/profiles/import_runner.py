@@ -203,6 +203,7 @@ async def _finish(runtime: Runtime, run: ImportRun) -> None:
         if not await runs.beat(conn, RunTable.IMPORT, run.id, run.fence, runtime.clock()):
             raise _Fenced
         done = await store.end_run(conn, run.id, RunState.FINISHED, runtime.clock())
+        await stored_files.let_go(conn, run.file_id, runtime.clock())
         counts = {
             name: getattr(done, name) for name in ("inserted", "updated", "unchanged", "rejected", "repeated", "ambiguous")
         }
@@ -216,6 +217,7 @@ async def _fail(runtime: Runtime, run: ImportRun, error: ClarionError) -> None:
     async with write_rejects(runtime, run) as written, transaction(runtime.pool) as conn:
         if await runs.beat(conn, RunTable.IMPORT, run.id, run.fence, runtime.clock()):
             await store.end_run(conn, run.id, RunState.FAILED, runtime.clock(), told)
+            await stored_files.let_go(conn, run.file_id, runtime.clock())
             await record(conn, SYSTEM, "import.fail", "import", run.id, {"code": error.code})
             await attach_rejects(conn, runtime, run, written)
 

@@ -61,7 +61,10 @@ async def renew_upload(conn: Connection, actor: Actor, import_id: int, now: date
 
 
 async def start_import(conn: Connection, actor: Actor, import_id: int, now: datetime) -> ImportRun:
-    """Read the uploaded file. Again: no change. Raises NotFound, Conflict (FILE_NOT_UPLOADED), IllegalMove when ended."""
+    """Read the uploaded file. Again: no change.
+
+    Raises NotFound (also FILE_REMOVED), Conflict (FILE_NOT_UPLOADED), IllegalMove when it has ended.
+    """
     require(actor, Permission.IMPORT)
     run = await _lock(conn, import_id)
     if run.state in (RunState.READY, RunState.RUNNING):
@@ -76,6 +79,7 @@ async def start_import(conn: Connection, actor: Actor, import_id: int, now: date
             "the file has not been uploaded", code="FILE_NOT_UPLOADED", path="import_id",
             hint="PUT it to the upload address, or ask for a new one.",
         )  # fmt: skip
+    await stored_files.hold_file(conn, file.id, "import_id")
     started = await store.make_ready(conn, import_id, file.size, now)
     await record(conn, actor, "import.start", "import", import_id, {"bytes": {"from": None, "to": file.size}})
     await announce(conn, "import.ready", import_id=import_id)
@@ -91,6 +95,7 @@ async def cancel_import(conn: Connection, actor: Actor, import_id: int, now: dat
     if run.state not in OPEN:
         raise _illegal(run, "cannot be cancelled")
     cancelled = await store.end_run(conn, import_id, RunState.CANCELLED, now)
+    await stored_files.let_go(conn, run.file_id, now)
     await record(conn, actor, "import.cancel", "import", import_id)
     await announce(conn, "import.ready", import_id=import_id)  # somebody writes the file of the refused rows
     return cancelled
@@ -120,13 +125,13 @@ async def count_imports(conn: Connection) -> int:
 
 
 async def issue_rejects_ticket(conn: Connection, actor: Actor, import_id: int, now: datetime) -> Ticket:
-    """The right to download the refused rows once. Raises NotFound (IMPORT_NOT_FOUND, NO_REJECTS)."""
+    """The right to download the refused rows once. Raises NotFound (IMPORT_NOT_FOUND, NO_REJECTS, FILE_REMOVED)."""
     require(actor, Permission.IMPORT)
     run = await get_import(conn, import_id)
     if run.rejects_file_id is None:
         raise NotFound("this import has no file of refused rows", code="NO_REJECTS", path="import_id")
     await record(conn, actor, "import.download_rejects", "import", import_id)
-    return await stored_files.issue_ticket(conn, run.rejects_file_id, "read", now)
+    return await stored_files.issue_ticket(conn, run.rejects_file_id, "read", now, "import_id")
 
 
 async def _lock(conn: Connection, import_id: int) -> ImportRun:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from channels.contract import AddressKind, FailureReason
 from core.access import Actor, Permission, require
-from core.audit import record_many
+from core.audit import count_by_key, record_many
 from core.authored import not_found
 from core.db import Connection
 from core.errors import Invalid
@@ -129,6 +129,11 @@ def audit_references(keyring: Keyring, kind: AddressKind | str, address: str, *,
     """
     kind = AddressKind(kind)
     return keyring.keyed_hashes(_referred(kind, address_key(kind, address, region)), AUDIT_PURPOSE)
+
+
+async def count_audit_references_by_key(conn: Connection) -> dict[int, int]:
+    """How many entries of the audit log have a reference made with each master key, by its id."""
+    return await count_by_key(conn, "quarantine")
 
 
 async def get_entry(conn: Connection, kind: AddressKind | str, address: str, *, region: str = "US") -> QuarantineEntry:

@@ -50,7 +50,7 @@ async def attach_rejects(conn: Connection, runtime: Runtime, run: ImportRun, wri
     if written is None:
         return
     file = await stored_files.create_file(conn, FileKind.REJECTS, written.name, written.location, run.created_by)
-    await stored_files.complete_file(conn, file.id, written.size)
+    await stored_files.complete_file(conn, file.id, written.size, runtime.clock())
     await store.set_rejects_file(conn, run.id, file.id)
     await store.delete_rejects(conn, run.id)
     await asyncio.to_thread(written.part.replace, runtime.files.path(file))

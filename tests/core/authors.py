@@ -10,7 +10,7 @@ from core.content.records import Content, ContentDraft
 from core.db import Connection
 from core.planning.channel_accounts import create_account
 from core.planning.records import AccountDraft, ChannelAccount
-from core.secrets import Keyring, new_key_text, parse_keyring
+from core.secrets import new_key_text, parse_keyring
 from core.targeting.audiences import create_audience
 from core.targeting.parse import parse_text
 from core.targeting.records import Audience, AudienceDraft
@@ -24,11 +24,6 @@ PARTS = {
     "from_name": "The shop",
     "from_address": "shop@example.com",
 }
-
-
-def keyring() -> Keyring:
-    """One with a fresh key."""
-    return parse_keyring(new_key_text(1))
 
 
 async def an_account(conn: Connection, actor: Actor, name: str = "relay") -> ChannelAccount:

@@ -39,5 +39,25 @@ async def test_a_newer_database_is_refused(database_url: str) -> None:
         await check_schema(database_url)
 
 
+async def test_files_of_runs_that_are_under_way_are_not_idle(database_url: str) -> None:
+    """Of a database from before files were kept for a time."""
+    conn = await asyncpg.connect(database_url)
+    await conn.execute("""
+        ALTER TABLE stored_file DROP COLUMN idle_since, DROP COLUMN removed_at;
+        UPDATE alembic_version SET version_num = '0005';
+        INSERT INTO stored_file (kind, name, location, created_by)
+        SELECT 'upload', state, state, 'x' FROM unnest('{waiting,running,finished,writing}'::text[]) AS state;
+        INSERT INTO import_run (state, file_id, match_key, options, created_by, finished_at)
+        SELECT name, id, 'email', '{}', 'x', CASE WHEN name = 'finished' THEN now() END
+          FROM stored_file WHERE name <> 'writing';
+        INSERT INTO export_run (state, file_id, columns, created_by)
+        SELECT 'ready', id, '{id}', 'x' FROM stored_file WHERE name = 'writing';
+    """)
+    await migrate(database_url)
+    idle = await conn.fetch("SELECT name FROM stored_file WHERE idle_since = created_at ORDER BY name")
+    assert [row["name"] for row in idle] == ["finished", "waiting"]
+    await conn.close()
+
+
 def test_other_database_of_the_same_server() -> None:
     assert with_database("postgresql://u@h:1/a?x=1", "b") == "postgresql://u@h:1/b?x=1"

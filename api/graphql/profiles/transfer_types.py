@@ -54,7 +54,8 @@ class Import(Node):
     repeated: Long = strawberry.field(description="A later row has the same key, and won.")
     ambiguous: Long = strawberry.field(description="Of the updated and unchanged: several profiles had the email.")
     has_rejects: bool = leaf(
-        lambda run: run.rejects_file_id is not None, description="Whether createRejectsDownload has a file to give."
+        lambda run: run.rejects_file_id is not None,
+        description="Whether there is a file of refused rows. createRejectsDownload gives it while it is kept.",
     )
     error: RunError | None
     created_by: str

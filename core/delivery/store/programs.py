@@ -56,6 +56,14 @@ async def get_program(conn: Connection, program_id: int) -> StoredProgram:
     return StoredProgram(**{**dict(row), "fields": tuple(row["fields"])})
 
 
+async def count_deliveries_by_key(conn: Connection) -> dict[int, int]:
+    """How many deliveries have links made with each master key, by its id."""
+    rows = await conn.fetch(
+        "SELECT token_key_id AS key_id, count(DISTINCT delivery_id) AS deliveries FROM program GROUP BY token_key_id"
+    )
+    return {row["key_id"]: row["deliveries"] for row in rows}
+
+
 async def find_program_of(conn: Connection, delivery_id: int) -> int | None:
     """The program of a delivery's standing preparation."""
     program_id: int | None = await conn.fetchval(

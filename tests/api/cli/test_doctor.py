@@ -81,6 +81,11 @@ async def test_what_is_for_development_only() -> None:
     assert await doctor._production(load_settings(**right)) == []
 
 
+async def test_an_address_without_a_host_is_none() -> None:
+    assert [one.well for one in await doctor._address(load_settings(base_url="https://:443"))] == [False]
+    assert [one.well for one in await doctor._address(load_settings(base_url="https://mail.example"))] == [True]
+
+
 def test_foreign_text_is_no_markup() -> None:
     """A server's name in brackets stays, and what looks like an ending ends nothing."""
     out = io.StringIO()

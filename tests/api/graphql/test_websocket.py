@@ -33,7 +33,7 @@ async def waiting_import(app: App) -> int:
         run, _ = await imports.create_import(
             conn, SYSTEM, app.runtime.files, file_name="x.csv", match_key=MatchKey.EMAIL, now=app.runtime.clock()
         )
-        await complete_file(conn, run.file_id, 3)
+        await complete_file(conn, run.file_id, 3, app.runtime.clock())
     return run.id
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -14,9 +15,11 @@ import pytest_asyncio
 
 from api.app import App
 from api.http import files as door
-from api.http.files import remove_abandoned_parts
+from core import housekeeping
+from core.clock import system_clock
 from core.db import transaction
 from core.files import FileKind, complete_file, create_file, get_file, issue_ticket
+from core.runtime import Runtime
 from tests.api.conftest import settings_for
 
 
@@ -51,7 +54,7 @@ async def download_ticket(app: App, body: bytes, name: str = "export.csv") -> st
     async with transaction(runtime.pool) as conn:
         file = await create_file(conn, FileKind.EXPORT, name, runtime.files.new_location(name), "tests")
         runtime.files.path(file).write_bytes(body)
-        await complete_file(conn, file.id, len(body))
+        await complete_file(conn, file.id, len(body), runtime.clock())
         ticket = await issue_ticket(conn, file.id, "read", runtime.clock())
     return f"/files/{ticket.secret}"
 
@@ -285,12 +288,42 @@ async def test_a_file_that_is_gone_from_the_disk_is_told_so(small: App, client: 
     assert (response.status_code, code_of(response)) == (404, "FILE_GONE")
 
 
-def test_what_interrupted_uploads_left_is_swept_up_when_it_is_old(tmp_path: Path) -> None:
-    old, young, whole = tmp_path / "a.part-1", tmp_path / "b.part-2", tmp_path / "c"
-    for path in (old, young, whole):
-        path.write_bytes(b"x")
-    os.utime(old, (0, 0))
-    os.utime(whole, (0, 0))
+async def test_a_removed_file_is_told_so(small: App, client: httpx.AsyncClient) -> None:
+    path = await download_ticket(small, b"x")
 
-    assert remove_abandoned_parts(tmp_path, time.time()) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.part-2", "c"]
+    await sweep(replace(small.runtime, clock=lambda: system_clock() + timedelta(days=31)))
+    response = await client.get(path)
+
+    assert (response.status_code, code_of(response)) == (404, "FILE_REMOVED")
+    assert "after 31 days" in response.json()["errors"][0]["message"]
+    assert response.json()["errors"][0]["extensions"]["hint"].startswith("Export again.")
+
+
+async def test_a_download_outlives_the_removal_of_its_file(small: App) -> None:
+    # Given somebody in the middle of a download
+    path = await download_ticket(small, b"x" * 2_500_000)
+    pieces: list[bytes] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, object]) -> None:
+        pieces.append(message.get("body", b""))  # type: ignore[arg-type]
+        if len(pieces) == 2:  # When the sweep removes the file
+            await sweep(replace(small.runtime, clock=lambda: system_clock() + timedelta(days=31)))
+            assert not list(small.runtime.files.root.iterdir())
+
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b"", "root_path": ""}
+    await small(scope, receive, send)  # type: ignore[arg-type]
+
+    # Then it comes whole, to its last frame
+    assert len(b"".join(pieces)) == 2_500_000
+    assert pieces[-1] == b""
+
+
+async def sweep(runtime: Runtime) -> None:
+    """A round of housekeeping, in which addresses that are still good stay so though the clock is moved."""
+    async with runtime.pool.acquire() as conn:
+        kept = await conn.fetch("SELECT * FROM file_ticket")
+        await housekeeping.sweep(runtime)
+        await conn.copy_records_to_table("file_ticket", records=[tuple(row) for row in kept])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
@@ -10,15 +11,15 @@ import pytest
 from core import audit
 from core.access import Actor, Permission
 from core.channel_registry import ConfigInvalid
-from core.db import Connection
+from core.db import Connection, Pool
 from core.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from core.paging import PageRequest
 from core.planning import channel_accounts as accounts
 from core.planning.channel_accounts import LONGEST_RETRY, breaker_delay, open_config
 from core.planning.deliveries import create_delivery
 from core.planning.records import AccountDraft, ChannelAccount, DeliveryDraft
-from core.secrets import Keyring, parse_keyring
-from tests.core.authors import KEYRING, REGISTRY, SMTP, a_content, an_account, an_audience, keyring
+from core.secrets import Keyring, new_key_text, parse_keyring
+from tests.core.authors import KEYRING, REGISTRY, SMTP, a_content, an_account, an_audience
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -146,6 +147,7 @@ async def test_only_an_administrator_touches_accounts(conn: Connection, actor: A
         accounts.delete_account(conn, editor, account.id),
         accounts.pause_account(conn, editor, account.id, "no", now=NOW),
         accounts.resume_account(conn, editor, account.id),
+        accounts.reseal_accounts(conn, editor, KEYRING),
     ):  # fmt: skip
         with pytest.raises(Forbidden):
             await attempt
@@ -192,20 +194,61 @@ def test_the_breaker_never_waits_longer_than_its_bound() -> None:
 
 async def test_a_key_can_be_retired_after_sealing_anew(conn: Connection, actor: Actor) -> None:
     account = await an_account(conn, actor)
-    fresh = keyring().newest
-    newer = parse_keyring(f"2:{_encoded(fresh.secret)}")
+    newer = parse_keyring(new_key_text(2))
     both = Keyring([newer.newest, KEYRING.newest])
     with pytest.raises(Invalid) as caught:
         open_config(account, newer)
     assert caught.value.code == "SECRET_UNREADABLE"
-    assert await accounts.reseal_accounts(conn, both) == 1
+    assert await accounts.reseal_accounts(conn, actor, both) == 1
     assert open_config(await accounts.get_account(conn, account.id), newer)["password"] == "s3cret"
+    # Again, and with the older key gone: there is nothing left to do
+    assert await accounts.reseal_accounts(conn, actor, both) == await accounts.reseal_accounts(conn, actor, newer) == 0
+    told = await entries(conn, account)
+    assert [entry.action for entry in told] == ["channel_account.reseal", "channel_account.create"]
+    assert told[0].changes == {"key_id": {"from": 1, "to": 2}}
 
 
-def _encoded(secret: bytes) -> str:
-    import base64
+async def test_secrets_whose_key_is_gone_can_be_entered_again(conn: Connection, actor: Actor) -> None:
+    account = await an_account(conn, actor)
+    newer = parse_keyring(new_key_text(2))
+    with pytest.raises(Conflict, match="'relay' \\(master key 1\\)"):
+        await accounts.reseal_accounts(conn, actor, newer)
+    await accounts.update_account(conn, actor, REGISTRY, newer, account.id, {"config": {"password": "n3w"}})
+    assert open_config(await accounts.get_account(conn, account.id), newer)["password"] == "n3w"
+    assert await accounts.reseal_accounts(conn, actor, newer) == 0
 
-    return base64.b64encode(secret).decode()
+
+async def test_of_accounts_that_cannot_all_be_read_none_is_sealed_anew(conn: Connection, actor: Actor) -> None:
+    made = [await an_account(conn, actor, name) for name in ("one", "two", "three")]
+    lost, newer = parse_keyring(new_key_text(3)), parse_keyring(new_key_text(2))
+    for account in made[1:]:
+        await accounts.update_account(conn, actor, REGISTRY, lost, account.id, {"config": {"password": "n3w"}})
+
+    with pytest.raises(Conflict) as caught:
+        await accounts.reseal_accounts(conn, actor, Keyring([newer.newest, KEYRING.newest]))
+
+    assert caught.value.code == "SECRETS_UNREADABLE"
+    assert "'two' (master key 3), 'three' (master key 3)" in caught.value.message
+    assert open_config(await accounts.get_account(conn, made[0].id), KEYRING)["password"] == "s3cret"
+
+
+async def test_a_change_and_a_sealing_anew_take_turns(pool: Pool, actor: Actor) -> None:
+    newer = parse_keyring(new_key_text(2))
+    both = Keyring([newer.newest, KEYRING.newest])
+    async with pool.acquire() as conn, pool.acquire() as other:
+        account = await an_account(conn, actor)
+
+        async def reseal() -> int:
+            async with other.transaction():
+                return await accounts.reseal_accounts(other, actor, both)
+
+        async with conn.transaction():
+            await accounts.update_account(conn, actor, REGISTRY, KEYRING, account.id, {"config": {"password": "n3w"}})
+            sealing = asyncio.create_task(reseal())
+            await asyncio.sleep(0.2)
+            assert not sealing.done()
+        assert await sealing == 1
+        assert open_config(await accounts.get_account(conn, account.id), newer)["password"] == "n3w"
 
 
 async def test_a_sealed_secret_belongs_to_its_account(conn: Connection, actor: Actor) -> None:

@@ -47,7 +47,7 @@ async def ready_import(
         file = await stored_files.redeem_ticket(conn, ticket.secret, "write", runtime.clock())
         content = data.encode() if isinstance(data, str) else data
         runtime.files.path(file).write_bytes(content)
-        await stored_files.complete_file(conn, file.id, len(content))
+        await stored_files.complete_file(conn, file.id, len(content), runtime.clock())
         await imports.start_import(conn, SYSTEM, run.id, runtime.clock())
     return run.id
 

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import files as stored_files
+from core import housekeeping
 from core.access import SYSTEM, Actor, Permission
 from core.audit import list_entries
 from core.db import TRY_LATER, Connection, transaction
@@ -386,3 +387,21 @@ async def test_a_mistake_of_ours_is_told(runtime: Runtime, times: Times, monkeyp
     assert failed.state is RunState.FAILED
     assert failed.error is not None
     assert failed.error.code == "INTERNAL"
+
+
+async def test_an_export_that_was_kept_long_enough_is_told_to_be_gone(runtime: Runtime, db: Connection, times: Times) -> None:
+    run = await export_people(runtime)
+    waits = await exports.create_export(db, SYSTEM, runtime.files, now=times.now)
+    times.move(days=31)
+    await housekeeping.sweep(runtime)
+
+    with pytest.raises(NotFound, match="removed after 31 days") as caught:
+        await exports.issue_download_ticket(db, SYSTEM, run.id, times.now)
+    assert (caught.value.code, caught.value.path) == ("FILE_REMOVED", "export_id")
+
+    # One that no worker took so long is written all the same
+    await jobs.run_export(runtime, export_id=waits.id)
+    await exports.issue_download_ticket(db, SYSTEM, waits.id, times.now)
+    times.move(days=29)
+    await housekeeping.sweep(runtime)
+    assert [path.name for path in runtime.files.root.iterdir()] == [(await stored_files.get_file(db, waits.file_id)).location]

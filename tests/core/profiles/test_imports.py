@@ -280,7 +280,7 @@ async def test_the_life_of_an_import(runtime: Runtime, db: Connection, times: Ti
     file = await stored_files.redeem_ticket(db, second.secret, "write", times.now)
     assert file.id == run.file_id
     runtime.files.path(file).write_text("external_id\nA\n")
-    await stored_files.complete_file(db, file.id, 14)
+    await stored_files.complete_file(db, file.id, 14, times.now)
 
     started = await imports.start_import(db, SYSTEM, run.id, times.now)
     assert (started.state, started.bytes_total) == (RunState.READY, 14)
