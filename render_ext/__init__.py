@@ -13,24 +13,37 @@ except ImportError as error:  # pragma: no cover
     raise ImportError("render_ext is not built: run `pip install -e .` in the project's folder") from error
 from render_ext.email import EmailProgram, EmailRow, EmailSource, RenderedEmail
 from render_ext.errors import RenderError, RenderExtError, TemplateSyntaxError
+from render_ext.gsm import sms_parts
+from render_ext.json_program import JsonProgram, JsonSource
 from render_ext.limits import Limits
+from render_ext.messages import MessageRow
 from render_ext.places import Link, Variable
+from render_ext.sms import RenderedSms, SmsProgram, SmsSource
+from render_ext.sms_estimate import CostlyCharacter, SmsEstimate
 from render_ext.template import compile
 from render_ext.tokens import Identity, Token, TokenKey, TokenKind
 from render_ext.version import ENGINE_VERSION
 
 __all__ = [
     "ENGINE_VERSION",
+    "CostlyCharacter",
     "EmailProgram",
     "EmailRow",
     "EmailSource",
     "Identity",
+    "JsonProgram",
+    "JsonSource",
     "Limits",
     "Link",
+    "MessageRow",
     "Program",
     "RenderError",
     "RenderExtError",
     "RenderedEmail",
+    "RenderedSms",
+    "SmsEstimate",
+    "SmsProgram",
+    "SmsSource",
     "TemplateSyntaxError",
     "Token",
     "TokenKey",
@@ -42,5 +55,6 @@ __all__ = [
     "read_envelope_sender",
     "read_message_id",
     "retain_memory",
+    "sms_parts",
     "verify",
 ]
