@@ -14,7 +14,7 @@ setup(
     ext_modules=cythonize(
         [
             Extension(f"render_ext.{name}", [f"render_ext/{name}.pyx"], define_macros=MACROS)
-            for name in ("_buffer", "_email", "_gsm", "_headers", "_messages", "_tokens", "_vm")
+            for name in ("_buffer", "_dkim", "_email", "_gsm", "_headers", "_messages", "_tokens", "_vm")
         ],
         compiler_directives={"language_level": 3, "embedsignature": True, "linetrace": TRACE},
         annotate=ANNOTATE,

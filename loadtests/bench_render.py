@@ -5,6 +5,8 @@
 - `render_page_100`: with 100 outputs. `compile_page`: compiling 100 KB of it. `render_many`: 1,000 rows in one call.
 - `email_message`: a whole message (32 KB HTML + text, 20 tracked links), against the standard library's `email` given both
   parts already rendered.
+- `email_dkim_ed25519`, `email_dkim_rsa_2048`: what signing that message costs beyond rendering it, against one bare signature
+  and one SHA-256 of its body; `indented`: the same of HTML with indented lines, whose body has to be put in another form first.
 - `token`: one token, natively, against the same made with hashlib and base64.
 """
 
@@ -16,6 +18,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
@@ -23,9 +26,22 @@ from email.utils import format_datetime
 from typing import Any
 
 import jinja2
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from loadtests.figures import alternate, print_figure
-from render_ext import EmailRow, EmailSource, Identity, TokenKey, TokenKind, TokenSigner, compile, retain_memory
+from render_ext import (
+    DkimKey,
+    DkimSelector,
+    EmailRow,
+    EmailSource,
+    Identity,
+    TokenKey,
+    TokenKind,
+    TokenSigner,
+    compile,
+    retain_memory,
+)
 
 RUNS = int(os.environ.get("RUNS", "9"))
 PAGE_BYTES = 32_000
@@ -44,6 +60,7 @@ VALUES: dict[str, Any] = {
     },
     "products": [{"name": f"Hat & scarf {n}", "price": f"{n}.99"} for n in range(5)],
 }
+ROW = EmailRow(address="zoe@example.com", identity=Identity(12, 1, 1_234_567), values=VALUES, name="Zoë O'Neil")
 CONDITION = "{% if customer.vip %}<b>VIP</b>{% else %}<i>welcome</i>{% endif %}\n"
 LOOP = "{% for p in products %}<li>{{ p.name }} {{ p.price }}</li>{% endfor %}\n"
 PLAIN = "Hello {{ customer.first_name }}\n" + "A line of the text part, as long as most are.\n" * 40
@@ -109,14 +126,14 @@ def bench_compile() -> None:
     print_figure("compile_page", mine, other, unit="ms", against="Jinja2 compile", bytes=len(source))
 
 
-def bench_email() -> None:
-    """Whole messages per second."""
+def message_source() -> EmailSource:
+    """A whole message: the page, of whose links the first twenty are tracked, and a short text part."""
     link = "{{% link {n} %}}https://shop.example/p/{n}?u={{{{ customer.{name} }}}}{{% endlink %}}"
     html = page(50, "https://shop.example/p/{n}?u={{{{ customer.{name} }}}}")
-    for n in range(20):  # the first twenty links are tracked
+    for n in range(20):
         old = f"https://shop.example/p/{n}?u={{{{ customer.{NAMES[n % 5]} }}}}"
         html = html.replace(f'"{old}"', f'"{link.format(n=n, name=NAMES[n % 5])}"')
-    program = EmailSource(
+    return EmailSource(
         subject="Hello {{ customer.first_name }}, your spring offers",
         html=html,
         text=PLAIN,
@@ -125,8 +142,13 @@ def bench_email() -> None:
         message_id_domain="mail.example.com",
         date=DATE,
         seed="bench",
-    ).compile(SIGNER)
-    row = EmailRow(address="zoe@example.com", identity=Identity(12, 1, 1_234_567), values=VALUES, name="Zoë O'Neil")
+    )
+
+
+def bench_email() -> None:
+    """Whole messages per second."""
+    program = message_source().compile(SIGNER)
+    row = ROW
     parts = program.render_parts(row.values, row.identity)
     assert parts.text is not None
     assert parts.html is not None
@@ -151,6 +173,35 @@ def bench_email() -> None:
     )
     size = len(rendered)
     print_speed("email_message", mine, other, "messages/s", "stdlib email, its parts already rendered", html=size)
+
+
+def bench_dkim(name: str, private: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey, *, indented: bool = False) -> None:
+    """Microseconds that a signature adds to a message."""
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    pem = private.private_bytes(encoding, form, serialization.NoEncryption()).decode()
+    selector = DkimSelector(domain="example.com", selector="bench")
+    source = message_source()
+    if indented:
+        source = replace(source, html=source.html and source.html.replace("\n", "\n      "))
+    plain = source.compile(SIGNER)
+    signing = replace(source, dkim=(selector,)).compile(SIGNER, keys=[DkimKey.from_pem("example.com", "bench", pem)])
+    rows = [ROW] * 20
+    (message,) = plain.render_many([ROW])
+    assert isinstance(message, bytes)
+    header, _, body = message.partition(b"\r\n\r\n")
+
+    def bare() -> None:
+        hashlib.sha256(body).digest()
+        if isinstance(private, rsa.RSAPrivateKey):
+            private.sign(header, padding.PKCS1v15(), hashes.SHA256())
+        else:
+            private.sign(hashlib.sha256(header).digest())
+
+    def extra() -> float:
+        return microseconds(lambda: signing.render_many(rows), 20) / 20 - microseconds(lambda: plain.render_many(rows), 20) / 20
+
+    mine, other = alternate(RUNS, extra, lambda: microseconds(bare, 400))
+    print_figure(name, mine, other, unit="us", against="a bare signature and one SHA-256 of the body", body=len(body))
 
 
 def bench_token() -> None:
@@ -186,6 +237,9 @@ def main() -> None:
     bench_many()
     bench_compile()
     bench_email()
+    bench_dkim("email_dkim_ed25519", ed25519.Ed25519PrivateKey.generate())
+    bench_dkim("email_dkim_ed25519_indented", ed25519.Ed25519PrivateKey.generate(), indented=True)
+    bench_dkim("email_dkim_rsa_2048", rsa.generate_private_key(65537, 2048))
     bench_token()
 
 

@@ -7,10 +7,12 @@ program.render({"name": "Zoë"})
 
 try:
     from render_ext._buffer import retain_memory
+    from render_ext._dkim import DkimSigner
     from render_ext._tokens import TokenSigner, mint, read_envelope_sender, read_message_id, verify
     from render_ext._vm import Program
 except ImportError as error:  # pragma: no cover
     raise ImportError("render_ext is not built: run `pip install -e .` in the project's folder") from error
+from render_ext.dkim import BadDkimKey, DkimAlgorithm, DkimKey, DkimSelector, MissingDkimKey
 from render_ext.email import EmailProgram, EmailRow, EmailSource, RenderedEmail
 from render_ext.errors import RenderError, RenderExtError, TemplateSyntaxError
 from render_ext.gsm import sms_parts
@@ -26,7 +28,12 @@ from render_ext.version import ENGINE_VERSION
 
 __all__ = [
     "ENGINE_VERSION",
+    "BadDkimKey",
     "CostlyCharacter",
+    "DkimAlgorithm",
+    "DkimKey",
+    "DkimSelector",
+    "DkimSigner",
     "EmailProgram",
     "EmailRow",
     "EmailSource",
@@ -36,6 +43,7 @@ __all__ = [
     "Limits",
     "Link",
     "MessageRow",
+    "MissingDkimKey",
     "Program",
     "RenderError",
     "RenderExtError",

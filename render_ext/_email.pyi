@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, final
 
+from render_ext._dkim import DkimSigner
 from render_ext._tokens import TokenSigner
 from render_ext._vm import Program
 from render_ext.email import EmailRow
@@ -36,6 +37,8 @@ class Assembler:
         closing: bytes,
         domain: bytes,
         unsubscribe: bool,
+        dkim: DkimSigner | None,
+        signed_at: int,
         most_bytes: int,
     ) -> Assembler: ...
     def render_many(self, rows: Sequence[EmailRow]) -> list[bytes | RenderError]: ...

@@ -3,8 +3,10 @@
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
+from libc.string cimport memcpy
 
 from render_ext._buffer cimport TRANSFER_CRLF, TRANSFER_LF, TRANSFER_NONE, TRANSFER_QP, Buffer
+from render_ext._dkim cimport DkimSigner
 from render_ext._headers cimport checked_address, trimmed, write_mailbox, write_unstructured
 from render_ext._tokens cimport TOKEN_CHARACTERS, Packed, TokenSigner, pack_identity
 from render_ext._vm cimport Frame, Message, Program
@@ -45,7 +47,7 @@ cdef class Assembler:
     """Writes the messages of one program.
 
     `fields` are the fixed fields before To, `tail` those after List-Unsubscribe up to the first part, `closing` what
-    follows the last part. `parts` are in the order of the message.
+    follows the last part. `parts` are in the order of the message. `dkim`, if any, signs as of `signed_at`.
     """
 
     cdef TokenSigner signer
@@ -56,12 +58,16 @@ cdef class Assembler:
     cdef bytes closing
     cdef bytes domain
     cdef bint unsubscribe
+    cdef DkimSigner dkim
+    cdef long long signed_at
     cdef Py_ssize_t most_bytes
     cdef Py_ssize_t hint
+    cdef Py_ssize_t room  # for signatures before the message: what the last message's took
 
     def __cinit__(
         self, *, TokenSigner signer not None, Program subject not None, tuple parts not None, bytes fields not None,
-        bytes tail not None, bytes closing not None, bytes domain not None, bint unsubscribe, Py_ssize_t most_bytes,
+        bytes tail not None, bytes closing not None, bytes domain not None, bint unsubscribe, DkimSigner dkim,
+        long long signed_at, Py_ssize_t most_bytes,
     ):
         self.signer = signer
         self.subject = subject
@@ -71,8 +77,11 @@ cdef class Assembler:
         self.closing = closing
         self.domain = domain
         self.unsubscribe = unsubscribe
+        self.dkim = dkim
+        self.signed_at = signed_at
         self.most_bytes = most_bytes
         self.hint = 4096
+        self.room = 0
 
     def render_many(self, rows):
         """One message, or the RenderError that kept it from being written, for each row."""
@@ -144,10 +153,12 @@ cdef class Writer:
         """The whole message of a row, ready for the wire."""
         cdef Assembler assembler = self.assembler
         cdef Buffer out = Buffer(assembler.most_bytes)
+        cdef Py_ssize_t room = assembler.room
         cdef bytes address = checked_address(row.address)
         values = row.values
         self.message.begin(row.identity)
-        out.start(assembler.hint)
+        out.start(max(assembler.hint, room + 256))
+        out.size = room
         self._message_id(out)
         copy(out, assembler.fields)
         copy(out, b"To: ")
@@ -164,7 +175,21 @@ cdef class Writer:
         if out.c_data[out.size - 1] != c'\n':
             copy(out, b"=\r\n")  # a single quoted-printable part: ends the line, not the text
         assembler.hint = out.size + 256
-        return out.take()
+        return out.take() if assembler.dkim is None else self._signed(out, room)
+
+    cdef bytes _signed(self, Buffer out, Py_ssize_t room):
+        """The message that stands after `room` bytes, with its signatures before it."""
+        cdef Assembler assembler = self.assembler
+        cdef bytes fields = assembler.dkim.fields_of(out.c_data + room, out.size - room, assembler.signed_at)
+        cdef Buffer whole
+        if PyBytes_GET_SIZE(fields) == room:  # as always but for the first message
+            memcpy(out.c_data, PyBytes_AS_STRING(fields), room)
+            return out.take()
+        assembler.room = PyBytes_GET_SIZE(fields)
+        whole = Buffer(assembler.most_bytes)
+        copy(whole, fields)
+        whole.write(out.c_data + room, out.size - room)
+        return whole.take()
 
     cdef int _message_id(self, Buffer out) except -1:
         cdef char c_text[TOKEN_CHARACTERS]

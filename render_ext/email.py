@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
@@ -20,10 +20,12 @@ from typing import Any
 import msgspec
 
 from render_ext._buffer import Escape, Transfer, encode
+from render_ext._dkim import DkimSigner
 from render_ext._email import Assembler, Encoding, Part
 from render_ext._headers import mailbox_field, unstructured_field
 from render_ext._tokens import TokenSigner
 from render_ext._vm import Program
+from render_ext.dkim import DkimKey, DkimSelector
 from render_ext.errors import BadSender, RenderError
 from render_ext.limits import DEFAULT_LIMITS, Limits
 from render_ext.places import Link, Variable
@@ -79,6 +81,7 @@ class EmailSource:
       tags of `compile(links=True)`.
     - `headers`: further fields, name and value, fixed.
     - `date` (aware): the Date field, and `now` of the templates. `seed`: what the boundary is made of.
+    - `dkim`: who signs the message, dated as it is; the keys are secrets and stay outside.
     - `message_id_domain`, `envelope_domain`: what stands after the @ of the Message-ID and of the envelope
       sender.
     - `engine`: the version that the source was made for; another engine refuses it.
@@ -98,6 +101,7 @@ class EmailSource:
     seed: str
     tracked: bool = True
     list_unsubscribe: bool = True
+    dkim: tuple[DkimSelector, ...] = ()
     partials: Mapping[str, str] = field(default_factory=dict)
     locale: str = "en"
     zone: str = "UTC"
@@ -117,22 +121,24 @@ class EmailSource:
         except msgspec.MsgspecError as error:
             raise ValueError(f"not an email source: {error}") from None
 
-    def compile(self, signer: TokenSigner) -> EmailProgram:
-        """The program; its tokens are made by `signer`.
+    def compile(self, signer: TokenSigner, *, keys: Iterable[DkimKey] = ()) -> EmailProgram:
+        """The program; its tokens are made by `signer`, its signatures with `keys`.
 
-        Raises TemplateSyntaxError, and ValueError for an address, field or domain that cannot stand in a
-        message, for a message without a body, and for a source of another engine version.
+        Raises TemplateSyntaxError, MissingDkimKey, BadDkimKey, and ValueError for an address, field or domain
+        that cannot stand in a message, for a message without a body, and for a source of another engine
+        version.
         """
-        return EmailProgram(self, signer)
+        return EmailProgram(self, signer, keys)
 
 
 class EmailProgram:
     """A compiled email. Pure: the same row always becomes the same bytes. Threads may share one."""
 
-    def __init__(self, source: EmailSource, signer: TokenSigner):
+    def __init__(self, source: EmailSource, signer: TokenSigner, keys: Iterable[DkimKey] = ()):
         _check(source)
         self.source = source
         self.signer = signer
+        self._dkim = DkimSigner(source.dkim, keys) if source.dkim else None
         options = Options(
             strict_variables=source.strict_variables,
             now=source.date,
@@ -208,6 +214,8 @@ class EmailProgram:
             closing=closing.encode(),
             domain=source.message_id_domain.encode(),
             unsubscribe=source.list_unsubscribe,
+            dkim=self._dkim,
+            signed_at=int(source.date.timestamp()),
             most_bytes=min(source.limits.output_bytes, 1 << 40),
         )
 

@@ -24,9 +24,11 @@ from channels.contract import (
     Sender,
 )
 from channels.email.config import CONFIG_FIELDS, SmtpConfig
-from channels.email.dial import DialFailed, Session, dial, tls_context
+from channels.email.dial import DialFailed, Session, dial, refused_settings, tls_context
 from channels.email.pool import SmtpSender
 from channels.email.program import compile_email
+from channels.email.signing import dkim_signer, dns_records
+from render_ext import BadDkimKey, DkimSigner
 
 _CONTENT = (
     ContentField(name="subject", required=True, description="Subject line."),
@@ -64,15 +66,20 @@ class EmailChannel:
         return SmtpSender(self._config, _Dialler(self._config, io), connections=min(connections, self._config.connections))
 
     async def check(self, io: ChannelIO) -> CheckResult:
-        """Connect, encrypt, log in and leave."""
+        """Look at the DKIM keys, connect, encrypt, log in and leave."""
         config = self._config
+        try:
+            records = await asyncio.to_thread(dns_records, config)
+        except BadDkimKey as error:
+            return CheckResult(ok=False, message=str(error), hint="Check the DKIM settings of the account.")
         try:
             session = await _Dialler(config, io)()
         except DialFailed as failure:
             return CheckResult(ok=False, message=failure.outcome.text, hint=_hint(failure, config))
         await session.stream.quit(config.connect_timeout)
         offers = "with" if session.pipelining else "without"
-        return CheckResult(ok=True, message=f"{config.host}:{config.port} accepts us, {offers} pipelining")
+        signs = f"; signs with DKIM, for which DNS must say: {'; '.join(records)}" if records else ""
+        return CheckResult(ok=True, message=f"{config.host}:{config.port} accepts us, {offers} pipelining{signs}")
 
     async def callback(self, request: InboundRequest) -> Sequence[InboundEvent]:
         """SMTP servers do not call back."""
@@ -80,17 +87,27 @@ class EmailChannel:
 
 
 class _Dialler:
-    """Makes connections for one account. What TLS needs is read from disk once, and not in the event loop."""
+    """Makes connections for one account. What they need is read and checked once, and not in the event loop."""
 
     def __init__(self, config: SmtpConfig, io: ChannelIO) -> None:
         self._config = config
         self._io = io
-        self._context: asyncio.Future[ssl.SSLContext | None] | None = None
+        self._prepared: asyncio.Future[tuple[ssl.SSLContext | None, DkimSigner | None]] | None = None
 
     async def __call__(self) -> Session:
-        if self._context is None:
-            self._context = asyncio.ensure_future(asyncio.to_thread(tls_context, self._config))
-        return await dial(self._config, self._io, await asyncio.shield(self._context))
+        if self._prepared is None:
+            self._prepared = asyncio.ensure_future(asyncio.to_thread(_prepare, self._config))
+        try:
+            context, signer = await asyncio.shield(self._prepared)
+        except BadDkimKey as error:
+            raise refused_settings(str(error)) from None
+        session = await dial(self._config, self._io, context)
+        session.signer = signer
+        return session
+
+
+def _prepare(config: SmtpConfig) -> tuple[ssl.SSLContext | None, DkimSigner | None]:
+    return tls_context(config), dkim_signer(config)
 
 
 def _hint(failure: DialFailed, config: SmtpConfig) -> str:

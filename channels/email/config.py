@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +16,16 @@ class Security(StrEnum):
     NONE = "none"
     STARTTLS = "starttls"  # required, not tried
     TLS = "tls"  # from the first byte
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DkimSetting:
+    """One of the keys that an account may have, or half of it, and what its settings are called."""
+
+    selector: str | None
+    private_key: str | None = field(repr=False)
+    selector_name: str
+    key_name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +45,8 @@ class SmtpConfig:
     reply_timeout: float
     final_timeout: float
     idle_timeout: float
+    dkim_domain: str
+    dkim: tuple[DkimSetting, ...]
 
     @classmethod
     def from_mapping(cls, config: Mapping[str, Any]) -> SmtpConfig:
@@ -53,7 +65,16 @@ class SmtpConfig:
             reply_timeout=float(config["reply_timeout"]),
             final_timeout=float(config["final_timeout"]),
             idle_timeout=float(config["idle_timeout"]),
+            dkim_domain=config.get("dkim_domain") or config["sender_domain"],
+            dkim=tuple(_dkim_settings(config)),
         )
+
+
+def _dkim_settings(config: Mapping[str, Any]) -> Iterator[DkimSetting]:
+    for selector_name, key_name in (("dkim_selector", "dkim_private_key"), ("dkim_selector_2", "dkim_private_key_2")):
+        selector, private_key = config.get(selector_name) or None, config.get(key_name) or None
+        if selector is not None or private_key is not None:
+            yield DkimSetting(selector=selector, private_key=private_key, selector_name=selector_name, key_name=key_name)
 
 
 CONFIG_FIELDS = (
@@ -85,6 +106,33 @@ CONFIG_FIELDS = (
         name="helo_name",
         type=ConfigType.TEXT,
         description="Name given in EHLO; by default the sender domain.",
+    ),
+    ConfigField(
+        name="dkim_domain",
+        type=ConfigType.TEXT,
+        description="Domain that signs with DKIM, best that of the From address; by default the sender domain.",
+    ),
+    ConfigField(
+        name="dkim_selector",
+        type=ConfigType.TEXT,
+        description="Name of the DKIM key in DNS, under _domainkey of the DKIM domain; empty: messages are not signed.",
+    ),
+    ConfigField(
+        name="dkim_private_key",
+        type=ConfigType.TEXT,
+        secret=True,
+        description="The DKIM key, as PEM without a password: RSA of 2048 bits or more, or Ed25519.",
+    ),
+    ConfigField(
+        name="dkim_selector_2",
+        type=ConfigType.TEXT,
+        description="Name of a second DKIM key, for a signature of the other kind.",
+    ),
+    ConfigField(
+        name="dkim_private_key_2",
+        type=ConfigType.TEXT,
+        secret=True,
+        description="The second DKIM key, as PEM without a password.",
     ),
     ConfigField(
         name="connections",

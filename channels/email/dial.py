@@ -13,6 +13,7 @@ from channels.contract import ChannelIO, EgressRefused, FailureReason, Outcome, 
 from channels.email.config import Security, SmtpConfig
 from channels.email.replies import shorten
 from channels.email.stream import SmtpStream
+from render_ext import DkimSigner
 
 
 class DialFailed(Exception):
@@ -33,6 +34,7 @@ class Session:
     utf8: bool
     offers_size: bool
     size: int | None  # the largest message it takes, where it says so
+    signer: DkimSigner | None = None  # of the messages that go over it
 
 
 async def dial(config: SmtpConfig, io: ChannelIO, context: ssl.SSLContext | None) -> Session:
@@ -121,6 +123,11 @@ def _meaning(error: Exception) -> Outcome:
     if isinstance(error, ValueError) or type(error) is aiosmtplib.SMTPException:
         return _outcome(OutcomeKind.ACCOUNT_ERROR, str(error))  # such as STARTTLS or AUTH not offered
     return _outcome(OutcomeKind.PROVIDER_DOWN, str(error) or type(error).__name__)
+
+
+def refused_settings(problem: str) -> DialFailed:
+    """No connection is tried: the account's settings cannot be used."""
+    return DialFailed(_outcome(OutcomeKind.ACCOUNT_ERROR, problem))
 
 
 def _outcome(kind: OutcomeKind, text: str, code: str | None = None) -> Outcome:

@@ -105,7 +105,7 @@ class Lane:
 
     async def _offer(self, prefix: bytes, parcel: Parcel) -> bytes:
         """Bring a message as far as its end, or settle it; returns what must precede the next command."""
-        envelope = commands(self.session, parcel.message)
+        envelope = self._signed_envelope(parcel)
         if isinstance(envelope, Outcome):
             parcel.settle(envelope)
             return prefix
@@ -128,6 +128,17 @@ class Lane:
             return _END  # the server waits for a message to nobody: an empty one
         self._refuse(parcel, replies)
         return _RSET
+
+    def _signed_envelope(self, parcel: Parcel) -> tuple[bytes, bytes] | Outcome:
+        """Sign the message, where the account does; its commands, or why it cannot be sent."""
+        signer = self.session.signer
+        if signer is not None:
+            try:
+                parcel.sign(signer)
+            except Exception as error:  # harms this message alone
+                text = f"not signed with DKIM: {error}"
+                return Outcome(kind=OutcomeKind.CONTENT_REJECTED, reason=FailureReason.RENDERING_FAILED, text=text)
+        return commands(self.session, parcel.message)
 
     async def _in_steps(self, prefix: bytes, mail: bytes, rcpt: bytes) -> list[bytes]:
         """Like the pipelined exchange, for a server that takes one command at a time."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from channels.contract import Gate, Outcome, OutgoingMessage
+from render_ext import DkimSigner
 
 
 class Parcel:
     """One message on its way through the pool."""
 
-    __slots__ = ("closed", "handed_over", "index", "message", "run", "tries")
+    __slots__ = ("closed", "handed_over", "index", "message", "run", "signed", "tries")
 
     def __init__(self, run: Run, index: int, message: OutgoingMessage) -> None:
         self.run = run
@@ -20,7 +22,14 @@ class Parcel:
         self.message = message
         self.closed = False  # settled or given up
         self.handed_over = False
+        self.signed = False
         self.tries = 0  # connections that ended under it before the server said anything about it
+
+    def sign(self, signer: DkimSigner) -> None:
+        """Put DKIM signatures before the message, unless it has them. Raises ValueError for what is no message."""
+        if not self.signed:
+            self.message = replace(self.message, body=signer.sign(self.message.body))
+            self.signed = True
 
     def settle(self, outcome: Outcome) -> None:
         """Tell the platform what became of it."""
