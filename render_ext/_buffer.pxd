@@ -27,6 +27,7 @@ cdef class Buffer:
     cdef readonly Py_ssize_t size
     cdef Py_ssize_t capacity
     cdef Py_ssize_t limit
+    cdef Py_ssize_t bound  # the value_bytes of what is captured, -1 for a page
     cdef public int transfer
     cdef public int column  # of the quoted-printable line being written
 

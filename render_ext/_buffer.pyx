@@ -179,6 +179,7 @@ cdef class Buffer:
         self.size = 0
         self.capacity = 0
         self.limit = limit
+        self.bound = -1
         self.transfer = transfer
         self.column = 0
 
@@ -208,6 +209,8 @@ cdef class Buffer:
         return 0
 
     cdef int full(self) except -1:
+        if self.bound >= 0:
+            raise LimitReached("value_bytes", self.bound)
         raise LimitReached("output_bytes", self.limit)
 
     cdef int write(self, const char* c_text, Py_ssize_t size) except -1:

@@ -13,8 +13,8 @@ cdef struct Step:
     int a
     int b
     int room  # of a TEXT in quoted-printable: the column up to which its first line fits; of a FILTER its price; of a PUT AS_TEXT
-    int prefix  # number of the object that holds the last key of a path, -1 for none
-    int tail  # and the column after it, -1 where it has no line break
+    int prefix  # number of the object that holds the last key of a path, -1 for none; of a FOR the slot of its record
+    int tail  # and the column after it, -1 where it has no line break; of a FOR its kind
     Py_ssize_t at
     const char* c_text
     Py_ssize_t size
@@ -32,20 +32,40 @@ cdef struct Loop:
     Py_ssize_t length
     bint reverse
     int slot
+    int kind
+    Py_ssize_t cols  # of a tablerow
+    PyObject* c_before  # what the slot held before the loop
     PyObject* c_name
+
+
+cdef struct Call:
+    Py_ssize_t back  # the step to go on with
+    PyObject** c_slots  # of the template that called
+    int base
+    bint isolated
 
 
 @cython.final
 cdef class Frame:
     cdef PyObject** c_stack
-    cdef PyObject** c_slots
+    cdef PyObject** c_slots  # of the template that runs
+    cdef PyObject** c_all_slots  # those of each isolated partial after those of its caller, and the prefixes
     cdef PyObject** c_prefixes
+    cdef const int* c_following
     cdef Loop* c_loops
+    cdef Call* c_calls
+    cdef int* c_registers
+    cdef list held  # the buffers that wait while something is captured
     cdef int depth
-    cdef int slots  # with the prefixes after them
+    cdef int slots  # of one template
+    cdef int all_slots  # with the prefixes after them
     cdef int loops
+    cdef int calls
+    cdef int base  # the first loop that the running template may know of
+    cdef int interrupt  # what the last partial ended with: 1 for break, 2 for continue
     cdef Py_ssize_t at  # index of the step being executed
     cdef void clear(self) noexcept
+    cdef void clear_slots(self, int count) noexcept
 
 
 @cython.final
@@ -77,6 +97,10 @@ cdef class Program:
     cdef int stack
     cdef int loops
     cdef int prefixes
+    cdef int calls
+    cdef int renders
+    cdef int registers
+    cdef int* c_following
     cdef int highest_link
     cdef Py_ssize_t hint  # size of the last result, where the next one starts
     cdef long long most_steps

@@ -35,6 +35,28 @@ class Op(IntEnum):
     END_LINK = 20
     URL = 21
     DEFAULT = 22
+    TABLE = 23
+    NEXT_CELL = 24
+    LEAVE_TABLE = 25
+    LOAD_ROW = 26
+    CAPTURE = 27
+    END_CAPTURE = 28
+    END_CHANGED = 29
+    CYCLE = 30
+    COUNT = 31
+    SET = 32
+    JUMP_IF_SET = 33
+    GO_SUB = 34
+    END_SUB = 35
+    SWAP = 36
+    RESTORE = 37
+    DROP = 38
+    CALL = 39
+    RENDER = 40
+    RETURN = 41
+    JUMP_UNLESS = 42
+    LEAVE_IF_INTERRUPTED = 43
+    JUMP_UNLESS_EACH = 44
 
 class Operator(IntEnum):
     EQUAL = 0
@@ -55,6 +77,17 @@ class Field(IntEnum):
     LAST = 6
     LENGTH = 7
     NAME = 8
+    COL = 9
+    COL0 = 10
+    COL_FIRST = 11
+    COL_LAST = 12
+    ROW = 13
+
+class LoopKind(IntEnum):
+    PLAIN = 0
+    TABLE_ROW = 1
+    EACH = 2
+    HIDDEN = 3
 
 @final
 class Program:

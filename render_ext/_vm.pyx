@@ -9,7 +9,7 @@ A program is a flat list of steps working on a small stack of values. `a`, `b` a
     LOAD           value           push a constant
     LOAD_PATH      a value         push what a path leads to; a is the slot of its root, -1 for the values given
     LOAD_VALUES                    push the values themselves (for `["name"]`)
-    LOAD_LOOP      a b             push a field of the loop at level a
+    LOAD_LOOP      a b             push a field of the loop that is a loops outwards
     GET            a               pop a key and an object, push the object's item; a=1: `size` and the like count
     RANGE                          pop last and first, push a range
     FILTER         a b value       call a filter with a positional of b arguments in all
@@ -21,6 +21,28 @@ A program is a flat list of steps working on a small stack of values. `a`, `b` a
     FOR            a b value       pop (limit, offset,) items and enter a loop, or go to a if there are none
     NEXT           a               on to the next item and to a, or leave the loop
     LEAVE          a               leave the loop and go to a
+    TABLE          a b value       pop (cols, limit, offset,) items and enter a tablerow, or go to a if there are none
+    NEXT_CELL      a b             end a cell, begin the next and go to a, or leave the tablerow; markup escaped as b says
+    LEAVE_TABLE    a b             end a cell, leave the tablerow and go to a
+    LOAD_ROW       a b             push a field of the tablerow around
+    CAPTURE                        write into a buffer of its own from here on, up to
+    END_CAPTURE    a b             where its text is put into slot a, as trusted HTML if b says so, or
+    END_CHANGED    a               where it is written if it differs from slot a
+    CYCLE          a b value       (pop a group and) go to the target whose turn it is by the turns in slot a, or to b
+    COUNT          a b value       move a counter on and write it, escaped as b says
+    SET            a b             set register b to a
+    JUMP_IF_SET    a b             go to a if register b is set
+    GO_SUB         a b             note in register b where this is and go to a, up to
+    END_SUB        b               where the way leads back
+    SWAP           a               let the value on top and that in slot a change places
+    RESTORE        a               pop a value, or nothing, into a slot
+    DROP           a               pop so many values
+    CALL           a               run the partial at a, which shares the slots
+    RENDER         a b value       run the partial at a in slots of its own: parameters from the stack, the item from a slot
+    RETURN         b               end of a partial; b is the interrupt that ended it
+    JUMP_UNLESS    a b             go to a unless a partial ended with interrupt b
+    LEAVE_IF_INTERRUPTED  a        leave the loop and go to a if a partial ended with any
+    JUMP_UNLESS_EACH  a b          go to a unless the value on top has items; with b only a list has
     LINK           a b             write the tracked URL of link b and go to a, or capture its target up to
     END_LINK       b               where the target is written instead, escaped as b says
     URL            a               write the system URL of kind a
@@ -45,7 +67,13 @@ from render_ext._tokens cimport Packed, TokenSigner, pack_identity
 
 from render_ext.errors import FilterError, LimitReached, RenderError
 from render_ext.places import link_places, variable_places
-from render_ext.values import Html, contains, equal, less, loop_items, make_range, output_text, to_integer, to_text
+from render_ext.values import (
+    Html, contains, equal, inspect, leading_integer, less, loop_items, make_range, output_text, to_integer, to_text,
+)
+
+from bisect import bisect_right
+from decimal import Decimal
+from operator import attrgetter
 
 cdef extern from "Python.h":
     PyObject* Py_None
@@ -107,6 +135,28 @@ cpdef enum Op:
     END_LINK = 20
     URL = 21
     DEFAULT = 22
+    TABLE = 23
+    NEXT_CELL = 24
+    LEAVE_TABLE = 25
+    LOAD_ROW = 26
+    CAPTURE = 27
+    END_CAPTURE = 28
+    END_CHANGED = 29
+    CYCLE = 30
+    COUNT = 31
+    SET = 32
+    JUMP_IF_SET = 33
+    GO_SUB = 34
+    END_SUB = 35
+    SWAP = 36
+    RESTORE = 37
+    DROP = 38
+    CALL = 39
+    RENDER = 40
+    RETURN = 41
+    JUMP_UNLESS = 42
+    LEAVE_IF_INTERRUPTED = 43
+    JUMP_UNLESS_EACH = 44
 
 
 cpdef enum Operator:
@@ -129,12 +179,26 @@ cpdef enum Field:
     LAST = 6
     LENGTH = 7
     NAME = 8
+    COL = 9  # from here on of a tablerow only
+    COL0 = 10
+    COL_FIRST = 11
+    COL_LAST = 12
+    ROW = 13
+
+
+cpdef enum LoopKind:
+    PLAIN = 0
+    TABLE_ROW = 1
+    EACH = 2  # `render … for`: its partial sees it as `forloop`, without a parent
+    HIDDEN = 3  # `include … for`: nobody sees it
 
 
 cdef enum:
     HAS_OFFSET = 1
     HAS_LIMIT = 2
     REVERSE = 4
+    RESUME = 8
+    HAS_COLS = 16
     CLICK = 1
     TRACKED = -1  # what a message wants of its links if not one of them: their tokens,
     SHOWN = -2  # or their targets
@@ -144,6 +208,7 @@ cdef enum:
     DEEPEST = 100
 
 AS_TEXT = 8  # in the b of PUT and PUT_PATH: the value is written as text, trusted HTML and lists too
+unit_start = attrgetter("start")
 ORDER_SIGNS = {LESS: "<", LESS_EQUAL: "<=", GREATER: ">", GREATER_EQUAL: ">="}
 cdef int[6] RICH = [Py_EQ, Py_EQ, Py_LT, Py_LE, Py_GT, Py_GE]
 cdef PyObject* c_Html = <PyObject*>Html
@@ -155,36 +220,54 @@ cdef PyObject* c_Html = <PyObject*>Html
 cdef class Frame:
     """Stack, slots and loops of a program; used again for every row of a batch."""
 
-    def __cinit__(self, int stack, int slots, int prefixes, int loops):
-        self.slots = slots + prefixes
-        self.c_stack = <PyObject**>calloc(stack + slots + prefixes + 1, sizeof(PyObject*))
-        self.c_loops = <Loop*>calloc(loops + 1, sizeof(Loop))
+    def __cinit__(self, Program program not None):
+        cdef int slots = program.slots * (program.renders + 1)
+        self.slots = program.slots
+        self.all_slots = slots + program.prefixes
+        self.c_stack = <PyObject**>calloc(program.stack + self.all_slots + 1, sizeof(PyObject*))
+        self.c_loops = <Loop*>calloc(program.loops + 1, sizeof(Loop))
         if self.c_stack == NULL or self.c_loops == NULL:
             raise MemoryError()
-        self.c_slots = self.c_stack + stack
+        if program.calls or program.registers:
+            self.c_calls = <Call*>calloc(program.calls + 1, sizeof(Call))
+            self.c_registers = <int*>calloc(program.registers + 1, sizeof(int))
+            if self.c_calls == NULL or self.c_registers == NULL:
+                raise MemoryError()
+        self.c_slots = self.c_all_slots = self.c_stack + program.stack
         self.c_prefixes = self.c_slots + slots
-        self.depth = 0
-        self.loops = 0
+        self.c_following = program.c_following
 
     def __dealloc__(self):
-        if self.c_stack != NULL and self.c_loops != NULL:
+        if self.c_stack != NULL and self.c_loops != NULL and self.c_slots != NULL:
             self.clear()
         free(self.c_stack)
         free(self.c_loops)
+        free(self.c_calls)
+        free(self.c_registers)
 
     cdef void clear(self) noexcept:
         """Let go of every value."""
-        cdef int i
         while self.depth > 0:
             self.depth -= 1
-            c_decref(self.c_stack[self.depth])
+            Py_XDECREF(self.c_stack[self.depth])
         while self.loops > 0:
             self.loops -= 1
             c_decref(self.c_loops[self.loops].c_items)
-        for i in range(self.slots):
+            Py_XDECREF(self.c_loops[self.loops].c_before)
+        self.calls = self.base = self.interrupt = 0
+        self.held = None
+        self.c_slots = self.c_all_slots
+        self.clear_slots(self.all_slots)
+
+    cdef void clear_slots(self, int count) noexcept:
+        """Empty so many slots from those of the running template on."""
+        cdef PyObject* c_old
+        cdef int i
+        for i in range(count):
             if self.c_slots[i] != NULL:
-                c_decref(self.c_slots[i])
+                c_old = self.c_slots[i]
                 self.c_slots[i] = NULL
+                c_decref(c_old)
 
 
 @cython.final
@@ -295,8 +378,10 @@ cdef PyObject* find_all(PyObject* c_values, Frame frame, Step* step) except? NUL
     cdef Py_ssize_t i = 1, count = c_tuple_size(c_keys)
     cdef PyObject* c_here = NULL
     cdef PyObject* c_next
-    if step.a >= 0:
-        c_here = frame.c_slots[step.a]
+    cdef int slot = step.a
+    while slot >= 0 and c_here == NULL:
+        c_here = frame.c_slots[slot]
+        slot = frame.c_following[slot]
     if c_here == NULL:
         c_here = c_dict_get(c_values, c_tuple_item(c_keys, 0))
         if c_here == NULL:
@@ -463,7 +548,7 @@ cdef Py_ssize_t bound(PyObject* c_value, Py_ssize_t absent) except? -1:
 
 cdef inline int loop_base(Frame frame, Step* step) noexcept:
     """Where on the stack the items of the loop to enter are; offset and limit follow them."""
-    return frame.depth - 1 - (step.b & 1) - (step.b >> 1 & 1)
+    return frame.depth - 1 - (step.b & 1) - (step.b >> 1 & 1) - (step.b >> 4 & 1)
 
 
 cdef int enter_loop(Frame frame, Step* step) except -1:
@@ -471,15 +556,17 @@ cdef int enter_loop(Frame frame, Step* step) except -1:
     cdef PyObject* c_limit = NULL
     cdef PyObject* c_offset = NULL
     cdef PyObject* c_items
-    cdef Py_ssize_t offset, limit, length, first, end
+    cdef Py_ssize_t offset, limit, length, first, end, record = 0
     cdef Loop* loop
     cdef int base = loop_base(frame, step)
     if step.b & HAS_OFFSET:
         c_offset = frame.c_stack[base + 1]
     if step.b & HAS_LIMIT:
         c_limit = frame.c_stack[frame.depth - 1]
-    offset = bound(c_offset, 0)
+    offset = recorded(frame, step.prefix) if step.b & RESUME else bound(c_offset, 0)
     limit = bound(c_limit, 1 << 41)
+    if step.tail == PLAIN and step.prefix >= 0:
+        record = offset
     if c_is_str(frame.c_stack[base]):
         offset, limit = 0, 1 << 41
     items = loop_items(<object>frame.c_stack[base])
@@ -490,18 +577,120 @@ cdef int enter_loop(Frame frame, Step* step) except -1:
     while frame.depth > base:
         frame.depth -= 1
         c_decref(frame.c_stack[frame.depth])
+    if step.prefix >= 0:
+        put_in_slot(frame, step.prefix, record + max(0, end - first))
     if first >= end:
         return False
-    loop = &frame.c_loops[frame.loops]
+    loop = begin_loop(frame, items, first, end - first)
+    loop.reverse = step.b & REVERSE
+    loop.slot = step.room
+    loop.kind = step.tail
+    loop.c_name = step.c_value
+    set_first(frame, loop)
+    return True
+
+
+cdef Loop* begin_loop(Frame frame, object items, Py_ssize_t first, Py_ssize_t length) noexcept:
+    cdef Loop* loop = &frame.c_loops[frame.loops]
+    cdef PyObject* c_items = <PyObject*>items
     c_incref(c_items)
     loop.c_items = c_items
     loop.first = first
     loop.index = 0
-    loop.length = end - first
-    loop.reverse = step.b & REVERSE
-    loop.slot = step.room
-    loop.c_name = step.c_value
+    loop.length = length
+    loop.c_before = NULL
     frame.loops += 1
+    return loop
+
+
+cdef int set_first(Frame frame, Loop* loop) except -1:
+    """Put the first item into the loop's slot, and what was there aside."""
+    loop.c_before = frame.c_slots[loop.slot]
+    frame.c_slots[loop.slot] = NULL
+    return set_item(frame, loop)
+
+
+cdef Py_ssize_t recorded(Frame frame, int slot) except? -1:
+    """Where the last loop of a name stopped."""
+    return 0 if frame.c_slots[slot] == NULL else <object>frame.c_slots[slot]
+
+
+cdef int put_in_slot(Frame frame, int slot, object value) except -1:
+    cdef PyObject* c_old = frame.c_slots[slot]
+    Py_INCREF(value)
+    frame.c_slots[slot] = <PyObject*>value
+    Py_XDECREF(c_old)
+    return 0
+
+
+cdef Py_ssize_t whole(PyObject* c_value) except? -1:
+    """An option of a tablerow: a text counts as the number it begins with, nothing as 0."""
+    value = <object>c_value
+    if value is None:
+        return 0
+    if isinstance(value, str):
+        value = leading_integer(value)
+    elif isinstance(value, (float, Decimal)):
+        value = int(value)
+    return max(-(1 << 40), min(to_integer(value), 1 << 40))
+
+
+cdef int enter_table(Frame frame, Step* step) except -1:
+    """Take the items off the stack and set up the tablerow; 0 where there is no list at all, 1 where it is empty."""
+    cdef int base = loop_base(frame, step), at = base + 1
+    cdef Py_ssize_t offset = 0, limit = 1 << 41, first, end, cols = 0
+    cdef Loop* loop
+    cdef bint absent = frame.c_stack[base] == Py_None or frame.c_stack[base] == Py_False
+    if not absent and step.b & HAS_OFFSET:
+        offset = whole(frame.c_stack[at])
+        at += 1
+    if not absent and step.b & HAS_LIMIT:
+        limit = whole(frame.c_stack[at])
+        at += 1
+    if not absent and step.b & HAS_COLS:
+        cols = whole(frame.c_stack[at])
+    if c_is_str(frame.c_stack[base]):
+        offset, limit = 0, 1 << 41
+    items = loop_items(<object>frame.c_stack[base])
+    end = min(<Py_ssize_t>len(items), max(0, offset + limit))
+    first = max(0, offset)
+    while frame.depth > base:
+        frame.depth -= 1
+        c_decref(frame.c_stack[frame.depth])
+    if absent:
+        return 0
+    if first >= end:
+        return 1
+    loop = begin_loop(frame, items, first, end - first)
+    loop.reverse = False
+    loop.slot = step.room
+    loop.kind = TABLE_ROW
+    loop.c_name = NULL
+    loop.cols = cols if step.b & HAS_COLS else loop.length
+    set_first(frame, loop)
+    return 2
+
+
+cdef int write_markup(Buffer out, bytes markup, int escape) except -1:
+    """Write HTML that the engine makes: it is no HTML only where the page is none."""
+    return out.write_utf8(markup, len(markup), ESCAPE_NONE if escape == ESCAPE_HTML else escape)
+
+
+cdef bint next_cell(Frame frame, Buffer out, int escape) except -1:
+    """End a cell, and begin the next; returns whether there is one."""
+    cdef Loop* loop = &frame.c_loops[frame.loops - 1]
+    cdef Py_ssize_t row
+    loop.index += 1
+    if loop.index >= loop.length:
+        leave_loop(frame)
+        write_markup(out, b"</td></tr>\n", escape)
+        return False
+    row = loop.index // loop.cols if loop.cols > 0 else 0
+    if loop.cols > 0 and loop.index % loop.cols == 0:
+        write_markup(out, b'</td></tr>\n<tr class="row%d">' % (row + 1), escape)
+    else:
+        write_markup(out, b"</td>", escape)
+    write_markup(out, b'<td class="col%d">' % (loop.index - row * max(0, loop.cols) + 1), escape)
     set_item(frame, loop)
     return True
 
@@ -523,17 +712,85 @@ cdef inline int set_item(Frame frame, Loop* loop) except -1:
 
 cdef inline void leave_loop(Frame frame) noexcept:
     cdef Loop* loop
+    cdef PyObject* c_last
     frame.loops -= 1
     loop = &frame.c_loops[frame.loops]
     c_decref(loop.c_items)
-    if frame.c_slots[loop.slot] != NULL:
-        c_decref(frame.c_slots[loop.slot])
-        frame.c_slots[loop.slot] = NULL
+    c_last = frame.c_slots[loop.slot]
+    frame.c_slots[loop.slot] = loop.c_before
+    Py_XDECREF(c_last)
 
 
-cdef object loop_field(Frame frame, int level, int field):
+cdef Loop* loop_around(Frame frame, int outwards) noexcept:
+    """The loop that `forloop` means, or a parent of it; NULL where there is none."""
+    cdef int level = frame.loops - 1
+    cdef bint parent = False
+    cdef Loop* loop
+    while level >= frame.base:
+        loop = &frame.c_loops[level]
+        if loop.kind == EACH:
+            return NULL if parent or outwards else loop
+        if loop.kind == PLAIN:
+            if outwards == 0:
+                return loop
+            outwards -= 1
+            parent = True
+        level -= 1
+    return NULL
+
+
+cdef Loop* row_around(Frame frame) noexcept:
+    """The loop that `tablerowloop` means; NULL where there is none."""
+    cdef int level = frame.loops - 1
+    while level >= frame.base:
+        if frame.c_loops[level].kind == TABLE_ROW:
+            return &frame.c_loops[level]
+        level -= 1
+    return NULL
+
+
+cdef object loop_field(Frame frame, int outwards, int field):
     """One of the things `forloop` tells."""
-    cdef Loop* loop = &frame.c_loops[level]
+    cdef Loop* loop = loop_around(frame, outwards)
+    if loop == NULL:
+        return None
+    if field == NAME:
+        return <object>loop.c_name
+    if field != ALL:
+        return place_in_loop(loop, field)
+    told = {"name": <object>loop.c_name, "length": loop.length}
+    add_places(told, loop)
+    told["parentloop"] = loop_field(frame, outwards + 1, ALL)
+    return told
+
+
+cdef object row_field(Frame frame, int field):
+    """One of the things `tablerowloop` tells."""
+    cdef Loop* loop = row_around(frame)
+    cdef Py_ssize_t row, column
+    if loop == NULL:
+        return None
+    row = loop.index // loop.cols if loop.cols > 0 else 0
+    column = loop.index - row * max(0, loop.cols)
+    if field == COL:
+        return column + 1
+    if field == COL0:
+        return column
+    if field == COL_FIRST:
+        return column == 0
+    if field == COL_LAST:
+        return column + 1 == loop.cols
+    if field == ROW:
+        return row + 1
+    if field != ALL:
+        return place_in_loop(loop, field)
+    told = {"length": loop.length}
+    add_places(told, loop)
+    told.update(col=column + 1, col0=column, col_first=column == 0, col_last=column + 1 == loop.cols, row=row + 1)
+    return told
+
+
+cdef object place_in_loop(Loop* loop, int field):
     if field == INDEX:
         return loop.index + 1
     if field == INDEX0:
@@ -546,21 +803,104 @@ cdef object loop_field(Frame frame, int level, int field):
         return loop.index == 0
     if field == LAST:
         return loop.index == loop.length - 1
-    if field == LENGTH:
-        return loop.length
-    if field == NAME:
-        return <object>loop.c_name
-    return {
-        "name": <object>loop.c_name,
-        "length": loop.length,
-        "index": loop.index + 1,
-        "index0": loop.index,
-        "rindex": loop.length - loop.index,
-        "rindex0": loop.length - loop.index - 1,
-        "first": loop.index == 0,
-        "last": loop.index == loop.length - 1,
-        "parentloop": loop_field(frame, level - 1, ALL) if level else None,
-    }
+    return loop.length
+
+
+cdef int add_places(dict told, Loop* loop) except -1:
+    told.update(
+        index=loop.index + 1, index0=loop.index, rindex=loop.length - loop.index, rindex0=loop.length - loop.index - 1,
+        first=loop.index == 0, last=loop.index == loop.length - 1,
+    )
+    return 0
+
+
+# ---- what is remembered --------------------------------------------------------------------------------------------
+
+cdef object turn_key(PyObject* c_group):
+    """What tells the groups of cycles apart: the value, not what it is written as."""
+    group = <object>c_group
+    if group is None or type(group) is str or isinstance(group, tuple):
+        return group
+    if is_container(c_group):
+        return "list", inspect(group)
+    return type(group).__name__, to_text(group)
+
+
+cdef int turn(Frame frame, int slot, object key, int count) except -2:
+    """Whose turn it is in a cycle of so many; -1 where the group is further on than this cycle is long."""
+    cdef dict turns
+    cdef int now
+    if frame.c_slots[slot] == NULL:
+        put_in_slot(frame, slot, {})
+    turns = <dict>frame.c_slots[slot]
+    now = turns.get(key, 0)
+    turns[key] = now + 1 if now + 1 < count else 0
+    return now if now < count else -1
+
+
+cdef object counted(Frame frame, PyObject* c_values, Step* step):
+    """Move a counter on, from what the values have under its name if it is the first time; returns what is printed."""
+    name, by = <tuple>step.c_value
+    cdef PyObject* c_now = frame.c_slots[step.a]
+    cdef PyObject* c_given
+    if c_now != NULL:
+        now = <object>c_now
+    else:
+        c_given = c_dict_get(c_values, <PyObject*>name) if frame.c_slots == frame.c_all_slots else NULL
+        now = None if c_given == NULL else <object>c_given
+        if now is None or now is False:
+            now = 0
+        if now is True or not isinstance(now, (int, float, Decimal)):
+            raise FilterError(f"`{name}` is no number to count from")
+    after = now + by
+    put_in_slot(frame, step.a, after)
+    return now if by > 0 else after
+
+
+# ---- partials ------------------------------------------------------------------------------------------------------
+
+cdef inline bint has_items(PyObject* c_value, bint lists_only) noexcept:
+    if c_is_list(c_value) or c_is_tuple(c_value):
+        return True
+    return not lists_only and (c_is_dict(c_value) or c_is_range(c_value))
+
+
+cdef void enter_partial(Frame frame, Py_ssize_t back, bint isolated) noexcept:
+    cdef Call* call = &frame.c_calls[frame.calls]
+    call.back = back
+    call.c_slots = frame.c_slots
+    call.base = frame.base
+    call.isolated = isolated
+    frame.calls += 1
+
+
+cdef int enter_isolated(Frame frame, Py_ssize_t back, Step* step) except -1:
+    """Enter a partial in slots of its own, which get the parameters and the item."""
+    slots, item, bound = <tuple>step.c_value
+    cdef PyObject** c_outside = frame.c_slots
+    cdef int i, count = len(slots)
+    enter_partial(frame, back, True)
+    frame.base = frame.loops - step.b
+    frame.c_slots += frame.slots
+    for i in range(count):
+        put_in_slot(frame, slots[i], <object>frame.c_stack[frame.depth - count + i])
+    if item >= 0 and c_outside[<int>item] != Py_None:
+        put_in_slot(frame, bound, <object>c_outside[<int>item])
+    return 0
+
+
+cdef Py_ssize_t leave_partial(Frame frame, int interrupt) noexcept:
+    """End a partial; returns the step to go on with."""
+    cdef Call* call
+    frame.calls -= 1
+    call = &frame.c_calls[frame.calls]
+    frame.interrupt = interrupt
+    if call.isolated:
+        frame.interrupt = 0
+        frame.clear_slots(frame.slots)
+    frame.c_slots = call.c_slots
+    frame.base = call.base
+    return call.back
 
 
 # ---- programs ------------------------------------------------------------------------------------------------------
@@ -585,6 +925,9 @@ cdef class Program:
         self.stack = layout.stack
         self.loops = layout.loops
         self.prefixes = layout.prefixes
+        self.calls = layout.calls
+        self.renders = layout.renders
+        self.registers = layout.registers
         self.highest_link = layout.highest_link
         self.most_steps = min(limits.steps, 1 << 60)
         self.most_bytes = min(limits.output_bytes, 1 << 40)
@@ -592,13 +935,17 @@ cdef class Program:
         self.count = len(layout.steps)
         self.hint = 256
         self.c_steps = <Step*>calloc(self.count + 1, sizeof(Step))
-        if self.c_steps == NULL:
+        self.c_following = <int*>calloc(self.slots + 1, sizeof(int))
+        if self.c_steps == NULL or self.c_following == NULL:
             raise MemoryError()
+        for i in range(self.slots):
+            self.c_following[i] = layout.following[i]
         for i in range(self.count):
             set_step(&self.c_steps[i], layout.steps[i], transfer)
 
     def __dealloc__(self):
         free(self.c_steps)
+        free(self.c_following)
 
     def bind(self, signer):
         """The same program, its tracked links signed with `signer`."""
@@ -672,7 +1019,7 @@ cdef class Program:
         return message.found
 
     cdef Frame frame(self):
-        return Frame(self.stack, self.slots, self.prefixes, self.loops)
+        return Frame(self)
 
     cdef Message message(self):
         if self.signer is None:
@@ -696,14 +1043,16 @@ cdef class Program:
     cdef object _located(self, Frame frame, object error):
         """The RenderError for whatever went wrong in a step."""
         cdef Step* step = &self.c_steps[frame.at]
-        cdef Py_ssize_t line = self.source.count("\n", 0, step.at) + 1
+        unit = self.layout.units[bisect_right(self.layout.units, frame.at, key=unit_start) - 1]
+        cdef str source = unit.source
+        cdef Py_ssize_t line = source.count("\n", 0, step.at) + 1
         reason = str(error)
         if step.op == FILTER:
             name = self.layout.steps[frame.at].value[2]
             reason = f"filter `{name}`: {reason or type(error).__name__}"
         elif not isinstance(error, (FilterError, LimitReached)):
             reason = f"{type(error).__name__}: {reason}"
-        return RenderError(reason, template=self.name, line=line, limit=getattr(error, "limit", None))
+        return RenderError(reason, template=unit.name, line=line, limit=getattr(error, "limit", None))
 
     cdef int _run(self, Frame frame, PyObject* c_values, Buffer out, Message message, bint wire) except -1:
         # One function on purpose: the loop is the engine.
@@ -833,9 +1182,13 @@ cdef class Program:
                 leave_loop(frame)
                 at = step.a
             elif op == LOAD_LOOP:
-                field = loop_field(frame, step.a, step.b)
-                Py_INCREF(field)
-                c_stack[frame.depth] = <PyObject*>field
+                if step.b == ALL:
+                    left -= frame.loops * ITEM_WEIGHT  # with all its parents
+                elif self.strict and loop_around(frame, step.a) == NULL:
+                    self._undefined(frame.at)
+                made = loop_field(frame, step.a, step.b)
+                Py_INCREF(made)
+                c_stack[frame.depth] = <PyObject*>made
                 frame.depth += 1
             elif op == GET:
                 c_value = get_item(c_stack[frame.depth - 2], c_stack[frame.depth - 1], step.a)
@@ -881,18 +1234,122 @@ cdef class Program:
                     return 0
                 page.write_utf8(out.c_data, out.size, step.b)
                 out = page
-                encoded = wire and self.transfer != TRANSFER_NONE
+                encoded = wire and self.transfer != TRANSFER_NONE and not frame.held
                 quoted = encoded and self.transfer == TRANSFER_QP
             elif op == URL:
                 if message is not None and message.identified and message.wanted == TRACKED:
                     message.signer.write_url(out, step.a, &message.c_identity, 0, 0)
                 else:
                     out.write(b"#", 1)
+            elif op == CALL:
+                enter_partial(frame, at, False)
+                at = step.a
+            elif op == RENDER:
+                left -= frame.slots >> WEIGHT_BITS
+                enter_isolated(frame, at, step)
+                at = step.a
+            elif op == RETURN:
+                at = leave_partial(frame, step.b)
+            elif op == JUMP_UNLESS:
+                if frame.interrupt == step.b:
+                    frame.interrupt = 0
+                else:
+                    at = step.a
+            elif op == LEAVE_IF_INTERRUPTED:
+                if frame.interrupt:
+                    leave_loop(frame)
+                    at = step.a
+            elif op == JUMP_UNLESS_EACH:
+                if not has_items(c_stack[frame.depth - 1], step.b):
+                    at = step.a
+            elif op == SWAP:
+                c_value = frame.c_slots[step.a]
+                frame.c_slots[step.a] = c_stack[frame.depth - 1]
+                c_stack[frame.depth - 1] = c_value
+            elif op == RESTORE:
+                frame.depth -= 1
+                c_other = frame.c_slots[step.a]
+                frame.c_slots[step.a] = c_stack[frame.depth]
+                Py_XDECREF(c_other)
+            elif op == DROP:
+                for i in range(step.a):
+                    frame.depth -= 1
+                    c_decref(c_stack[frame.depth])
+            elif op == CAPTURE:
+                if frame.held is None:
+                    frame.held = []
+                frame.held.append(out)
+                out = held_back(out, len(frame.held) == 1, self.most_value)
+                encoded = quoted = False
+            elif op == END_CAPTURE or op == END_CHANGED:
+                left -= out.size >> WEIGHT_BITS
+                made = out.text()
+                out = frame.held.pop()
+                encoded = wire and self.transfer != TRANSFER_NONE and not frame.held
+                quoted = encoded and self.transfer == TRANSFER_QP
+                if op == END_CAPTURE:
+                    put_in_slot(frame, step.a, Html(made) if step.b else made)
+                elif frame.c_slots[step.a] == NULL or <object>frame.c_slots[step.a] != made:
+                    put_in_slot(frame, step.a, made)
+                    out.write_str(<PyObject*>made, ESCAPE_NONE)
+            elif op == CYCLE:
+                if (<tuple>step.c_value)[0] is not None:
+                    made = (<tuple>step.c_value)[0]
+                else:
+                    left -= weigh(c_stack[frame.depth - 1]) >> WEIGHT_BITS
+                    made = turn_key(c_stack[frame.depth - 1])
+                    frame.depth -= 1
+                    c_decref(c_stack[frame.depth])
+                targets = (<tuple>step.c_value)[1]
+                i = turn(frame, step.a, made, len(targets))
+                at = targets[i] if i >= 0 else step.b
+            elif op == COUNT:
+                made = counted(frame, c_values, step)
+                put(out, <PyObject*>made, step.b, False)
+            elif op == SET:
+                frame.c_registers[step.b] = step.a
+            elif op == JUMP_IF_SET:
+                if frame.c_registers[step.b]:
+                    at = step.a
+            elif op == GO_SUB:
+                frame.c_registers[step.b] = <int>at
+                at = step.a
+            elif op == END_SUB:
+                at = frame.c_registers[step.b]
+            elif op == TABLE:
+                left -= loop_work(frame, step)
+                i = enter_table(frame, step)
+                if i:
+                    write_markup(out, b'<tr class="row1">\n', step.prefix)
+                    write_markup(out, b'<td class="col1">' if i == 2 else b"</tr>\n", step.prefix)
+                if i < 2:
+                    at = step.a
+            elif op == NEXT_CELL:
+                if next_cell(frame, out, step.b):
+                    at = step.a
+            elif op == LEAVE_TABLE:
+                leave_loop(frame)
+                write_markup(out, b"</td></tr>\n", step.b)
+                at = step.a
+            elif op == LOAD_ROW:
+                if self.strict and row_around(frame) == NULL:
+                    self._undefined(frame.at)
+                made = row_field(frame, step.b)
+                Py_INCREF(made)
+                c_stack[frame.depth] = <PyObject*>made
+                frame.depth += 1
 
     def _undefined(self, Py_ssize_t index):
         step = self.layout.steps[index]
         path = step.value if isinstance(step.value, str) else step.value.text
         raise FilterError(f"`{path}` is not defined")
+
+
+cdef Buffer held_back(Buffer out, bint outermost, Py_ssize_t most):
+    """A buffer for what is captured; together with those around it, it holds no more than a value may."""
+    cdef Buffer held = Buffer(most if outermost else out.limit - out.size)
+    held.bound = most
+    return held
 
 
 cdef bint is_wanted(Message message, int number) noexcept:
@@ -936,6 +1393,11 @@ cdef int set_step(Step* c_step, object step, int transfer) except -1:
     elif c_step.op == FOR:
         c_step.room = value[0]
         c_step.c_value = <PyObject*>value[1]
+        c_step.tail = value[2]
+        c_step.prefix = value[3]
+    elif c_step.op == TABLE:
+        c_step.room = value[0]
+        c_step.prefix = value[1]
     else:
         c_step.c_value = <PyObject*>value
     return 0

@@ -1,47 +1,45 @@
 """Tree → flat list of steps for the VM (what each step does is written at the top of _vm.pyx).
 
-Neighbouring texts are joined, conditions become jumps, names become slots, and everything that can be
-decided before the first recipient is decided here. The steps of expressions are in expression_steps.py.
+Neighbouring texts are joined, conditions become jumps, names become slots, and everything that can be decided before the first
+recipient is decided here. The main template comes first; each partial that it uses follows once, as a routine. The steps of
+expressions are in expression_steps.py, those of blocks in block_steps.py.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from render_ext._buffer import Escape, Transfer, encode
-from render_ext._vm import AS_TEXT, Op, Operator
-from render_ext.expression_steps import ExpressionSteps, Loop
+from render_ext._vm import AS_TEXT, LoopKind, Op
+from render_ext.block_steps import INTERRUPTS, BlockSteps
 from render_ext.filters import Surroundings
-from render_ext.layout import Layout, Step
+from render_ext.layout import Layout, PathOperand, Step, Unit
 from render_ext.nodes import (
     Assign,
-    Branch,
-    Compare,
-    Condition,
-    Expression,
+    Capture,
+    Case,
+    Count,
+    Cycle,
     Filtered,
     For,
     If,
+    IfChanged,
     Interrupt,
     Link,
     Literal,
-    Logic,
     Node,
     Output,
+    Partial,
     Path,
     SystemUrl,
+    TableRow,
     Text,
+    bodies,
 )
+from render_ext.partials import Template, Templates
 from render_ext.reads import variables_read
 from render_ext.tokens import TokenKind
 
-OPERATORS = {
-    "==": Operator.EQUAL,
-    "!=": Operator.UNEQUAL,
-    "<": Operator.LESS,
-    "<=": Operator.LESS_EQUAL,
-    ">": Operator.GREATER,
-    ">=": Operator.GREATER_EQUAL,
-    "contains": Operator.CONTAINS,
-}
 URL_KINDS = {
     "open_pixel_url": TokenKind.OPEN,
     "mirror_url": TokenKind.MIRROR,
@@ -56,16 +54,14 @@ RAW = {
     Escape.ESCAPE_URI: Escape.ESCAPE_URI,
     Escape.ESCAPE_HEADER: Escape.ESCAPE_HEADER,
 }
+LISTS_ONLY = 1  # in the b of JUMP_UNLESS_EACH
 
 
-def lay_out(nodes: tuple[Node, ...], *, escape: Escape, transfer: Transfer, around: Surroundings) -> Layout:
-    """The steps of a tree."""
-    compiler = _Compiler(escape, around)
-    compiler.find_names(nodes)
-    compiler.body(nodes)
-    compiler.emit(Op.HALT)
-    layout = compiler.finish()
-    layout.variables = variables_read(nodes, assigned=frozenset(compiler.slots))
+def lay_out(templates: Templates, *, escape: Escape, transfer: Transfer, around: Surroundings) -> Layout:
+    """The steps of a template and its partials."""
+    compiler = _Compiler(templates, escape, around)
+    layout = compiler.compile()
+    layout.variables = variables_read(templates, assigned=frozenset(compiler.slots) | frozenset(compiler.counters))
     _encode_texts(layout.steps, transfer)
     return layout
 
@@ -78,38 +74,120 @@ def _encode_texts(steps: list[Step], transfer: Transfer) -> None:
             steps[index] = step._replace(value=(plain, wire))
 
 
-class _Compiler(ExpressionSteps):
-    def __init__(self, escape: Escape, around: Surroundings):
-        super().__init__(around)
-        self.escape = escape
-        self.in_link = False
-        self.loop_slots = 0
+class _Key(NamedTuple):
+    """A routine: a partial, and what its outputs are escaped for."""
 
-    def finish(self) -> Layout:
-        """The layout, with the loop slots after the named ones."""
-        self.layout.slots = len(self.slots) + self.loop_slots
-        self.layout.prefixes = len(self.prefixes)
-        return self.layout
+    name: str
+    escape: Escape
+
+
+class _Call(NamedTuple):
+    """Where a routine is called, with how much of the stack and how many loops in use."""
+
+    step: int
+    routine: _Key
+    stack: int
+    loops: int
+    isolated: bool
+
+
+class _Needs(NamedTuple):
+    """What a template needs to run, with all that it calls."""
+
+    stack: int
+    loops: int
+    calls: int
+    renders: int
+
+
+class _Compiler(BlockSteps):
+    def __init__(self, templates: Templates, escape: Escape, around: Surroundings):
+        super().__init__(escape, around)
+        self.templates = templates
+        self.calls: list[_Call] = []
+        self.starts: dict[_Key, int] = {}
+        self.needs: dict[_Key, _Needs] = {}
+
+    def compile(self) -> Layout:
+        """The layout of the main template, with the routines behind it."""
+        for template in self.templates.all():
+            self.find_names(template.nodes)
+        self._give_slots()
+        main = self._template(self.templates.main, Op.HALT)
+        self.in_partial = True
+        own: dict[_Key, tuple[_Needs, list[_Call]]] = {}
+        waiting = [call.routine for call in main[1]]
+        for key in waiting:
+            if key not in own:
+                self.escape = key.escape
+                self.starts[key] = self.here()
+                own[key] = self._template(self.templates.partials[key.name], Op.RETURN)
+                waiting += [call.routine for call in own[key][1]]
+        for call in self.calls:
+            self.layout.steps[call.step] = self.layout.steps[call.step]._replace(a=self.starts[call.routine])
+        needs = self._together(*main, own)
+        layout = self.layout
+        layout.stack, layout.loops, layout.calls, layout.renders = needs
+        layout.slots = len(layout.following)
+        layout.prefixes = len(self.prefixes)
+        return layout
+
+    def _template(self, template: Template, end: Op) -> tuple[_Needs, list[_Call]]:
+        """Append the steps of a template; returns what it needs by itself, and its calls."""
+        self.layout.units.append(Unit(self.here(), template.name, template.source))
+        self.depth = self.deepest = self.level = self.highest = 0
+        before = len(self.calls)
+        self.body(template.nodes)
+        self.emit(end)
+        return _Needs(self.deepest, self.highest, 0, 0), self.calls[before:]
+
+    def _together(self, needs: _Needs, calls: list[_Call], own: dict[_Key, tuple[_Needs, list[_Call]]]) -> _Needs:
+        """What a template needs with all that it calls."""
+        stack, loops, deep, renders = needs
+        for call in calls:
+            if call.routine not in self.needs:
+                self.needs[call.routine] = self._together(*own[call.routine], own)
+            below = self.needs[call.routine]
+            stack = max(stack, call.stack + below.stack)
+            loops = max(loops, call.loops + below.loops)
+            deep = max(deep, 1 + below.calls)
+            renders = max(renders, call.isolated + below.renders)
+        return _Needs(stack, loops, deep, renders)
+
+    # ---- names -----------------------------------------------------------------------------------
 
     def find_names(self, nodes: tuple[Node, ...]) -> None:
-        """Give every assigned name its slot, before any step refers to it."""
+        """Note every name that is given a value, before any step refers to it."""
         for node in nodes:
-            if isinstance(node, Assign):
-                self.slots.setdefault(node.name, len(self.slots))
-            elif isinstance(node, If):
-                for branch in node.branches:
-                    self.find_names(branch.body)
-                self.find_names(node.otherwise)
-            elif isinstance(node, For):
-                self.find_names(node.body)
-                self.find_names(node.otherwise)
+            if isinstance(node, (Assign, Capture)):
+                self.slots[node.name] = -1
+            elif isinstance(node, Count):
+                self.counters[node.name] = -1
+            elif isinstance(node, (For, TableRow)):
+                self.scoped[node.variable] = -1
+                if isinstance(node, For) and node.resumed:
+                    self.resumed.add(node.name)
+            elif isinstance(node, Partial):
+                names = [name for name, _ in node.parameters]
+                names += [node.variable] if node.bound is not None else []
+                (self.slots if node.isolated else self.scoped).update(dict.fromkeys(names, -1))
+            for body in bodies(node):
+                self.find_names(body)
+
+    def _give_slots(self) -> None:
+        for name in self.counters:
+            self.counters[name] = self.new_slot()
+        for name in self.slots:
+            self.slots[name] = self.new_slot(self.counters.get(name, -1))
+        for name in self.scoped:
+            self.scoped[name] = self.new_slot(self.slots.get(name, self.counters.get(name, -1)))
+
+    # ---- nodes -----------------------------------------------------------------------------------
 
     def text(self, text: str, at: int) -> None:
         """Append literal text."""
         if text:
             self.emit(Op.TEXT, value=text, at=at)
-
-    # ---- nodes -----------------------------------------------------------------------------------
 
     def body(self, nodes: tuple[Node, ...]) -> None:
         """Steps of a list of nodes; texts next to each other become one."""
@@ -146,6 +224,20 @@ class _Compiler(ExpressionSteps):
         elif isinstance(node, Assign):
             self.expression(node.expression)
             self.emit(Op.STORE, self.slots[node.name], at=node.at)
+        elif isinstance(node, Case):
+            self._case(node)
+        elif isinstance(node, Capture):
+            self._capture(node)
+        elif isinstance(node, IfChanged):
+            self._ifchanged(node)
+        elif isinstance(node, TableRow):
+            self._tablerow(node)
+        elif isinstance(node, Cycle):
+            self._cycle(node)
+        elif isinstance(node, Count):
+            self.emit(Op.COUNT, self.counters[node.name], self.escape, (node.name, node.by), node.at)
+        elif isinstance(node, Partial):
+            self._partial(node)
         elif isinstance(node, Interrupt):
             self._interrupt(node)
         elif isinstance(node, Link):
@@ -173,85 +265,110 @@ class _Compiler(ExpressionSteps):
         self.expression(expression)
         self.emit(Op.PUT, b=escape | as_text, at=node.at)
 
-    def _if(self, node: If) -> None:
+    def _cycle(self, node: Cycle) -> None:
+        """One jump to the value whose turn it is, so that no other is read."""
+        if node.group is not None:
+            self.expression(node.group)
+        slot = self.hidden_slot("cycle")
+        effect = -1 if node.group is not None else 0
+        turn = self.emit(Op.CYCLE, slot, at=node.at, effect=effect)
+        targets: list[int] = []
         ends: list[int] = []
-        for branch in node.branches:
-            skip = self._branch(branch)
-            self.body(branch.body)
-            if branch is not node.branches[-1] or node.otherwise:
-                ends.append(self.emit(Op.JUMP, at=branch.at))
-            self.aim(skip)
-        self.body(node.otherwise)
+        for value in node.values:
+            targets.append(self.here())
+            self.body((Output(value, value.at),))
+            ends.append(self.emit(Op.JUMP, at=node.at))
+        key = None if node.group is not None else node.key
+        self.layout.steps[turn] = self.layout.steps[turn]._replace(b=self.here(), value=(key, tuple(targets)))
         self.aim(ends)
 
-    def _branch(self, branch: Branch) -> list[int]:
-        """Steps that fall through into the body, or jump; returns the jumps that skip the body."""
-        skip = self.unless(branch.condition)
-        if not branch.negated:
-            return skip
-        over = self.emit(Op.JUMP, at=branch.at)
-        self.aim(skip)
-        return [over]
+    # ---- partials --------------------------------------------------------------------------------
 
-    def unless(self, condition: Condition) -> list[int]:
-        """Steps that fall through where the condition holds; returns the jumps taken where it does not."""
-        skip: list[int] = []
-        settled: list[int] = []
-        while isinstance(condition, Logic):  # grouped from the right: what decides the rest decides the whole
-            self._operand(condition.left)
-            if condition.operator == "and":
-                skip.append(self.emit(Op.JUMP_IF_FALSE, at=condition.left.at))
-            else:
-                settled.append(self.emit(Op.JUMP_IF_TRUE, at=condition.left.at))
-            condition = condition.rest
-        self._operand(condition)
-        skip.append(self.emit(Op.JUMP_IF_FALSE, at=condition.at))
-        self.aim(settled)
-        return skip
-
-    def _operand(self, condition: Compare | Expression) -> None:
-        if isinstance(condition, Compare):
-            self.expression(condition.left)
-            self.expression(condition.right)
-            self.emit(Op.COMPARE, OPERATORS[condition.operator], at=condition.at)
+    def _partial(self, node: Partial) -> None:
+        if node.isolated:
+            self._render(node)
         else:
-            self.expression(condition)
+            self._include(node)
 
-    def _for(self, node: For) -> None:
-        self.expression(node.collection)
-        flags = 0
-        for flag, option in ((1, node.offset), (2, node.limit)):
-            if option is not None:
-                self.expression(option)
-                flags |= flag
-        flags |= 4 if node.reverse else 0
-        taken = 1 + (flags & 1) + (flags >> 1 & 1)
-        slot, level = self._loop_slot(), len(self.loops)
-        self.layout.loops = max(self.layout.loops, level + 1)
-        start = self.emit(Op.FOR, b=flags, value=(slot, node.name), at=node.at, effect=-taken)
-        loop = Loop(node.variable, slot, level, node, [], [])
-        self.loops.append(loop)
+    def _call(self, node: Partial, op: Op, b: int = 0, value: object = None) -> None:
+        step = self.emit(op, b=b, value=value, at=node.at)
+        self.calls.append(_Call(step, _Key(node.name, self.escape), self.depth, self.level, node.isolated))
+
+    def _include(self, node: Partial) -> None:
+        """The parameters change places with what the names meant before, for as long as the partial runs."""
+        held = self.new_slot() if node.bound is not None else -1
+        if node.bound is not None:
+            self.expression(node.bound)
+            self.emit(Op.STORE, held, at=node.at)
+        for name, value in node.parameters:
+            self.expression(value)
+            self.emit(Op.SWAP, self.scoped[name], at=node.at)
+            self.parameters.append(name)
+        self.parameters.clear()
+        if node.bound is None:
+            self._call(node, Op.CALL)
+        else:
+            self._include_bound(node, held)
+        for name, _ in reversed(node.parameters):
+            self.emit(Op.RESTORE, self.scoped[name], at=node.at)
+        for word, number in INTERRUPTS.items():
+            over = self.emit(Op.JUMP_UNLESS, b=number, at=node.at)
+            self.interrupt(word, node.at)
+            self.aim([over])
+
+    def _include_bound(self, node: Partial, held: int) -> None:
+        variable = self.scoped[node.variable]
+        self.emit(Op.LOAD_PATH, held, value=PathOperand((node.variable,), 0, node.variable, -1), at=node.at)
+        single = self.emit(Op.JUMP_UNLESS_EACH, b=LISTS_ONLY, at=node.at)
+        start = self.emit(Op.FOR, value=(variable, node.name, LoopKind.HIDDEN, -1), at=node.at, effect=-1)
+        self.deeper(1)
         top = self.here()
-        self.body(node.body)
-        self.aim(loop.next)
+        self._call(node, Op.CALL)
+        stop = self.emit(Op.LEAVE_IF_INTERRUPTED, at=node.at)
         self.emit(Op.NEXT, top, at=node.at)
-        self.loops.pop()
-        over = [self.emit(Op.JUMP, at=node.at)] if node.otherwise else []
-        self.aim([start])
-        self.body(node.otherwise)
-        self.aim(over + loop.leave)
+        self.deeper(-1)
+        over = self.emit(Op.JUMP, at=node.at)
+        self.aim([single])
+        self.depth += 1
+        self.emit(Op.SWAP, variable, at=node.at)
+        self._call(node, Op.CALL)
+        self.emit(Op.RESTORE, variable, at=node.at)
+        self.aim([start, stop, over])
 
-    def _loop_slot(self) -> int:
-        self.loop_slots += 1
-        return len(self.slots) + self.loop_slots - 1
-
-    def _interrupt(self, node: Interrupt) -> None:
-        if not self.loops:
-            self.emit(Op.HALT, at=node.at)
-        elif node.word == "break":
-            self.loops[-1].leave.append(self.emit(Op.LEAVE, at=node.at))
+    def _render(self, node: Partial) -> None:
+        """The parameters stay on the stack; each call copies them into slots of its own."""
+        for _, value in node.parameters:
+            self.expression(value)
+        slots = tuple(self.slots[name] for name, _ in node.parameters)
+        if node.bound is None:
+            self._call(node, Op.RENDER, value=(slots, -1, -1))
         else:
-            self.loops[-1].next.append(self.emit(Op.JUMP, at=node.at))
+            self._render_bound(node, slots)
+        if slots:
+            self.emit(Op.DROP, len(slots), at=node.at, effect=-len(slots))
+
+    def _render_bound(self, node: Partial, slots: tuple[int, ...]) -> None:
+        assert node.bound is not None
+        item = self.new_slot()
+        value = (slots, item, self.slots[node.variable])
+        self.expression(node.bound)
+        over: list[int] = []
+        if node.each:
+            single = self.emit(Op.JUMP_UNLESS_EACH, at=node.at)
+            over = [self.emit(Op.FOR, value=(item, node.name, LoopKind.EACH, -1), at=node.at, effect=-1)]
+            self.deeper(1)
+            top = self.here()
+            self._call(node, Op.RENDER, 1, value)
+            self.emit(Op.NEXT, top, at=node.at)
+            self.deeper(-1)
+            over.append(self.emit(Op.JUMP, at=node.at))
+            self.aim([single])
+            self.depth += 1
+        self.emit(Op.STORE, item, at=node.at)
+        self._call(node, Op.RENDER, value=value)
+        self.aim(over)
+
+    # ---- links -----------------------------------------------------------------------------------
 
     def _link(self, node: Link) -> None:
         self.layout.links.append(node)

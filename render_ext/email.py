@@ -145,7 +145,7 @@ class EmailProgram:
             locale=source.locale,
             zone=source.zone,
             limits=source.limits,
-            partials=source.partials,
+            partials={name: _with_line_feeds(text) for name, text in source.partials.items()},
         )
         self._subject = build(source.subject, "subject", Escape.ESCAPE_HEADER, options)
         self._kinds: list[str] = []
@@ -220,7 +220,7 @@ class EmailProgram:
         )
 
     def _part(self, kind: str, text: str, opening: str, options: Options) -> Part:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = _with_line_feeds(text)
         name, escape = PARTS[kind]
         links, signer = self.source.tracked, self.signer
         encoding = choose_encoding(build(text, name, escape, options, links=links))
@@ -241,6 +241,10 @@ def choose_encoding(program: Program) -> Encoding:
     size = len(texts.encode("utf-8", "replace"))
     quoted = len(encode(texts, Escape.ESCAPE_NONE, Transfer.TRANSFER_QP))
     return Encoding.BASE64 if quoted > size * 78 / 57 + 78 else Encoding.QUOTED_PRINTABLE
+
+
+def _with_line_feeds(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _is_seven_bit(text: str) -> bool:

@@ -5,13 +5,15 @@ The floor of the compiler: it numbers the steps, watches how high the stack grow
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from sys import intern
-from typing import Any, NamedTuple
+from typing import Any
 
+from render_ext._buffer import Escape
 from render_ext._vm import Field, Op
 from render_ext.filters import FILTERS, Surroundings
 from render_ext.layout import Layout, PathOperand, Step
-from render_ext.nodes import Emptiness, Expression, Filtered, For, Literal, Name, Path, Range
+from render_ext.nodes import Emptiness, Expression, Filtered, Literal, Name, Path, Range
 from render_ext.values import BLANK, EMPTY
 
 COMMANDS = ("size", "first", "last")
@@ -25,50 +27,72 @@ FIELDS = {
     "length": Field.LENGTH,
     "name": Field.NAME,
 }
+ROW_FIELDS = {
+    **{name: found for name, found in FIELDS.items() if name != "name"},
+    "col": Field.COL,
+    "col0": Field.COL0,
+    "col_first": Field.COL_FIRST,
+    "col_last": Field.COL_LAST,
+    "row": Field.ROW,
+}
+LOOP_OBJECTS = {"forloop": (Op.LOAD_LOOP, FIELDS), "tablerowloop": (Op.LOAD_ROW, ROW_FIELDS)}
 # How far each step moves the stack; FOR and FILTER, where it depends, say so when they are emitted.
 EFFECT = {
     Op.LOAD: 1,
     Op.LOAD_PATH: 1,
     Op.LOAD_LOOP: 1,
+    Op.LOAD_ROW: 1,
     Op.GET: -1,
     Op.RANGE: -1,
     Op.COMPARE: -1,
     Op.DEFAULT: -1,
     Op.PUT: -1,
     Op.STORE: -1,
+    Op.RESTORE: -1,
     Op.JUMP_IF_FALSE: -1,
     Op.JUMP_IF_TRUE: -1,
 }
 
 
-class Loop(NamedTuple):
-    """A loop being compiled: where its variable lives, what `break` and `continue` jump to."""
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop being compiled: its variable, what its items are called, and the jumps of its `break` and `continue`."""
 
     variable: str
-    slot: int
-    level: int
-    node: For
-    leave: list[int]
-    next: list[int]
+    loop_object: str
+    leave_op: Op
+    escape: Escape  # of what it prints
+    leave: list[int] = field(default_factory=list)
+    next: list[int] = field(default_factory=list)
 
 
 class ExpressionSteps:
-    """The steps so far, and what expressions among them may refer to."""
+    """The steps so far, and what expressions among them may refer to.
+
+    A name can have up to three slots: in `scoped` what a loop or an `include` gives it for a while, in `slots` what is assigned
+    to it, in `counters` what `increment` makes of it. Where one is empty, the rendering looks into the next, and at last into
+    the values.
+    """
 
     def __init__(self, around: Surroundings):
         self.around = around
         self.layout = Layout()
+        self.scoped: dict[str, int] = {}
         self.slots: dict[str, int] = {}
+        self.counters: dict[str, int] = {}
         self.loops: list[Loop] = []
         self.prefixes: dict[tuple[str | int, ...], int] = {}
+        self.in_partial = False
+        self.parameters: list[str] = []  # of the `include` being compiled: each sees those before it
         self.depth = 0
+        self.deepest = 0
 
     # ---- emitting --------------------------------------------------------------------------------
 
     def emit(self, op: Op, a: int = 0, b: int = 0, value: Any = None, at: int = 0, effect: int | None = None) -> int:
         """Append a step; returns its index."""
         self.depth += EFFECT.get(op, 0) if effect is None else effect
-        self.layout.stack = max(self.layout.stack, self.depth)
+        self.deepest = max(self.deepest, self.depth)
         self.layout.steps.append(Step(op, a, b, value, at))
         return len(self.layout.steps) - 1
 
@@ -122,8 +146,8 @@ class ExpressionSteps:
         operand = self.simple_path(path)
         if operand is not None:
             self.emit(Op.LOAD_PATH, operand[0], 0, operand[1], path.at)
-        elif isinstance(path.root, Name) and path.root.name == "forloop" and self.loops:
-            self._forloop(path)
+        elif isinstance(path.root, Name) and self._is_loop_object(path.root.name):
+            self._loop_object(path, path.root.name)
         elif isinstance(path.root, Name):
             self._dynamic(path)
         else:
@@ -134,7 +158,7 @@ class ExpressionSteps:
 
     def simple_path(self, path: Path) -> tuple[int, PathOperand] | None:
         """Slot (-1: the values) and the way from there, for a path known before rendering."""
-        if not isinstance(path.root, Name) or (path.root.name == "forloop" and self.loops):
+        if not isinstance(path.root, Name) or self._is_loop_object(path.root.name):
             return None
         keys: list[str | int] = [path.root.name]
         commands = 0
@@ -158,10 +182,17 @@ class ExpressionSteps:
         return self.prefixes.setdefault(tuple(keys[:-1]), len(self.prefixes))
 
     def _slot(self, name: str) -> int:
-        for loop in reversed(self.loops):
-            if loop.variable == name:
-                return loop.slot
-        return self.slots.get(name, -1)
+        given = name in self.scoped and (name in self.parameters or any(loop.variable == name for loop in self.loops))
+        if given or (name in self.scoped and self.in_partial):
+            return self.scoped[name]
+        return self.slots.get(name, self.counters.get(name, -1))
+
+    def _is_loop_object(self, name: str) -> bool:
+        """Whether a name is `forloop` or `tablerowloop` here. In a partial that depends on where it is used."""
+        if name not in LOOP_OBJECTS:
+            return False
+        around = any(loop.loop_object == name for loop in self.loops)
+        return around or (self.in_partial and name not in self.slots and name not in self.scoped)
 
     def _dynamic(self, path: Path) -> None:
         assert isinstance(path.root, Name)
@@ -178,18 +209,16 @@ class ExpressionSteps:
                 self.expression(key)
                 self.emit(Op.GET, 0, value=path.text, at=path.at)
 
-    def _forloop(self, path: Path) -> None:
-        level = self.loops[-1].level
-        keys = path.keys
-        while keys and isinstance(keys[0], Name) and keys[0].name == "parentloop":
-            level, keys = level - 1, keys[1:]
-        if level < 0:
-            self.emit(Op.LOAD, value=None, at=path.at)
-        elif keys and isinstance(keys[0], Name) and keys[0].name in FIELDS:
-            self.emit(Op.LOAD_LOOP, level, FIELDS[keys[0].name], at=path.at)
+    def _loop_object(self, path: Path, name: str) -> None:
+        op, fields = LOOP_OBJECTS[name]
+        outwards, keys = 0, path.keys
+        while op is Op.LOAD_LOOP and keys and isinstance(keys[0], Name) and keys[0].name == "parentloop":
+            outwards, keys = outwards + 1, keys[1:]
+        if keys and isinstance(keys[0], Name) and keys[0].name in fields:
+            self.emit(op, outwards, fields[keys[0].name], path.text, path.at)
             keys = keys[1:]
         else:
-            self.emit(Op.LOAD_LOOP, level, Field.ALL, at=path.at)
+            self.emit(op, outwards, Field.ALL, path.text, path.at)
         self._keys(keys, path)
 
 

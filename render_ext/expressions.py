@@ -178,6 +178,8 @@ class Markup:
         last = self.expression()
         self.require(")")
         self.depth -= 1
+        if isinstance(first, Literal) and isinstance(last, Literal):  # a fraction that is written out is cut off
+            first, last = _without_fraction(first), _without_fraction(last)
         return Range(first, last, at)
 
     def _deeper(self) -> None:
@@ -245,15 +247,16 @@ class Markup:
         return whole
 
     def _comparison(self) -> Compare | Expression:
-        left = self._operand()
+        left = self.operand()
         token = self.token
         if token.text in OPERATORS and token.kind in ("sign", "name"):
             self.index += 1
             operator = "!=" if token.text == "<>" else token.text
-            return Compare(operator, left, self._operand(), token.at)
+            return Compare(operator, left, self.operand(), token.at)
         return left
 
-    def _operand(self) -> Expression:
+    def operand(self) -> Expression:
+        """One side of a comparison, where `empty` and `blank` have their meaning."""
         token = self.token
         if token.kind == "name" and token.text in EMPTINESS and not self._goes_on():
             self.index += 1
@@ -266,6 +269,10 @@ class Markup:
         if token.text == "|":
             self.fail("an operator", message="filters do not work in a condition: assign first", token=token)
         self.fail("an operator, `and`, `or` or the end of the tag", suggestion=suggestion)
+
+
+def _without_fraction(bound: Literal) -> Literal:
+    return Literal(int(bound.value), bound.at) if isinstance(bound.value, float) else bound
 
 
 def _count(known: Filter) -> str:

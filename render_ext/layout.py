@@ -37,6 +37,15 @@ class Variable(NamedTuple):
     text: str
     at: int
     assigned: bool  # the template gives the name a value itself, somewhere
+    partial: str | None  # the one that it stands in
+
+
+class Unit(NamedTuple):
+    """The steps of one template: from which one on, and what it was made from."""
+
+    start: int
+    name: str
+    source: str
 
 
 @dataclass(slots=True)
@@ -47,6 +56,11 @@ class Layout:
     slots: int = 0
     stack: int = 0
     loops: int = 0
+    calls: int = 0  # of partials within partials
+    renders: int = 0  # those among them that have slots of their own
+    registers: int = 0
+    following: list[int] = field(default_factory=list)  # for each slot the one to look at where it is empty, -1 for the values
+    units: list[Unit] = field(default_factory=list)
     prefixes: int = 0  # objects on the way to values that are looked up once per rendering
     highest_link: int = -1
     variables: list[Variable] = field(default_factory=list)

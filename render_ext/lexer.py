@@ -1,7 +1,7 @@
 """Text → pieces (literal text, outputs, tags) → tokens of the markup inside them, each with its offset in
 the source.
 
-Whitespace control (`{%-`, `-%}`) and `raw` are settled here; the parser sees plain pieces.
+Whitespace control (`{%-`, `-%}`), `raw` and `doc` are settled here; the parser sees plain pieces.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from render_ext.errors import TemplateSyntaxError
 
 WHITESPACE = " \t\n\v\f\r"
 TAG_NAME = re.compile(r"[ \t\n\v\f\r]*([\w-]+|#)")
-ENDRAW = re.compile(r"\{%-?[ \t\n\v\f\r]*endraw[ \t\n\v\f\r]*(-?)%\}")
+ENDS = {name: re.compile(r"\{%-?[ \t\n\v\f\r]*end" + name + r"[ \t\n\v\f\r]*(-?)%\}") for name in ("raw", "doc")}
+DOC = re.compile(r"\{%-?[ \t\n\v\f\r]*doc(?![\w-])")
 TOKEN = re.compile(
     r"""(?P<string>"[^"]*"|'[^']*')"""
     r"""|(?P<number>-?[0-9]+(?:\.[0-9]+)?)"""
@@ -28,6 +29,7 @@ class PieceKind(Enum):
     """What a piece of a template is."""
 
     TEXT = "text"
+    RAW = "raw"
     OUTPUT = "output"
     TAG = "tag"
 
@@ -125,26 +127,77 @@ class _Cutter:
                 found="`" + self.source[start:stop].strip()[:20] + "`",
                 expected="the name of a tag, such as `if`",
             )
-        if match[1] == "raw":
-            return self._raw(after, start)
+        if match[1] in ENDS:
+            return self._verbatim(match[1], match.start(1), match.end(), stop, after)
         self.found.append(Piece(PieceKind.TAG, self.source[match.end() : stop], match.end(), match[1], match.start(1)))
         return after
 
-    def _raw(self, after: int, opened_at: int) -> int:
-        match = ENDRAW.search(self.source, after)
-        if match is None:
-            raise TemplateSyntaxError(
-                "`raw` is never closed",
-                template=self.template,
-                source=self.source,
-                at=opened_at,
-                found="the end of the template",
-                expected="`{% endraw %}`",
-            )
-        self.trim_next = False  # a dash on the inner side changes nothing: raw text is raw
-        self._text(after, match.start(), trim_end=False)
-        self.trim_next = match[1] == "-"
-        return match.end()
+    def _verbatim(self, name: str, name_at: int, end: int, stop: int, after: int) -> int:
+        """`raw` or `doc`, in which nothing is read."""
+        source = self.source
+        closing = ENDS[name].search(source, after)
+        if closing is None:
+            raise _never_closed(name, name_at, source, self.template, f"{{% end{name} %}}", "the template")
+        if name == "doc":
+            self._check_doc(name_at, source[end:stop], end, after, closing.start())
+        elif after < closing.start():  # a dash on the inner side changes nothing: raw text is raw
+            self.found.append(Piece(PieceKind.RAW, source[after : closing.start()], after))
+        self.trim_next = closing[1] == "-"
+        return closing.end()
+
+    def _check_doc(self, name_at: int, markup: str, end: int, start: int, stop: int) -> None:
+        inner = DOC.search(self.source, start, stop)
+        if inner is None and not markup.strip(WHITESPACE):
+            return
+        at = inner.end() - 3 if inner is not None else end + len(markup) - len(markup.lstrip(WHITESPACE))
+        raise TemplateSyntaxError(
+            "`doc` inside `doc`" if inner is not None else f"unexpected `{markup.strip()[:20]}`",
+            template=self.template,
+            source=self.source,
+            at=at,
+            width=3 if inner is not None else len(markup.strip()),
+            found="`doc`" if inner is not None else f"`{markup.strip()[:20]}`",
+            expected="`{% enddoc %}`" if inner is not None else "the end of the tag",
+        )
+
+
+def _never_closed(name: str, at: int, source: str, template: str, expected: str, within: str) -> TemplateSyntaxError:
+    return TemplateSyntaxError(
+        f"`{name}` is never closed",
+        template=template,
+        source=source,
+        at=at,
+        width=len(name),
+        found=f"the end of {within}",
+        expected=f"`{expected}`",
+    )
+
+
+def lines(piece: Piece, source: str, template: str) -> list[Piece]:
+    """The tags in a `liquid` tag, one in a line. What stands between `raw` and `endraw`, or in `doc`, is no tag."""
+    found: list[Piece] = []
+    opened: Piece | None = None  # the `raw` or `doc` around this line
+    comments = 0
+    after = piece.at
+    for line in piece.text.split("\n"):
+        at, after = after, after + len(line) + 1
+        match = TAG_NAME.match(line)
+        name = match[1] if match is not None else ""
+        start, end = (match.start(1), match.end()) if match is not None else (len(line) - len(line.lstrip(WHITESPACE)), 0)
+        tag = Piece(PieceKind.TAG, line[end:], at + end, name, at + start)
+        if opened is not None:
+            if name == f"end{opened.name}":
+                if opened.name == "raw":
+                    found.append(Piece(PieceKind.RAW, source[opened.at : at], opened.at))
+                opened = None
+        elif name in ENDS and not comments:
+            opened = Piece(PieceKind.TAG, "", after, name, at + start)
+        elif line.strip(WHITESPACE):
+            comments = max(0, comments + {"comment": 1, "endcomment": -1}.get(name, 0))
+            found.append(tag)
+    if opened is not None:
+        raise _never_closed(opened.name, opened.name_at, source, template, f"end{opened.name}", "`liquid`")
+    return found
 
 
 def tokens(piece: Piece, source: str, template: str) -> list[Token]:

@@ -96,10 +96,11 @@ Condition: TypeAlias = Logic | Compare | Expression
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Literal text."""
+    """Literal text; `kept` in a block that prints nothing else, because it stood in `raw`."""
 
     text: str
     at: int
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,10 @@ class If:
 
 @dataclass(frozen=True, slots=True)
 class For:
-    """A loop. `offset` and `limit` cut the collection first, then `reverse` turns it round."""
+    """A loop. `offset` and `limit` cut the collection first, then `reverse` turns it round.
+
+    `resumed`: `offset: continue`, from where the last loop of the same name stopped.
+    """
 
     variable: str
     collection: Expression
@@ -150,6 +154,90 @@ class For:
     reverse: bool
     body: tuple[Node, ...]
     otherwise: tuple[Node, ...]
+    at: int
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """`tablerow`: a loop whose items become the cells of a table, `cols` of them in a row."""
+
+    variable: str
+    collection: Expression
+    limit: Expression | None
+    offset: Expression | None
+    cols: Expression | None
+    body: tuple[Node, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """One `when` of a case, its body printed for every value that matches; without values it is the `else`."""
+
+    values: tuple[Expression, ...]
+    body: tuple[Node, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`case`: each `when` that matches is printed, and each `else` that comes after none that did."""
+
+    subject: Expression
+    branches: tuple[When, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """`{% capture name %}`: what its body prints becomes a variable."""
+
+    name: str
+    body: tuple[Node, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class IfChanged:
+    """`ifchanged`: printed only where it differs from what the last one printed."""
+
+    body: tuple[Node, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """`cycle`: the next of its values; `group` says whose turn it is, `key` where no group is named."""
+
+    group: Expression | None
+    key: tuple[str, ...]
+    values: tuple[Expression, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """`increment` (by 1, shown before) or `decrement` (by -1, shown after)."""
+
+    name: str
+    by: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """`include` or, `isolated`, `render`: a template by name.
+
+    `bound` becomes its `variable`; each item of it in turn where `each` says so (`include` does that for any list).
+    """
+
+    name: str
+    isolated: bool
+    bound: Expression | None
+    each: bool
+    variable: str
+    parameters: tuple[tuple[str, Expression], ...]
     at: int
 
 
@@ -186,4 +274,18 @@ class SystemUrl:
     at: int
 
 
-Node: TypeAlias = Text | Output | Assign | If | For | Interrupt | Comment | Link | SystemUrl
+Block: TypeAlias = If | For | TableRow | Case | Capture | IfChanged | Link
+Node: TypeAlias = Block | Text | Output | Assign | Cycle | Count | Partial | Interrupt | Comment | SystemUrl
+
+
+def bodies(node: Node) -> tuple[tuple[Node, ...], ...]:
+    """The lists of nodes that stand within a node, in the order of the source."""
+    if isinstance(node, If):
+        return (*(branch.body for branch in node.branches), node.otherwise)
+    if isinstance(node, For):
+        return node.body, node.otherwise
+    if isinstance(node, Case):
+        return tuple(branch.body for branch in node.branches)
+    if isinstance(node, (TableRow, Capture, IfChanged, Link)):
+        return (node.body,)
+    return ()

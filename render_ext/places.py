@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Variable:
     """A value that a template reads: the path to it (items of a list are `*`), and how it is written.
 
-    `assigned`: the template also gives the name a value itself, which may or may not have happened here.
+    `assigned`: the template also gives the name a value itself, which may or may not have happened here. `partial`: the name of
+    the partial that reads it, where it is not the template itself; `line` and `column` are those in the partial.
     """
 
     path: tuple[str, ...]
@@ -22,6 +23,7 @@ class Variable:
     line: int
     column: int
     assigned: bool = False
+    partial: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,16 @@ class Link:
 
 
 def variable_places(layout: Layout, source: str) -> tuple[Variable, ...]:
-    """The variables of a layout, in the order of the source."""
-    starts = _line_starts(source)
+    """The variables of a layout in the order of the source, then those of each partial."""
+    starts: dict[str | None, list[int]] = {unit.name: _line_starts(unit.source) for unit in layout.units[1:]}
+    starts[None] = _line_starts(source)
+    order = {name: number for number, name in enumerate([None, *(unit.name for unit in layout.units[1:])])}
     found = []
-    for variable in sorted(layout.variables, key=lambda variable: variable.at):
-        line = bisect_right(starts, variable.at)
-        column = variable.at - starts[line - 1] + 1
-        found.append(Variable(variable.path, variable.text, line, column, variable.assigned))
+    for variable in sorted(layout.variables, key=lambda variable: (order[variable.partial], variable.at)):
+        lines = starts[variable.partial]
+        line = bisect_right(lines, variable.at)
+        column = variable.at - lines[line - 1] + 1
+        found.append(Variable(variable.path, variable.text, line, column, variable.assigned, variable.partial))
     return tuple(found)
 
 

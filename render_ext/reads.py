@@ -1,29 +1,39 @@
-"""What a template reads of the values it is given: every path that may lead into them, through the loops around it."""
+"""What a template reads of the values it is given: every path that may lead into them, through loops and partials."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from render_ext.layout import Variable
 from render_ext.nodes import (
     Assign,
+    Capture,
+    Case,
     Compare,
     Condition,
+    Count,
+    Cycle,
     Expression,
     Filtered,
     For,
     If,
+    IfChanged,
     Link,
     Literal,
     Logic,
     Name,
     Node,
     Output,
+    Partial,
     Path,
     Range,
+    TableRow,
 )
+from render_ext.partials import Template, Templates
 
 UNKNOWN = "*"  # a key that only the rendering knows
+MOST_READINGS = 32  # of one partial in different surroundings; after that it is read once more, as if in none
 
 
 class _Source(NamedTuple):
@@ -33,41 +43,64 @@ class _Source(NamedTuple):
     assigned: bool  # or from what the template assigned
 
 
-class _Loop(NamedTuple):
-    variable: str
-    items: _Source | None  # None: the template made them
+class _Bound(NamedTuple):
+    """A name that a loop or a partial's parameter gives a meaning."""
+
+    name: str
+    source: _Source | None  # None: the template made it
 
 
-def variables_read(nodes: tuple[Node, ...], *, assigned: frozenset[str]) -> list[Variable]:
+def variables_read(templates: Templates, *, assigned: frozenset[str]) -> list[Variable]:
     """The paths read. A name is the template's own only where an `assign` has surely run before; `assigned` are all of them."""
-    reader = _Reader(assigned)
-    reader.body(nodes)
-    return reader.found
+    reader = _Reader(templates.partials, assigned)
+    reader.body(templates.main.nodes)
+    return list(dict.fromkeys(reader.found))
 
 
 class _Reader:
-    def __init__(self, assigned: frozenset[str]):
+    def __init__(self, partials: Mapping[str, Template], assigned: frozenset[str]):
+        self.partials = partials
         self.assigned = assigned
         self.found: list[Variable] = []
-        self.loops: list[_Loop] = []
+        self.partial: str | None = None  # the one being read
+        self.bound: list[_Bound] = []
+        self.loop_objects: list[str] = []  # `forloop` and `tablerowloop`, for each loop around
         self.made: set[str] = set()  # names that have a value of the template's own here, whatever the values are
         self.new: set[str] = set()  # those of them that got it in the body being read
+        self.known: dict[str, dict[object, frozenset[str]]] = {}  # partial → surroundings → the names it makes
 
     # ---- nodes -----------------------------------------------------------------------------------
 
     def body(self, nodes: tuple[Node, ...]) -> None:
         for node in nodes:
-            if isinstance(node, Output):
-                self.expression(node.expression)
-            elif isinstance(node, Assign):
-                self.expression(node.expression)
-                self._make({node.name})
-            elif isinstance(node, If):
-                self._if(node)
-            elif isinstance(node, For):
-                self._for(node)
-            elif isinstance(node, Link):
-                self._perhaps(node.body)
+            self._node(node)
+
+    def _node(self, node: Node) -> None:
+        if isinstance(node, Output):
+            self.expression(node.expression)
+        elif isinstance(node, Assign):
+            self.expression(node.expression)
+            self._make({node.name})
+        elif isinstance(node, If):
+            self._if(node)
+        elif isinstance(node, Case):
+            self._case(node)
+        elif isinstance(node, (For, TableRow)):
+            self._loop(node)
+        elif isinstance(node, Capture):
+            self.body(node.body)
+            self._make({node.name})
+        elif isinstance(node, IfChanged):
+            self.body(node.body)
+        elif isinstance(node, Cycle):
+            for expression in (node.group, *node.values):
+                self.expression(expression)
+        elif isinstance(node, Count):
+            self.found.append(Variable((node.name,), node.name, node.at, True, self.partial))
+        elif isinstance(node, Partial):
+            self._partial(node)
+        elif isinstance(node, Link):
+            self._perhaps(node.body)
 
     def _if(self, node: If) -> None:
         made = []
@@ -77,13 +110,23 @@ class _Reader:
         made.append(self._perhaps(node.otherwise))
         self._make(set.intersection(*made))
 
-    def _for(self, node: For) -> None:
-        for expression in (node.collection, node.limit, node.offset):
+    def _case(self, node: Case) -> None:
+        self.expression(node.subject)
+        for branch in node.branches:
+            for value in branch.values:
+                self.expression(value)
+            self._perhaps(branch.body)
+
+    def _loop(self, node: For | TableRow) -> None:
+        for expression in (node.collection, node.limit, node.offset, node.cols if isinstance(node, TableRow) else None):
             self.expression(expression)
-        self.loops.append(_Loop(node.variable, self._items(node.collection)))
+        self.bound.append(_Bound(node.variable, self._items(node.collection)))
+        self.loop_objects.append("forloop" if isinstance(node, For) else "tablerowloop")
         self._perhaps(node.body)
-        self.loops.pop()
-        self._perhaps(node.otherwise)
+        self.bound.pop()
+        self.loop_objects.pop()
+        if isinstance(node, For):
+            self._perhaps(node.otherwise)
 
     def _items(self, collection: Expression) -> _Source | None:
         source = self._source(collection) if isinstance(collection, Path) else None
@@ -100,6 +143,43 @@ class _Reader:
     def _make(self, names: set[str]) -> None:
         self.new |= names - self.made
         self.made |= names
+
+    # ---- partials --------------------------------------------------------------------------------
+
+    def _partial(self, node: Partial) -> None:
+        self.expression(node.bound)
+        within = [] if node.isolated else list(self.bound)
+        for name, value in node.parameters:
+            self.expression(value)
+            source = self._source(value) if isinstance(value, Path) else None
+            if not node.isolated:  # the next one sees it
+                self.bound.append(_Bound(name, source))
+            within.append(_Bound(name, source))
+        if not node.isolated and node.parameters:
+            del self.bound[-len(node.parameters) :]
+        if node.bound is not None:
+            source = self._items(node.bound) if node.each else None
+            if not node.each and isinstance(node.bound, Path):
+                source = self._source(node.bound)
+            within.append(_Bound(node.variable, source))
+        made = self._reading(node.name, within, set() if node.isolated else self.made)
+        if not node.isolated and node.bound is None:
+            self._make(set(made))
+
+    def _reading(self, name: str, bound: list[_Bound], made: set[str]) -> frozenset[str]:
+        """Read a partial in its surroundings, unless it was already; returns the names it makes."""
+        readings = self.known.setdefault(name, {})
+        if len(readings) >= MOST_READINGS:
+            bound, made = [], set()
+        key = (tuple(bound), frozenset(made))
+        if key not in readings:
+            outside = self.partial, self.bound, self.loop_objects, self.made, self.new
+            self.partial, self.bound, self.loop_objects = name, bound, []
+            self.made, self.new = set(made), set()
+            self.body(self.partials[name].nodes)
+            readings[key] = frozenset(self.new)
+            self.partial, self.bound, self.loop_objects, self.made, self.new = outside
+        return readings[key]
 
     # ---- expressions -----------------------------------------------------------------------------
 
@@ -131,7 +211,7 @@ class _Reader:
     def _path(self, path: Path) -> None:
         source = self._source(path)
         if source is not None:
-            self.found.append(Variable(source.path, path.text, path.at, source.assigned))
+            self.found.append(Variable(source.path, path.text, path.at, source.assigned, self.partial))
         for key in (path.root, *path.keys):
             if not isinstance(key, Name):
                 self.expression(key)
@@ -144,11 +224,13 @@ class _Reader:
     def _root(self, root: Name | Expression) -> _Source | None:
         if not isinstance(root, Name):  # `["name"]` looks into the values, whatever was assigned
             return _Source((_key_name(root),), False)
-        if root.name == "forloop" and self.loops:
+        if root.name in self.loop_objects:
             return None
-        for loop in reversed(self.loops):
-            if loop.variable == root.name:
-                return loop.items
+        if root.name in ("forloop", "tablerowloop") and self.partial is not None and root.name not in self.assigned:
+            return None
+        for bound in reversed(self.bound):
+            if bound.name == root.name:
+                return bound.source
         return None if root.name in self.made else _Source((root.name,), root.name in self.assigned)
 
 

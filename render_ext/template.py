@@ -14,7 +14,7 @@ from render_ext._vm import Program
 from render_ext.compiler import lay_out
 from render_ext.filters import Surroundings
 from render_ext.limits import DEFAULT_LIMITS, Limits
-from render_ext.parser import parse
+from render_ext.partials import read_templates
 
 EscapeName: TypeAlias = Literal["none", "html", "url", "json", "header"]
 ESCAPES: dict[str, Escape] = {
@@ -37,12 +37,15 @@ class Options:
     limits: Limits = DEFAULT_LIMITS
     partials: Mapping[str, str] = field(default_factory=dict)
 
-    def surroundings(self) -> Surroundings:
-        """What filters may know. Raises ValueError for a naive `now` or an unknown zone."""
+    def surroundings(self, *, html: bool = False) -> Surroundings:
+        """What filters may know. Raises ValueError for a naive `now` or an unknown zone.
+
+        `html`: outputs are escaped for HTML.
+        """
         if self.now is not None and self.now.tzinfo is None:
             raise ValueError("now must be an aware datetime")
         try:
-            return Surroundings(self.now, ZoneInfo(self.zone), self.locale, self.limits.value_bytes)
+            return Surroundings(self.now, ZoneInfo(self.zone), self.locale, self.limits.value_bytes, html)
         except (ZoneInfoNotFoundError, OSError, ValueError) as error:
             raise ValueError(f"unknown time zone {self.zone!r}") from error
 
@@ -67,7 +70,8 @@ def compile(
       keeps the reserved characters, in a header it changes nothing).
     - `strict_variables`: a variable that is not there fails the rendering instead of printing nothing.
     - `now` (aware) and `zone`: what the `date` filter takes "now" for, and the zone it shows instants in.
-    - `partials`: templates by name, and `locale`: part of the interface; no tag or filter so far depends on them.
+    - `locale`: the language that `money`, `number` and `localdate` write in.
+    - `partials`: templates by name; part of the interface, no tag so far depends on them.
     - `links`: allow the tags `link`, `open_pixel_url`, `mirror_url` and `unsubscribe_url`; `signer` makes
       their URLs.
 
@@ -97,8 +101,9 @@ def build(
     transfer: Transfer = Transfer.TRANSFER_NONE,
 ) -> Program:
     """`compile`, for a part of a message: its fixed text is kept in the part's transfer encoding too."""
-    nodes = parse(source, name, nesting=options.limits.nesting, links=links)
-    layout = lay_out(nodes, escape=escape, transfer=transfer, around=options.surroundings())
+    templates = read_templates(source, name, options.partials, limits=options.limits, links=links)
+    around = options.surroundings(html=escape is Escape.ESCAPE_HTML)
+    layout = lay_out(templates, escape=escape, transfer=transfer, around=around)
     return Program(
         layout,
         name=name,

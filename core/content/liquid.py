@@ -14,7 +14,7 @@ from enum import Enum, auto
 MASK = "\ue000"
 _BRACES = re.compile(r"\{\{|\{%")
 _TAG_NAME = re.compile(r"\{%-?[ \t\n\v\f\r]*([\w-]+|#)?")
-_END_RAW = re.compile(r"\{%-?[ \t\n\v\f\r]*endraw[ \t\n\v\f\r]*-?%\}")
+_ENDS = {name: re.compile(r"\{%-?[ \t\n\v\f\r]*end" + name + r"[ \t\n\v\f\r]*-?%\}") for name in ("raw", "doc")}
 _OPENERS = frozenset({"if", "unless", "for", "case", "capture", "tablerow", "link", "ifchanged"})
 _MIDDLES = frozenset({"else", "elsif", "when", "break", "continue"})
 SYSTEM_URL = re.compile(r"\{%-?\s*(mirror_url|unsubscribe_url|open_pixel_url)\s*-?%\}")
@@ -64,9 +64,9 @@ def _span(source: str, start: int) -> Span | None:
         return Span(start, end, SpanKind.OUTPUT)
     named = _TAG_NAME.match(source, start, end)
     name = (named and named[1]) or ""
-    if name == "raw":
-        closing = _END_RAW.search(source, end)
-        return Span(start, closing.end(), SpanKind.RAW, name) if closing else None
+    if name in _ENDS:
+        closing = _ENDS[name].search(source, end)
+        return Span(start, closing.end(), SpanKind.RAW if name == "raw" else SpanKind.COMMENT, name) if closing else None
     if name == "comment":
         return _comment(source, start, end)
     return Span(start, end, SpanKind.TAG, name)
@@ -81,13 +81,13 @@ def _comment(source: str, start: int, position: int) -> Span | None:
         if position < 2:
             return None
         named = None if output else _TAG_NAME.match(source, opening.start(), position)
-        name = named[1] if named else None
-        if name == "raw":
-            closing = _END_RAW.search(source, position)
+        name = (named and named[1]) or ""
+        if name in _ENDS:
+            closing = _ENDS[name].search(source, position)
             if closing is None:
                 return None
             position = closing.end()
-        depth += {"comment": 1, "endcomment": -1}.get(name or "", 0)
+        depth += {"comment": 1, "endcomment": -1}.get(name, 0)
         if depth == 0:
             return Span(start, position, SpanKind.COMMENT, "comment")
     return None

@@ -10,7 +10,7 @@ from core.content.liquid import Span, SpanKind, place, spans
 from core.content.personalization import OURS
 
 TAGS = frozenset({"link", "endlink", "open_pixel_url"})  # written when a delivery is prepared
-_NAMES = re.compile(r"\{%-?[ \t\n\v\f\r]*(?:assign|for)[ \t\n\v\f\r]+([\w-]+)")
+_NAMES = re.compile(r"-?\s*(?:liquid\s+)*(?:assign|for|capture|tablerow|increment|decrement)\s+['\"]?([\w-]+)")
 
 
 def reserved_words(source: str, part: str) -> Iterator[TemplateProblem]:
@@ -23,11 +23,13 @@ def reserved_words(source: str, part: str) -> Iterator[TemplateProblem]:
                 source, span, part, "RESERVED_TAG", f"the tag {span.name!r} is written by Clarion itself",
                 "Write a plain address; links and pixel get their tags when the delivery is prepared.",
             )  # fmt: skip
-        named = _NAMES.match(source, span.start, span.end)
-        if named is not None and named[1] in OURS:
-            yield _problem(
-                source, span, part, "RESERVED_NAME", f"the name {named[1]!r} belongs to Clarion", "Choose another name.",
-            )  # fmt: skip
+        markup = source[span.start + 2 : span.end - 2]
+        for line in markup.split("\n") if span.name == "liquid" else [markup]:
+            named = _NAMES.match(line)
+            if named is not None and named[1] in OURS:
+                yield _problem(
+                    source, span, part, "RESERVED_NAME", f"the name {named[1]!r} belongs to Clarion", "Choose another name.",
+                )  # fmt: skip
 
 
 def _problem(source: str, span: Span, part: str, code: str, message: str, hint: str) -> TemplateProblem:

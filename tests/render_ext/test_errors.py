@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from render_ext import Program, RenderError, TemplateSyntaxError, compile
-from tests.render_ext.test_properties import contexts, templates
+from tests.render_ext.test_properties import PARTIALS, contexts, templates
 
 
 def mistake(source: str) -> TemplateSyntaxError:
@@ -90,7 +90,9 @@ SCRAPS = re.findall(
     r"\S+",
     """{{ }} {% %} {%- -%} {{- | : , . .. [ ] ( ) == != < > = - 1 2.5 "a" 'b' " ' \ud800 é if endif elsif else unless
     for in endfor assign x y.z limit offset reversed raw endraw comment endcomment # link endlink 3 https://a.b/ break continue
-    and or contains empty nil forloop default date escape truncate allow_false true mirror_url \x00""",
+    liquid echo case when endcase capture endcapture cycle increment tablerow cols endtablerow ifchanged endifchanged doc enddoc
+    include render 'p' with as continue and or contains empty nil forloop tablerowloop
+    default date escape truncate allow_false true mirror_url \x00""",
 )
 broken = st.tuples(templates, st.integers(0, 60), st.integers(1, 8)).map(lambda t: t[0][: t[1]] + t[0][t[1] + t[2] :])
 
@@ -98,7 +100,7 @@ broken = st.tuples(templates, st.integers(0, 60), st.integers(1, 8)).map(lambda 
 def compiled(source: str) -> Program | TemplateSyntaxError:
     """The program or the error; nothing else may come of any text."""
     try:
-        return compile(source, links=True)
+        return compile(source, links=True, partials=PARTIALS)
     except TemplateSyntaxError as error:
         return error
 
@@ -153,6 +155,6 @@ def shown(program: Program, values: dict[str, Any]) -> str:
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(templates, contexts)
 def test_nothing_is_read_that_is_not_told(source: str, values: dict[str, Any]) -> None:
-    program = compile(source)
+    program = compile(source, partials=PARTIALS)
     roots = {variable.path[0] for variable in program.variables}
     assert shown(program, {name: value for name, value in values.items() if name in roots}) == shown(program, values)

@@ -64,9 +64,138 @@ def test_a_join_that_would_not_fit_in_memory() -> None:
     assert error.limit == "value_bytes"
 
 
+@pytest.mark.parametrize(
+    ("work", "size"),
+    [
+        ("append: x", 200),
+        ("prepend: x", 200),
+        ("replace: 'a', 'bb'", 200),
+        ("replace: '', 'b'", 201),
+        ("replace_first: 'a', x", 199),
+        ("replace_last: 'a', x", 199),
+        ("truncatewords: 1, x", 100),
+        ("newline_to_br", 100),
+        ("url_encode", 100),
+        ("base64_encode", 136),
+        ("base64_url_safe_encode", 136),
+        ("json", 102),
+    ],
+)
+def test_a_filter_makes_no_longer_text(work: str, size: int) -> None:
+    source, values = "{% assign y = x | " + work + " %}", {"x": "a" * 100}
+    assert compile(source, limits=Limits(value_bytes=size)).render(values) == ""
+    assert failure(source, values, value_bytes=size - 1).limit == "value_bytes"
+
+
+@pytest.mark.parametrize(
+    "work", ["split: ''", "split: ','", "split: ' ' ", "reverse", "concat: l", "sort", "uniq", "map: 'a'", "slice: 0, 999"]
+)
+def test_a_filter_makes_no_longer_list(work: str) -> None:
+    values = {"x": ", " * 100 if "split" in work else [""] * 100, "l": []}
+    failed = failure("{% assign y = x | " + work + " %}", values, value_bytes=1599 if "','" not in work else 1600)
+    assert failed.limit == "value_bytes"
+
+
+def test_texts_that_would_not_fit_in_memory() -> None:
+    values = {"x": "a" * 5_000_000, "y": "b" * 5_000_000, "z": "&" * 6_000_000}
+    for work in ("x | replace: 'a', y", "x | replace: '', y", "x | split: ''", "z | url_encode"):
+        assert failure("{% assign t = " + work + " %}", values).limit == "value_bytes"
+
+
+def test_lists_do_not_double_without_end() -> None:
+    source = "{% assign l = x %}{% for i in (1..60) %}{% assign l = l | concat: l %}{% endfor %}"
+    assert failure(source, {"x": ["a"]}).limit in ("value_bytes", "steps")
+
+
+def test_a_list_filter_takes_no_long_range() -> None:
+    assert failure("{% assign r = (1..1000000000000000000000000) %}{{ r | sort }}").message.endswith("more than 1000 items")
+
+
+HARD = 20_000  # what is quadratic in this many takes a minute
+
+
+@pytest.mark.parametrize(
+    ("work", "x"),
+    [
+        ("x | uniq", [{"a": n} for n in range(HARD)]),
+        ("x | uniq", [n * ((1 << 61) - 1) for n in range(HARD)]),  # all of one hash
+        ("x | uniq: 'a'", [{"a": [n]} for n in range(HARD)]),
+        ("x | sort | reverse", [float(n) for n in range(HARD, 0, -1)]),
+        ("x | where: 'a', 1", [{"a": n} for n in range(HARD)]),
+        ("x | strip_html", "<script<style<!--" * HARD),
+        ("x | strip_html", "<" * HARD * 10),
+        ("x | escape_once", "&a" * HARD * 10),
+        ("x | squish", " " * HARD * 10 + "a"),
+        ("x | replace: 'aab', 'b'", "a" * HARD * 10),
+        ("x | split: 'aab'", "a" * HARD * 10),
+        ("x | truncatewords: 99999", "a " * HARD),
+    ],
+)
+def test_no_filter_is_quadratic(work: str, x: Any) -> None:
+    assert compile("{% assign t = " + work + " %}").render({"x": x}) == ""
+
+
 def test_a_range_that_does_not_fit_anywhere() -> None:
     assert compile("{% for i in (1..n) limit:2 %}{{ i }}{% endfor %}").render({"n": 10**15}) == "12"
     assert failure("{% for i in (1..n) %}{{ i }}{% endfor %}", {"n": 10**40})
+
+
+HOLDING = [
+    "{% for i in (1..60) %}{% capture x %}{{ x }}{{ x }}{{ i }}{% endcapture %}{% endfor %}",
+    "{% for i in (1..60) %}{% ifchanged %}{{ i }}{{ big }}{{ big }}{% endifchanged %}{% endfor %}",
+    "{% capture a %}{{ big }}{% capture b %}{{ big }}{% capture c %}{{ big }}{% endcapture %}{% endcapture %}{% endcapture %}",
+    "{% ifchanged %}{{ big }}{% capture b %}{% for i in (1..9) %}{{ big }}{% endfor %}{% endcapture %}{% endifchanged %}",
+]
+
+
+@pytest.mark.parametrize("source", HOLDING)
+def test_what_is_held_back_is_bounded(source: str) -> None:
+    error = failure(source, {"big": "x" * 6_000_000})
+    assert error.limit in ("value_bytes", "steps", "output_bytes")
+
+
+def test_what_is_held_back_at_its_bound() -> None:
+    source = "{% capture x %}{{ a }}{% capture y %}{{ a }}{% endcapture %}{% endcapture %}{{ x }}"
+    assert compile(source, limits=Limits(value_bytes=6)).render({"a": "aé"}) == "aé"
+    error = failure(source, {"a": "aé"}, value_bytes=5)
+    assert str(error) == "page:1: the limit value_bytes=5 was reached"
+
+
+ENDLESS = [
+    "{% tablerow i in (1..10000000) %}{% endtablerow %}",
+    "{% tablerow i in (1..10000000) cols: 3 %}{{ i }}{% endtablerow %}",
+    "{% render 'p' for (1..10000000) %}",
+    "{% for i in (1..10000000) %}{% include 'p', a: i %}{% endfor %}",
+    "{% for i in (1..10000000) %}{% cycle i: 1, 2 %}{% increment n %}{% ifchanged %}{{ i }}{% endifchanged %}{% endfor %}",
+    "{% for i in (1..10000000) %}{% case i %}{% when 1, 2 %}{% else %}{% capture x %}{% endcapture %}{% endcase %}{% endfor %}",
+    "{% for i in (1..9999) %}{% for j in (1..9999) %}{% assign f = forloop %}{% endfor %}{% endfor %}",
+]
+
+
+@pytest.mark.parametrize("source", ENDLESS)
+def test_every_loop_ends(source: str) -> None:
+    program = compile(source, partials={"p": "{{ p }}{% assign x = p %}"}, limits=Limits(steps=100_000))
+    with pytest.raises(RenderError) as caught:
+        program.render({})
+    assert caught.value.limit == "steps"
+
+
+def test_liquid_in_liquid_is_nesting() -> None:
+    assert compile("{% " + "liquid " * 100 + "echo 1 %}").render({}) == "1"
+    with pytest.raises(TemplateSyntaxError, match="deeper than the limit nesting=100"):
+        compile("{% " + "liquid " * 20_000 + "echo 1 %}")
+
+
+def test_bodies_that_lists_lead_to_do_not_multiply() -> None:
+    source = "{% case a %}{% when 1, 1, 1, 1 %}" * 100 + "x" + "{% endcase %}" * 100
+    assert len(compile(source).layout.steps) < 5_000
+    assert failure(source, {"a": 1}).limit == "steps"
+
+
+def test_many_values_of_a_cycle_and_many_branches() -> None:
+    assert compile("{% cycle " + ", ".join(map(str, range(20_000))) + " %}").render({}) == "0"
+    assert compile("{% case a %}" + "{% when 1, 2 or 3 %}x" * 5_000 + "{% endcase %}").render({"a": 3}) == "x" * 5_000
+    assert compile("{% case a %}{% when " + "1, " * 20_000 + "2 %}x{% endcase %}").render({"a": 2}) == "x"
 
 
 def test_nesting() -> None:
@@ -122,13 +251,20 @@ class Hostile:
 
 
 @pytest.mark.parametrize("make", [Hostile, set, bytes, complex, lambda: object, lambda: print])
-@pytest.mark.parametrize("source", ["{{ x }}", "{{ x | upcase }}", "a{{ x | join }}", "{{ x | escape }}"])
+@pytest.mark.parametrize(
+    "source",
+    ["{{ x }}", "{{ x | upcase }}", "a{{ x | join }}", "{{ x | escape }}", "{{ x | json }}", "{{ 'a' | append: x }}"],
+)
 def test_what_is_not_plain_data_is_refused(make: Callable[[], Any], source: str) -> None:
     assert "is not plain data" in failure(source, {"x": make()}).message
 
 
 @pytest.mark.parametrize(
-    "source", ["{{ x.y }}{{ x[0] }}{{ x.size }}{{ x | size }}{{ x | first }}{% for i in x %}i{% endfor %}"]
+    "source",
+    [
+        "{{ x.y }}{{ x[0] }}{{ x.size }}{{ x | size }}{{ x | first }}{% for i in x %}i{% endfor %}",
+        "{{ x | size }}{{ x | where: 'a' }}{{ x | map: 'a' }}{{ x | find: 'a' }}{{ x | sort: 'a' }}{{ x | compact: 'a' }}",
+    ],
 )
 def test_what_is_not_plain_data_has_nothing_inside(source: str) -> None:
     assert compile(source).render({"x": Hostile()}) == "0"
@@ -176,6 +312,42 @@ def test_a_number_too_long_to_print() -> None:
     assert failure("{{ x | plus: 1 }}", {"x": "9" * 5000}).message.endswith("1000 digits")
 
 
+@pytest.mark.parametrize(
+    ("work", "x", "shown"),
+    [
+        ("round", Decimal("1E+999999"), "more than 4096 bits"),
+        ("money: 'EUR'", Decimal("1E+999999"), "more than 4096 bits"),
+        ("ceil", float("inf"), "Infinity is no whole number"),
+        ("floor", float("nan"), "NaN is no whole number"),
+        ("number", float("nan"), "no number"),
+        ("at_least: 1", float("nan"), "cannot be calculated"),
+        ("modulo: 7", float("inf"), "cannot be calculated"),
+    ],
+)
+def test_numbers_beyond_reason_are_refused(work: str, x: Any, shown: str) -> None:
+    assert shown in failure("{{ x | " + work + " }}", {"x": x}).message
+
+
+@pytest.mark.parametrize(
+    ("work", "x", "shown"),
+    [
+        ("round: -400", 1e308, "0"),
+        ("plus: 1", 1e308, "1.0e+308"),
+        ("money: 'EUR'", Decimal("1E-999999"), "€0.00"),
+        ("modulo: 7", Decimal("12345678901234567890123456789012.345"), "5.345"),
+        ("plus: 1", Decimal("12345678901234567890123456789012.345"), "12345678901234567890123456789013.345"),
+        ("round: 2", Decimal("19.995"), "20.00"),
+        ("json", [10**400, float("inf"), Decimal("1.50"), date(2025, 6, 1)], f'[{10**400},null,1.50,"2025-06-01"]'),
+        ("sort | join", [10**400, 1.5, Decimal("1.25")], f"1.25 1.5 {10**400}"),
+        ("uniq | join", [Decimal("1.0"), Decimal("1.00"), 1, 1.0], "1.0 1 1.0"),
+        ("sort | first", [date(2025, 6, 2), date(2025, 6, 1)], "2025-06-01"),
+        ("localdate: 'long'", date(2025, 6, 1), "June 1, 2025"),
+    ],
+)
+def test_large_and_exact_numbers(work: str, x: Any, shown: str) -> None:
+    assert compile("{{ x | " + work + " }}").render({"x": x}) == shown
+
+
 def test_ten_megabytes() -> None:
     text = "é<" * 3_400_000
     assert len(compile("{{ x }}").render({"x": text})) == len(text)
@@ -207,6 +379,13 @@ COSTLY = [  # each is done in a handful of steps besides what it reads or makes:
     ("{% assign t = x | upcase %}", TEXT),
     ("{% assign t = x | escape %}", TEXT),
     ("{% assign t = x | times: 2 %}", TEXT),
+    ("{% assign t = x | split: 'x' %}", TEXT),
+    ("{% assign t = x | strip_html %}", TEXT),
+    ("{% assign t = x | sha256 %}", TEXT),
+    ("{% assign t = x | json %}", DICT),
+    ("{% assign t = x | uniq %}", LIST),
+    ("{% assign t = x | sort_natural %}", LIST),
+    ("{% assign t = x | where: 'y' %}", LIST),
     ("{% assign t = 2 | plus: x %}", TEXT),
     ("{% assign t = x | join: 'x' %}", LIST),
     ("{% assign t = x | join: '' %}", [LIST]),
@@ -222,6 +401,10 @@ COSTLY = [  # each is done in a handful of steps besides what it reads or makes:
     ("{% if x == blank %}{% endif %}", " " * 64_000),
     ("{% for p in x limit: 1 %}{% endfor %}", DICT),
     ("{% for p in (1..x) limit: 1 %}{% endfor %}", TEXT),
+    ("{% tablerow p in x limit: 1 %}{% endtablerow %}", DICT),
+    ("{% capture t %}{{ x }}{% endcapture %}", TEXT),
+    ("{% cycle x: 1 %}", LIST),
+    ("{% case x %}{% when y %}{% endcase %}", TEXT),
 ]
 
 

@@ -29,6 +29,13 @@ SOURCE = (
     "{% link 1 %}https://x.example/{{ p.name }}{% endlink %}{% if p.name contains 'é' and p.n > 1 %}{% break %}{% endif %}"
     "{% assign last = p %}{% endfor %}{{ last.name }}{{ last | size }}{{ (1..3) | join: last.n }}{{ forloop.first }}"
 )
+TAGS = (
+    "{% for p in list %}{% capture t %}{{ p.name }}{% include 'p' with list, a: p %}{% endcapture %}{% endfor %}{{ t }}"
+    "{% tablerow p in list cols: 1 %}{% render 'p' for list as q, a: p %}{% endtablerow %}"
+    "{% for p in list limit: 1 %}{% ifchanged %}{{ p.name }}{% endifchanged %}{% endfor %}"
+    "{% for p in list offset: continue %}{% cycle p.name: p.n, 1 %}{% increment n %}{% endfor %}"
+)
+PARTIALS = {"p": "{{ a.name }}{% for p in a.tags %}{% assign b = p %}{% endfor %}{% if a.n == 3 %}{% break %}{% endif %}"}
 VALUES: dict[str, Any] = {"list": [{"name": f"Zoé {i}", "n": i, "tags": ["a", {"b": i}]} for i in range(5)]}
 GROWTH = 3_000_000  # bytes; a leak of one small object per rendering would be more
 
@@ -50,6 +57,19 @@ def test_many_renderings_do_not_grow_the_process() -> None:
     program = compile(SOURCE, links=True, signer=SIGNER, escape="html")
     identity = Identity(1, 1, 1)
     assert grown(lambda: program.render_bytes(VALUES, identity=identity), 100_000) < GROWTH
+
+
+def test_every_tag_gives_its_memory_back() -> None:
+    values = {"list": VALUES["list"][2:4]}
+    program = compile(TAGS, partials=PARTIALS, escape="html")
+    assert grown(lambda: program.render_bytes(values), 60_000) < GROWTH
+    failing = compile(TAGS + "{{ 1 | divided_by: 0 }}", partials=PARTIALS)
+    for steps in range(1, 90):  # wherever it ends
+        limited = compile(TAGS, partials=PARTIALS, limits=Limits(steps=steps))
+        with pytest.raises(RenderError):
+            limited.render(values)
+        with pytest.raises(RenderError):
+            failing.render(values)
 
 
 def test_failing_renderings_do_not_grow_the_process() -> None:
@@ -80,7 +100,7 @@ def test_many_messages_and_compilations_do_not_grow_the_process() -> None:
 
 
 def test_every_reference_is_given_back() -> None:
-    program = compile(SOURCE, links=True)
+    program = compile(SOURCE + TAGS, links=True, partials=PARTIALS)
     marker = object()
     value = {"name": "x", "marker": marker, "n": 10**30}
     values = {"list": [value], "marker": marker}

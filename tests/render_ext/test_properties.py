@@ -20,9 +20,17 @@ from render_ext.filters import Surroundings
 from tests.render_ext import reference
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
-LIMITS = Limits(steps=20_000, value_bytes=20_000)
+LIMITS = Limits(steps=200_000, value_bytes=20_000)
 NAMES = ("a", "b", "list", "user", "x")
 KEYS = ("name", "size", "first", "last", "a", "b")
+PARTIALS = {
+    "p": "<{{ p }}{{ i.name }}{{ a }}{% assign x = a %}{% increment n %}{{ forloop.index }}{{ forloop.parentloop.index }}>",
+    "q": "{{ y }}{% if x %}{% break %}{% endif %}"
+    "{% for y in p %}{{ y }}{{ forloop.parentloop.last }}{% continue %}{% endfor %}",
+    "dir/r": "{% capture x %}{{ r }}{% cycle 'a', b %}{% render 'p' for list, a: r %}{% endcapture %}{{ x }}{{ n }}"
+    "{% ifchanged %}{{ b }}{% endifchanged %}{% for i in a limit: 1 offset: continue %}{{ i }}{% endfor %}",
+    "i": "{% include 'q' with b as p %}{% include 'p', a: i, i: a %}{{ tablerowloop.col }}",
+}  # fmt: skip
 
 # ---- data ------------------------------------------------------------------------------------------
 
@@ -68,6 +76,7 @@ def paths(draw: st.DrawFn) -> str:
 
 
 simple = paths() | numbers | quoted | words
+bounded = st.sampled_from(["", " limit:2", " offset:1", " limit:2 offset:1", " limit: x", " offset: b"])
 expressions = simple | st.tuples(simple, simple).map(lambda ends: f"({ends[0]}..{ends[1]})")
 bounded_expressions = paths() | quoted | words | st.tuples(st.integers(0, 3), st.integers(0, 5)).map("({0[0]}..{0[1]})".format)
 
@@ -77,6 +86,12 @@ calls = st.one_of(
     st.tuples(st.sampled_from(["truncate"]), numbers).map(": ".join),
     simple.map("truncate: 5, {}".format),
     simple.map("default: {}, allow_false: true".format),
+    st.sampled_from(["abs", "ceil", "floor", "round", "compact", "reverse", "sort", "sort_natural", "uniq", "sum", "json"]),
+    st.sampled_from(["newline_to_br", "escape_once", "strip_html", "squish", "base64_encode", "url_encode", "split: ''"]),
+    st.sampled_from(["map: 'name'", "where: 'a'", "find: 'name'", "has: 'a', 1", "sort: 'a'", "sum: 'a'", "uniq: 'name'"]),
+    st.tuples(st.sampled_from(["append", "prepend", "remove", "split", "at_most", "modulo", "concat"]), simple).map(": ".join),
+    st.tuples(simple, simple).map("replace: {0[0]}, {0[1]}".format),
+    st.tuples(numbers, numbers).map("slice: {0[0]}, {0[1]}".format),
     st.sampled_from(["date: '%Y-%m-%d %H:%M'", "date: '%a %e %b, %-I %p'"]),
 )
 filtered = st.tuples(simple, st.lists(calls, max_size=3)).map(lambda parts: " | ".join([parts[0], *parts[1]]))
@@ -101,17 +116,44 @@ def blocks(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.tuples(
             st.sampled_from(["i", "y"]),
             bounded_expressions,
-            st.sampled_from(["", " reversed", " limit:2", " offset:1", " reversed limit:2 offset:1", " limit: x"]),
+            st.sampled_from(["", " reversed"]),
+            bounded | st.just(" limit:1 offset: continue"),
             bodies,
             bodies,
-        ).map(lambda t: f"{{% for {t[0]} in {t[1]}{t[2]} %}}{t[3]}{{% else %}}{t[4]}{{% endfor %}}"),
+        ).map(lambda t: f"{{% for {t[0]} in {t[1]}{t[2]}{t[3]} %}}{t[4]}{{% else %}}{t[5]}{{% endfor %}}"),
+        st.tuples(
+            st.sampled_from(["i", "y"]), bounded_expressions, st.sampled_from(["", " cols:2", " cols: b"]), bounded, bodies
+        ).map(lambda t: f"{{% tablerow {t[0]} in {t[1]}{t[2]}{t[3]} %}}{t[4]}{{% endtablerow %}}"),
+        st.tuples(simple, st.lists(simple, min_size=1, max_size=3).map(" or ".join), bodies, simple, bodies, bodies).map(
+            lambda t: f"{{% case {t[0]} %}}{{% when {t[1]} %}}{t[2]}{{% else %}}{t[4]}{{% when {t[3]} %}}{t[5]}{{% endcase %}}"
+        ),
+        st.tuples(st.sampled_from(["x", "y", "a"]), bodies).map(lambda t: f"{{% capture {t[0]} %}}{t[1]}{{% endcapture %}}"),
+        bodies.map("{{% ifchanged %}}{}{{% endifchanged %}}".format),
     )
+
+
+parameters = st.lists(st.tuples(st.sampled_from(["a", "i", "x", "p"]), simple).map(": ".join), max_size=2).map(", ".join)
+partials = st.tuples(
+    st.sampled_from(["include 'p'", "include 'q'", "include 'i'", "render 'p'", "render 'q'", "render 'dir/r'"]),
+    st.sampled_from(["", " with ", " for "]),
+    bounded_expressions,
+    st.sampled_from(["", " as p", " as y"]),
+    parameters,
+).map(lambda t: f"{{% {t[0]}{t[1] + t[2] + t[3] if t[1] else ''}{', ' if t[4] else ''}{t[4]} %}}")
 
 
 leaves = st.one_of(
     literal,
     st.tuples(dashes, filtered, dashes).map(lambda t: f"{{{{{t[0]} {t[1]} {t[2]}}}}}"),
     st.tuples(st.sampled_from(["x", "y", "a"]), filtered).map(lambda t: f"{{% assign {t[0]} = {t[1]} %}}"),
+    st.tuples(filtered, st.sampled_from(["x", "y", "a"]), filtered).map(
+        lambda t: f"{{% liquid\necho {t[0]}\nif b\nassign {t[1]} = {t[2]}\nendif\n%}}"
+    ),
+    st.tuples(st.sampled_from(["", "a: ", "'g': "]), st.lists(simple, min_size=1, max_size=3).map(", ".join)).map(
+        lambda t: f"{{% cycle {t[0]}{t[1]} %}}"
+    ),
+    st.tuples(st.sampled_from(["increment", "decrement"]), st.sampled_from(["x", "n"])).map("{{% {0[0]} {0[1]} %}}".format),
+    partials,
     st.sampled_from(["{% break %}", "{% continue %}", "{% comment %}{{ x }}{% endcomment %}", "{% raw %}{{{% endraw %}"]),
 )
 templates = st.lists(st.recursive(leaves, blocks, max_leaves=10), min_size=3, max_size=6).map("".join)
@@ -120,10 +162,10 @@ templates = st.lists(st.recursive(leaves, blocks, max_leaves=10), min_size=3, ma
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(source=templates, values=contexts, escape=st.sampled_from(["none", "html", "url", "json", "header"]))
 def test_the_vm_agrees_with_the_reference(source: str, values: dict[str, Any], escape: Any) -> None:
-    around = Surroundings(NOW, ZoneInfo("UTC"), "en", LIMITS.value_bytes)
-    program = compile(source, escape=escape, now=NOW, limits=LIMITS)
+    around = Surroundings(NOW, ZoneInfo("UTC"), "en", LIMITS.value_bytes, escape == "html")
+    program = compile(source, escape=escape, now=NOW, limits=LIMITS, partials=PARTIALS)
     try:
-        expected = reference.render(source, values, escape, around)
+        expected = reference.render(source, values, escape, around, PARTIALS)
     except (FilterError, LimitReached, ValueError):
         with pytest.raises(RenderError):
             program.render(values)

@@ -43,7 +43,7 @@ def test_good_content_passes() -> None:
         ("{% unles a %}", (1, 4), "unless"),
         ("{% if a %}", (1, 4), None),
         ("{{ a", (1, 1), None),
-        ("{% include 'x' %}", (1, 4), None),
+        ("{% include 'x' %}", (1, 12), None),
     ],
 )
 def test_a_template_error_has_its_line_and_column(source: str, place: tuple[int, int], hint: str | None) -> None:
@@ -175,6 +175,11 @@ def test_data_up_to_the_bounds_passes() -> None:
         "{{ profile.email }}{%- assign  profile='x' -%}",
         "{% for profile in products %}{% endfor %}",
         "{% if products %}{%for delivery in products%}{% endfor %}{% endif %}",
+        "{% capture profile %}x{% endcapture %}",
+        "{%- capture 'profile' %}x{% endcapture %}",
+        "{% tablerow profile in products %}{% endtablerow %}",
+        "{% increment delivery %}",
+        "{% liquid assign profile = 1 %}{% liquid\n  echo 1\n%}",
     ],
 )
 def test_the_names_of_ours_cannot_be_given_away(source: str) -> None:

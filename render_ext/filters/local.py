@@ -1,0 +1,149 @@
+"""Filters that write numbers and dates as the reader's language does: ours, Liquid has none of them.
+
+What is nothing stays nothing. What is no number, or no currency, is refused: a message that says 0 is worse than none.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_skeleton, format_time, get_datetime_format
+from babel.numbers import (
+    NumberPattern,
+    UnknownCurrencyError,
+    format_currency,
+    get_currency_precision,
+    parse_pattern,
+    validate_currency,
+)
+
+from render_ext.errors import FilterError
+from render_ext.filters.arithmetic import EXACT, MOST_PLACES
+from render_ext.filters.dates import to_moment
+from render_ext.filters.records import Surroundings
+from render_ext.values import MOST_BITS, MOST_DIGITS, STRIPPED, kind_name, to_integer, to_text
+
+WHOLE_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+STYLES: Final[dict[str, Literal["short", "medium", "long", "full"]]] = {
+    "short": "short",
+    "medium": "medium",
+    "long": "long",
+    "full": "full",
+}
+SKELETON: Final = re.compile(r"[A-Za-z]{1,20}")
+MOST_DECIMALS: Final = 20
+LONGEST_PATTERN: Final = 100
+ROUNDING: Final = Context(prec=EXACT.prec, rounding=ROUND_HALF_UP)
+
+
+def money(around: Surroundings, value: Any, currency: Any, *, minor: Any = False) -> str | None:
+    """An amount of a currency; with `minor: true` it is given in cents or what the currency has instead."""
+    amount = _number(value)
+    if amount is None:
+        return None
+    code = to_text(currency).upper()
+    try:
+        validate_currency(code)
+    except UnknownCurrencyError:
+        raise FilterError(f"no such currency: `{code[:20]}`") from None
+    if minor not in (None, False):
+        amount = EXACT.scaleb(amount, -get_currency_precision(code))
+    with localcontext(ROUNDING):
+        return str(format_currency(amount, code, locale=_locale(around.locale)))
+
+
+def number(around: Surroundings, value: Any, form: Any = None) -> str | None:
+    """A number with the signs of the language; `form` is how many decimals it has, or a pattern like `#,##0.00`."""
+    amount = _number(value)
+    if amount is None:
+        return None
+    pattern = _pattern(around.locale, form if form is None or isinstance(form, str) else to_integer(form))
+    with localcontext(ROUNDING):
+        return str(pattern.apply(amount, _locale(around.locale)))
+
+
+def localdate(around: Surroundings, value: Any, form: Any = "medium", *, time: Any = None) -> Any:
+    """A date as the language writes it, with the time of day if `time` says how; what is no date comes back as it is.
+
+    Both are `short`, `medium`, `long` or `full`; a date may also be a skeleton of Unicode's, as `yMMMM`.
+    """
+    style, clock = to_text(form), to_text(time)
+    if time is not None and clock not in STYLES:
+        raise FilterError(f"no such style: `{clock[:20]}`")
+    moment = to_moment(around, value)
+    if moment is None:
+        return value
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    locale = _locale(around.locale)
+    shown = _date(moment, style, locale)
+    if time is None:
+        return shown
+    frame = str(get_datetime_format(STYLES.get(style, "medium"), locale=locale)).replace("'", "")
+    hour = format_time(moment, STYLES[clock], tzinfo=moment.tzinfo, locale=locale)
+    return frame.replace("{0}", hour).replace("{1}", shown)
+
+
+def _date(moment: datetime, style: str, locale: Locale) -> str:
+    if style in STYLES:
+        return format_date(moment, STYLES[style], locale=locale)
+    try:
+        if SKELETON.fullmatch(style):
+            return format_skeleton(style, moment, tzinfo=moment.tzinfo, locale=locale)
+    except (LookupError, ValueError):
+        pass
+    raise FilterError(f"no such style: `{style[:20]}`")
+
+
+@lru_cache(maxsize=256)
+def _locale(name: str) -> Locale:
+    """The locale of a name, or of its language alone. Raises FilterError."""
+    whole = name.replace("-", "_")
+    for tried in (whole, whole.split("_")[0]):
+        try:
+            return Locale.parse(tried)
+        except (UnknownLocaleError, ValueError):
+            continue
+    raise FilterError(f"no such language: `{name[:20]}`")
+
+
+@lru_cache(maxsize=256)
+def _pattern(locale: str, form: str | int | None) -> NumberPattern:
+    """The pattern for numbers; of a language's own one only the decimals change."""
+    if isinstance(form, str):
+        if len(form) > LONGEST_PATTERN or not re.search("[0#@]", form):
+            raise FilterError("no pattern for a number")
+        try:
+            return parse_pattern(form)
+        except ValueError as error:
+            raise FilterError(f"no pattern for a number: {error}") from None
+    pattern = parse_pattern(_locale(locale).decimal_formats[None].pattern)
+    if form is not None:
+        if not 0 <= form <= MOST_DECIMALS:
+            raise FilterError(f"a number has 0 to {MOST_DECIMALS} decimals")
+        pattern.frac_prec = (form, form)
+    return pattern
+
+
+def _number(value: Any) -> Decimal | None:
+    """The number a value is, None for nothing. Raises FilterError for anything else."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        text = value.strip(STRIPPED)
+        if not WHOLE_NUMBER.fullmatch(text) or len(text) > MOST_DIGITS:
+            raise FilterError(f"no number: `{text[:20]}`")
+        return Decimal(text)
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise FilterError(f"no number, but {kind_name(value)}")
+    found = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if not found.is_finite():
+        raise FilterError("no number")
+    if found and found.adjusted() > MOST_PLACES:
+        raise FilterError(f"a number of more than {MOST_BITS} bits")
+    return found
