@@ -8,7 +8,7 @@ is encoded as a whole, whatever they print, so that the result is always JSON of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -24,7 +24,7 @@ from render_ext.json_document import NAME, JsonList, JsonNode, JsonObject, JsonP
 from render_ext.limits import DEFAULT_LIMITS, Limits
 from render_ext.messages import MessageRow, options_of
 from render_ext.nodes import Assign, Output, Text
-from render_ext.parser import parse
+from render_ext.partials import read_templates
 from render_ext.places import Link, Variable
 from render_ext.shortening import shortened
 from render_ext.template import Options, build
@@ -197,19 +197,20 @@ class _Compiler:
             at = next(key.at for key, _ in node.members if key.text == VALUE)
             self._fail("`$value` stands alone in an object and is a string", NAME, self.source.document, at)
         name = pointer_of(pointer, VALUE)
-        nodes = parse(template.text, name, nesting=self.options.limits.nesting, links=False)
-        outputs = [part for part in nodes if not isinstance(part, Text) or part.text.strip()]
+        limits, strict = self.options.limits, self.options.strict_variables
+        templates = read_templates(template.text, name, self.options.partials, limits=limits, links=False)
+        outputs = [part for part in templates.main.nodes if not isinstance(part, Text) or part.text.strip()]
         output = outputs[0] if len(outputs) == 1 else None
         if not isinstance(output, Output) or output.expression is None:
             other = next((part for part in outputs if not isinstance(part, Output)), outputs[-1] if outputs else None)
             self._fail("not one output", name, template.text, other.at if other is not None else 0)
+        kept = Assign(VALUE, output.expression, output.at)  # in the first slot, where the native side takes it from
         layout = lay_out(
-            (Assign(VALUE, output.expression, output.at),),  # kept in the first slot, where the native side takes it from
+            replace(templates, main=replace(templates.main, nodes=(kept,))),
             escape=Escape.ESCAPE_NONE,
             transfer=Transfer.TRANSFER_NONE,
             around=self.options.surroundings(),
         )
-        limits, strict = self.options.limits, self.options.strict_variables
         transfer = Transfer.TRANSFER_NONE
         program = Program(layout, name=name, source=template.text, limits=limits, strict=strict, transfer=transfer)
         self._slot(program, Kind.VALUE, name)

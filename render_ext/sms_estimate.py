@@ -11,8 +11,8 @@ from render_ext._gsm import count_parts, survey
 from render_ext.compiler import URL_KINDS
 from render_ext.errors import position
 from render_ext.gsm import EncodingName, harmless, nearest_gsm
-from render_ext.nodes import Assign, Branch, For, Link, Literal, Output, SystemUrl, Text
-from render_ext.parser import parse
+from render_ext.nodes import Assign, Cycle, Link, Literal, Output, SystemUrl, Text
+from render_ext.partials import read_templates
 from render_ext.tokens import Identity, TokenKind
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class CostlyCharacter:
 class SmsEstimate:
     """What the fixed text takes, values being empty: all branches counted, each loop once, tracked links as their URLs.
 
-    Texts that only an output prints (`default: "…"`) are not counted, but they are among the costly characters.
+    Texts that only an output prints (`default: "…"`) are not counted, but they are among the costly characters. What partials
+    print is neither.
     """
 
     encoding: EncodingName
@@ -52,7 +53,8 @@ class SmsEstimate:
 
 def estimate(source: SmsSource, signer: TokenSigner) -> SmsEstimate:
     """The estimate for a source that compiles."""
-    nodes = parse(source.text, "text", nesting=source.limits.nesting, links=source.tracked)
+    templates = read_templates(source.text, "text", source.partials, limits=source.limits, links=source.tracked)
+    nodes = templates.main.nodes
     texts: list[str] = []
     costly: list[CostlyCharacter] = []
     urls = 0
@@ -86,10 +88,8 @@ def _printed(part: object, *, in_output: bool = False) -> Iterator[Text | Litera
     elif isinstance(part, Literal):
         if isinstance(part.value, str) and in_output:
             yield part
-    elif isinstance(part, Branch):
-        yield from _printed(part.body)
-    elif isinstance(part, For):
-        yield from _printed((part.body, part.otherwise))
+    elif isinstance(part, Cycle):
+        yield from _printed(part.values, in_output=True)
     elif is_dataclass(part):
         for field in fields(part):
             yield from _printed(getattr(part, field.name), in_output=in_output or isinstance(part, Output | Assign))

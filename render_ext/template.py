@@ -71,7 +71,7 @@ def compile(
     - `strict_variables`: a variable that is not there fails the rendering instead of printing nothing.
     - `now` (aware) and `zone`: what the `date` filter takes "now" for, and the zone it shows instants in.
     - `locale`: the language that `money`, `number` and `localdate` write in.
-    - `partials`: templates by name; part of the interface, no tag so far depends on them.
+    - `partials`: templates by name, for `include` and `render`.
     - `links`: allow the tags `link`, `open_pixel_url`, `mirror_url` and `unsubscribe_url`; `signer` makes
       their URLs.
 
