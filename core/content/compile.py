@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from channels.contract import Channel, Manifest, MessageContent, Program
+from core.content.building import build_html
 from core.content.errors import ContentInvalid
 from core.content.insertions import PIXEL, hidden_link, insert_at_end, insert_preheader
 from core.content.links import Rewritten, rewrite_html, rewrite_text
@@ -27,7 +28,7 @@ FORMAT = 1
 class FrozenContent:
     """Everything a rendering depends on besides recipient, account and token key. Plain data."""
 
-    parts: Mapping[str, str]  # links numbered, preheader and pixel in place, text made from the html
+    parts: Mapping[str, str]  # MJML made into HTML, links numbered, preheader and pixel in place, text made from the html
     data: Mapping[str, Any]
     label: str  # of the delivery
     date: datetime  # of the message, and "now" of every template
@@ -77,10 +78,11 @@ def freeze(
     `label` and `date` are the delivery's; the hidden link leads to `base_url`; `tracked` defaults to what the
     channel can do. Raises ContentInvalid.
     """
-    check_content(content.parts, content.data, manifest)
+    check_content(content.parts, content.data, manifest, inline_css=content.inline_css)
     tracking = manifest.capabilities.tracking if tracked is None else tracked
     work = _Work(parts={name: source for name, source in content.parts.items() if source.strip()})
     if work.parts.get("html") is not None:
+        work.parts["html"] = build_html(work.parts["html"], inline=content.inline_css).html
         _html(work, base_url, tracking=tracking, hidden=hidden)
     work.parts.pop("preheader", None)
     if "html" not in work.parts and tracking and "text" in work.parts:

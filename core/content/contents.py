@@ -46,7 +46,7 @@ async def update_content(
     *,
     expected_version: int | None = None,
 ) -> Content:
-    """Change `name`, `label`, `data` (as a whole) or `parts` (those given; None takes one out).
+    """Change `name`, `label`, `inline_css`, `data` (as a whole) or `parts` (those given; None takes one out).
 
     Raises as `create_content`, NotFound, Stale (VERSION_CHANGED).
     """
@@ -129,6 +129,7 @@ def _draft(content: Content) -> ContentDraft:
         channel=content.channel,
         parts=content.parts,
         data=content.data,
+        inline_css=content.inline_css,
     )
 
 
@@ -168,6 +169,7 @@ def _told(content: Content) -> dict[str, Any]:
         "name": content.name,
         "label": content.label,
         "channel": content.channel,
+        "inline_css": content.inline_css,
         "version": content.version,
     }
 

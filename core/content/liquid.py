@@ -7,7 +7,8 @@ character: quotes, `<` and `>` inside a tag cannot mislead a reader of HTML, and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -116,6 +117,11 @@ def pieces(source: str) -> Iterator[tuple[str, Span | None]]:
         yield source[position:], None
 
 
+def literal_text(source: str) -> str:
+    """The source without its Liquid and the space around."""
+    return " ".join(literal for literal, span in pieces(source) if span is None).strip()
+
+
 def balanced_prefix(source: str) -> int:
     """Up to where every block that is opened is closed again, and none is closed that was not opened."""
     depth = 0
@@ -141,6 +147,29 @@ def is_balanced(source: str) -> bool:
     return balanced_prefix(source) == len(source)
 
 
+def blocks(source: str) -> list[tuple[int, int]]:
+    """Where the outermost blocks stand, each from its opening tag to the end of its closing one (or of the source)."""
+    found: list[tuple[int, int]] = []
+    depth = start = 0
+    for span in spans(source):
+        if span.kind is not SpanKind.TAG:
+            continue
+        if span.name in _OPENERS:
+            start = start if depth else span.start
+            depth += 1
+        elif span.name.startswith("end") and depth:
+            depth -= 1
+            if depth == 0:
+                found.append((start, span.end))
+    return [*found, (start, len(source))] if depth else found
+
+
+def within(ranges: Sequence[tuple[int, int]], offset: int) -> bool:
+    """Whether an offset is in one of these ranges, which are in order and apart."""
+    index = bisect_right(ranges, offset, key=lambda one: one[0]) - 1
+    return index >= 0 and offset < ranges[index][1]
+
+
 def quoted(text: str) -> str:
     """Literal text for a template: braces that would open Liquid are written as outputs."""
     return re.sub(r"\{(?=[{%]|\Z)", '{{ "{" }}', text)
@@ -149,3 +178,11 @@ def quoted(text: str) -> str:
 def place(source: str, offset: int) -> tuple[int, int]:
     """Line and column of an offset, from 1."""
     return source.count("\n", 0, offset) + 1, offset - (source.rfind("\n", 0, offset) + 1) + 1
+
+
+def offset_of(source: str, line: int, column: int) -> int:
+    """The offset of a line and column, from 1."""
+    start = 0
+    for _ in range(line - 1):
+        start = source.index("\n", start) + 1
+    return start + column - 1

@@ -17,6 +17,7 @@ class ContentDraft:
     channel: str
     parts: Mapping[str, str]
     data: Mapping[str, Any] = field(default_factory=dict)  # shared by all recipients, such as a list of products
+    inline_css: bool = False  # write the style sheets of the HTML into its elements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Content:
     channel: str
     parts: Mapping[str, str]
     data: Mapping[str, Any]
+    inline_css: bool
     version: int
     created_at: datetime
     updated_at: datetime

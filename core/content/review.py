@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from channels.contract import Manifest
+from core.content.building import build_html
 from core.content.links import MOST_TOLD, rewrite_html
 from core.content.liquid import SpanKind, place, spans
 from core.content.markup import Kind, read
@@ -19,12 +20,12 @@ CLIPPED_BYTES = 102 * 1024  # Gmail cuts longer HTML and hides the rest
 
 def review(content: Content | ContentDraft, manifest: Manifest) -> list[ContentWarning]:
     """Warnings about the sources, whoever the recipient is. The content must be valid."""
-    html = content.parts.get("html", "")
-    found: list[ContentWarning] = []
+    built = build_html(content.parts.get("html", ""), inline=content.inline_css)
+    found = list(built.warnings)
     if manifest.capabilities.tracking:
         found += [_no_unsubscribe(part) for part in BODIES if _lacks_unsubscribe(content.parts.get(part, ""))]
-        found += rewrite_html(html).warnings
-    found += islice(_markup(html), MOST_TOLD)
+        found += map(built.warning, rewrite_html(built.plain).warnings)
+    found += map(built.warning, islice(_markup(built.plain), MOST_TOLD))
     return found
 
 

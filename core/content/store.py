@@ -8,7 +8,7 @@ from typing import Any
 from core.content.records import Content, ContentDraft
 from core.db import Connection
 
-COLUMNS = "id, name, label, channel, parts, data, version, created_at, updated_at, created_by"
+COLUMNS = "id, name, label, channel, parts, data, inline_css, version, created_at, updated_at, created_by"
 
 
 def _content(row: Any) -> Content:
@@ -19,11 +19,11 @@ async def insert_content(conn: Connection, draft: ContentDraft, created_by: str)
     """The new content; None when the name is taken."""
     row = await conn.fetchrow(
         f"""
-        INSERT INTO content (name, label, channel, parts, data, created_by) VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO content (name, label, channel, parts, data, inline_css, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (name) DO NOTHING
         RETURNING {COLUMNS}
         """,
-        draft.name, draft.label, draft.channel, dict(draft.parts), dict(draft.data), created_by,
+        draft.name, draft.label, draft.channel, dict(draft.parts), dict(draft.data), draft.inline_css, created_by,
     )  # fmt: skip
     return _content(row) if row else None
 
@@ -33,11 +33,11 @@ async def update_content(conn: Connection, content_id: int, draft: ContentDraft)
     row = await conn.fetchrow(
         f"""
         UPDATE content
-           SET name = $2, label = $3, parts = $4, data = $5, version = version + 1, updated_at = now()
+           SET name = $2, label = $3, parts = $4, data = $5, inline_css = $6, version = version + 1, updated_at = now()
          WHERE id = $1
         RETURNING {COLUMNS}
         """,
-        content_id, draft.name, draft.label, dict(draft.parts), dict(draft.data),
+        content_id, draft.name, draft.label, dict(draft.parts), dict(draft.data), draft.inline_css,
     )  # fmt: skip
     return _content(row)
 

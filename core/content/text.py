@@ -118,11 +118,14 @@ class _Writer:
 
     def _keep_tags(self, piece: Piece, written: Sequence[Attribute]) -> None:
         """Of HTML that is dropped keep the Liquid tags that print nothing: their blocks must stay whole."""
+        in_link = False
         for span in spans(self.source[piece.start : piece.end]):
             at = piece.start + span.start
             if any(value.start <= at < value.end for value in written):
                 continue
-            if span.kind is SpanKind.TAG and span.name not in _PRINTING_TAGS:
+            if span.name in ("link", "endlink"):  # an address that is not written goes whole
+                in_link = span.name == "link"
+            elif span.kind is SpanKind.TAG and span.name not in _PRINTING_TAGS and not in_link:
                 self.out.append(self.source[at : piece.start + span.end])
 
     # ---- elements

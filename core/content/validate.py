@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal
 
 from channels.contract import ContentField, Manifest
+from core.content.building import build_html
 from core.content.data import check_data, is_storable
 from core.content.errors import ContentInvalid, TemplateProblem
 from core.content.links import MOST_TOLD, rewrite_html, rewrite_text
@@ -24,20 +25,23 @@ _NOW = datetime(2000, 1, 1, tzinfo=UTC)  # nothing is rendered here; only `"now"
 BODIES = ("html", "text")
 
 
-def check_content(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manifest) -> None:
+def check_content(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manifest, *, inline_css: bool = False) -> None:
     """Raises ContentInvalid with the problems found (the first MOST_TOLD of them), each at its place."""
-    problems = list(islice(_problems(parts, data, manifest), MOST_TOLD))
+    problems = list(islice(_problems(parts, data, manifest, inline_css), MOST_TOLD))
     if problems:
         raise ContentInvalid(problems)
 
 
-def _problems(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manifest) -> Iterator[Invalid]:
+def _problems(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manifest, inline: bool) -> Iterator[Invalid]:
     yield from check_data(data)
     yield from _check_fields(parts, manifest)
     fields = {field.name: field for field in manifest.content}
     for name, source in parts.items():
         if name in fields and fields[name].template and not _size_problems(name, source):
-            yield from _check_part(name, source, parts, data, tracking=manifest.capabilities.tracking)
+            found = _check_part(name, source, data, tracking=manifest.capabilities.tracking)
+            yield from found
+            if name == "html" and not found:
+                yield from _check_html(source, parts, tracking=manifest.capabilities.tracking, inline=inline)
 
 
 def compile_part(name: str, source: str, *, tracking: bool) -> Program:
@@ -92,7 +96,7 @@ def _size_problems(name: str, source: str) -> list[Invalid]:
     return []
 
 
-def _check_part(name: str, source: str, parts: Mapping[str, str], data: Mapping[str, Any], *, tracking: bool) -> list[Invalid]:
+def _check_part(name: str, source: str, data: Mapping[str, Any], *, tracking: bool) -> list[Invalid]:
     problems: list[Invalid] = list(islice(reserved_words(source, name), MOST_TOLD))
     try:
         program = compile_part(name, source, tracking=tracking)
@@ -103,17 +107,19 @@ def _check_part(name: str, source: str, parts: Mapping[str, str], data: Mapping[
         return [*problems, problem]
     if name == "text" and tracking:
         problems += rewrite_text(source).problems
-    if name == "html" and not problems:
-        problems += _check_html(source, parts, tracking=tracking)
     return problems
 
 
-def _check_html(source: str, parts: Mapping[str, str], *, tracking: bool) -> list[TemplateProblem]:
-    """Links, and that what is made of the HTML is a template again, as the HTML is."""
-    rewritten = rewrite_html(source)
-    if found := [one for one in rewritten.problems if tracking or one.code == "LINK_SCRIPT"]:
-        return found
+def _check_html(source: str, parts: Mapping[str, str], *, tracking: bool, inline: bool) -> Sequence[Invalid]:
+    """That HTML can be made, its links, and that what is made of it is a template again."""
     try:
+        built = build_html(source, inline=inline)
+        if too_large := _size_problems("html", built.html):
+            return too_large
+        links = rewrite_html(built.plain)
+        if found := [built.problem(one) for one in links.problems if tracking or one.code == "LINK_SCRIPT"]:
+            return found
+        rewritten = rewrite_html(built.html)
         compile_part("html", rewritten.source, tracking=True)
     except TemplateProblem as problem:
         return [problem]

@@ -44,6 +44,7 @@ async def test_files_of_runs_that_are_under_way_are_not_idle(database_url: str) 
     conn = await asyncpg.connect(database_url)
     await conn.execute("""
         ALTER TABLE stored_file DROP COLUMN idle_since, DROP COLUMN removed_at;
+        ALTER TABLE content DROP COLUMN inline_css;
         UPDATE alembic_version SET version_num = '0005';
         INSERT INTO stored_file (kind, name, location, created_by)
         SELECT 'upload', state, state, 'x' FROM unnest('{waiting,running,finished,writing}'::text[]) AS state;

@@ -46,6 +46,7 @@ class ContentMutation:
             channel=input.channel,
             parts=parts_of(input.parts),
             data=json_object(input.data or {}, "data"),
+            inline_css=input.inline_css,
         )
         return await contents.create_content(context.conn, context.actor, context.channels, draft)
 
@@ -53,7 +54,7 @@ class ContentMutation:
     async def update_content(self, info: Info, input: UpdateContentInput) -> Any:
         """Change content."""
         context = info.context
-        changes = given(name=input.name, label=input.label, parts=input.parts, data=input.data)
+        changes = given(name=input.name, label=input.label, parts=input.parts, data=input.data, inline_css=input.inline_css)
         if "parts" in changes:
             changes["parts"] = parts_of(changes["parts"])
         if "data" in changes:

@@ -55,4 +55,11 @@ async def _content(conn: Connection, input: PreviewInput) -> Content | ContentDr
         return await get_content(conn, from_global_id("Content", input.content_id, "input.contentId"))
     assert input.parts is not None
     data = json_object(input.data or {}, "data")
-    return ContentDraft(name="preview", label="Preview", channel=input.channel, parts=parts_of(input.parts), data=data)
+    return ContentDraft(
+        name="preview",
+        label="Preview",
+        channel=input.channel,
+        parts=parts_of(input.parts),
+        data=data,
+        inline_css=input.inline_css,
+    )

@@ -32,6 +32,7 @@ class Content(Node):
     channel: str
     parts: list[ContentPart] = leaf(lambda content: list(content.parts.items()))
     data: JSON = strawberry.field(description="Shared by all recipients, such as a list of products.")
+    inline_css: bool = strawberry.field(description="Whether the style sheets of the HTML are written into its elements.")
     version: int
     created_at: datetime
     updated_at: datetime
@@ -84,6 +85,7 @@ class CreateContentInput:
     channel: str = "email"
     parts: list[ContentPartInput]
     data: JSON | None = None
+    inline_css: bool = False
 
 
 @strawberry.input(description="What is to change; fields and parts left out stay.")
@@ -96,6 +98,7 @@ class UpdateContentInput:
     label: strawberry.Maybe[str]
     parts: strawberry.Maybe[list[ContentPartChangeInput]]
     data: strawberry.Maybe[JSON]
+    inline_css: strawberry.Maybe[bool]
 
 
 @strawberry.input(description="Content that is saved (by id), or to be tried out before saving (by its parts).")
@@ -106,4 +109,5 @@ class PreviewInput:
     channel: str = "email"
     parts: list[ContentPartInput] | None = None
     data: JSON | None = None
+    inline_css: bool = False
     profile_id: strawberry.ID

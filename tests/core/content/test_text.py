@@ -129,3 +129,16 @@ def test_a_valid_template_makes_a_valid_text_with_the_same_blocks(html: str) -> 
 
 def _tags(source: str, names: tuple[str, ...]) -> list[str]:
     return [span.name for span in spans(source) if span.kind is SpanKind.TAG and span.name in names]
+
+
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        '<!--[if mso]><v:rect href="https://x.example/{% if a %}b{% endif %}"></v:rect><![endif]-->',
+        '<a style="display:none" href="https://x.example/{{ a }}">b</a>',
+    ],
+)
+def test_links_that_readers_of_text_do_not_see_leave_nothing(unseen: str) -> None:
+    text = text_from_html(rewrite_html(f"<p>Hello</p>{unseen}{{% if c %}}<p>you</p>{{% endif %}}").source)
+    assert "link" not in text
+    assert compile(text).render({"c": 1}).split() == ["Hello", "you"]

@@ -56,6 +56,28 @@ async def test_content_is_saved_and_changed_part_by_part(gql: Gql) -> None:
     assert changed["content"]["version"] == 2
 
 
+async def test_styles_are_inlined_on_request(gql: Gql) -> None:
+    html = "<style>p { margin: 0 }</style>" + HTML
+    content = await create(gql, parts=parts(html=html), inlineCss=True)
+    profile_id = await create_profile(gql, email=f"{fresh('zoe')}@shop.example", firstName="Zoë")
+    shown = (await gql.ask(PREVIEW, input={"contentId": content["id"], "profileId": profile_id}))["preview"]
+    assert '<p style="margin: 0">Hello Zoë' in shown["html"]
+
+    await gql.do(UPDATE, input={"id": content["id"], "inlineCss": False})
+    shown = (await gql.ask(PREVIEW, input={"contentId": content["id"], "profileId": profile_id}))["preview"]
+    assert "<p>Hello Zoë" in shown["html"]
+
+    draft = {"parts": parts(html=html), "data": {"word": "x"}, "inlineCss": True, "profileId": profile_id}
+    assert '<p style="margin: 0">' in (await gql.ask(PREVIEW, input=draft))["preview"]["html"]
+
+
+async def test_mjml_is_told_with_its_own_lines(gql: Gql) -> None:
+    html = "<mjml>\n<mj-body><mj-section><mj-column><mj-tex>x</mj-tex></mj-column></mj-section></mj-body></mjml>"
+    (error,) = await gql.refused(CREATE, input={"name": fresh("mail"), "label": "x", "parts": parts(html=html)})
+
+    assert (error["code"], error["path"]) == ("MJML_UNKNOWN", "parts.html:2:33")
+
+
 async def test_a_template_error_is_told_with_part_line_and_column(gql: Gql) -> None:
     (error,) = await gql.refused(
         CREATE, input={"name": fresh("mail"), "label": "x", "parts": parts(html="<p>\n{% fi x %}</p>"), "data": {"word": "x"}}
