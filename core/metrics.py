@@ -53,7 +53,8 @@ class Counts(Collector):
         for file in self._folder.glob("gauge_live*_*.db"):
             if not alive(int(file.stem.rpartition("_")[2])):
                 file.unlink(missing_ok=True)
-        found: Iterable[Metric] = MultiProcessCollector(None, path=str(self._folder)).collect()  # type: ignore[no-untyped-call]
+        files = [str(file) for file in self._folder.glob("*.db") if file.stat().st_size]  # a new one is empty for a moment
+        found: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         return found
 
 

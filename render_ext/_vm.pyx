@@ -204,6 +204,7 @@ cdef enum:
     SHOWN = -2  # or their targets
     ESCAPES = 7  # the bits of an Escape in the b of PUT and PUT_PATH
     WEIGHT_BITS = 6  # 64 characters cost a step
+    RANGE_ITEMS = 1000  # of a range, which a filter may take one by one
     ITEM_WEIGHT = 16
     DEEPEST = 100
 
@@ -439,6 +440,8 @@ cdef bint add_weight(PyObject* c_value, int depth, long long* c_weight) noexcept
             c_weight[0] += ITEM_WEIGHT
             if not add_weight(c_key, depth + 1, c_weight) or not add_weight(c_member, depth + 1, c_weight):
                 return False
+    elif c_is_range(c_value):
+        c_weight[0] += ITEM_WEIGHT * RANGE_ITEMS
     return True
 
 
@@ -631,6 +634,8 @@ cdef Py_ssize_t whole(PyObject* c_value) except? -1:
     if isinstance(value, str):
         value = leading_integer(value)
     elif isinstance(value, (float, Decimal)):
+        if isinstance(value, Decimal) and value.is_finite() and value.adjusted() > 12:
+            return 1 << 40 if value > 0 else -(1 << 40)  # making it a whole number might take for ever
         value = int(value)
     return max(-(1 << 40), min(to_integer(value), 1 << 40))
 
@@ -819,7 +824,7 @@ cdef int add_places(dict told, Loop* loop) except -1:
 cdef object turn_key(PyObject* c_group):
     """What tells the groups of cycles apart: the value, not what it is written as."""
     group = <object>c_group
-    if group is None or type(group) is str or isinstance(group, tuple):
+    if group is None or type(group) is str:
         return group
     if is_container(c_group):
         return "list", inspect(group)
@@ -1149,6 +1154,8 @@ cdef class Program:
                     raise LimitReached("value_bytes", self.most_value)
                 if step.room and c_is_str(c_value):
                     left -= c_str_length(c_value) * step.room >> WEIGHT_BITS
+                elif step.room and c_is_list(c_value):
+                    left -= ITEM_WEIGHT * c_list_size(c_value) >> WEIGHT_BITS
             elif op == DEFAULT:
                 frame.depth -= 1
                 c_other = c_stack[frame.depth]

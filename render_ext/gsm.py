@@ -10,6 +10,7 @@ from render_ext.gsm_tables import HARMLESS, LETTERS, SIGNS
 
 EncodingName: TypeAlias = Literal["gsm7", "ucs2"]
 Transliteration: TypeAlias = Literal["none", "signs", "letters"]
+MOST_MARKS: Final = 2000  # accents of a text that are put to their letters: for accents in a row the time is quadratic
 REMEMBERED: Final = 4096  # neighbours kept per table, whatever values hold
 
 
@@ -58,7 +59,8 @@ def harmless(text: str) -> str:
 
 def nearest_gsm(text: str, transliteration: Transliteration) -> str:
     """A text with as much of it in GSM 03.38 as there are neighbours; what has none stays."""
-    text = normalize("NFC", text)
+    if len(text) - list(map(combining, text)).count(0) <= MOST_MARKS:
+        text = normalize("NFC", text)
     return text if transliteration == "none" else text.translate(NEIGHBOURS[transliteration])
 
 

@@ -12,7 +12,7 @@ from render_ext.errors import TemplateSyntaxError
 NAME: Final = "document"
 SPACE = re.compile(r"[ \t\n\r]*")
 PLAIN = re.compile(r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null)(?![\w.+-])")
-INNER = re.compile(r'(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
+INNER = re.compile(r'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+')
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class Parser(BlockTags):
     def _tag_link(self, piece: Piece) -> Link:
         markup = self._markup(piece)
         number = markup.token
-        if number.kind != "number" or not number.text.isdigit() or int(number.text[:9]) > HIGHEST_LINK:
+        if number.kind != "number" or not number.text.isdigit() or len(number.text) > len(str(HIGHEST_LINK)):
             markup.fail(f"the number of the link, 0 to {HIGHEST_LINK}")
         markup.take()
         markup.end()

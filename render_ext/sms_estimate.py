@@ -11,7 +11,7 @@ from render_ext._gsm import count_parts, survey
 from render_ext.compiler import URL_KINDS
 from render_ext.errors import position
 from render_ext.gsm import EncodingName, harmless, nearest_gsm
-from render_ext.nodes import Assign, Cycle, Link, Literal, Output, SystemUrl, Text
+from render_ext.nodes import Assign, Compare, Cycle, Link, Literal, Logic, Output, SystemUrl, Text
 from render_ext.partials import read_templates
 from render_ext.tokens import Identity, TokenKind
 
@@ -88,6 +88,8 @@ def _printed(part: object, *, in_output: bool = False) -> Iterator[Text | Litera
     elif isinstance(part, Literal):
         if isinstance(part.value, str) and in_output:
             yield part
+    elif isinstance(part, Logic | Compare):
+        return
     elif isinstance(part, Cycle):
         yield from _printed(part.values, in_output=True)
     elif is_dataclass(part):

@@ -16,7 +16,7 @@ from typing import Any, Final
 from render_ext.errors import FilterError, LimitReached
 
 DECIMAL_NUMBER = re.compile(r"-?[0-9]+\.[0-9]+")
-LEADING_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+(?:_[0-9]+)*)")
+LEADING_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]++(?:_[0-9]++)*+)")
 WHOLE_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+(?:_[0-9]+)*)[ \t\n\v\f\r]*")
 STRIPPED: Final = "\0\t\n\v\f\r "
 MOST_DIGITS: Final = 1000  # of an integer read from text

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +15,6 @@ from prometheus_client import start_http_server
 from core.config import Settings
 from core.errors import Conflict
 from core.metrics import FOLDER, Counts
-from core.process import alive
 
 
 @contextmanager
@@ -23,15 +24,16 @@ def counting(settings: Settings) -> Iterator[None]:
         yield
         return
     home = settings.var_dir / "metrics"
+    home.mkdir(parents=True, exist_ok=True)
     _clear(home)
-    folder = home / str(os.getpid())
-    folder.mkdir(parents=True)
-    os.environ[FOLDER] = str(folder.resolve())
-    try:
-        yield
-    finally:
-        del os.environ[FOLDER]
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(dir=home)).resolve()
+    with _held(folder):
+        os.environ[FOLDER] = str(folder)
+        try:
+            yield
+        finally:
+            del os.environ[FOLDER]
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -56,8 +58,18 @@ def telling(settings: Settings) -> Iterator[None]:
 
 
 def _clear(home: Path) -> None:
-    """Remove what supervisors left that were killed."""
+    """Remove what supervisors left that were killed: nobody holds it any more."""
     for left in home.glob("*"):
-        with suppress(ValueError):
-            if not alive(int(left.name)):
-                shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError), _held(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder while the block runs; the kernel lets go of it for a process that dies. Raises OSError if it is held."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)

@@ -36,7 +36,7 @@ class SmtpConfig:
     port: int
     security: Security
     username: str | None
-    password: str | None
+    password: str | None = field(repr=False)
     sender_domain: str
     helo_name: str
     connections: int

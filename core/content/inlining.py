@@ -26,6 +26,8 @@ from core.content.tokens import Tokens
 MAX_DEPTH = 500  # of elements; the inliner has a stack to lose
 MAX_REPEATED = 2_000_000  # formatting elements that are open, for each element: HTML opens them again and again
 MAX_WORK = 20_000_000  # elements times selectors
+MAX_DECLARATIONS = 2_000_000  # elements times declarations: each may get all of them
+MAX_CHARACTERS = 100_000_000  # elements times characters, for the same reason
 _LEFT_OUT = RAW_TEXT | {"link", "base", "template", "frameset", "frame", "noscript"}
 _UNSTYLED = frozenset({"html", "head", "meta"})
 _VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
@@ -57,7 +59,12 @@ def inline_css(source: str, more: tuple[str, ...] = (), *, sheets_too: bool = Tr
     if not css.strip():
         return Inlined(source, tuple(work.warnings))
     copy = work.copy(tokens)
-    if len(work.elements) * (css.count("{") + css.count(",")) > MAX_WORK:
+    elements = len(work.elements)
+    if (
+        elements * (css.count("{") + css.count(",")) > MAX_WORK
+        or elements * css.count(";") > MAX_DECLARATIONS
+        or elements * len(css) > MAX_CHARACTERS
+    ):
         raise work.problem(0, "CSS_TOO_LARGE", "too many rules for too many elements", "Shorten the style sheet.")
     styles = _computed(work, copy, css, tokens)
     return Inlined(work.written(styles, found.unsafe, tokens), tuple(work.warnings))

@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from html import unescape
 
 from core.content.addresses import AddressKind, BadAddress, examine
 from core.content.errors import TemplateProblem
 from core.content.liquid import SpanKind, balanced_prefix, mask, pieces, place, spans
-from core.content.markup import Attribute, Kind, Piece, decode_attribute, read
+from core.content.markup import Attribute, Kind, Piece, decode_attribute, read, unescaped
 from core.content.records import ContentWarning, TrackedLink
 
 MAX_LINKS = 9_000
@@ -165,7 +164,7 @@ def _label(source: str, found: list[Piece], index: int) -> str | None:
             words.append(source[alt.start : alt.end])
     if not "".join(words).strip() and own is not None:
         words = [source[own.start : own.end]]
-    return " ".join(unescape(" ".join(words)).split())[:LABEL_LENGTH] or None
+    return " ".join(unescaped(" ".join(words)).split())[:LABEL_LENGTH] or None
 
 
 def _bare_places(source: str) -> Iterator[_Place]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from html import unescape
 from html.entities import html5
 
 from core.content.liquid import MASK, mask
@@ -33,6 +34,8 @@ _OPEN_QUOTE = re.compile(rf"{_SPACE}*={_SPACE}*[\"']")
 _NO_VALUE = re.compile(rf"{_SPACE}*=")
 _COMMENT_END = re.compile(r"--!?>")
 _REFERENCE = re.compile(r"&(?:#(?:[0-9]+|[xX][0-9a-fA-F]+);?|[A-Za-z][A-Za-z0-9]*;?)")
+
+_ENDLESS = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9a-fA-F]{9,});?")
 
 
 class Kind(Enum):
@@ -195,7 +198,14 @@ def _character(match: re.Match[str], text: str) -> str:
 
 def _numbered(reference: str) -> str:
     digits = reference[2:].rstrip(";")
+    if len(digits.lstrip("xX").lstrip("0")) > 8:
+        return "\ufffd"
     code = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
     if code == 0 or code > 0x10FFFF or 0xD800 <= code < 0xE000:
         return "\ufffd"
     return bytes([code]).decode("cp1252", "replace") if 0x80 <= code < 0xA0 else chr(code)
+
+
+def unescaped(text: str) -> str:
+    """A text with its references read; one to a character that cannot be is U+FFFD, however many digits it has."""
+    return unescape(_ENDLESS.sub("\ufffd", text))

@@ -19,6 +19,7 @@ from core.content.mjml_components import COMPONENTS, CONTENT, EMPTY, LIQUID_BETW
 from core.content.suggestions import nearest
 from core.content.tokens import Tokens
 
+MAX_SLIDES = 100
 MAX_DEPTH = 64  # of components; MJML itself needs less than ten
 MAX_DEFAULTS = 20_000_000  # characters of defaults times components
 _ADDRESSES = frozenset({"href", "src"})
@@ -90,6 +91,7 @@ class _Walk:
         self.open: list[_Open] = []
         self.rooted = False
         self.components = 0
+        self.slides = 0
         self.defaults = 0  # characters in `<mj-attributes>`, which every component may repeat
 
     def walk(self) -> Copy:
@@ -160,6 +162,10 @@ class _Walk:
         if name == "mj-include":
             hint = "Write what is in the file here."
             raise self._problem(piece.start, "MJML_INCLUDE", "nothing is included: there are no files here", hint)
+        self.slides += name == "mj-carousel-image"
+        if self.slides > MAX_SLIDES:
+            hint = "Leave some out: each image of a carousel needs rules for all others."
+            raise self._problem(piece.start, "MJML_TOO_LARGE", f"more than {MAX_SLIDES} images in carousels", hint)
         if name not in COMPONENTS:
             near = nearest(name, COMPONENTS) if name.startswith("mj") else None
             hint = f"Did you mean <{near}>?" if near else "HTML goes into <mj-text>, <mj-table> or <mj-raw>."

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from html import unescape
 
 from core.content.liquid import SYSTEM_URL, SpanKind, pieces, quoted, spans
-from core.content.markup import Attribute, Kind, Piece, decode_attribute, read
+from core.content.markup import Attribute, Kind, Piece, decode_attribute, read, unescaped
 
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "hr"})
 _LINES = frozenset(
@@ -69,7 +68,7 @@ class _Writer:
     def _text(self, text: str) -> None:
         for literal, span in pieces(text):
             if span is None:
-                self._words(unescape(literal))
+                self._words(unescaped(literal))
             elif span.kind is SpanKind.TAG and span.name not in _PRINTING_TAGS:
                 self._tag(literal)
             elif span.kind is not SpanKind.COMMENT:

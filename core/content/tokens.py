@@ -7,17 +7,15 @@ address alike, and it occurs nowhere in the source.
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
 
 class Tokens:
     """The tokens of one source; each has a number, from 0."""
 
     def __init__(self, source: str):
-        lowered = source.lower()
-        number = 0
-        while f"lq{number}z" in lowered:
-            number += 1
-        self.prefix = f"lq{number}z"
+        # Made from the source: nobody can write it there, in whatever spelling.
+        self.prefix = f"lq{sha256(source.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}z"
         self.pattern = re.compile(rf"{self.prefix}([0-9]{{6}})z")
         self.kept: list[str] = []
 

@@ -14,6 +14,8 @@ from render_ext.errors import FilterError
 from render_ext.filters.records import Surroundings, items_of
 from render_ext.values import equal, inspect, to_text
 
+FARTHEST = 12  # digits of a position, the first not counted
+
 
 class NoProperties(Exception):
     """A value that has no properties, of whatever name."""
@@ -41,6 +43,8 @@ def _of_text(text: str, name: Any) -> str | None:
 def _place(name: Any) -> int:
     """A position. Raises FilterError for what is none."""
     if isinstance(name, (int, float, Decimal)) and not isinstance(name, bool):
+        if isinstance(name, Decimal) and name.is_finite() and name.adjusted() > FARTHEST:
+            return -(1 << 62) if name < 0 else 1 << 62  # no text is so long, and making it a whole number might take for ever
         try:
             return int(name)
         except (OverflowError, ValueError):

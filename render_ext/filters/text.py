@@ -110,9 +110,10 @@ def replace_first(around: Surroundings, value: Any, old: Any, new: Any = "") -> 
 def replace_last(around: Surroundings, value: Any, old: Any, new: Any) -> str:
     """One text in place of another, the last time."""
     text, gone, put = to_text(value), to_text(old), to_text(new)
-    start = text.rfind(gone)
-    if start < 0:
+    behind = text[::-1].find(gone[::-1])  # the search from the end is quadratic in CPython, that from the start is not
+    if behind < 0:
         return text
+    start = len(text) - len(gone) - behind
     allow(around, len(text) - len(gone) + len(put))
     return text[:start] + put + text[start + len(gone) :]
 

@@ -68,5 +68,24 @@ def test_no_spelling_of_a_secret_is_left(secret: str, before: str, after: str) -
         assert spelling not in io.redacted(before + spelling + after)
 
 
+KEY = "-----BEGIN PRIVATE KEY-----\n" + "MC4CAQAwBQYDK2VwBCIEIJ3t" * 2 + "\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "left"),
+    [
+        ("hunter2pw", "AUTH PLAIN " + base64.b64encode(b"\0user\0hunter2pw").decode(), "AUTH PLAIN AHVzZXIA…"),
+        ("hunter2pw", base64.b64encode(b"\0users\0hunter2pw").decode(), "AHVzZXJzAG…w=="),
+        ("hunter2pw", base64.b64encode(b"\0us\0hunter2pw").decode(), "AHVzAG…w=="),
+        ('pässw"ord/1', '{"a": "p\\u00e4ssw\\"ord/1"} p%c3%a4ssw%22ord%2f1', '{"a": "…"} …'),
+        (KEY, repr({"key": KEY}), "{'key': '…'}"),
+        (KEY, KEY.replace("\n", "\r\n"), "-----BEGIN PRIVATE KEY-----\r\n…\r\n-----END PRIVATE KEY-----\r\n"),
+    ],
+)
+def test_a_secret_is_known_however_it_is_spelt(secret: str, text: str, left: str) -> None:
+    found = Redaction([secret])(text)
+    assert found == left
+
+
 def test_a_secret_too_short_to_be_one_blots_nothing_out() -> None:
     assert door("owl", "a", "").redacted("a bad day") == "a bad day"

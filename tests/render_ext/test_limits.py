@@ -438,3 +438,18 @@ def test_a_date_format_is_bounded_before_it_grows() -> None:
     assert compile(source, now=now).render({"l": [""] * 160}) == "159000"
     with pytest.raises(RenderError, match="a date format of more than 1000 characters"):
         compile(source, now=now).render({"l": [""] * 1000})
+
+
+def test_what_a_filter_makes_and_the_items_of_a_range_are_paid_for() -> None:
+    many = "{% assign s = s | split: '' %}{% assign t = r | uniq %}" * 2
+    source = "{% assign r = (1..1000) %}{% for i in (1..20) %}" + many + "{% endfor %}"
+    with pytest.raises(RenderError, match="steps"):
+        compile(source, limits=Limits(steps=5000)).render({"s": "x" * 100})
+
+
+def test_searching_from_the_end_and_odd_numbers_end_at_once() -> None:
+    long = "a" * 400_000
+    assert compile("{{ v | remove_last: w | size }}").render({"v": long, "w": "ab" + "a" * 200_000}) == "400000"
+    huge = Decimal("1E+999999")
+    assert compile("{% tablerow i in l cols: d %}{% endtablerow %}").render({"l": [1], "d": huge}).startswith("<tr")
+    assert compile("{{ 'abc' | map: d }}").render({"d": huge}) == ""

@@ -55,13 +55,25 @@ def test_a_supervisor_below_another_counts_in_its_folder(tmp_path: Path, monkeyp
     assert os.environ[FOLDER] == str(tmp_path / "outer")
 
 
-def test_what_a_killed_supervisor_left_is_removed(tmp_path: Path) -> None:
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    (tmp_path / "metrics" / str(dead.pid)).mkdir(parents=True)
-    (tmp_path / "metrics" / str(os.getppid())).mkdir()
+def test_what_a_killed_supervisor_left_is_removed_and_what_another_holds_is_not(tmp_path: Path) -> None:
+    (tmp_path / "metrics" / str(os.getpid())).mkdir(parents=True)  # a pid comes again, in a container always the same one
     with counting(load_settings(var_dir=tmp_path)):
-        assert {one.name for one in (tmp_path / "metrics").iterdir()} == {str(os.getpid()), str(os.getppid())}
+        (mine,) = (tmp_path / "metrics").iterdir()
+        assert os.environ.pop(FOLDER) == str(mine)
+        with counting(load_settings(var_dir=tmp_path)):
+            assert mine.exists()
+            assert len(list((tmp_path / "metrics").iterdir())) == 2
+        os.environ[FOLDER] = str(mine)
+    assert list((tmp_path / "metrics").iterdir()) == []
+
+
+def test_a_process_that_is_just_beginning_to_count_spoils_nothing(tmp_path: Path) -> None:
+    settings = load_settings(var_dir=tmp_path)
+    with counting(settings):
+        child(2)
+        (Path(os.environ[FOLDER]) / "counter_77.db").touch()
+        found = {metric.name: metric for metric in Counts(Path(os.environ[FOLDER])).collect()}
+    assert found["clarion_messages"].samples[0].value == 2
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:

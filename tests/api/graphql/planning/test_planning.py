@@ -55,7 +55,7 @@ async def test_channels_describe_themselves(gql: Gql) -> None:
     email = next(one for one in channels if one["name"] == "email")
     assert email["addressKind"] == "EMAIL"
     assert email["tracking"] is True
-    assert [one["name"] for one in email["config"] if one["secret"]] == ["password"]
+    assert [one["name"] for one in email["config"] if one["secret"]] == ["password", "dkim_private_key", "dkim_private_key_2"]
     assert "subject" in [one["name"] for one in email["content"]]
 
 
