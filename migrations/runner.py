@@ -71,8 +71,9 @@ async def check_schema(url: str) -> None:
     raise DatabaseTooOld("the database is older than this version; run `clarion migrate`")
 
 
-async def migrate(url: str) -> str:
-    """Apply what is missing, under an advisory lock, and return the revision reached. Raises DatabaseTooNew."""
+async def migrate(url: str, to: str | None = None) -> str:
+    """Apply what is missing (up to a revision), under an advisory lock, and return the one reached. Raises DatabaseTooNew."""
+    wanted = to or newest_revision()
     lock = await connect(url)
     try:
         await lock.execute("SELECT pg_advisory_lock($1)", LOCK)
@@ -81,27 +82,27 @@ async def migrate(url: str) -> str:
             raise DatabaseTooNew(
                 f"the database is at revision {current}, which this version does not know; run a newer Clarion"
             )
-        if current != newest_revision():
-            await _upgrade(url)
-        return newest_revision()
+        if current != wanted:
+            await _upgrade(url, wanted)
+        return wanted
     finally:
         await lock.close()
 
 
-async def _upgrade(url: str) -> None:
+async def _upgrade(url: str, to: str) -> None:
     # The URL goes to asyncpg as it is: several hosts and socket directories are its own spelling, not SQLAlchemy's.
     engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect(url), poolclass=NullPool)
     try:
         async with engine.begin() as conn:
-            await conn.run_sync(_run_alembic)
+            await conn.run_sync(_run_alembic, to)
     finally:
         await engine.dispose()
 
 
-def _run_alembic(connection: Connection) -> None:
+def _run_alembic(connection: Connection, to: str) -> None:
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def new_revision(name: str) -> Path:

@@ -15,7 +15,7 @@ from core.authored import changed, check_label, check_name, check_version, name_
 from core.channel_registry import ChannelRegistry
 from core.content import store
 from core.content.compile import freeze, thaw
-from core.content.records import Content, ContentDraft
+from core.content.records import AUTHORED, Content, ContentDraft
 from core.content.stand_ins import SIGNER, stand_in_channel
 from core.db import Connection, allow_silence
 from core.errors import Conflict, Invalid
@@ -123,14 +123,7 @@ async def count_contents(conn: Connection) -> int:
 
 
 def _draft(content: Content) -> ContentDraft:
-    return ContentDraft(
-        name=content.name,
-        label=content.label,
-        channel=content.channel,
-        parts=content.parts,
-        data=content.data,
-        inline_css=content.inline_css,
-    )
+    return ContentDraft(**{name: getattr(content, name) for name in AUTHORED})
 
 
 def _applied(before: ContentDraft, changes: Mapping[str, Any]) -> ContentDraft:

@@ -3,9 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
+
+
+class TrackingMode(StrEnum):
+    """What becomes of a link (feature map 4.30)."""
+
+    TRACKED = "tracked"
+    MIRROR = "mirror"  # leads to the mirror page; visits count as openings of it
+    NEVER = "never"  # left as it is written
+    OPT_OUT = "opt_out"  # tracked, and told as a wish to leave
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSettings:
+    """What an author says about one address of a message."""
+
+    url: str  # as written, entities decoded
+    mode: TrackingMode = TrackingMode.TRACKED
+    label: str | None = None  # None: what the reader sees of it
+    category: str | None = None
+    campaign_parameters: bool = True  # whether those of the content are appended to it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignParameters:
+    """What is appended to the query of links, such as `utm_source`."""
+
+    parameters: Mapping[str, str] = field(default_factory=dict)  # in this order; values may hold Liquid
+    hosts: tuple[str, ...] = ()  # the sites they are for, subdomains included; none: every site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynamicVariant:
+    """What the recipients see for whom `condition` is the first that is true."""
+
+    label: str
+    condition: str  # of the targeting language
+    html: str
+    text: str | None = None  # for text parts; None: made from the HTML
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynamicContent:
+    """A place in the message that is not the same for all: exactly one of its variants, or the default (4.11)."""
+
+    name: str
+    variants: tuple[DynamicVariant, ...]  # in order of priority
+    html: str = ""  # of the default
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,23 +67,25 @@ class ContentDraft:
     parts: Mapping[str, str]
     data: Mapping[str, Any] = field(default_factory=dict)  # shared by all recipients, such as a list of products
     inline_css: bool = False  # write the style sheets of the HTML into its elements
+    language: str = "en"  # of `parts`, as a tag of BCP 47
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by language, the parts that differ (4.14)
+    dynamic: tuple[DynamicContent, ...] = ()
+    links: tuple[LinkSettings, ...] = ()
+    campaign_parameters: CampaignParameters = CampaignParameters()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class Content(ContentDraft):
     """What a message says, for one channel."""
 
     id: int
-    name: str
-    label: str
-    channel: str
-    parts: Mapping[str, str]
-    data: Mapping[str, Any]
-    inline_css: bool
     version: int
     created_at: datetime
     updated_at: datetime
     created_by: str
+
+
+AUTHORED = tuple(one.name for one in fields(ContentDraft))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

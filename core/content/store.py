@@ -5,25 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.content.records import Content, ContentDraft
+import msgspec
+
+from core.content.records import AUTHORED, Content, ContentDraft
 from core.db import Connection
 
-COLUMNS = "id, name, label, channel, parts, data, inline_css, version, created_at, updated_at, created_by"
+COLUMNS = """
+id, name, label, channel, parts, data, inline_css, language, translations, dynamic, links, campaign_parameters,
+version, created_at, updated_at, created_by
+"""
 
 
 def _content(row: Any) -> Content:
-    return Content(**dict(row))
+    return msgspec.convert(dict(row), Content)
+
+
+def _authored(draft: ContentDraft) -> list[Any]:
+    """What an author writes, in the order of COLUMNS."""
+    plain = msgspec.to_builtins(draft)
+    return [plain[name] for name in AUTHORED]
 
 
 async def insert_content(conn: Connection, draft: ContentDraft, created_by: str) -> Content | None:
     """The new content; None when the name is taken."""
     row = await conn.fetchrow(
         f"""
-        INSERT INTO content (name, label, channel, parts, data, inline_css, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO content
+               (name, label, channel, parts, data, inline_css, language, translations, dynamic, links, campaign_parameters,
+                created_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         ON CONFLICT (name) DO NOTHING
         RETURNING {COLUMNS}
         """,
-        draft.name, draft.label, draft.channel, dict(draft.parts), dict(draft.data), draft.inline_css, created_by,
+        *_authored(draft), created_by,
     )  # fmt: skip
     return _content(row) if row else None
 
@@ -33,11 +47,13 @@ async def update_content(conn: Connection, content_id: int, draft: ContentDraft)
     row = await conn.fetchrow(
         f"""
         UPDATE content
-           SET name = $2, label = $3, parts = $4, data = $5, inline_css = $6, version = version + 1, updated_at = now()
+           SET name = $2, label = $3, channel = $4, parts = $5, data = $6, inline_css = $7, language = $8,
+               translations = $9, dynamic = $10, links = $11, campaign_parameters = $12,
+               version = version + 1, updated_at = now()
          WHERE id = $1
         RETURNING {COLUMNS}
         """,
-        content_id, draft.name, draft.label, dict(draft.parts), dict(draft.data), draft.inline_css,
+        content_id, *_authored(draft),
     )  # fmt: skip
     return _content(row)
 
