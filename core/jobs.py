@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,7 +20,13 @@ class Queue(StrEnum):
     HEAVY = "heavy"  # imports, exports, preparations
 
 
-JobFunction = Callable[..., Awaitable[None]]
+class Next(Enum):
+    """What is to become of a wake-up."""
+
+    PASS_ON = auto()  # this process is at it already: another one may want to help
+
+
+JobFunction = Callable[..., Awaitable[Next | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +39,8 @@ class Job:
     max_retries: int
     time_limit: timedelta
 
-    async def __call__(self, runtime: Runtime, **ids: Any) -> None:
-        await self.function(runtime, **ids)
+    async def __call__(self, runtime: Runtime, **ids: Any) -> Next | None:
+        return await self.function(runtime, **ids)
 
 
 JOBS: dict[str, Job] = {}

@@ -6,7 +6,7 @@ program.render({"name": "Zoë"})
 """
 
 try:
-    from render_ext._buffer import retain_memory
+    from render_ext._buffer import dot_stuffed, retain_memory
     from render_ext._dkim import DkimSigner
     from render_ext._tokens import TokenSigner, mint, read_envelope_sender, read_message_id, verify
     from render_ext._vm import Program
@@ -59,6 +59,7 @@ __all__ = [
     "TokenSigner",
     "Variable",
     "compile",
+    "dot_stuffed",
     "mint",
     "read_envelope_sender",
     "read_message_id",

@@ -15,7 +15,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_XDECREF
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memchr, memcpy, memset
 
 from render_ext.errors import LimitReached
 
@@ -465,3 +465,17 @@ def base64_lines(bytes data):
     cdef Buffer buffer = Buffer()
     buffer.write_base64(PyBytes_AS_STRING(data), len(data))
     return buffer.take()
+
+
+def dot_stuffed(bytes message):
+    """The message with a dot before each line that begins with one (RFC 5321 §4.5.2); itself where no line does."""
+    cdef const char* at = PyBytes_AS_STRING(message)
+    cdef const char* end = at + len(message)
+    while at != NULL and at < end and at[0] != b".":
+        at = <const char*>memchr(at, b"\n", end - at)
+        if at != NULL:
+            at += 1
+    if at == NULL or at >= end:
+        return message
+    stuffed = message.replace(b"\r\n.", b"\r\n..")
+    return b"." + stuffed if message.startswith(b".") else stuffed

@@ -11,7 +11,6 @@ The body is sent before the hand-over is recorded: without its end the server th
 
 from __future__ import annotations
 
-import re
 from typing import Protocol
 
 from channels.contract import FailureReason, Outcome, OutcomeKind
@@ -19,10 +18,10 @@ from channels.email.dial import Session
 from channels.email.envelope import DATA, commands
 from channels.email.replies import Stage, accepted, classify
 from channels.email.run import Parcel, Run
+from render_ext import dot_stuffed
 
 _END = b".\r\n"
 _RSET = b"RSET\r\n"
-_LEADING_DOT = re.compile(rb"\r\n\.")
 _MOST_TRIES = 3
 
 
@@ -251,8 +250,5 @@ class Lane:
 
 def _wire_ready(body: bytes) -> bytes:
     """The body, its dots stuffed (RFC 5321 §4.5.2), ended by CRLF. Programs see to both; this makes sure."""
-    if body.startswith(b".") or _LEADING_DOT.search(body):
-        body = body.replace(b"\r\n.", b"\r\n..")
-        if body.startswith(b"."):
-            body = b"." + body
+    body = dot_stuffed(body)
     return body if body.endswith(b"\r\n") else body + b"\r\n"

@@ -10,7 +10,7 @@ from core.delivery.engine import engine_of
 from core.delivery.records import DeliveryRun, DeliveryState
 from core.delivery.state import PREPARING, SENDING, UNPREPARED
 from core.delivery.store import leases, ledger, runs
-from core.jobs import Queue, job
+from core.jobs import Next, Queue, job
 from core.log import get_logger
 from core.outbox import announce
 from core.runtime import Runtime
@@ -42,9 +42,13 @@ async def start(runtime: Runtime, delivery_id: int) -> None:
 
 
 @job("delivery.send", queue=Queue.SEND)
-async def send(runtime: Runtime, delivery_id: int) -> None:
-    """Send what is due."""
-    await engine_of(runtime).sending.run(delivery_id)
+async def send(runtime: Runtime, delivery_id: int) -> Next | None:
+    """Send what is due; every process takes a share."""
+    engine = engine_of(runtime)
+    if engine.sending.is_sending(delivery_id):
+        return Next.PASS_ON
+    await engine.sending.run(delivery_id)
+    return None
 
 
 @job("delivery.end", queue=Queue.URGENT)

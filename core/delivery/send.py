@@ -75,6 +75,10 @@ class Sending:
         self._most = max(1, min(settings.database_pool_size - SPARE_CONNECTIONS, settings.worker_threads - SPARE_THREADS))
         self._slot = sum(runtime.worker_id.encode()) % 32
 
+    def is_sending(self, delivery_id: int) -> bool:
+        """Whether this process is at it."""
+        return delivery_id in self._running
+
     async def run(self, delivery_id: int) -> None:
         """Send what is due, until nothing is, or the process stops. Does nothing where this process sends it already.
 

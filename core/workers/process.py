@@ -19,20 +19,22 @@ from dramatiq.middleware import Middleware, MiddlewareError
 
 from core.config import Settings, load_settings
 from core.delivery.engine import open_engine
-from core.jobs import Job
+from core.jobs import Job, Next
 from core.log import get_logger, set_up_logging
 from core.metrics import JOB_SECONDS, JOBS
 from core.process import die_with_parent
 from core.profiles.exports import SELECTION_RESOURCE
 from core.runtime import Runtime, open_runtime
 from core.workers import wiring
-from core.workers.broker import bind, make_broker
+from core.workers.broker import bind, make_broker, message_for
 from core.workers.selection import select_people
 from render_ext import retain_memory
 
 log = get_logger(__name__)
 
 RETAINED_BYTES = 64 << 20  # of freed batches, kept for the next one: page faults cost more than rendering
+PASSES = 20  # of one wake-up from process to process; then the sweeps ask again
+PASS_DELAY = 50  # milliseconds between them
 STOP_SECONDS = 4.5  # for jobs to come to a safe point; the master loses patience a little later
 
 
@@ -42,11 +44,13 @@ class House(Middleware):
     def __init__(self, settings: Settings):
         self._settings = settings
         self._stack = AsyncExitStack()
+        self._broker: Broker | None = None
         self._thread: EventLoopThread | None = None
         self.runtime: Runtime | None = None
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Consumers run right after this: everything must be open by then."""
+        self._broker = broker
         self._thread = EventLoopThread(log)
         self._thread.loop.close()
         self._thread.loop = uvloop.new_event_loop()
@@ -79,17 +83,25 @@ class House(Middleware):
     def actor_for(self, job: Job) -> Callable[..., Any]:
         """What a worker thread calls: the job on the process's loop, with ids bound to its log lines."""
 
-        async def run(**ids: Any) -> None:
+        async def run(**ids: Any) -> Next | None:
             assert self.runtime is not None
             with structlog.contextvars.bound_contextvars(job=job.name, **ids), JOB_SECONDS.labels(job.name).time():
                 outcome = "failed"
                 try:
-                    await job(self.runtime, **ids)
+                    wanted = await job(self.runtime, **ids)
                     outcome = "done"
+                    return wanted
                 finally:
                     JOBS.labels(job.name, outcome).inc()
 
-        return async_to_sync(run)
+        do = async_to_sync(run)
+
+        def run_or_pass_on(*, passes: int = PASSES, **ids: Any) -> None:
+            """One process may have fetched the wake-ups of all: what it cannot use goes back to the broker."""
+            if do(**ids) is Next.PASS_ON and passes and self._broker is not None:
+                self._broker.enqueue(message_for(job, {**ids, "passes": passes - 1}), delay=PASS_DELAY)
+
+        return run_or_pass_on
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ EXPECTED = {"inserted": ROWS - ROWS // 50, "rejected": ROWS // 50}
 
 
 @asynccontextmanager
-async def working(runtime: Runtime, import_id: int) -> AsyncIterator[asyncio.Task[None]]:
+async def working(runtime: Runtime, import_id: int) -> AsyncIterator[asyncio.Task[Any]]:
     """A worker on an import, until the block ends."""
     task = asyncio.create_task(jobs.run_import(runtime, import_id=import_id))
     try:
