@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -65,9 +66,9 @@ def page(size: int, links: int = 20) -> str:
 
 async def make_delivery(
     settings: Settings, conn: Connection, name: str, *, channel: str, config: dict[str, Any], html: str, audience: str,
-    keyring: Keyring | None = None,
+    keyring: Keyring | None = None, authored: Mapping[str, Any] | None = None,
 ) -> int:  # fmt: skip
-    """An account, a content, an audience and a delivery; returns the delivery's id."""
+    """An account, a content, an audience and a delivery; returns the delivery's id. `authored`: more of the content."""
     registry = ChannelRegistry.load()
     parts = {"subject": "{{ profile.first_name }}, news", "html": html}
     parts["text"] = "Hello {{ profile.first_name }} {{ profile.last_name }}" if channel == "email" else "Hello"
@@ -82,7 +83,7 @@ async def make_delivery(
             conn,
             SYSTEM,
             registry,
-            ContentDraft(name=f"{name}-content", label=name, channel=channel, parts=parts),
+            ContentDraft(name=f"{name}-content", label=name, channel=channel, **{"parts": parts, **(authored or {})}),
         )
         people = await create_audience(
             conn, SYSTEM, AudienceDraft(name=f"{name}-people", label=name, expression=parse_text(audience))

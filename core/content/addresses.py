@@ -108,33 +108,29 @@ def _target(text: str, masked: str, host_start: int, host_end: int, scheme: str)
     rest = text[host_end:]
     if rest.startswith("\\"):
         rest = "/" + rest[1:]
-    return f"{scheme}://{start}{''.join(_rest(rest))}"
+    return f"{scheme}://{start}{encoded(rest, _SAFE)}"
 
 
-def _rest(rest: str) -> list[str]:
-    """Literal text as an address carries it; Liquid as it is.
+def encoded(source: str, safe: str) -> str:
+    """Literal text as an address carries it, percent-encoded but for `safe` characters; Liquid as it is.
 
     Blanks that a dash takes away go first: once they are %20, Liquid knows them no more.
     """
     kept = []
-    found = list(pieces(rest))
+    found = list(pieces(source))
     for index, (piece, span) in enumerate(found):
         if span is None:
             text = piece.lstrip(_BLANKS) if index and _trims_after(found[index - 1][0]) else piece
             if index + 1 < len(found) and found[index + 1][0].startswith(("{{-", "{%-")):
                 text = text.rstrip(_BLANKS)
-            kept.append(_encode(text))
+            kept.append(quote(_CONTROL.sub("", text), safe=safe, errors="replace"))
         elif span.kind is not SpanKind.COMMENT:
             kept.append(piece)
-    return kept
+    return "".join(kept)
 
 
 def _trims_after(liquid: str) -> bool:
     return liquid.endswith(("-}}", "-%}")) and len(liquid) > len("{{-}}")  # there the one dash belongs to the other side
-
-
-def _encode(literal: str) -> str:
-    return quote(_CONTROL.sub("", literal), safe=_SAFE, errors="replace")
 
 
 def _ascii_host(host: str) -> str:

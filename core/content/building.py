@@ -23,17 +23,18 @@ class Built:
 
     def problem(self, found: TemplateProblem) -> TemplateProblem:
         """A problem of `plain` at its place in the source."""
-        line, column = self._place(found.line, found.column)
+        line, column = self.source_place(found.line, found.column)
         return TemplateProblem(found.message, code=found.code, part=found.part, line=line, column=column, hint=found.hint)
 
     def warning(self, found: ContentWarning) -> ContentWarning:
         """A warning about `plain` at its place in the source."""
         if found.line is None or found.column is None:
             return found
-        line, column = self._place(found.line, found.column)
+        line, column = self.source_place(found.line, found.column)
         return replace(found, line=line, column=column)
 
-    def _place(self, line: int, column: int) -> tuple[int, int]:
+    def source_place(self, line: int, column: int) -> tuple[int, int]:
+        """Line and column of a place of `plain` in the source."""
         if self.converted is None:
             return line, column
         offset = offset_of(self.plain, line, column)

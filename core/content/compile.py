@@ -13,6 +13,9 @@ from channels.contract import Channel, Manifest, MessageContent, Program
 from core.content.building import build_html
 from core.content.errors import ContentInvalid
 from core.content.insertions import PIXEL, hidden_link, insert_at_end, insert_preheader
+from core.content.link_checks import check_links
+from core.content.link_numbers import LinkNumbers
+from core.content.link_settings import LinkRules
 from core.content.links import Rewritten, rewrite_html, rewrite_text
 from core.content.personalization import fields_read, shown
 from core.content.records import Content, ContentDraft, TrackedLink
@@ -33,7 +36,7 @@ class FrozenContent:
     label: str  # of the delivery
     date: datetime  # of the message, and "now" of every template
     seed: str
-    locale: str
+    locale: str  # the language of this variant
     zone: str
     tracked: bool
     links: tuple[TrackedLink, ...]
@@ -56,6 +59,8 @@ class _Work:
     """Parts on their way."""
 
     parts: dict[str, str]
+    numbers: LinkNumbers
+    rules: LinkRules
     links: list[TrackedLink] = field(default_factory=list)
     hidden: int | None = None
 
@@ -68,32 +73,41 @@ def freeze(
     date: datetime,
     seed: str,
     base_url: str,
-    locale: str = "en",
     zone: str = "UTC",
     tracked: bool | None = None,
     hidden: bool = True,
+    numbers: LinkNumbers | None = None,
 ) -> FrozenContent:
-    """Check content once more and bring it into its final form.
+    """Check content once more and bring one variant, that of its own parts, into its final form.
 
     `label` and `date` are the delivery's; the hidden link leads to `base_url`; `tracked` defaults to what the
-    channel can do. Raises ContentInvalid.
+    channel can do; `numbers` are shared by all variants of a delivery. Raises ContentInvalid.
     """
+    if problems := list(check_links(content, manifest)):
+        raise ContentInvalid(problems)
     check_content(content.parts, content.data, manifest, inline_css=content.inline_css)
     tracking = manifest.capabilities.tracking if tracked is None else tracked
-    work = _Work(parts={name: source for name, source in content.parts.items() if source.strip()})
+    work = _Work(
+        parts={name: source for name, source in content.parts.items() if source.strip()},
+        numbers=numbers or LinkNumbers(),
+        rules=LinkRules.of(content),
+    )
     if work.parts.get("html") is not None:
-        work.parts["html"] = build_html(work.parts["html"], inline=content.inline_css).html
+        built = build_html(work.parts["html"], inline=content.inline_css)
+        if tracking and (found := rewrite_html(built.plain, rules=work.rules).problems):
+            raise ContentInvalid([built.problem(one) for one in found])
+        work.parts["html"] = built.html
         _html(work, base_url, tracking=tracking, hidden=hidden)
     work.parts.pop("preheader", None)
     if "html" not in work.parts and tracking and "text" in work.parts:
-        _keep(work, "text", rewrite_text(work.parts["text"]))
+        _keep(work, "text", rewrite_text(work.parts["text"], numbers=work.numbers, rules=work.rules))
     return FrozenContent(
         parts=work.parts,
         data=content.data,
         label=label,
         date=date,
         seed=seed,
-        locale=locale,
+        locale=content.language,
         zone=zone,
         tracked=tracking,
         links=tuple(work.links),
@@ -104,21 +118,19 @@ def freeze(
 
 def _html(work: _Work, base_url: str, *, tracking: bool, hidden: bool) -> None:
     """Number the links of both bodies, then put in what readers do not see."""
-    rewritten = rewrite_html(work.parts["html"])
     if tracking:
-        _keep(work, "html", rewritten)
+        _keep(work, "html", rewrite_html(work.parts["html"], numbers=work.numbers, rules=work.rules))
     if "text" not in work.parts:
         text = text_from_html(work.parts["html"]) or ("{% mirror_url %}\n" if tracking else "")
         work.parts |= {"text": text} if text else {}
     elif tracking:
-        first = len(work.links) + 1
-        _keep(work, "text", rewrite_text(work.parts["text"], first=first, known=rewritten.numbers))
+        _keep(work, "text", rewrite_text(work.parts["text"], numbers=work.numbers, rules=work.rules))
     work.parts["html"] = insert_preheader(work.parts["html"], work.parts.pop("preheader", ""))
     if not tracking:
         return
     if hidden:
-        work.hidden = len(work.links) + 1
-        work.links.append(TrackedLink(number=work.hidden, url=base_url, label=None, part="html", hidden=True))
+        work.hidden = work.numbers.give_hidden()
+        work.links.append(TrackedLink(number=work.hidden, url=base_url, target=base_url, label=None, part="html", hidden=True))
         work.parts["html"] = insert_at_end(work.parts["html"], hidden_link(work.hidden, base_url))
     work.parts["html"] = insert_at_end(work.parts["html"], PIXEL)
 

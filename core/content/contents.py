@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 
+from channels.contract import Channel
 from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
 from core.channel_registry import ChannelRegistry
 from core.content import store
-from core.content.compile import freeze, thaw
+from core.content.compile import thaw
+from core.content.languages import languages_of, with_changed_translations, with_checked_languages
 from core.content.records import AUTHORED, Content, ContentDraft
 from core.content.stand_ins import SIGNER, stand_in_channel
+from core.content.variants import freeze_variants
 from core.db import Connection, allow_silence
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
 
-CHECK_SECONDS = 60.0  # that compiling a large content may take while others compile theirs
+CHECK_SECONDS = 60.0  # that compiling one language of a large content may take while others compile theirs
 _SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)  # nothing is rendered when content is saved
 
 
 async def create_content(conn: Connection, actor: Actor, registry: ChannelRegistry, draft: ContentDraft) -> Content:
     """Raises Invalid (BAD_NAME, BAD_LABEL, …), NotFound (CHANNEL_NOT_FOUND), Conflict (NAME_TAKEN)."""
     require(actor, Permission.EDIT)
-    await allow_silence(conn, CHECK_SECONDS)
-    await _check(registry, draft)
+    draft = await _checked(conn, registry, draft)
     content = await store.insert_content(conn, draft, actor.name)
     if content is None:
         raise name_taken("content", draft.name)
@@ -46,7 +49,8 @@ async def update_content(
     *,
     expected_version: int | None = None,
 ) -> Content:
-    """Change `name`, `label`, `inline_css`, `data` (as a whole) or `parts` (those given; None takes one out).
+    """Change what an author writes: `parts` are those given (None takes one out), so are the languages of `translations`
+    and their parts; all else is given as a whole.
 
     Raises as `create_content`, NotFound, Stale (VERSION_CHANGED).
     """
@@ -57,8 +61,7 @@ async def update_content(
     draft = _applied(before, changes)
     if draft == before:
         return content
-    await allow_silence(conn, CHECK_SECONDS)
-    await _check(registry, draft)
+    draft = await _checked(conn, registry, draft)
     try:
         async with conn.transaction():
             updated = await store.update_content(conn, content_id, draft)
@@ -133,27 +136,39 @@ def _applied(before: ContentDraft, changes: Mapping[str, Any]) -> ContentDraft:
             hint="Create other content.",
         )  # fmt: skip
     draft = changed(before, changes)
+    if "translations" in changes:
+        draft = with_changed_translations(changed(draft, {"translations": before.translations}), changes["translations"])
     if "parts" not in changes:
         return draft
     parts = {name: source for name, source in {**before.parts, **changes["parts"]}.items() if source is not None}
     return changed(draft, {"parts": parts})
 
 
-async def _check(registry: ChannelRegistry, draft: ContentDraft) -> None:
+async def _checked(conn: Connection, registry: ChannelRegistry, draft: ContentDraft) -> ContentDraft:
+    """The draft as it is kept."""
     check_name(draft.name)
     check_label(draft.label)
+    draft = with_checked_languages(draft)
+    await allow_silence(conn, CHECK_SECONDS * len(languages_of(draft)))
     await asyncio.to_thread(check_sendable, registry, draft)  # long content takes its time, and the loop serves others
+    return draft
 
 
 def check_sendable(registry: ChannelRegistry, draft: ContentDraft) -> None:
-    """Prepare content as for a delivery. Raises NotFound (CHANNEL_NOT_FOUND), ContentInvalid, Invalid (CONTENT_REFUSED)."""
+    """Prepare content as for a delivery, in each of its languages. Raises NotFound (CHANNEL_NOT_FOUND), ContentInvalid."""
     manifest = registry.manifest(draft.channel)
-    frozen = freeze(draft, manifest, label=draft.label, date=_SOME_DAY, seed="", base_url=SIGNER.base_url)
-    try:
+    channel: Channel | None = None
+    with suppress(Invalid):  # a channel that does without stand-ins has its say when a delivery is prepared
         channel = stand_in_channel(registry, draft.channel)
-    except Invalid:  # a channel that does without stand-ins has its say when a delivery is prepared
-        return
-    thaw(frozen, SIGNER, channel)
+    freeze_variants(
+        draft,
+        manifest,
+        label=draft.label,
+        date=_SOME_DAY,
+        seed="",
+        base_url=SIGNER.base_url,
+        check=lambda frozen: channel is None or thaw(frozen, SIGNER, channel),
+    )
 
 
 def _told(content: Content) -> dict[str, Any]:
@@ -162,11 +177,18 @@ def _told(content: Content) -> dict[str, Any]:
         "name": content.name,
         "label": content.label,
         "channel": content.channel,
+        "languages": [content.language, *sorted(content.translations)],
         "inline_css": content.inline_css,
         "version": content.version,
     }
 
 
 def _touched(before: ContentDraft, after: ContentDraft) -> list[str]:
-    names = sorted({*before.parts, *after.parts})
-    return [name for name in names if before.parts.get(name) != after.parts.get(name)]
+    """The parts that differ, those of translations as `de.subject`."""
+    old, new = _sources(before), _sources(after)
+    return [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+
+
+def _sources(draft: ContentDraft) -> dict[str, str]:
+    translated = {f"{tag}.{name}": source for tag, parts in draft.translations.items() for name, source in parts.items()}
+    return {**draft.parts, **translated}

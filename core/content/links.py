@@ -7,16 +7,17 @@ follow the order in the source.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from core.content.addresses import AddressKind, BadAddress, examine
 from core.content.errors import TemplateProblem
+from core.content.link_numbers import MAX_LINKS, LinkNumbers
+from core.content.link_settings import MIRROR, LinkRules
 from core.content.liquid import SpanKind, balanced_prefix, mask, pieces, place, spans
 from core.content.markup import Attribute, Kind, Piece, decode_attribute, read, unescaped
-from core.content.records import ContentWarning, TrackedLink
+from core.content.records import ContentWarning, LinkSettings, TrackedLink, TrackingMode
 
-MAX_LINKS = 9_000
 LABEL_LENGTH = 100
 MOST_TOLD = 100  # problems and warnings of one part, problems of all parts; the rest is for after these are mended
 _BARE = re.compile(r"(?<![\w{])https?://[^\s<>\"]+", re.IGNORECASE)
@@ -31,13 +32,12 @@ class Rewritten:
 
     source: str
     links: tuple[TrackedLink, ...] = ()  # those that got their number here
-    numbers: Mapping[str, int] = field(default_factory=dict)  # by target, the first of each
     problems: tuple[TemplateProblem, ...] = ()
     warnings: tuple[ContentWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class LinkPlace:
     """Where an address stands in a part."""
 
     start: int
@@ -47,80 +47,94 @@ class _Place:
     conditional: bool
 
 
-def rewrite_html(source: str, *, part: str = "html") -> Rewritten:
+def rewrite_html(
+    source: str, *, part: str = "html", numbers: LinkNumbers | None = None, rules: LinkRules | None = None
+) -> Rewritten:
     """Number the links of an HTML part: `<a>`, `<area>`, and Outlook's shapes in conditional comments."""
-    return _rewrite(source, list(_places(source)), part=part, numbers=_Numbers(1, {}, share=False))
+    return _Rewriting(source, part, numbers or LinkNumbers(), rules or LinkRules(), share=False).all(html_places(source))
 
 
-def rewrite_text(source: str, *, part: str = "text", first: int = 1, known: Mapping[str, int] | None = None) -> Rewritten:
-    """Number the bare web addresses of a text part from `first`; one that is `known` keeps its number."""
-    numbers = _Numbers(first, known or {}, share=True)
-    return _rewrite(source, list(_bare_places(source)), part=part, numbers=numbers)
+def rewrite_text(
+    source: str, *, part: str = "text", numbers: LinkNumbers | None = None, rules: LinkRules | None = None
+) -> Rewritten:
+    """Number the bare web addresses of a text part; one that `numbers` knows from the HTML keeps its number."""
+    return _Rewriting(source, part, numbers or LinkNumbers(), rules or LinkRules(), share=True).all(text_places(source))
 
 
-def _rewrite(source: str, places: list[_Place], *, part: str, numbers: _Numbers) -> Rewritten:
-    written: list[str] = []
-    problems: list[TemplateProblem] = []
-    warnings: list[ContentWarning] = []
-    position = 0
-    for found in places:
-        if len(problems) + len(warnings) >= MOST_TOLD:
-            break
-        try:
-            address = examine(found.url)
-        except BadAddress as error:
-            problems.append(_problem(source, found.start, part, error.code, error.message, error.hint))
-            continue
-        if address.kind is AddressKind.RELATIVE:
-            warnings.append(_relative(source, found, part))
-        elif address.kind is AddressKind.TRACK:
-            number = numbers.give(address.target, found, part)
-            written += [
-                source[position : found.start],
-                f"{{% link {number} %}}{address.target}{{% endlink %}}",
-            ]
-            position = found.end
-    written.append(source[position:])
-    if numbers.next > MAX_LINKS:
-        hint = "Split the message, or leave repeated links out."
-        problems.append(_problem(source, 0, part, "TOO_MANY_LINKS", f"more than {MAX_LINKS} links", hint))
-    return Rewritten(
-        source="".join(written),
-        links=tuple(numbers.links),
-        numbers=dict(numbers.known),
-        problems=tuple(problems),
-        warnings=tuple(warnings),
-    )
+class _Rewriting:
+    """One walk over the links of a part. `share`: equal addresses get equal numbers."""
 
-
-class _Numbers:
-    """Gives numbers to links. `share`: equal addresses get equal numbers."""
-
-    def __init__(self, first: int, known: Mapping[str, int], *, share: bool):
-        self.next = first
-        self.known = dict(known)
+    def __init__(self, source: str, part: str, numbers: LinkNumbers, rules: LinkRules, *, share: bool):
+        self.source = source
+        self.part = part
+        self.numbers = numbers
+        self.rules = rules
         self.share = share
         self.links: list[TrackedLink] = []
+        self.problems: list[TemplateProblem] = []
+        self.warnings: list[ContentWarning] = []
 
-    def give(self, target: str, found: _Place, part: str) -> int:
-        if self.share and target in self.known:
-            return self.known[target]
-        number = self.next
-        self.next += 1
-        self.known.setdefault(target, number)
+    def all(self, places: Iterator[LinkPlace]) -> Rewritten:
+        """The part with its links numbered."""
+        written: list[str] = []
+        position = 0
+        for found in places:
+            if len(self.problems) + len(self.warnings) >= MOST_TOLD:
+                break
+            try:
+                replacement = self._replacement(found)
+            except BadAddress as error:
+                self.problems.append(_problem(self.source, found.start, self.part, error.code, error.message, error.hint))
+                continue
+            if replacement is not None:
+                written += [self.source[position : found.start], replacement]
+                position = found.end
+        written.append(self.source[position:])
+        if self.numbers.highest > MAX_LINKS:
+            hint = "Split the message, or leave repeated links out."
+            self.problems.append(_problem(self.source, 0, self.part, "TOO_MANY_LINKS", f"more than {MAX_LINKS} links", hint))
+        return Rewritten(
+            source="".join(written),
+            links=tuple(self.links),
+            problems=tuple(self.problems),
+            warnings=tuple(self.warnings),
+        )
+
+    def _replacement(self, found: LinkPlace) -> str | None:
+        """What stands in the place of an address; None where it stays. Raises BadAddress."""
+        settings = self.rules.about(found.url)
+        if settings.mode is TrackingMode.MIRROR:
+            return MIRROR
+        address = examine(found.url)
+        if address.kind is AddressKind.RELATIVE:
+            self.warnings.append(_relative(self.source, found, self.part))
+        if address.kind is not AddressKind.TRACK or settings.mode is TrackingMode.NEVER:
+            return None
+        target = self.rules.target(settings, address.target)
+        return f"{{% link {self._number(target, found, settings)} %}}{target}{{% endlink %}}"
+
+    def _number(self, target: str, found: LinkPlace, settings: LinkSettings) -> int:
+        known = self.numbers.known(target) if self.share else None
+        if known is not None:
+            return known
+        number = self.numbers.give(target, conditional=found.conditional)
         self.links.append(
             TrackedLink(
                 number=number,
                 url=found.url.strip(),
-                label=found.label,
-                part=part,
+                target=target,
+                label=settings.label or found.label,
+                part=self.part,
+                mode=settings.mode,
+                category=settings.category,
                 conditional=found.conditional,
             )
         )
         return number
 
 
-def _places(source: str) -> Iterator[_Place]:
+def html_places(source: str) -> Iterator[LinkPlace]:
+    """Where the addresses of an HTML part stand, whatever they are."""
     found = list(read(source))
     for index, piece in enumerate(found):
         if piece.kind is not Kind.START or not _may_link(piece):
@@ -128,7 +142,7 @@ def _places(source: str) -> Iterator[_Place]:
         for attribute in _addresses(source, piece):
             value = _decode(source[attribute.start : attribute.end])
             label = _label(source, found, index)
-            yield _Place(attribute.start, attribute.end, value, label, piece.conditional)
+            yield LinkPlace(attribute.start, attribute.end, value, label, piece.conditional)
 
 
 def _may_link(piece: Piece) -> bool:
@@ -167,12 +181,13 @@ def _label(source: str, found: list[Piece], index: int) -> str | None:
     return " ".join(unescaped(" ".join(words)).split())[:LABEL_LENGTH] or None
 
 
-def _bare_places(source: str) -> Iterator[_Place]:
+def text_places(source: str) -> Iterator[LinkPlace]:
+    """Where the bare web addresses of a text part stand."""
     masked = mask(source)
     for match in _BARE.finditer(masked):
         end = _bare_end(source, masked, match.start(), match.end())
         if end > match.start():
-            yield _Place(match.start(), end, source[match.start() : end], None, False)
+            yield LinkPlace(match.start(), end, source[match.start() : end], None, False)
 
 
 def _bare_end(source: str, masked: str, start: int, end: int) -> int:
@@ -201,7 +216,7 @@ def _without_trailing(masked: str, start: int, end: int) -> int:
     return end
 
 
-def _relative(source: str, found: _Place, part: str) -> ContentWarning:
+def _relative(source: str, found: LinkPlace, part: str) -> ContentWarning:
     line, column = place(source, found.start)
     return ContentWarning(
         code="RELATIVE_LINK",

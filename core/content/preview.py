@@ -9,7 +9,9 @@ from typing import Any
 
 from channels.contract import Channel, RecipientRow
 from core.content.compile import FrozenContent, freeze, thaw, values
+from core.content.found_links import unused_settings
 from core.content.insertions import PIXEL
+from core.content.languages import for_reader, untranslated
 from core.content.records import Content, ContentDraft, ContentWarning, Preview
 from core.content.review import missing_values, review, review_rendered
 from render_ext import Identity, RenderError, TokenSigner
@@ -28,33 +30,34 @@ def preview(
     date: datetime,
     label: str = "Preview",
     seed: str = "preview",
-    locale: str = "en",
+    language: str | None = None,
     zone: str = "UTC",
 ) -> Preview:
     """Render content for one profile; pure, and for a thread where it must not keep others waiting.
 
-    `row_values` are what a ledger row would carry; links show where they lead, and no visit of them counts.
+    `row_values` are what a ledger row would carry; links show where they lead, and no visit of them counts. The variant is
+    the one for `language`, else for that of the profile.
 
     Raises ContentInvalid, and Invalid (CONTENT_REFUSED) where the channel cannot use a part. What fails for
     this profile alone is a warning (RENDERING_FAILED) without parts.
     """
+    original, content = content, for_reader(content, language or row_values.get("language"))
     frozen = freeze(
-        content, channel.manifest, label=label, date=date, seed=seed,
-        base_url=signer.base_url, locale=locale, zone=zone, hidden=False,
+        content, channel.manifest, label=label, date=date, seed=seed, base_url=signer.base_url, zone=zone, hidden=False,
     )  # fmt: skip
     program = thaw(frozen, signer, channel)
     carried = {name: row_values.get(name) for name in frozen.fields}  # as a ledger row: nothing else can be shown
     row = RecipientRow(address=address, identity=NOBODY, values=values(frozen, carried))
-    warnings = review(content, channel.manifest)
+    warnings = review(content, channel.manifest) + untranslated(original, content.language) + unused_settings(original)
     warnings += missing_values(content, channel.manifest, row_values)
     try:
         sent = program.parts(row)
         shown = thaw(_without_pixel(frozen), _showing(signer), channel).parts(row)
     except RenderError as error:
         failed = ContentWarning(code="RENDERING_FAILED", message=str(error), part=error.template, line=error.line)
-        return Preview(subject=None, html=None, text=None, warnings=(failed, *warnings))
+        return Preview(language=content.language, subject=None, html=None, text=None, warnings=(failed, *warnings))
     warnings += review_rendered(sent.subject, sent.html, sent.text)
-    return Preview(subject=shown.subject, html=shown.html, text=shown.text, warnings=tuple(warnings))
+    return Preview(language=content.language, subject=shown.subject, html=shown.html, text=shown.text, warnings=tuple(warnings))
 
 
 def _showing(signer: TokenSigner) -> TokenSigner:

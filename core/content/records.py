@@ -30,10 +30,18 @@ class LinkSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignParameter:
+    """One of them: its value may hold Liquid."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignParameters:
     """What is appended to the query of links, such as `utm_source`."""
 
-    parameters: Mapping[str, str] = field(default_factory=dict)  # in this order; values may hold Liquid
+    parameters: tuple[CampaignParameter, ...] = ()  # in this order
     hosts: tuple[str, ...] = ()  # the sites they are for, subdomains included; none: every site
 
 
@@ -94,10 +102,28 @@ class TrackedLink:
 
     number: int
     url: str  # as authored, entities decoded; may hold Liquid after the host
-    label: str | None  # what the reader sees of it, shortened
+    target: str  # where it leads: `url` as an address carries it, with campaign parameters
+    label: str | None  # the author's, else what the reader sees of it, shortened
     part: str
+    mode: TrackingMode = TrackingMode.TRACKED  # or OPT_OUT: others have no number
+    category: str | None = None
     hidden: bool = False  # no person sees it: whoever follows it is a machine
     conditional: bool = False  # only Outlook sees it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundLink:
+    """A link of content as it is written, and what becomes of it."""
+
+    url: str  # entities decoded
+    label: str | None
+    category: str | None
+    mode: TrackingMode | None  # None: no web address, so nothing is done to it
+    campaign_parameters: bool  # whether any are appended
+    language: str  # of the first variant that has it at this place
+    part: str
+    line: int
+    column: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +141,7 @@ class ContentWarning:
 class Preview:
     """What one person would get."""
 
+    language: str  # the variant it is made of
     subject: str | None
     html: str | None
     text: str | None

@@ -8,6 +8,7 @@ from typing import Any
 
 from channels.contract import Manifest
 from core.content.building import build_html
+from core.content.link_settings import LinkRules
 from core.content.links import MOST_TOLD, rewrite_html
 from core.content.liquid import SpanKind, place, spans
 from core.content.markup import Kind, read
@@ -24,7 +25,7 @@ def review(content: Content | ContentDraft, manifest: Manifest) -> list[ContentW
     found = list(built.warnings)
     if manifest.capabilities.tracking:
         found += [_no_unsubscribe(part) for part in BODIES if _lacks_unsubscribe(content.parts.get(part, ""))]
-        found += map(built.warning, rewrite_html(built.plain).warnings)
+        found += map(built.warning, rewrite_html(built.plain, rules=LinkRules.of(content)).warnings)
     found += map(built.warning, islice(_markup(built.plain), MOST_TOLD))
     return found
 

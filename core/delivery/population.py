@@ -32,8 +32,9 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from channels.contract import AddressKind, FailureReason
+from core.content.languages import preferences
 from core.delivery.recipient_values import profile_table, values_expression
-from core.delivery.records import LedgerState, RecipientKind
+from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
 from core.delivery.steps import Step, StepContext
 from core.targeting.check import CheckedExpression
 from core.targeting.sql import Statement, compile_statement, predicate
@@ -70,10 +71,9 @@ class Population:
     """What one preparation targets, and how."""
 
     delivery_id: int
-    program_id: int
+    programs: Sequence[ProgramVariant]  # one for each language, the default first
     audience: CheckedExpression
     address_kind: AddressKind
-    fields: Sequence[str]
     steps: Sequence[Step]
     at: datetime
 
@@ -132,15 +132,30 @@ class Population:
             cast(literal(int(RecipientKind.PROFILE)), SmallInteger),
             context.profile.c.id,
             literal(0),
-            case((kept, cast(literal(self.program_id), BigInteger)), else_=null()),
+            case((kept, self._program(context.profile)), else_=null()),
             at,
             case((kept, null()), else_=at),
             cast(case((kept, int(LedgerState.PENDING)), else_=int(LedgerState.EXCLUDED)), SmallInteger),
             reason,
             context.address,
             context.address_key,
-            case((kept, values_expression(self.fields, context.profile)), else_=null()),
+            case((kept, values_expression(self._fields(), context.profile)), else_=null()),
         )
+
+    def _program(self, profile: FromClause) -> ColumnElement[Any]:
+        """The program for the profile's language, as `core.content.languages.choose` chooses."""
+        ids = [cast(literal(one.id), BigInteger) for one in self.programs]
+        language = profile.c.language
+        cases = []
+        for wanted in preferences([one.language for one in self.programs]) if len(ids) > 1 else ():
+            exactly = language == wanted.tag
+            narrower = language.startswith(f"{wanted.tag}-", autoescape=True)
+            cases.append((or_(exactly, narrower) if wanted.narrower else exactly, ids[wanted.index]))
+        return case(*cases, else_=ids[0]) if cases else ids[0]
+
+    def _fields(self) -> list[str]:
+        """What the programs read, of all together: translations say the same, so hardly any reads what others do not."""
+        return sorted({name for one in self.programs for name in one.fields})
 
     def _reason(self, context: StepContext) -> ColumnElement[int]:
         """The first step that excludes names the one reason."""

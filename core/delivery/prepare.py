@@ -17,7 +17,7 @@ from core.db import TRY_LATER, Connection, Pool, transaction
 from core.delivery import lifecycle, versions
 from core.delivery.population import ADDRESS_COLUMNS, Population
 from core.delivery.programs import Programs
-from core.delivery.records import DeliveryRun, LedgerState, LogLevel, StoredProgram
+from core.delivery.records import DeliveryRun, LedgerState, LogLevel, ProgramVariant
 from core.delivery.state import PREPARING, Move, after
 from core.delivery.steps import Step
 from core.delivery.steps.address import duplicate_address, missing_address
@@ -83,10 +83,9 @@ class Preparation:
             prepare_id = await runs.take_over_preparation(conn, delivery_id, now)
             if run.prepare_to is None or run.prepare_from is None:
                 return await self._begin(conn, run, prepare_id, now)
-            program_id = await program_store.find_program_of(conn, delivery_id)
-            assert program_id is not None  # stored in the transaction that set prepare_to
-            loaded = await self._programs.get(conn, program_id)
-            population = await self._population(conn, delivery_id, loaded.stored, loaded.frozen.date)
+            programs = await program_store.list_variants_of(conn, delivery_id)  # stored when prepare_to was set
+            loaded = await self._programs.get(conn, programs[0].id)
+            population = await self._population(conn, delivery_id, programs, loaded.frozen.date)
             return Plan(
                 population=population,
                 prepare_id=prepare_id,
@@ -104,24 +103,25 @@ class Preparation:
         delivery = await deliveries.get_delivery(conn, delivery_id)
         content = await contents.get_content(conn, delivery.content_id)
         account = await channel_accounts.get_account(conn, delivery.channel_account_id)
-        stored = await self._programs.store_new(conn, delivery, content, account, now)
+        programs = await self._programs.store_new(conn, delivery, content, account, now)
         at = now.replace(microsecond=0)
-        population = await self._population(conn, delivery_id, stored, at)
+        population = await self._population(conn, delivery_id, programs, at)
         statement = population.duplicates_statement()
         await conn.execute(statement.text, *statement.args)
         last = await population_reads.highest_profile_id(conn)
         await runs.plan_preparation(conn, delivery_id, read, last)
         return Plan(population=population, prepare_id=prepare_id, at=at, start=0, end=last)
 
-    async def _population(self, conn: Connection, delivery_id: int, stored: StoredProgram, at: datetime) -> Population:
+    async def _population(
+        self, conn: Connection, delivery_id: int, programs: Sequence[ProgramVariant], at: datetime
+    ) -> Population:
         delivery = await deliveries.get_delivery(conn, delivery_id)
         audience = await audiences.get_audience(conn, delivery.audience_id)
         return Population(
             delivery_id=delivery_id,
-            program_id=stored.id,
+            programs=programs,
             audience=audiences.open_audience(audience),
-            address_kind=_known(self._registry.manifest(stored.channel).address_kind),
-            fields=stored.fields,
+            address_kind=_known(self._registry.manifest(programs[0].channel).address_kind),
             steps=PREPARATION,
             at=at,
         )
@@ -150,9 +150,11 @@ class Preparation:
             await ledger.analyze(conn, delivery_id)
             counts = await ledger.get_counts(conn, delivery_id)
             to_send = sum(row.n for row in counts if row.state is LedgerState.PENDING)
+            languages = await self._languages(conn, plan.population)
             details = {
                 "targeted": sum(row.n for row in counts),
                 "to_send": to_send,
+                **({"languages": languages} if languages else {}),
                 "excluded": {row.reason.name: row.n for row in counts if row.state is LedgerState.EXCLUDED},
             }
             await runs.add_log(conn, delivery_id, now, LogLevel.INFO, "PREPARED", f"{to_send} messages to send", details)
@@ -167,6 +169,13 @@ class Preparation:
                     details,
                 )
             await announce(conn, "delivery.prepared", delivery_id=delivery_id)
+
+    async def _languages(self, conn: Connection, population: Population) -> dict[str, int]:
+        """How many get the message in which language; nothing where there is only one."""
+        if len(population.programs) == 1:
+            return {}
+        numbers = await ledger.count_by_program(conn, population.delivery_id)
+        return {one.language: numbers.get(one.id, 0) for one in population.programs}
 
     async def _fail(self, delivery_id: int, error: ClarionError) -> None:
         async with transaction(self._pool) as conn:

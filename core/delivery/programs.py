@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from channels.contract import Program, RecipientRow
+from channels.contract import Channel, Program, RecipientRow
 from core.channel_registry import ChannelRegistry
-from core.content.compile import FrozenContent, freeze, shared_values, thaw, values
+from core.content.compile import FrozenContent, shared_values, thaw, values
+from core.content.languages import languages_of
 from core.content.records import Content
-from core.db import Connection
-from core.delivery.records import LedgerRow, StoredProgram
+from core.content.variants import freeze_variants
+from core.db import Connection, allow_silence
+from core.delivery.records import LedgerRow, ProgramVariant, StoredProgram
 from core.delivery.store import programs as store
 from core.errors import Invalid, Unavailable
 from core.planning.records import ChannelAccount, Delivery
 from core.public_urls import PublicUrls
-from render_ext import ENGINE_VERSION, Identity
+from render_ext import ENGINE_VERSION, Identity, TokenSigner
 
 CACHED_PROGRAMS = 64
+CHECK_SECONDS = 60.0  # that compiling one language of a large content may take while others compile theirs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class LoadedProgram:
-    """A stored program, compiled."""
+    """A stored program. It is compiled when it is first rendered: of a delivery's languages, most processes see a few."""
 
     stored: StoredProgram
     frozen: FrozenContent
-    program: Program
+    signer: TokenSigner
+    channel: Channel
     shared: Mapping[str, Any]  # what every recipient's templates see besides the profile
+
+    @cached_property
+    def program(self) -> Program:
+        """What renders. Raises Invalid, and what a channel raises."""
+        return thaw(self.frozen, self.signer, self.channel)
 
     def row(self, kind: int, recipient_id: int, occurrence: int, address: str, row_values: Mapping[str, Any]) -> RecipientRow:
         """One recipient, ready to render."""
@@ -50,7 +61,12 @@ class Programs:
         self._cache: OrderedDict[int, LoadedProgram] = OrderedDict()
 
     async def get(self, conn: Connection, program_id: int) -> LoadedProgram:
-        """A program by id. Raises NotFound, and Unavailable when its token key is gone or the engine is another."""
+        """A program by id, compiled. Raises NotFound, Invalid, Unavailable (its token key is gone, the engine is another)."""
+        loaded = await self._find(conn, program_id)
+        _ = loaded.program  # here its errors are expected
+        return loaded
+
+    async def _find(self, conn: Connection, program_id: int) -> LoadedProgram:
         found = self._cache.get(program_id)
         if found is None:
             found = self._cache[program_id] = self._load(await store.get_program(conn, program_id))
@@ -61,8 +77,8 @@ class Programs:
         return found
 
     async def list_of(self, conn: Connection, delivery_id: int) -> list[LoadedProgram]:
-        """Every program of a delivery."""
-        return [await self.get(conn, program_id) for program_id in await store.list_programs_of(conn, delivery_id)]
+        """Every program of a delivery. Raises as `get`, but for what compiling them raises."""
+        return [await self._find(conn, program_id) for program_id in await store.list_programs_of(conn, delivery_id)]
 
     def _load(self, stored: StoredProgram) -> LoadedProgram:
         try:
@@ -81,20 +97,28 @@ class Programs:
             )
         frozen = FrozenContent.from_json(dict(stored.content))
         channel = self._registry.make(stored.channel, stored.config)
-        return LoadedProgram(stored=stored, frozen=frozen, program=thaw(frozen, signer, channel), shared=shared_values(frozen))
+        return LoadedProgram(stored=stored, frozen=frozen, signer=signer, channel=channel, shared=shared_values(frozen))
 
     async def store_new(
         self, conn: Connection, delivery: Delivery, content: Content, account: ChannelAccount, now: datetime
-    ) -> StoredProgram:
-        """Freeze a content for a delivery and store it. Raises what compiling it raises."""
+    ) -> list[ProgramVariant]:
+        """Freeze a content for a delivery and store a program for each of its languages, the default first.
+
+        Raises what compiling it raises.
+        """
         manifest = self._registry.manifest(account.channel)
-        frozen = freeze(
+        channel = self._registry.make(account.channel, account.config)
+        signer = self._urls.signer(self._urls.newest_key_id, self._urls.base_url)
+        await allow_silence(conn, CHECK_SECONDS * len(languages_of(content)))
+        variants = await asyncio.to_thread(  # each may take its time, and the loop keeps leases alive
+            freeze_variants,
             content,
             manifest,
             label=delivery.label,
             date=now.replace(microsecond=0),
             seed=f"{delivery.id}-{content.id}-{content.version}-{int(now.timestamp())}",
             base_url=self._urls.base_url,
+            check=lambda frozen: thaw(frozen, signer, channel),
         )
         if account.channel != content.channel:
             raise Invalid(
@@ -102,9 +126,15 @@ class Programs:
                 code="CHANNEL_MISMATCH",
                 path="contentId",
             )
+        return [await self._store(conn, delivery.id, number, account, frozen) for number, frozen in enumerate(variants)]
+
+    async def _store(
+        self, conn: Connection, delivery_id: int, variant: int, account: ChannelAccount, frozen: FrozenContent
+    ) -> ProgramVariant:
         program_id = await store.insert_program(
             conn,
-            delivery_id=delivery.id,
+            delivery_id=delivery_id,
+            variant=variant,
             channel=account.channel,
             config=account.config,
             content=frozen.to_json(),
@@ -113,8 +143,8 @@ class Programs:
             base_url=self._urls.base_url,
             engine_version=ENGINE_VERSION,
         )
-        await store.insert_links(conn, program_id, [(link.number, link.url, link.label) for link in frozen.links])
-        return (await self.get(conn, program_id)).stored
+        await store.insert_links(conn, program_id, frozen.links)
+        return ProgramVariant(id=program_id, channel=account.channel, language=frozen.locale, fields=frozen.fields)
 
 
 def row_of(loaded: LoadedProgram, row: LedgerRow) -> RecipientRow | None:

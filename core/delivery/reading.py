@@ -8,6 +8,7 @@ from channels.contract import FailureReason
 from core.db import Connection
 from core.delivery.records import (
     CountRow,
+    DeliveryLink,
     Explanation,
     LedgerCounts,
     LedgerRow,
@@ -86,8 +87,8 @@ async def list_log(conn: Connection, delivery_id: int, page: PageRequest) -> Pag
     return cut(await runs.list_log(conn, delivery_id, page.after, page.first + 1), page)
 
 
-async def list_links(conn: Connection, delivery_id: int) -> list[tuple[int, str, str | None]]:
-    """Number, address as authored and label of the links that a delivery's readers see."""
+async def list_links(conn: Connection, delivery_id: int) -> list[DeliveryLink]:
+    """The links that a delivery's readers see."""
     return await programs.list_links_of(conn, delivery_id)
 
 

@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from channels.contract import FailureReason
+from core.content.records import TrackingMode
 
 
 class DeliveryState(IntEnum):
@@ -171,6 +172,27 @@ class StoredProgram:
     token_key_id: int
     base_url: str
     engine_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryLink:
+    """A link that readers of a delivery see; its number is the same in all variants."""
+
+    number: int
+    url: str  # as authored
+    label: str | None
+    category: str | None
+    mode: TrackingMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramVariant:
+    """A program as a preparation needs it: whose it is, and what its rows must carry."""
+
+    id: int
+    channel: str
+    language: str
+    fields: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

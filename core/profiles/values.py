@@ -95,12 +95,12 @@ def _language(field: Field, value: object, reading: Reading) -> str:
     tag = _expect_text(value).replace("_", "-")
     if not _LANGUAGE.fullmatch(tag) or len(tag) > 35:
         raise BadValue("BAD_VALUE", f"{shown(tag)} is not a language tag", "Use BCP 47, such as fr or pt-BR.")
-    return _tag(tag)
+    return language_tag(tag)
 
 
 @lru_cache(maxsize=1000)
-def _tag(tag: str) -> str:
-    """The casing of RFC 5646, 2.1.1."""
+def language_tag(tag: str) -> str:
+    """A language tag in the casing of RFC 5646, 2.1.1."""
     first, *rest = tag.lower().split("-")
     written, single = [first], len(first) == 1
     for part in rest:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.db import Connection
 from core.delivery import lifecycle
 from core.delivery import reading as delivery
-from core.delivery.records import DeliveryRun, LedgerCounts, LedgerState
+from core.delivery.records import DeliveryLink, DeliveryRun, LedgerCounts, LedgerState
 from core.planning.deliveries import get_delivery
 from core.reporting.metrics import compute
 from core.reporting.records import (
@@ -71,14 +71,16 @@ def _by_reason(counts: LedgerCounts, state: LedgerState) -> tuple[ReasonCount, .
     return tuple(sorted(totals.values(), key=lambda found: (-found.count, found.reason)))
 
 
-def _links(links: Sequence[tuple[int, str, str | None]], figures: Figures) -> tuple[LinkReport, ...]:
+def _links(links: Sequence[DeliveryLink], figures: Figures) -> tuple[LinkReport, ...]:
     return tuple(
         LinkReport(
-            number=number,
-            url=url,
-            label=label,
-            total=figures.total(TrackingKind.CLICK, link=number),
-            unique=figures.unique(TrackingKind.CLICK, link=number),
+            number=link.number,
+            url=link.url,
+            label=link.label,
+            category=link.category,
+            mode=link.mode,
+            total=figures.total(TrackingKind.CLICK, link=link.number),
+            unique=figures.unique(TrackingKind.CLICK, link=link.number),
         )
-        for number, url, label in links
+        for link in links
     )

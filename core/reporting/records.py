@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from channels.contract import FailureReason
+from core.content.records import TrackingMode
 from core.delivery.records import DeliveryRun, LedgerCounts, LedgerState
 from core.tracking.records import ANY_LINK, TrackingCount
 
@@ -24,7 +25,9 @@ class LinkReport:
 
     number: int
     url: str  # as its author wrote it
-    label: str | None  # what readers see of it
+    label: str | None  # the author's, else what readers see of it
+    category: str | None
+    mode: TrackingMode
     total: int
     unique: int  # recipients
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -44,8 +44,8 @@ class LinkBook(Protocol):
         """The links of a delivery that no person sees."""
         ...
 
-    async def always(self, conn: Connection, delivery_id: int) -> frozenset[int]:
-        """The links that each message of a delivery shows, whatever its conditions say."""
+    async def always(self, conn: Connection, delivery_id: int) -> Collection[frozenset[int]]:
+        """For each language of a delivery the links that its messages show, whatever their conditions say."""
         ...
 
     async def shown(self, conn: Connection, messages: Sequence[Message]) -> Mapping[Message, ShownLinks]:
@@ -104,10 +104,10 @@ class RuleBook:
             self._known_agents[text] = rule
         return rule
 
-    def is_suspect(self, seen: Sighting, always: frozenset[int], hidden: frozenset[int]) -> bool:
+    def is_suspect(self, seen: Sighting, always: Collection[frozenset[int]], hidden: frozenset[int]) -> bool:
         """Whether a look at the message itself is worth it. Most who click two links quickly have not clicked all."""
         links = {click.link for click in seen.clicks}
-        return always <= links or not hidden.isdisjoint(links)
+        return any(one <= links for one in always) or not hidden.isdisjoint(links)
 
     def judge(self, sightings: Iterable[Sighting], shown: Mapping[Message, ShownLinks]) -> list[Remark]:
         """What was a machine's doing, from the links each message saw clicked lately and those it shows.

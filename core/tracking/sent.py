@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from channels.contract import RecipientRow, RenderedParts
-from core.content.addresses import examine
 from core.content.records import TrackedLink
 from core.db import TRY_LATER, Connection, Pool
 from core.delivery.programs import LoadedProgram, Programs, row_of
@@ -54,8 +53,9 @@ class _Delivery:
     programs: Mapping[int, LoadedProgram]  # by id
     links: Mapping[int, TrackedLink]
     hidden: frozenset[int]
-    always: frozenset[int]  # shown to everybody, whatever the conditions say
+    always: frozenset[frozenset[int]]  # for each language what everybody is shown, whatever the conditions say
     is_broken: bool = False  # its programs cannot be loaded now
+    broken: set[int] = field(default_factory=set)  # programs that cannot be compiled now
     fixed: dict[int, Target] = field(default_factory=dict)  # links that lead everybody to the same place
 
 
@@ -94,7 +94,7 @@ class SentMessages:
         else:
             location = _location(loaded, recipient, token)
         target = Target(location=location, url=None if link is None else link.url)
-        if link is not None and _is_fixed(link.url) and len(delivery.programs) == 1:
+        if link is not None and _is_fixed(link.target):
             delivery.fixed[token.link] = target
         else:
             self._targets.put(token, target)
@@ -120,8 +120,8 @@ class SentMessages:
         """The links of a delivery that no person sees."""
         return (await self._delivery(conn, delivery_id)).hidden
 
-    async def always(self, conn: Connection, delivery_id: int) -> frozenset[int]:
-        """The links that each message of a delivery shows, whatever its conditions say."""
+    async def always(self, conn: Connection, delivery_id: int) -> frozenset[frozenset[int]]:
+        """For each language of a delivery the links that its messages show, whatever their conditions say."""
         return (await self._delivery(conn, delivery_id)).always
 
     async def shown(self, conn: Connection, messages: Sequence[Message]) -> Mapping[Message, ShownLinks]:
@@ -171,7 +171,7 @@ class SentMessages:
         if loaded is None and not delivery.is_broken:  # prepared again since we last looked
             delivery = await self._load(conn, row.delivery_id)
             loaded = delivery.programs.get(row.program_id)
-        return None if loaded is None else (row, loaded, delivery)
+        return None if loaded is None or not _compiles(loaded, delivery) else (row, loaded, delivery)
 
     async def _delivery(self, conn: Connection, delivery_id: int) -> _Delivery:
         delivery = self._deliveries.get(delivery_id)
@@ -184,7 +184,7 @@ class SentMessages:
             programs={loaded.stored.id: loaded for loaded in programs},
             links=links,
             hidden=frozenset(number for number, link in links.items() if link.hidden),
-            always=_always(programs) - _unseen(links),
+            always=frozenset(_always(loaded) - _unseen(links) for loaded in programs),
             is_broken=is_broken,
         )
         self._deliveries.put(delivery_id, delivery)
@@ -202,6 +202,18 @@ class SentMessages:
                 raise
             _log.error("the programs of a delivery cannot be loaded", delivery_id=delivery_id, error=repr(error))
             return [], True
+
+
+def _compiles(loaded: LoadedProgram, delivery: _Delivery) -> bool:
+    """Whether a program can be rendered; one language of a delivery may be broken alone, and is tried once."""
+    if loaded.stored.id in delivery.broken:
+        return False
+    try:
+        return loaded.program is not None
+    except Exception as error:
+        _log.error("a program cannot be compiled", program_id=loaded.stored.id, error=repr(error))
+        delivery.broken.add(loaded.stored.id)
+        return False
 
 
 def _is_database_away(error: Exception, conn: Connection) -> bool:
@@ -222,9 +234,9 @@ def _location(loaded: LoadedProgram, recipient: RecipientRow, token: Token) -> s
 def _location_for_everybody(loaded: LoadedProgram, number: int) -> str:
     """Where a link leads that has nothing personal; the conditions around it cannot be asked any more. Raises Gone."""
     link = next((link for link in loaded.frozen.links if link.number == number), None)
-    if link is None or not _is_fixed(link.url):
+    if link is None or not _is_fixed(link.target):
         raise _gone()
-    return examine(link.url).target
+    return link.target
 
 
 def _key_of_token(token: Token) -> RowKey:
@@ -239,9 +251,9 @@ def _unseen(links: Mapping[int, TrackedLink]) -> frozenset[int]:
     return frozenset(number for number, link in links.items() if link.hidden or link.conditional)
 
 
-def _always(programs: Sequence[LoadedProgram]) -> frozenset[int]:
-    bodies = [loaded.frozen.parts.get("html") or loaded.frozen.parts.get("text") or "" for loaded in programs]
-    return frozenset.intersection(*map(unconditional_links, bodies)) if bodies else frozenset()
+def _always(loaded: LoadedProgram) -> frozenset[int]:
+    parts = loaded.frozen.parts
+    return unconditional_links(parts.get("html") or parts.get("text") or "")
 
 
 def unconditional_links(source: str) -> frozenset[int]:

@@ -151,7 +151,7 @@ PARTS = {
 DATA = {"products": [{"sku": "boot", "name": "Boots"}, {"sku": "lamp", "name": "Lampe d'été"}]}
 
 
-async def create_content(client: Client, parts: Mapping[str, str] = PARTS) -> str:
+async def create_content(client: Client, parts: Mapping[str, str] = PARTS, **more: Any) -> str:
     """An email; returns its id."""
     name = fresh_name("content")
     made = await client.do(
@@ -165,6 +165,7 @@ async def create_content(client: Client, parts: Mapping[str, str] = PARTS) -> st
             "label": name,
             "parts": [{"name": part, "source": source} for part, source in parts.items()],
             "data": DATA,
+            **more,
         },
     )
     content_id: str = made["content"]["id"]
@@ -246,23 +247,23 @@ async def send(client: Client, delivery_id: str) -> dict[str, Any]:
     return await reach(client, delivery_id, "FINISHED")
 
 
-async def report_of(client: Client, delivery_id: str) -> dict[str, Any]:
-    """The delivery report; its metrics by name."""
+async def report_of(client: Client, delivery_id: str, *, machines: bool = False) -> dict[str, Any]:
+    """The delivery report, with what machines did where asked for; its metrics by name."""
     data = await client.ask(
         f"""
-        query ($id: ID!) {{
+        query ($id: ID!, $machines: Boolean!) {{
           delivery(id: $id) {{
-            report {{
+            report(includeMachines: $machines) {{
               counts {{ {COUNTS} }}
               excluded {{ reason count }} failed {{ reason count }} withdrawn {{ reason count }}
-              links {{ number url total unique }}
+              links {{ number url label category mode total unique }}
               metrics {{ name value }}
             }}
           }}
         }}
         """,
-        id=delivery_id,
-    )
+        id=delivery_id, machines=machines,
+    )  # fmt: skip
     report: dict[str, Any] = data["delivery"]["report"]
     check_equation(report["counts"])
     report["metrics"] = {metric["name"]: metric["value"] for metric in report["metrics"]}

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import strawberry
 
 from api.context import Info
-from api.graphql.content.types import (
-    Content,
-    ContentPartChangeInput,
-    ContentPartInput,
-    CreateContentInput,
-    UpdateContentInput,
-)
+from api.graphql.content.inputs import campaign_parameters_of, draft_of, links_of, parts_of, translations_of
+from api.graphql.content.types import Content, CreateContentInput, UpdateContentInput
 from api.graphql.mutations import given, mutation
 from api.graphql.scalars import json_object
 from core.content import contents
-from core.content.records import ContentDraft
-from core.errors import Invalid
 from core.ids import from_global_id
 from core.planning.uses import check_unused
 
-
-def parts_of(parts: Sequence[ContentPartInput | ContentPartChangeInput]) -> dict[str, Any]:
-    """Sources by the name of their part. Raises Invalid (PART_TWICE)."""
-    named = {part.name: part.source for part in parts}
-    if len(named) < len(parts):
-        raise Invalid("a part was given twice", code="PART_TWICE", path="parts", hint="Give each part once.")
-    return named
+_PARSED: dict[str, Callable[[Any], Any]] = {
+    "parts": parts_of,
+    "translations": translations_of,
+    "links": links_of,
+    "campaign_parameters": campaign_parameters_of,
+}
 
 
 @strawberry.type
@@ -40,23 +32,18 @@ class ContentMutation:
     async def create_content(self, info: Info, input: CreateContentInput) -> Any:
         """Save content; every template in it is compiled and checked."""
         context = info.context
-        draft = ContentDraft(
-            name=input.name,
-            label=input.label,
-            channel=input.channel,
-            parts=parts_of(input.parts),
-            data=json_object(input.data or {}, "data"),
-            inline_css=input.inline_css,
-        )
+        draft = draft_of(input, name=input.name, label=input.label)
         return await contents.create_content(context.conn, context.actor, context.channels, draft)
 
     @mutation(content=Content)
     async def update_content(self, info: Info, input: UpdateContentInput) -> Any:
         """Change content."""
         context = info.context
-        changes = given(name=input.name, label=input.label, parts=input.parts, data=input.data, inline_css=input.inline_css)
-        if "parts" in changes:
-            changes["parts"] = parts_of(changes["parts"])
+        names = ("name", "label", "parts", "data", "inline_css", "language", "translations", "links", "campaign_parameters")
+        changes = given(**{name: getattr(input, name) for name in names})
+        for name, parse in _PARSED.items():
+            if name in changes and (changes[name] is not None or name == "campaign_parameters"):
+                changes[name] = parse(changes[name])
         if "data" in changes:
             json_object(changes["data"], "data")
         key = from_global_id("Content", input.id, "id")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from api.context import RequestContext
-from api.graphql.content.mutations import parts_of
+from api.graphql.content.inputs import draft_of
 from api.graphql.content.types import PreviewInput
-from api.graphql.scalars import json_object
 from core.content.contents import get_content
+from core.content.languages import check_language, with_checked_languages
 from core.content.personalization import FIELDS
 from core.content.preview import preview
 from core.content.records import Content, ContentDraft, Preview
@@ -23,6 +23,7 @@ from core.public_urls import PublicUrls
 async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
     """Render content for one profile. Raises Invalid, ContentInvalid, NotFound."""
     urls = PublicUrls(context.runtime.settings, context.runtime.keyring)
+    language = None if input.reader_language is None else check_language(input.reader_language, "input.readerLanguage")
     async with context.lease.use() as conn:
         content = await _content(conn, input)
         profile_id = from_global_id("Profile", input.profile_id, "input.profileId")
@@ -36,13 +37,16 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
         address=row_values["email"] or "",
         date=context.now,
         label=content.label or "Preview",
+        language=language,
     )
 
 
 def _fields_named(content: Content | ContentDraft) -> list[str]:
-    """The fields that the content can read: their names are written out in it. And the address it would go to."""
-    sources = content.parts.values()
-    return [name for name in FIELDS if name == "email" or any(name in source for source in sources)]
+    """The fields that the content can read: their names are written out in it. And those that choose for it."""
+    translated = (source for parts in content.translations.values() for source in parts.values())
+    appended = (one.value for one in content.campaign_parameters.parameters)
+    sources = [*content.parts.values(), *translated, *appended]
+    return [name for name in FIELDS if name in ("email", "language") or any(name in source for source in sources)]
 
 
 async def _content(conn: Connection, input: PreviewInput) -> Content | ContentDraft:
@@ -53,13 +57,4 @@ async def _content(conn: Connection, input: PreviewInput) -> Content | ContentDr
         )  # fmt: skip
     if input.content_id is not None:
         return await get_content(conn, from_global_id("Content", input.content_id, "input.contentId"))
-    assert input.parts is not None
-    data = json_object(input.data or {}, "data")
-    return ContentDraft(
-        name="preview",
-        label="Preview",
-        channel=input.channel,
-        parts=parts_of(input.parts),
-        data=data,
-        inline_css=input.inline_css,
-    )
+    return with_checked_languages(draft_of(input, name="preview", label="Preview"))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
+from typing import Any
 
 import strawberry
 
-from api.graphql.leaf import leaf
+from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, record_of
 from api.graphql.scalars import JSON
 from core.content import records
+from core.content.found_links import found_links
 
 
 @strawberry.type(description="One authored part, such as `subject` or `html`.")
@@ -18,6 +21,66 @@ class ContentPart:
 
     name: str = leaf(lambda part: part[0])
     source: str = leaf(lambda part: part[1], description="The Liquid source.")
+
+
+TrackingMode = strawberry.enum(
+    records.TrackingMode,
+    name="TrackingMode",
+    description=(
+        "What becomes of a link: TRACKED; MIRROR leads to the mirror page; NEVER is left as it is written; OPT_OUT is tracked, "
+        "and told apart in reports."
+    ),
+)
+
+
+@strawberry.type(description="The parts that differ in one language; the others are those of the default language.")
+class ContentTranslation:
+    """A translation."""
+
+    language: str = leaf(lambda pair: pair[0])
+    parts: list[ContentPart] = leaf(lambda pair: list(pair[1].items()))
+
+
+@strawberry.type(description="What is said about one address of the content.")
+class LinkSettings:
+    """Settings of a link."""
+
+    url: str
+    mode: TrackingMode  # type: ignore[valid-type]
+    label: str | None
+    category: str | None
+    campaign_parameters: bool
+
+
+@strawberry.type
+class CampaignParameter:
+    """A parameter and its value."""
+
+    name: str
+    value: str
+
+
+@strawberry.type(description="What is appended to the query of links.")
+class CampaignParameters:
+    """Campaign parameters."""
+
+    parameters: list[CampaignParameter]
+    hosts: list[str] = strawberry.field(description="The sites they are for, subdomains included; none: every site.")
+
+
+@strawberry.type(description="A link as it is written in the content, and what becomes of it.")
+class FoundLink:
+    """A link of content."""
+
+    url: str
+    label: str | None = strawberry.field(description="What is set, else what the reader sees of it.")
+    category: str | None
+    mode: TrackingMode | None = strawberry.field(description="Null for what is no web address: it stays as it is.")  # type: ignore[valid-type]
+    campaign_parameters: bool = strawberry.field(description="Whether any are appended.")
+    language: str
+    part: str
+    line: int
+    column: int
 
 
 @strawberry.type(description="What a message says, for one channel.")
@@ -33,10 +96,19 @@ class Content(Node):
     parts: list[ContentPart] = leaf(lambda content: list(content.parts.items()))
     data: JSON = strawberry.field(description="Shared by all recipients, such as a list of products.")
     inline_css: bool = strawberry.field(description="Whether the style sheets of the HTML are written into its elements.")
+    language: str = strawberry.field(description="Of the parts: a tag of BCP 47.")
+    translations: list[ContentTranslation] = leaf(lambda content: sorted(content.translations.items()))
+    links: list[LinkSettings] = strawberry.field(description="What is set for addresses of the content.")
+    campaign_parameters: CampaignParameters
     version: int
     created_at: datetime
     updated_at: datetime
     created_by: str
+
+    @field(list[FoundLink])
+    async def found_links(self: Any) -> Any:
+        """Every link of all languages in order; what a translation shares with the default is told once."""
+        return await asyncio.to_thread(found_links, self)
 
 
 @strawberry.type(description="Something that will work and should be looked at.")
@@ -54,6 +126,7 @@ class ContentWarning:
 class Preview:
     """A rendered message."""
 
+    language: str = strawberry.field(description="The variant that is shown.")
     subject: str | None
     html: str | None
     text: str | None
@@ -76,6 +149,49 @@ class ContentPartChangeInput:
     source: str | None
 
 
+@strawberry.input(description="The parts that differ in one language.")
+class ContentTranslationInput:
+    """A translation."""
+
+    language: str
+    parts: list[ContentPartInput]
+
+
+@strawberry.input(description="Parts of one language to set; null parts take the whole translation out.")
+class ContentTranslationChangeInput:
+    """A change of a translation."""
+
+    language: str
+    parts: list[ContentPartChangeInput] | None
+
+
+@strawberry.input(description="What to do with one address of the content, written as it stands there, with & for &amp;.")
+class LinkSettingsInput:
+    """Settings of a link."""
+
+    url: str
+    mode: TrackingMode = records.TrackingMode.TRACKED  # type: ignore[valid-type]
+    label: str | None = None
+    category: str | None = None
+    campaign_parameters: bool = True
+
+
+@strawberry.input(description="A parameter, such as utm_campaign; its value may hold Liquid.")
+class CampaignParameterInput:
+    """A parameter and its value."""
+
+    name: str
+    value: str
+
+
+@strawberry.input(description="What is appended to the query of links; with hosts only to links to them and their subdomains.")
+class CampaignParametersInput:
+    """Campaign parameters."""
+
+    parameters: list[CampaignParameterInput]
+    hosts: list[str] = strawberry.field(default_factory=list)
+
+
 @strawberry.input(description="New content. The name is its handle: a-z, 0-9, _ and -.")
 class CreateContentInput:
     """Input of createContent."""
@@ -86,9 +202,13 @@ class CreateContentInput:
     parts: list[ContentPartInput]
     data: JSON | None = None
     inline_css: bool = False
+    language: str = "en"
+    translations: list[ContentTranslationInput] = strawberry.field(default_factory=list)
+    links: list[LinkSettingsInput] = strawberry.field(default_factory=list)
+    campaign_parameters: CampaignParametersInput | None = None
 
 
-@strawberry.input(description="What is to change; fields and parts left out stay.")
+@strawberry.input(description="What is to change; fields, parts, and languages left out stay. Links are given as a whole.")
 class UpdateContentInput:
     """Input of updateContent."""
 
@@ -99,6 +219,10 @@ class UpdateContentInput:
     parts: strawberry.Maybe[list[ContentPartChangeInput]]
     data: strawberry.Maybe[JSON]
     inline_css: strawberry.Maybe[bool]
+    language: strawberry.Maybe[str]
+    translations: strawberry.Maybe[list[ContentTranslationChangeInput]]
+    links: strawberry.Maybe[list[LinkSettingsInput]]
+    campaign_parameters: strawberry.Maybe[CampaignParametersInput | None]
 
 
 @strawberry.input(description="Content that is saved (by id), or to be tried out before saving (by its parts).")
@@ -110,4 +234,11 @@ class PreviewInput:
     parts: list[ContentPartInput] | None = None
     data: JSON | None = None
     inline_css: bool = False
+    language: str = "en"
+    translations: list[ContentTranslationInput] = strawberry.field(default_factory=list)
+    links: list[LinkSettingsInput] = strawberry.field(default_factory=list)
+    campaign_parameters: CampaignParametersInput | None = None
     profile_id: strawberry.ID
+    reader_language: str | None = strawberry.field(
+        default=None, description="Show what readers of this language get, not what the profile gets in its own."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from api.graphql.content.types import TrackingMode
 from api.graphql.leaf import leaf
 from api.graphql.profiles.types import FailureReason
 from core.reporting.metrics import METRICS
@@ -42,7 +43,9 @@ class LinkReport:
 
     number: int
     url: str = strawberry.field(description="As its author wrote it.")
-    label: str | None = strawberry.field(description="What readers see of it.")
+    label: str | None = strawberry.field(description="The author's, else what readers see of it.")
+    category: str | None
+    mode: TrackingMode = strawberry.field(description="TRACKED or OPT_OUT.")  # type: ignore[valid-type]
     total: int
     unique: int = strawberry.field(description="Recipients who clicked it.")
 

@@ -152,6 +152,15 @@ async def clear(conn: Connection, delivery_id: int) -> None:
     )
 
 
+async def count_by_program(conn: Connection, delivery_id: int) -> dict[int, int]:
+    """How many rows of a delivery are to be sent, by the id of their program. Scans the ledger of the delivery."""
+    rows = await conn.fetch(
+        "SELECT program_id, count(*) AS n FROM ledger WHERE delivery_id = $1 AND state = $2 GROUP BY program_id",
+        delivery_id, int(LedgerState.PENDING),
+    )  # fmt: skip
+    return {row["program_id"]: row["n"] for row in rows}
+
+
 async def forget_duplicates(conn: Connection, delivery_id: int) -> None:
     """Which addresses are shared is in the ledger by now."""
     await conn.execute("DELETE FROM prepare_duplicate WHERE delivery_id = $1", delivery_id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.content.records import TrackedLink, TrackingMode
 from core.db import Connection
-from core.delivery.records import StoredProgram
+from core.delivery.records import DeliveryLink, ProgramVariant, StoredProgram
 from core.errors import NotFound
 
 
@@ -14,6 +15,7 @@ async def insert_program(
     conn: Connection,
     *,
     delivery_id: int,
+    variant: int = 0,
     channel: str,
     config: Mapping[str, Any],
     content: Mapping[str, Any],
@@ -25,20 +27,24 @@ async def insert_program(
     """Store a frozen program; returns its id."""
     program_id: int = await conn.fetchval(
         """
-        INSERT INTO program (delivery_id, channel, config, content, fields, token_key_id, base_url, engine_version)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id
+        INSERT INTO program (delivery_id, variant, channel, config, content, fields, token_key_id, base_url, engine_version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id
         """,
-        delivery_id, channel, dict(config), dict(content), list(fields), token_key_id, base_url, engine_version,
+        delivery_id, variant, channel, dict(config), dict(content), list(fields), token_key_id, base_url, engine_version,
     )  # fmt: skip
     return program_id
 
 
-async def insert_links(conn: Connection, program_id: int, links: Sequence[tuple[int, str, str | None]]) -> None:
-    """The tracked links of a program: number, source of the address, label."""
-    numbers, urls, labels = zip(*links, strict=True) if links else ((), (), ())
+async def insert_links(conn: Connection, program_id: int, links: Sequence[TrackedLink]) -> None:
+    """The tracked links of a program."""
+    rows = [(link.number, link.url, link.label, link.category, link.mode.value) for link in links]
+    columns = list(map(list, zip(*rows, strict=True))) if rows else [[]] * 5
     await conn.execute(
-        "INSERT INTO tracked_link (program_id, link, url, label) SELECT $1, * FROM unnest($2::int[], $3::text[], $4::text[])",
-        program_id, list(numbers), list(urls), list(labels),
+        """
+        INSERT INTO tracked_link (program_id, link, url, label, category, mode)
+        SELECT $1, * FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[])
+        """,
+        program_id, *columns,
     )  # fmt: skip
 
 
@@ -64,12 +70,16 @@ async def count_deliveries_by_key(conn: Connection) -> dict[int, int]:
     return {row["key_id"]: row["deliveries"] for row in rows}
 
 
-async def find_program_of(conn: Connection, delivery_id: int) -> int | None:
-    """The program of a delivery's standing preparation."""
-    program_id: int | None = await conn.fetchval(
-        "SELECT id FROM program WHERE delivery_id = $1 ORDER BY id DESC LIMIT 1", delivery_id
+async def list_variants_of(conn: Connection, delivery_id: int) -> list[ProgramVariant]:
+    """The programs of a delivery's standing preparation, the default first."""
+    rows = await conn.fetch(
+        """
+        SELECT id, channel, content ->> 'locale' AS language, fields
+          FROM program WHERE delivery_id = $1 ORDER BY variant, id
+        """,
+        delivery_id,
     )
-    return program_id
+    return [ProgramVariant(**{**dict(row), "fields": tuple(row["fields"])}) for row in rows]
 
 
 async def list_programs_of(conn: Connection, delivery_id: int) -> list[int]:
@@ -78,15 +88,15 @@ async def list_programs_of(conn: Connection, delivery_id: int) -> list[int]:
     return [row["id"] for row in rows]
 
 
-async def list_links_of(conn: Connection, delivery_id: int) -> list[tuple[int, str, str | None]]:
-    """Number, source of the address and label of a delivery's links, without the one that no person sees."""
+async def list_links_of(conn: Connection, delivery_id: int) -> list[DeliveryLink]:
+    """A delivery's links, without the one that no person sees; a link of several variants as the first has it."""
     rows = await conn.fetch(
         """
-        SELECT DISTINCT ON (l.link) l.link, l.url, l.label
+        SELECT DISTINCT ON (l.link) l.link AS number, l.url, l.label, l.category, l.mode
           FROM program p JOIN tracked_link l ON l.program_id = p.id
          WHERE p.delivery_id = $1 AND l.link IS DISTINCT FROM (p.content ->> 'hidden_link')::int
          ORDER BY l.link, p.id
         """,
         delivery_id,
     )
-    return [tuple(row) for row in rows]
+    return [DeliveryLink(**{**dict(row), "mode": TrackingMode(row["mode"])}) for row in rows]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.content.link_numbers import LinkNumbers
 from core.content.links import Rewritten, rewrite_html, rewrite_text
 
 LINK = re.compile(r"\{% link (\d+) %\}(.*?)\{% endlink %\}", re.DOTALL)
@@ -195,14 +196,15 @@ def test_relative_links_are_warned_about() -> None:
 
 
 def test_bare_addresses_in_text_are_links() -> None:
-    html = rewrite_html('<a href="https://a.example/">')
+    numbers = LinkNumbers()
+    rewrite_html('<a href="https://a.example/">', numbers=numbers)
     source = (
         "See https://a.example/, (https://b.example/x_(y)) or <https://b.example/x_(y)>.\n"
         "{% if a %}https://c.example/?q={{ profile.city }}{% endif %} "
         "https://d.example{% if b %}!{% endif %} e.https://e.example/{% if a %}1{% endif %}; "
         "mailto:a@f.example {{ 'https://g.example' }} xhttps://h.example"
     )
-    rewritten = rewrite_text(source, first=len(html.links) + 1, known=html.numbers)
+    rewritten = rewrite_text(source, numbers=numbers)
     assert rewritten.problems == ()
     assert targets(rewritten) == [
         (1, "https://a.example/"),

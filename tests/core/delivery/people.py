@@ -52,12 +52,12 @@ async def add_people(conn: Connection, count: int) -> None:
 
 async def new_delivery(
     runtime: Runtime, conn: Connection, *, name: str = "spring", config: dict[str, Any] | None = None,
-    audience: str = "id > 0", html: str = "<p>Hello {{ profile.first_name }}</p>",
+    audience: str = "id > 0", html: str = "<p>Hello {{ profile.first_name }}</p>", **authored: Any,
 ) -> int:  # fmt: skip
     """A delivery over the memory channel; returns its id."""
     return await make_delivery(
         runtime.settings, conn, name, channel="memory", config={"store": name, **(config or {})}, html=html,
-        audience=audience, keyring=runtime.keyring,
+        audience=audience, keyring=runtime.keyring, authored=authored,
     )  # fmt: skip
 
 

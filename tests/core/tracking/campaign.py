@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 from channels.contract import OutgoingMessage
 from core.access import SYSTEM
@@ -101,19 +102,19 @@ class Paths:
     unsubscribe: str
 
 
-async def add_profile(conn: Connection, first_name: str, country: str = "DE") -> int:
+async def add_profile(conn: Connection, first_name: str, country: str = "DE", language: str | None = None) -> int:
     """Somebody with an address."""
     address = f"{country.lower()}.{datetime.now(UTC).timestamp()}@mail.example"
     profile_id: int = await conn.fetchval(
-        "INSERT INTO profile (email, email_key, first_name, country) VALUES ($1, $1, $2, $3) RETURNING id",
-        address, first_name, country,
+        "INSERT INTO profile (email, email_key, first_name, country, language) VALUES ($1, $1, $2, $3, $4) RETURNING id",
+        address, first_name, country, language,
     )  # fmt: skip
     return profile_id
 
 
 @asynccontextmanager
 async def prepared_campaign(
-    pool: Pool, database_url: str, folder: Path, *, html: str = SPRING, audience: str = "id > 0"
+    pool: Pool, database_url: str, folder: Path, *, html: str = SPRING, audience: str = "id > 0", **authored: Any
 ) -> AsyncIterator[Campaign]:
     """A delivery to everybody, ready to be sent."""
     runtime = make_runtime(pool, database_url, folder)
@@ -122,7 +123,7 @@ async def prepared_campaign(
         async with pool.acquire() as conn:
             delivery_id = await make_delivery(
                 runtime.settings, conn, "spring", channel="email", config=SMTP, html=html, audience=audience,
-                keyring=runtime.keyring,
+                keyring=runtime.keyring, authored=authored,
             )  # fmt: skip
             async with conn.transaction():
                 await lifecycle.prepare(conn, SYSTEM, delivery_id, runtime.clock())

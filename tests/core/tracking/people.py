@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from core.db import Connection
@@ -23,8 +23,8 @@ class TwoDeliveries:
     async def hidden(self, conn: Connection, delivery_id: int) -> frozenset[int]:
         return frozenset({9}) if delivery_id == 7 else frozenset()
 
-    async def always(self, conn: Connection, delivery_id: int) -> frozenset[int]:
-        return frozenset({1})
+    async def always(self, conn: Connection, delivery_id: int) -> Collection[frozenset[int]]:
+        return [frozenset({1})]
 
     async def shown(self, conn: Connection, messages: Sequence[Message]) -> Mapping[Message, ShownLinks]:
         return {

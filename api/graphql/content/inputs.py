@@ -1,0 +1,79 @@
+"""Inputs of content as the records of the room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from api.graphql.content.types import (
+    CampaignParametersInput,
+    ContentPartChangeInput,
+    ContentPartInput,
+    ContentTranslationChangeInput,
+    ContentTranslationInput,
+    CreateContentInput,
+    LinkSettingsInput,
+    PreviewInput,
+)
+from api.graphql.scalars import json_object
+from core.content.records import CampaignParameter, CampaignParameters, ContentDraft, LinkSettings
+from core.errors import Invalid
+
+
+def draft_of(input: CreateContentInput | PreviewInput, *, name: str, label: str) -> ContentDraft:
+    """Content as it was entered. Raises Invalid (PART_TWICE, LANGUAGE_TWICE)."""
+    return ContentDraft(
+        name=name,
+        label=label,
+        channel=input.channel,
+        parts=parts_of(input.parts or ()),
+        data=json_object(input.data or {}, "data"),
+        inline_css=input.inline_css,
+        language=input.language,
+        translations=translations_of(input.translations),
+        links=links_of(input.links),
+        campaign_parameters=campaign_parameters_of(input.campaign_parameters),
+    )
+
+
+def parts_of(parts: Sequence[ContentPartInput | ContentPartChangeInput], path: str = "parts") -> dict[str, Any]:
+    """Sources by the name of their part. Raises Invalid (PART_TWICE)."""
+    named = {part.name: part.source for part in parts}
+    if len(named) < len(parts):
+        raise Invalid("a part was given twice", code="PART_TWICE", path=path, hint="Give each part once.")
+    return named
+
+
+def translations_of(found: Sequence[ContentTranslationInput | ContentTranslationChangeInput]) -> dict[str, Any]:
+    """Parts by language; None for a translation that goes. Raises Invalid (PART_TWICE, LANGUAGE_TWICE)."""
+    by_language = {
+        one.language: None if one.parts is None else parts_of(one.parts, f"translations.{one.language[:35]}.parts")
+        for one in found
+    }
+    if len(by_language) < len(found):
+        raise Invalid(
+            "a language was given twice", code="LANGUAGE_TWICE", path="translations", hint="Give each language once.",
+        )  # fmt: skip
+    return by_language
+
+
+def links_of(found: Sequence[LinkSettingsInput]) -> tuple[LinkSettings, ...]:
+    """Settings in order."""
+    return tuple(
+        LinkSettings(
+            url=one.url,
+            mode=one.mode,
+            label=one.label,
+            category=one.category,
+            campaign_parameters=one.campaign_parameters,
+        )
+        for one in found
+    )
+
+
+def campaign_parameters_of(found: CampaignParametersInput | None) -> CampaignParameters:
+    """None stands for none."""
+    if found is None:
+        return CampaignParameters()
+    parameters = tuple(CampaignParameter(name=one.name, value=one.value) for one in found.parameters)
+    return CampaignParameters(parameters=parameters, hosts=tuple(found.hosts))

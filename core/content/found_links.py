@@ -1,0 +1,82 @@
+"""The links of content as they are written, for whoever sets how each is tracked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.content.addresses import AddressKind, BadAddress, examine
+from core.content.building import build_html
+from core.content.errors import TemplateProblem
+from core.content.languages import variants
+from core.content.link_settings import LinkRules
+from core.content.links import LinkPlace, html_places, text_places
+from core.content.liquid import place
+from core.content.records import Content, ContentDraft, ContentWarning, FoundLink, TrackingMode
+from core.content.suggestions import nearest
+
+
+def found_links(content: Content | ContentDraft) -> list[FoundLink]:
+    """Every link of all languages, in order; what a translation shares with the default is told once."""
+    rules = LinkRules.of(content)
+    return [_link(found, rules, language, part, line, column) for language, part, found, line, column in _found(content)]
+
+
+def unused_settings(content: Content | ContentDraft) -> list[ContentWarning]:
+    """A warning for each setting whose address is nowhere in the content, with the address that was probably meant."""
+    if not content.links:
+        return []
+    urls = dict.fromkeys(found.url.strip() for _, _, found, _, _ in _found(content))
+    warnings = []
+    for one in content.links:
+        if one.url.strip() not in urls:
+            near = nearest(one.url, urls)
+            hint = f"; did you mean {near!r}?" if near else ""
+            message = f"no link leads to {one.url[:200]!r}, so what is set for it does nothing{hint}"
+            warnings.append(ContentWarning(code="LINK_SETTINGS_UNUSED", message=message))
+    return warnings
+
+
+def _found(content: Content | ContentDraft) -> Iterator[tuple[str, str, LinkPlace, int, int]]:
+    """Language, part, link, line and column."""
+    seen: set[tuple[str, str]] = set()
+    for variant in variants(content):
+        for part in ("html", "text"):
+            source = variant.parts.get(part, "")
+            if (part, source) in seen:
+                continue
+            seen.add((part, source))
+            if part == "text":
+                for found in text_places(source):
+                    yield variant.language, part, found, *place(source, found.start)
+                continue
+            try:
+                built = build_html(source, inline=False)
+            except TemplateProblem:  # its check has told so
+                continue
+            for found in html_places(built.plain):
+                yield variant.language, part, found, *built.source_place(*place(built.plain, found.start))
+
+
+def _link(found: LinkPlace, rules: LinkRules, language: str, part: str, line: int, column: int) -> FoundLink:
+    settings = rules.about(found.url)
+    mode: TrackingMode | None = settings.mode
+    appended = False
+    if mode is not TrackingMode.MIRROR:
+        try:
+            address = examine(found.url)
+            mode = mode if address.kind is AddressKind.TRACK else None
+            tracked = mode is not None and mode is not TrackingMode.NEVER
+            appended = tracked and rules.target(settings, address.target) != address.target
+        except BadAddress:
+            mode = None
+    return FoundLink(
+        url=found.url.strip(),
+        label=settings.label or found.label,
+        category=settings.category,
+        mode=mode,
+        campaign_parameters=appended,
+        language=language,
+        part=part,
+        line=line,
+        column=column,
+    )

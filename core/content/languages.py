@@ -1,0 +1,149 @@
+"""Content in several languages: tags of BCP 47, the variant in each, and who gets which.
+
+Somebody's language is looked up as RFC 4647 (3.4) says: `pt-BR-x` is served by `pt-BR`, else by `pt`. Who says no more than
+`pt` may be given any `pt-…`: the default, else the one of the region that the CLDR takes to be meant, else the first. All
+others get the default.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from babel.core import Locale, UnknownLocaleError, get_global, parse_locale
+
+from core.content.records import Content, ContentDraft, ContentWarning
+from core.errors import Invalid
+from core.profiles.values import language_tag
+
+MAX_LANGUAGES = 40
+LONGEST_TAG = 35  # characters, as in profiles
+_SHAPE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+SEEN_PARTS = ("subject", "preheader", "html", "text")  # those whose words readers see
+
+Draft = TypeVar("Draft", Content, ContentDraft)
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Whom a variant is for."""
+
+    tag: str
+    narrower: bool  # whether `tag-…` too
+    index: int  # of the variant
+
+
+def check_language(tag: str, path: str = "language") -> str:
+    """The tag in the casing of RFC 5646. Raises Invalid (BAD_LANGUAGE) for what is no tag, and what the CLDR does not know."""
+    written = tag.replace("_", "-")
+    try:
+        if not _SHAPE.fullmatch(written) or len(written) > LONGEST_TAG:
+            raise ValueError
+        Locale.parse(parse_locale(written, sep="-")[0])
+    except (ValueError, UnknownLocaleError):
+        raise Invalid(
+            f"{tag[:LONGEST_TAG]!r} is not a language", code="BAD_LANGUAGE", path=path, hint="Use BCP 47, such as fr or pt-BR.",
+        ) from None  # fmt: skip
+    return language_tag(written)
+
+
+def with_checked_languages(draft: ContentDraft) -> ContentDraft:
+    """The draft with its tags in their one form. Raises Invalid (BAD_LANGUAGE, LANGUAGE_TWICE, TOO_MANY_LANGUAGES)."""
+    language = check_language(draft.language)
+    translations: dict[str, Mapping[str, str]] = {}
+    for tag, parts in draft.translations.items():
+        checked = check_language(tag, f"translations.{tag[:LONGEST_TAG]}")
+        if checked == language or checked in translations:
+            hint = "The parts themselves are of the default language." if checked == language else "Give each language once."
+            raise Invalid(f"{checked} was given twice", code="LANGUAGE_TWICE", path=f"translations.{checked}", hint=hint)
+        translations[checked] = parts
+    if len(translations) >= MAX_LANGUAGES:
+        raise Invalid(f"content has at most {MAX_LANGUAGES} languages", code="TOO_MANY_LANGUAGES", path="translations")
+    return replace(draft, language=language, translations=dict(sorted(translations.items())))
+
+
+def with_changed_translations(draft: ContentDraft, changes: Mapping[str, Mapping[str, str | None] | None]) -> ContentDraft:
+    """The draft with the translations given: their parts merged, None takes a part or a whole translation out."""
+    translations: dict[str, Any] = dict(draft.translations)
+    for tag, parts in changes.items():
+        known = check_language(tag, f"translations.{tag[:LONGEST_TAG]}")
+        if parts is None:
+            translations.pop(known, None)
+            continue
+        merged = {**translations.get(known, {}), **parts}
+        translations[known] = {name: source for name, source in merged.items() if source is not None}
+    return replace(draft, translations=translations)
+
+
+def variants(content: Draft) -> list[Draft]:
+    """The content in each of its languages: that of its own parts first, the others in the order of their tags."""
+    return [in_language(content, tag) for tag in languages_of(content)]
+
+
+def languages_of(content: Content | ContentDraft) -> list[str]:
+    """The tags of the variants, the default first."""
+    return [content.language, *sorted(content.translations)]
+
+
+def in_language(content: Draft, tag: str) -> Draft:
+    """The variant in one of its languages; parts that are not translated are the default's."""
+    parts = {**content.parts, **content.translations.get(tag, {})}
+    return replace(content, language=tag, parts=parts, translations={})
+
+
+def for_reader(content: Draft, wanted: str | None) -> Draft:
+    """The variant that somebody of this language gets."""
+    languages = languages_of(content)
+    return in_language(content, languages[choose(languages, wanted)])
+
+
+def choose(languages: Sequence[str], wanted: str | None) -> int:
+    """The index of the variant for somebody's language; the first is the default."""
+    for one in preferences(languages):
+        if wanted is not None and (wanted == one.tag or (one.narrower and wanted.startswith(f"{one.tag}-"))):
+            return one.index
+    return 0
+
+
+def preferences(languages: Sequence[str]) -> list[Preference]:
+    """Whom each variant is for, in the order in which to ask; who is in none of them gets the first variant."""
+    found = [Preference(tag, True, index) for index, tag in enumerate(languages)]
+    found.sort(key=lambda one: -one.tag.count("-"))
+    for base in sorted({tag.split("-")[0] for tag in languages} - set(languages)):
+        index = _most_likely(base, languages)
+        found.append(Preference(base, False, index))
+    return found
+
+
+def _most_likely(base: str, languages: Sequence[str]) -> int:
+    """Which of the variants of a language is meant by its bare name; likely subtags are the CLDR's (UTS 35, part 1, 4.3)."""
+    likely = set(str(get_global("likely_subtags").get(base, "")).split("_"))
+    candidates = [index for index, tag in enumerate(languages) if tag.split("-")[0] == base]
+    return max(candidates, key=lambda index: (index == 0, set(languages[index].split("-")) <= likely, -index))
+
+
+def located(problem: Invalid, language: str, translated: Container[str]) -> Invalid:
+    """A problem of a variant at its place in the content; parts that are not translated keep theirs."""
+    path = problem.path or ""
+    head, _, rest = path.partition(".")
+    if head == "parts" and rest.partition(":")[0] in translated:
+        problem.path = f"translations.{language}.{path}"
+    return problem
+
+
+def untranslated(content: Content | ContentDraft, language: str) -> list[ContentWarning]:
+    """A warning for each part that readers of this language see in another."""
+    if language == content.language:
+        return []
+    own = content.translations.get(language, {})
+    return [
+        ContentWarning(
+            code="NOT_TRANSLATED",
+            message=f"the {name} is not translated into {language}; it is sent in {content.language}",
+            part=name,
+        )
+        for name in SEEN_PARTS
+        if content.parts.get(name, "").strip() and name not in own
+    ]

@@ -1,0 +1,121 @@
+"""That what authors say about links can be used: settings by address, and campaign parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from channels.contract import Manifest
+from core.content.addresses import BadAddress, examine
+from core.content.campaign_parameters import ascii_host
+from core.content.data import is_storable
+from core.content.errors import TemplateProblem
+from core.content.links import LABEL_LENGTH
+from core.content.personalization import check_variables
+from core.content.records import CampaignParameter, CampaignParameters, Content, ContentDraft, LinkSettings
+from core.content.reserved import reserved_words
+from core.content.validate import compile_part
+from core.errors import Invalid
+
+MAX_SETTINGS = 1_000
+LONGEST_URL = 8_000  # characters
+CATEGORY_LENGTH = 64
+MAX_PARAMETERS = 20
+MAX_HOSTS = 100
+NAME_LENGTH = 64
+VALUE_LENGTH = 500
+PATH = "campaign_parameters"
+_LINK = "{% link 1 %}https://host.invalid/?a="
+
+
+def check_links(content: Content | ContentDraft, manifest: Manifest) -> Iterator[Invalid]:
+    """What is wrong with link settings and campaign parameters themselves, each at its place."""
+    if not manifest.capabilities.tracking:
+        for path, given in (("links", content.links), (PATH, content.campaign_parameters.parameters)):
+            if given:
+                yield Invalid("this channel tracks no links", code="LINKS_NOT_TRACKED", path=path, hint="Leave it out.")
+        return
+    yield from check_settings(content.links)
+    yield from check_parameters(content.campaign_parameters, content.data)
+
+
+def check_settings(links: Sequence[LinkSettings]) -> Iterator[Invalid]:
+    """What is wrong with the settings themselves, whatever the content says."""
+    if len(links) > MAX_SETTINGS:
+        yield Invalid(f"settings for more than {MAX_SETTINGS} links", code="TOO_MANY_LINK_SETTINGS", path="links")
+        return
+    seen: set[str] = set()
+    for index, one in enumerate(links):
+        url = one.url.strip()
+        if not url or len(url) > LONGEST_URL or not is_storable(url):
+            yield Invalid(
+                f"an address has 1 to {LONGEST_URL:,} characters, and no NUL", code="BAD_LINK_SETTINGS",
+                path=f"links.{index}.url", hint="Write it as it stands in the content, with & for &amp;.",
+            )  # fmt: skip
+        elif url in seen:
+            yield Invalid(f"{url[:80]!r} was given twice", code="LINK_SETTINGS_TWICE", path=f"links.{index}.url")
+        seen.add(url)
+        for name, longest in (("label", LABEL_LENGTH), ("category", CATEGORY_LENGTH)):
+            text = getattr(one, name)
+            if text is not None and not (text.strip() and len(text) <= longest and text.isprintable()):
+                yield Invalid(
+                    f"a {name} is one line of 1 to {longest} characters", code="BAD_LINK_SETTINGS", path=f"links.{index}.{name}"
+                )
+
+
+def check_parameters(found: CampaignParameters, data: Mapping[str, Any]) -> Iterator[Invalid]:
+    """What is wrong with campaign parameters, each at its place."""
+    if len(found.parameters) > MAX_PARAMETERS or len(found.hosts) > MAX_HOSTS:
+        message = f"there are at most {MAX_PARAMETERS} campaign parameters, for at most {MAX_HOSTS} hosts"
+        yield Invalid(message, code="BAD_CAMPAIGN_PARAMETERS", path=PATH)
+        return
+    names: set[str] = set()
+    for one in found.parameters:
+        path = f"{PATH}.parameters.{one.name[:NAME_LENGTH]}"
+        if one.name in names:
+            yield Invalid(f"{one.name!r} was given twice", code="BAD_CAMPAIGN_PARAMETERS", path=path)
+        names.add(one.name)
+        if not (0 < len(one.name) <= NAME_LENGTH and one.name.isprintable()):
+            message = f"a parameter's name has 1 to {NAME_LENGTH} printable characters"
+            yield Invalid(message, code="BAD_CAMPAIGN_PARAMETERS", path=path, hint="For example utm_source.")
+        elif len(one.value) > VALUE_LENGTH or not is_storable(one.value):
+            message = f"a parameter's value has up to {VALUE_LENGTH} characters, and no NUL"
+            yield Invalid(message, code="BAD_CAMPAIGN_PARAMETERS", path=path)
+        else:
+            yield from _check_value(one, data, path)
+    for index, host in enumerate(found.hosts):
+        try:
+            ascii_host(host)
+        except ValueError:
+            yield Invalid(
+                f"{host[:80]!r} is not a host", code="BAD_CAMPAIGN_PARAMETERS", path=f"{PATH}.hosts.{index}",
+                hint="For example shop.example.com.",
+            )  # fmt: skip
+
+
+def _check_value(one: CampaignParameter, data: Mapping[str, Any], path: str) -> Iterator[Invalid]:
+    try:
+        for problem in _value_problems(one, data):
+            problem.path = f"{path}:{problem.line}:{problem.column}"
+            yield problem
+    except BadAddress as error:
+        yield Invalid(error.message, code=error.code, path=path, hint=error.hint)
+
+
+def _value_problems(one: CampaignParameter, data: Mapping[str, Any]) -> list[TemplateProblem]:
+    """Problems of a value as a template of its own. Raises BadAddress."""
+    if found := list(reserved_words(one.value, one.name)):
+        return found
+    examine(f"https://host.invalid/?a={one.value}")
+    try:
+        program = compile_part(one.name, f"{_LINK}{one.value}{{% endlink %}}", tracking=True)
+    except TemplateProblem as problem:
+        return [_shifted(problem)]
+    return [_shifted(problem) for problem in check_variables(program.variables, data, one.name)]
+
+
+def _shifted(problem: TemplateProblem) -> TemplateProblem:
+    """A problem of the link that a value was compiled in, at its place in the value."""
+    if problem.line == 1:
+        problem.column = max(1, problem.column - len(_LINK))
+    return problem

@@ -1,0 +1,52 @@
+"""All language variants of content, frozen together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from channels.contract import Manifest
+from core.content.compile import FrozenContent, freeze
+from core.content.errors import ContentInvalid
+from core.content.languages import Draft, located, variants
+from core.content.link_numbers import LinkNumbers
+from core.content.links import MOST_TOLD
+from core.errors import Invalid
+
+
+def freeze_variants(
+    content: Draft,
+    manifest: Manifest,
+    *,
+    label: str,
+    date: datetime,
+    seed: str,
+    base_url: str,
+    check: Callable[[FrozenContent], object],
+) -> list[FrozenContent]:
+    """Every variant in its final form, the default first; a link number means the same in all of them.
+
+    `check` says whether the channel can use a variant, and raises Invalid. Raises ContentInvalid with the problems of all
+    variants, those of a translation at `translations.de.parts.html:12:5`.
+    """
+    numbers = LinkNumbers()
+    frozen: list[FrozenContent] = []
+    problems: list[Invalid] = []
+    for variant in variants(content):
+        numbers.begin()
+        try:
+            one = freeze(variant, manifest, label=label, date=date, seed=seed, base_url=base_url, numbers=numbers)
+            check(one)
+            frozen.append(one)
+        except Invalid as error:
+            translated = content.translations.get(variant.language, {})
+            for problem in error.problems if isinstance(error, ContentInvalid) else (error,):
+                problems.append(located(problem, variant.language, translated))
+    if problems:
+        raise ContentInvalid(_once(problems)[:MOST_TOLD])
+    return frozen
+
+
+def _once(problems: list[Invalid]) -> list[Invalid]:
+    """A part that several variants share has its problems told once."""
+    return list({(problem.code, problem.path, problem.message): problem for problem in problems}.values())

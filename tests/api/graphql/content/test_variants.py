@@ -1,0 +1,117 @@
+"""Languages, link settings and campaign parameters through GraphQL."""
+
+from __future__ import annotations
+
+from tests.api.gql import Gql, create_profile, fresh
+from tests.api.graphql.content.test_content import CREATE, PREVIEW, create, parts
+
+FIELDS = """
+language translations { language parts { name source } }
+links { url mode label category campaignParameters } campaignParameters { parameters { name value } hosts }
+foundLinks { url label category mode campaignParameters language part line column }
+"""
+CONTENT = f"query ($id: ID!) {{ content(id: $id) {{ {FIELDS} }} }}"
+UPDATE = f"""
+mutation ($input: UpdateContentInput!) {{
+  updateContent(input: $input) {{ content {{ {FIELDS} }} userErrors {{ code message path hint }} }}
+}}"""
+GERMAN = [{"name": "html", "source": '<p>Hallo {{ profile.first_name }}, <a href="https://shop.example/de">hier</a></p>'}]
+LINK = "https://shop.example/x"
+UTM = {
+    "parameters": [{"name": "utm_source", "value": "mail"}, {"name": "a", "value": "{{ profile.city }}"}],
+    "hosts": ["shop.example"],
+}
+
+
+async def test_what_is_written_is_what_is_read(gql: Gql) -> None:
+    content = await create(
+        gql,
+        language="EN",
+        translations=[{"language": "de_AT", "parts": GERMAN}],
+        links=[{"url": LINK, "mode": "OPT_OUT", "label": "The look", "category": "x", "campaignParameters": False}],
+        campaignParameters=UTM,
+    )
+    found = (await gql.ask(CONTENT, id=content["id"]))["content"]
+    assert found["language"] == "en"
+    assert found["translations"] == [{"language": "de-AT", "parts": GERMAN}]
+    assert found["links"] == [
+        {"url": LINK, "mode": "OPT_OUT", "label": "The look", "category": "x", "campaignParameters": False}
+    ]
+    assert found["campaignParameters"] == UTM
+    assert found["foundLinks"] == [
+        {
+            "url": LINK, "label": "The look", "category": "x", "mode": "OPT_OUT", "campaignParameters": False,
+            "language": "en", "part": "html", "line": 1, "column": 57,
+        },
+        {
+            "url": "{% unsubscribe_url %}", "label": "Leave", "category": None, "mode": None, "campaignParameters": False,
+            "language": "en", "part": "html", "line": 2, "column": 10,
+        },
+        {
+            "url": "https://shop.example/de", "label": "hier", "category": None, "mode": "TRACKED", "campaignParameters": True,
+            "language": "de-AT", "part": "html", "line": 1, "column": 45,
+        },
+    ]  # fmt: skip
+
+
+async def test_changes_touch_what_they_name(gql: Gql) -> None:
+    content = await create(
+        gql, translations=[{"language": "de", "parts": GERMAN}], links=[{"url": LINK}], campaignParameters=UTM
+    )
+    subject = {"name": "subject", "source": "Hallo"}
+    changes = [{"language": "de", "parts": [subject]}, {"language": "fr", "parts": [{"name": "subject", "source": "Salut"}]}]
+    found = (await gql.do(UPDATE, input={"id": content["id"], "translations": changes}))["content"]
+    assert [(one["language"], {part["name"] for part in one["parts"]}) for one in found["translations"]] == [
+        ("de", {"html", "subject"}), ("fr", {"subject"}),
+    ]  # fmt: skip
+    assert [one["url"] for one in found["links"]] == [LINK]
+
+    gone = [{"language": "fr", "parts": None}, {"language": "de", "parts": [{"name": "html", "source": None}]}]
+    sent = {"id": content["id"], "translations": gone, "links": [], "campaignParameters": None}
+    found = (await gql.do(UPDATE, input=sent))["content"]
+    assert found["translations"] == [{"language": "de", "parts": [subject]}]
+    assert (found["links"], found["campaignParameters"]) == ([], {"parameters": [], "hosts": []})
+
+
+async def test_mistakes_are_told_where_they_are(gql: Gql) -> None:
+    base = {"name": fresh("mail"), "label": "x", "parts": parts(), "data": {"word": "x"}}
+    wrong = {
+        "translations": [{"language": "de", "parts": [{"name": "html", "source": "<p>\n{{ profile.nme }}</p>"}]}],
+        "links": [{"url": ""}],
+        "campaignParameters": {"parameters": [{"name": "utm_campaign", "value": "{{ delivery.lable }}"}]},
+    }
+    found = {}
+    for name, value in wrong.items():
+        (error,) = await gql.refused(CREATE, input={**base, name: value})
+        found[name] = (error["code"], error["path"])
+    assert found == {
+        "translations": ("UNKNOWN_VARIABLE", "translations.de.parts.html:2:4"),
+        "links": ("BAD_LINK_SETTINGS", "links.0.url"),
+        "campaignParameters": ("UNKNOWN_VARIABLE", "campaignParameters.parameters.utm_campaign:1:4"),
+    }
+    twice = [{"language": "de", "parts": []}, {"language": "de", "parts": []}]
+    assert (await gql.refused(CREATE, input={**base, "translations": twice}))[0]["code"] == "LANGUAGE_TWICE"
+    assert (await gql.refused(CREATE, input={**base, "language": "xx"}))[0]["path"] == "language"
+
+
+async def test_a_preview_is_in_the_language_of_the_profile_or_the_one_asked_for(gql: Gql) -> None:
+    profile_id = await create_profile(gql, firstName="Zoë", city="Köln", language="de-CH")
+    draft = {
+        "parts": parts(), "data": {"word": "yes"}, "translations": [{"language": "de", "parts": GERMAN}],
+        "links": [{"url": "https://shop.example/y"}], "campaignParameters": UTM, "profileId": profile_id,
+    }  # fmt: skip
+    preview = PREVIEW.replace("{ subject", "{ language subject")
+
+    shown = (await gql.ask(preview, input=draft))["preview"]
+    assert shown["language"] == "de"
+    assert 'Hallo Zoë, <a href="https://shop.example/de?utm_source=mail&amp;a=K%C3%B6ln">' in shown["html"]
+    warnings = {(one["code"], one["part"]) for one in shown["warnings"]}
+    assert ("NOT_TRANSLATED", "subject") in warnings
+    (unused,) = (one["message"] for one in shown["warnings"] if one["code"] == "LINK_SETTINGS_UNUSED")
+    assert "did you mean 'https://shop.example/x'" in unused
+
+    shown = (await gql.ask(preview, input={**draft, "readerLanguage": "fr"}))["preview"]
+    assert shown["language"] == "en"
+    assert "Hello Zoë" in shown["html"]
+    (error,) = await gql.errors(preview, input={**draft, "readerLanguage": "x y"})
+    assert error["extensions"]["code"] == "BAD_LANGUAGE"

@@ -1,0 +1,197 @@
+"""Campaign parameters: each way through an address gets them once, in its query, and nothing else of it changes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.content.addresses import BadAddress, examine
+from core.content.campaign_parameters import Appendix
+from core.content.link_settings import LinkRules
+from core.content.links import rewrite_html
+from core.content.records import CampaignParameter, CampaignParameters, LinkSettings, TrackingMode
+from render_ext import compile as compile_template
+
+
+def parameters(*hosts: str, **values: str) -> CampaignParameters:
+    found = tuple(CampaignParameter(name=name, value=value) for name, value in values.items())
+    return CampaignParameters(parameters=found, hosts=hosts)
+
+
+UTM = Appendix.of(parameters(utm_source="news letter", utm_campaign="{{ label }}"))
+ADDED = "utm_source=news%20letter&utm_campaign={{ label }}"
+
+
+def rendered(target: str, values: dict[str, Any]) -> str:
+    """The address that a link leads to."""
+    program = compile_template(f"{{% link 1 %}}{target}{{% endlink %}}", escape="html", links=True)
+    found = program.resolve_link(values, 1)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://a.example", f"https://a.example?{ADDED}"),
+        ("https://a.example/", f"https://a.example/?{ADDED}"),
+        ("https://a.example/p?x=1", f"https://a.example/p?x=1&{ADDED}"),
+        ("https://a.example/p?", f"https://a.example/p?{ADDED}"),
+        ("https://a.example/p?x=1&", f"https://a.example/p?x=1&{ADDED}"),
+        ("https://a.example/p#top", f"https://a.example/p?{ADDED}#top"),
+        ("https://a.example#a?b=1", f"https://a.example?{ADDED}#a?b=1"),
+        ("https://a.example/p?x=1#top#{{ a }}", f"https://a.example/p?x=1&{ADDED}#top#{{{{ a }}}}"),
+        ("https://a.example/p?{{ query | raw }}", f"https://a.example/p?{{{{ query | raw }}}}&{ADDED}"),
+        ("https://a.example/{{ path }}", f"https://a.example/{{{{ path }}}}?{ADDED}"),
+        ("https://a.example/{{ '?#' }}", f"https://a.example/{{{{ '?#' }}}}?{ADDED}"),
+        (
+            "https://a.example/?a={% if b %}1{% else %}2{% endif %}",
+            f"https://a.example/?a={{% if b %}}1{{% else %}}2{{% endif %}}&{ADDED}",
+        ),
+        (
+            "https://a.example/?{% for i in l %}i={{ i }}&{% endfor %}",
+            f"https://a.example/?{{% for i in l %}}i={{{{ i }}}}&{{% endfor %}}&{ADDED}",
+        ),
+        (
+            "https://a.example/{% if b %}?a=1{% endif %}",
+            f"https://a.example/{{% if b %}}?a=1&{ADDED}{{% else %}}?{ADDED}{{% endif %}}",
+        ),
+        (
+            "https://a.example/{% unless b %}#x{% elsif c %}?{% endunless %}y",
+            f"https://a.example/{{% unless b %}}?{ADDED}#xy{{% elsif c %}}?y&{ADDED}{{% else %}}y?{ADDED}{{% endunless %}}",
+        ),
+        ("https://a.example/?utm_source=x", "https://a.example/?utm_source=x&utm_campaign={{ label }}"),
+        ("https://a.example/?a&utm%5Fsource=", "https://a.example/?a&utm%5Fsource=&utm_campaign={{ label }}"),
+        ("https://a.example/?utm_source&utm_campaign={{ a }}#b", "https://a.example/?utm_source&utm_campaign={{ a }}#b"),
+        ("https://a.example/utm_source=1", f"https://a.example/utm_source=1?{ADDED}"),
+        ("https://a.example/#?utm_source=1", f"https://a.example/?{ADDED}#?utm_source=1"),
+    ],
+)  # fmt: skip
+def test_where_parameters_go(address: str, expected: str) -> None:
+    assert UTM.added_to(address) == expected
+
+
+def test_where_a_loop_decides_it_is_refused() -> None:
+    with pytest.raises(BadAddress) as refused:
+        UTM.added_to("https://a.example/{% for i in l %}{% if forloop.first %}?{% else %}&{% endif %}i={{ i }}{% endfor %}")
+    assert refused.value.code == "CAMPAIGN_PARAMETERS_PLACE"
+
+
+@pytest.mark.parametrize("conditions", [21, 1_000])
+@pytest.mark.parametrize("mark", ["?", "#"])
+def test_too_many_conditions_are_refused_before_they_take_long(mark: str, conditions: int) -> None:
+    many = "".join(f"{{% if a{n} %}}{mark}{n}{{% endif %}}" for n in range(conditions))
+    with pytest.raises(BadAddress, match="too many conditions"):
+        UTM.added_to(f"https://a.example/{many}")
+
+
+def test_a_question_mark_within_the_query_decides_nothing() -> None:
+    address = "https://a.example/?to=/x{% for i in l %}?{{ i }}{% endfor %}{% if b %}?{% endif %}"
+    assert UTM.added_to(address) == f"{address}&{ADDED}"
+
+
+@pytest.mark.parametrize(
+    ("address", "is_for"),
+    [
+        ("https://shop.example/", True),
+        ("https://SHOP.example:8080/", True),
+        ("https://www.shop.example?x", True),
+        ("https://notshop.example/", False),
+        ("https://shop.example.evil.example/", False),
+        ("https://other.example/shop.example", False),
+        ("https://xn--mnchen-3ya.example#a", True),
+    ],
+)
+def test_hosts(address: str, is_for: bool) -> None:
+    appendix = Appendix.of(parameters("Shop.example", "münchen.example", a="b"))
+    assert (appendix.added_to(address) != address) is is_for
+
+
+CONDITIONS = ("a", "b", "c")
+
+
+def conditional(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Text with a condition around it, with or without an alternative."""
+    block = st.builds(
+        "{{% {0} {1} %}}{2}{{% end{0} %}}".format, st.sampled_from(["if", "unless"]), st.sampled_from(CONDITIONS), inner
+    )
+    either = st.builds("{{% if {0} %}}{1}{{% else %}}{2}{{% endif %}}".format, st.sampled_from(CONDITIONS), inner, inner)
+    return st.lists(st.one_of(inner, block, either), max_size=3).map("".join)
+
+
+TEXT = st.text(st.sampled_from("/xy?#&=."), max_size=5) | st.sampled_from(["{{ word }}", "k={{ word }}", "?k=1", "#z", " "])
+REST = st.recursive(TEXT, conditional, max_leaves=6)
+
+
+@given(REST, st.fixed_dictionaries({name: st.booleans() for name in CONDITIONS}))
+def test_each_way_through_an_address_gets_them_once_and_nothing_else_changes(rest: str, chosen: dict[str, bool]) -> None:
+    target = examine(f"https://a.example/{rest}").target
+    values = {**chosen, "word": "w?#&=/ ü", "label": "Frühling & Co"}
+
+    before = urlsplit(rendered(target, values))
+    after = urlsplit(rendered(UTM.added_to(target), values))
+
+    assert (after.scheme, after.netloc, after.path, after.fragment) == (
+        before.scheme, before.netloc, before.path, before.fragment,
+    )  # fmt: skip
+    found = parse_qsl(after.query, keep_blank_values=True)
+    assert [pair for pair in found if pair[0].startswith("utm_")] == [
+        ("utm_source", "news letter"), ("utm_campaign", "Frühling & Co"),
+    ]  # fmt: skip
+    kept = [pair for pair in found if not pair[0].startswith("utm_")]
+    assert kept == parse_qsl(before.query, keep_blank_values=True)
+
+
+NAMES = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=8)
+VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["C"], exclude_characters="{}"), max_size=12)
+
+
+@given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=5))
+def test_names_and_values_arrive_as_they_were_written(given_values: dict[str, str]) -> None:
+    found = tuple(CampaignParameter(name=name, value=value) for name, value in given_values.items())
+    appendix = Appendix.of(CampaignParameters(parameters=found))
+    location = rendered(appendix.added_to("https://a.example/"), {})
+    assert parse_qsl(urlsplit(location).query, keep_blank_values=True) == list(given_values.items())
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                '<a href="https://a.example/x?b=1">',
+                "<A HREF=https://b.example/#c >",
+                "</a>",
+                "text &amp; ",
+                '<p title="<a href=1>">',
+                "{{ '<' }}",
+                "<!-- <a href='https://c.example/'> -->",
+            ]
+        ),
+        max_size=8,
+    ).map("".join)
+)
+def test_with_links_masked_the_html_is_what_it_was(source: str) -> None:
+    rewritten = rewrite_html(source, rules=LinkRules(appendix=UTM)).source
+    link = re.compile(r"\{% link \d+ %\}.*?\{% endlink %\}")
+    plain = rewrite_html(source).source
+    assert link.sub("@", rewritten) == link.sub("@", plain)
+    assert len(link.findall(rewritten)) == rewritten.count("utm_source=") == len(link.findall(plain))
+
+
+def test_a_link_may_do_without_and_one_that_is_not_tracked_stays() -> None:
+    settings = {
+        "https://a.example/": LinkSettings(url="https://a.example/", campaign_parameters=False),
+        "https://b.example/": LinkSettings(url="https://b.example/", mode=TrackingMode.NEVER),
+    }
+    source = '<a href="https://a.example/"></a><a href="https://b.example/"></a><a href="https://c.example/"></a>'
+    rewritten = rewrite_html(source, rules=LinkRules(settings, UTM))
+    assert [(link.url, link.target) for link in rewritten.links] == [
+        ("https://a.example/", "https://a.example/"),
+        ("https://c.example/", f"https://c.example/?{ADDED}"),
+    ]
+    assert '<a href="https://b.example/">' in rewritten.source

@@ -1,0 +1,222 @@
+"""What authors say about links: modes, labels, categories; and that it is checked."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from channels.email import EmailChannel
+from core.content.compile import freeze
+from core.content.contents import check_sendable
+from core.content.errors import ContentInvalid
+from core.content.found_links import found_links, unused_settings
+from core.content.link_checks import check_links
+from core.content.link_settings import LinkRules
+from core.content.links import rewrite_html
+from core.content.records import (
+    CampaignParameter,
+    CampaignParameters,
+    ContentDraft,
+    LinkSettings,
+    TrackedLink,
+    TrackingMode,
+)
+from core.content.variants import freeze_variants
+from tests.core.authors import PARTS, REGISTRY
+from tests.core.content.test_compile import BASE, DATE
+
+HTML = """<p><a href="https://shop.example/sale?a=1&amp;b={{ profile.id }}">Sale</a>
+<a href="https://shop.example/browser">Read it there</a> <a href='https://shop.example/fixed?x={{ profile.city }}'>Fixed</a>
+<a href="https://shop.example/leave">Leave</a> <a href="mailto:a@shop.example">Mail</a></p>"""
+TEXT = (
+    "Sale: https://shop.example/sale?a=1&b={{ profile.id }} or https://shop.example/browser, "
+    "https://shop.example/fixed?x={{ profile.city }}"
+)
+SETTINGS = (
+    LinkSettings(url="https://shop.example/sale?a=1&b={{ profile.id }}", label="The sale", category="offers"),
+    LinkSettings(url=" https://shop.example/browser", mode=TrackingMode.MIRROR),
+    LinkSettings(url="https://shop.example/fixed?x={{ profile.city }}", mode=TrackingMode.NEVER),
+    LinkSettings(url="https://shop.example/leave", mode=TrackingMode.OPT_OUT),
+)
+
+
+def draft(**more: Any) -> ContentDraft:
+    given = {"parts": {**PARTS, "html": HTML, "text": TEXT}, "links": SETTINGS, **more}
+    return ContentDraft(name="sale", label="Sale", channel="email", **given)
+
+
+def utm(**values: str) -> CampaignParameters:
+    return CampaignParameters(parameters=tuple(CampaignParameter(name=name, value=value) for name, value in values.items()))
+
+
+def test_each_mode_does_what_it_says_in_both_parts() -> None:
+    frozen = freeze(draft(), EmailChannel.manifest, label="Spring", date=DATE, seed="7", base_url=BASE)
+    first = "{% link 1 %}https://shop.example/sale?a=1&b={{ profile.id }}{% endlink %}"
+    assert f'<a href="{first}">Sale</a>\n<a href="{{% mirror_url %}}">Read' in frozen.parts["html"]
+    assert "<a href='https://shop.example/fixed?x={{ profile.city }}'>" in frozen.parts["html"]
+    assert frozen.parts["text"] == f"Sale: {first} or {{% mirror_url %}}, https://shop.example/fixed?x={{{{ profile.city }}}}"
+    told = [(link.number, link.label, link.category, link.mode) for link in frozen.links]
+    assert told == [
+        (1, "The sale", "offers", TrackingMode.TRACKED),
+        (2, "Leave", None, TrackingMode.OPT_OUT),
+        (3, None, None, TrackingMode.TRACKED),  # the hidden one
+    ]
+
+
+def test_the_text_made_of_the_html_leads_to_the_same_places() -> None:
+    parts = {name: source for name, source in {**PARTS, "html": HTML}.items() if name != "text"}
+    frozen = freeze(
+        draft(parts=parts, campaign_parameters=utm(utm_source="mail")),
+        EmailChannel.manifest, label="Spring", date=DATE, seed="7", base_url=BASE,
+    )  # fmt: skip
+    links = re.compile(r"\{% link (\d+) %\}(.*?)\{% endlink %\}")
+    assert links.findall(frozen.parts["text"]) == links.findall(frozen.parts["html"])[:2]
+    assert all(link.target.endswith("utm_source=mail") for link in frozen.links if not link.hidden)
+
+
+def test_a_number_means_the_same_in_every_language() -> None:
+    german = '<a href="https://shop.example/leave">Weg</a><a href="https://shop.example/de">Nur hier</a><a href="https://shop.example/leave">Weg</a>'
+    content = draft(translations={"de": {"html": german, "text": ""}})
+    english, other = freeze_variants(
+        content, EmailChannel.manifest, label="Spring", date=DATE, seed="7", base_url=BASE, check=lambda frozen: None
+    )
+    assert (english.locale, other.locale) == ("en", "de")
+
+    def numbers(links: tuple[TrackedLink, ...]) -> dict[int, str]:
+        return {link.number: link.target for link in links}
+
+    assert numbers(english.links) == {
+        1: "https://shop.example/sale?a=1&b={{ profile.id }}",
+        2: "https://shop.example/leave",
+        3: BASE,
+    }
+    assert numbers(other.links) == {
+        2: "https://shop.example/leave", 4: "https://shop.example/de", 5: "https://shop.example/leave", 3: BASE,
+    }  # fmt: skip
+    assert english.hidden_link == other.hidden_link == 3
+
+
+def test_settings_that_meet_no_link_are_told_with_the_one_that_was_meant() -> None:
+    stray = LinkSettings(url="https://shop.example/sale?a=1&amp;b={{ profile.id }}")
+    (warning,) = unused_settings(draft(links=(*SETTINGS, stray)))
+    assert warning.code == "LINK_SETTINGS_UNUSED"
+    assert "did you mean 'https://shop.example/sale?a=1&b={{ profile.id }}'" in warning.message
+    # one language that has it is enough
+    only_german = LinkSettings(url="https://shop.example/de")
+    html = '<a href="https://shop.example/de">x</a>'
+    assert unused_settings(draft(links=(only_german,), translations={"de": {"html": html}})) == []
+
+
+def test_the_links_of_content_can_be_listed() -> None:
+    html = "<mjml><mj-body><mj-section><mj-column>\n<mj-text><a href='https://shop.example/leave'>Go</a></mj-text></mj-column></mj-section></mj-body></mjml>"
+    content = draft(translations={"de": {"html": html}}, campaign_parameters=utm(utm_source="b"))
+    told = [
+        (one.language, one.part, one.line, one.url, one.mode, one.label, one.campaign_parameters)
+        for one in found_links(content)
+    ]
+    sale = "https://shop.example/sale?a=1&b={{ profile.id }}"
+    fixed = "https://shop.example/fixed?x={{ profile.city }}"
+    assert told == [
+        ("en", "html", 1, sale, TrackingMode.TRACKED, "The sale", True),
+        ("en", "html", 2, "https://shop.example/browser", TrackingMode.MIRROR, "Read it there", False),
+        ("en", "html", 2, fixed, TrackingMode.NEVER, "Fixed", False),
+        ("en", "html", 3, "https://shop.example/leave", TrackingMode.OPT_OUT, "Leave", True),
+        ("en", "html", 3, "mailto:a@shop.example", None, "Mail", False),
+        ("en", "text", 1, sale, TrackingMode.TRACKED, "The sale", True),
+        ("en", "text", 1, "https://shop.example/browser", TrackingMode.MIRROR, None, False),
+        ("en", "text", 1, fixed, TrackingMode.NEVER, None, False),
+        ("de", "html", 2, "https://shop.example/leave", TrackingMode.OPT_OUT, "Go", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("links", "code", "path"),
+    [
+        ([LinkSettings(url=" ")], "BAD_LINK_SETTINGS", "links.0.url"),
+        ([LinkSettings(url="a\0")], "BAD_LINK_SETTINGS", "links.0.url"),
+        ([LinkSettings(url="a"), LinkSettings(url="a ")], "LINK_SETTINGS_TWICE", "links.1.url"),
+        ([LinkSettings(url="a", label="x" * 101)], "BAD_LINK_SETTINGS", "links.0.label"),
+        ([LinkSettings(url="a", category="x\ny")], "BAD_LINK_SETTINGS", "links.0.category"),
+        ([LinkSettings(url=str(n)) for n in range(1_001)], "TOO_MANY_LINK_SETTINGS", "links"),
+    ],
+)
+def test_settings_are_checked(links: list[LinkSettings], code: str, path: str) -> None:
+    (problem,) = check_links(draft(links=tuple(links)), EmailChannel.manifest)
+    assert (problem.code, problem.path) == (code, path)
+
+
+P = "campaign_parameters.parameters"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code", "path"),
+    [
+        ("utm_campaign", "{{ delivery.nope }}", "UNKNOWN_VARIABLE", f"{P}.utm_campaign:1:4"),
+        ("utm_campaign", "x {{ profile.cty }}", "UNKNOWN_VARIABLE", f"{P}.utm_campaign:1:6"),
+        ("utm_campaign", "a\n{{ b | }}", "TEMPLATE_SYNTAX", f"{P}.utm_campaign:2:7"),
+        ("utm_campaign", "{% endlink %}{% if a %}", "RESERVED_TAG", f"{P}.utm_campaign:1:1"),
+        ("utm_campaign", "{% if a %}x", "LINK_UNBALANCED", f"{P}.utm_campaign"),
+        ("utm_campaign", "{% assign a = 1 %}", "LINK_TAG", f"{P}.utm_campaign"),
+        ("utm_campaign", "x" * 501, "BAD_CAMPAIGN_PARAMETERS", f"{P}.utm_campaign"),
+        ("", "x", "BAD_CAMPAIGN_PARAMETERS", f"{P}."),
+        ("a\n", "x", "BAD_CAMPAIGN_PARAMETERS", f"{P}.a\n"),
+    ],
+)
+def test_campaign_parameters_are_checked(name: str, value: str, code: str, path: str) -> None:
+    (problem,) = check_links(draft(campaign_parameters=utm(**{name: value})), EmailChannel.manifest)
+    assert (problem.code, problem.path) == (code, path)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "https://shop.example", "shop.example/", "shop..example", "a b", "shop.example:80", ".example"]
+)
+def test_hosts_are_checked(host: str) -> None:
+    parameters = CampaignParameters(parameters=(CampaignParameter(name="a", value="b"),), hosts=(host,))
+    (problem,) = check_links(draft(campaign_parameters=parameters), EmailChannel.manifest)
+    assert (problem.code, problem.path) == ("BAD_CAMPAIGN_PARAMETERS", "campaign_parameters.hosts.0")
+
+
+def test_what_parameters_read_is_carried_and_told_with_all_problems() -> None:
+    frozen = freeze(
+        draft(campaign_parameters=utm(utm_content="{{ profile.country }}")),
+        EmailChannel.manifest, label="Spring", date=DATE, seed="7", base_url=BASE,
+    )  # fmt: skip
+    assert "country" in frozen.fields
+    with pytest.raises(ContentInvalid) as refused:
+        check_sendable(REGISTRY, draft(campaign_parameters=utm(a="{{ x }}", b="{{ y }}"), translations={"de": {}}))
+    assert [one.path for one in refused.value.problems] == [f"{P}.a:1:4", f"{P}.b:1:4"]
+
+
+def test_where_parameters_cannot_go_is_told_at_the_link_of_the_author() -> None:
+    loop = "{% for i in list %}?{{ i }}{% endfor %}"
+    html = f"<mjml><mj-body><mj-section><mj-column>\n<mj-text><a href='https://a.example/{loop}'>Go</a></mj-text></mj-column></mj-section></mj-body></mjml>"
+    content = draft(parts={**PARTS, "html": html}, data={"list": [1]}, links=(), campaign_parameters=utm(a="b"))
+    with pytest.raises(ContentInvalid) as refused:
+        check_sendable(REGISTRY, content)
+    assert (refused.value.code, refused.value.path) == ("CAMPAIGN_PARAMETERS_PLACE", "parts.html:2:19")
+
+
+def test_a_channel_that_tracks_nothing_has_no_link_settings() -> None:
+    memory = type("Untracked", (), {"capabilities": type("None_", (), {"tracking": False})})
+    problems = check_links(draft(campaign_parameters=utm(a="b")), memory)  # type: ignore[arg-type]
+    assert [(one.code, one.path) for one in problems] == [
+        ("LINKS_NOT_TRACKED", "links"), ("LINKS_NOT_TRACKED", "campaign_parameters"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", list(TrackingMode))
+def test_no_mode_lets_a_script_or_a_foreign_host_in(mode: TrackingMode) -> None:
+    for url, code in (("javascript:alert(1)", "LINK_SCRIPT"), ("{{ profile.city }}", "LINK_NOT_LITERAL")):
+        content = draft(parts={**PARTS, "html": f'<a href="{url}">x</a>'}, links=(LinkSettings(url=url, mode=mode),))
+        with pytest.raises(ContentInvalid) as refused:
+            check_sendable(REGISTRY, content)
+        assert refused.value.code == code
+
+
+def test_settings_do_not_make_html_differ_elsewhere() -> None:
+    rewritten = rewrite_html(HTML, rules=LinkRules.of(draft()))
+    link = re.compile(r"\{% link \d+ %\}.*?\{% endlink %\}|\{% mirror_url %\}")
+    addresses = re.compile(r"https://shop\.example/(?!fixed)[^\"']*")
+    assert link.sub("@", rewritten.source) == addresses.sub("@", HTML)
