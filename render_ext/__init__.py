@@ -19,12 +19,14 @@ from render_ext.gsm import sms_parts
 from render_ext.json_program import JsonProgram, JsonSource
 from render_ext.limits import Limits
 from render_ext.messages import MessageRow
+from render_ext.partials import partials_used
 from render_ext.places import Link, Variable
 from render_ext.sms import RenderedSms, SmsProgram, SmsSource
 from render_ext.sms_estimate import CostlyCharacter, SmsEstimate
 from render_ext.template import compile
 from render_ext.tokens import Identity, Token, TokenKey, TokenKind
 from render_ext.version import ENGINE_VERSION
+from render_ext.walk import PartialUse
 
 __all__ = [
     "ENGINE_VERSION",
@@ -44,6 +46,7 @@ __all__ = [
     "Link",
     "MessageRow",
     "MissingDkimKey",
+    "PartialUse",
     "Program",
     "RenderError",
     "RenderExtError",
@@ -61,6 +64,7 @@ __all__ = [
     "compile",
     "dot_stuffed",
     "mint",
+    "partials_used",
     "read_envelope_sender",
     "read_message_id",
     "retain_memory",

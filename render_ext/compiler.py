@@ -7,6 +7,8 @@ expressions are in expression_steps.py, those of blocks in block_steps.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from render_ext._buffer import Escape, Transfer, encode
@@ -20,8 +22,10 @@ from render_ext.nodes import (
     Case,
     Count,
     Cycle,
+    Expression,
     Filtered,
     For,
+    Fragment,
     If,
     IfChanged,
     Interrupt,
@@ -61,7 +65,7 @@ def lay_out(templates: Templates, *, escape: Escape, transfer: Transfer, around:
     """The steps of a template and its partials."""
     compiler = _Compiler(templates, escape, around)
     layout = compiler.compile()
-    layout.variables = variables_read(templates, assigned=frozenset(compiler.slots) | frozenset(compiler.counters))
+    layout.variables = variables_read(templates)
     _encode_texts(layout.steps, transfer)
     return layout
 
@@ -82,12 +86,13 @@ class _Key(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """Where a routine is called, with how much of the stack and how many loops in use."""
+    """Where a routine is called, with how much of the stack, how many loops and how many fragments in use."""
 
     step: int
     routine: _Key
     stack: int
     loops: int
+    fragments: int
     isolated: bool
 
 
@@ -107,6 +112,8 @@ class _Compiler(BlockSteps):
         self.calls: list[_Call] = []
         self.starts: dict[_Key, int] = {}
         self.needs: dict[_Key, _Needs] = {}
+        self.fragments = 0  # around here
+        self.innermost = 0  # the most of them
 
     def compile(self) -> Layout:
         """The layout of the main template, with the routines behind it."""
@@ -135,11 +142,11 @@ class _Compiler(BlockSteps):
     def _template(self, template: Template, end: Op) -> tuple[_Needs, list[_Call]]:
         """Append the steps of a template; returns what it needs by itself, and its calls."""
         self.layout.units.append(Unit(self.here(), template.name, template.source))
-        self.depth = self.deepest = self.level = self.highest = 0
+        self.depth = self.deepest = self.level = self.highest = self.fragments = self.innermost = 0
         before = len(self.calls)
         self.body(template.nodes)
         self.emit(end)
-        return _Needs(self.deepest, self.highest, 0, 0), self.calls[before:]
+        return _Needs(self.deepest, self.highest, self.innermost, self.innermost), self.calls[before:]
 
     def _together(self, needs: _Needs, calls: list[_Call], own: dict[_Key, tuple[_Needs, list[_Call]]]) -> _Needs:
         """What a template needs with all that it calls."""
@@ -150,8 +157,8 @@ class _Compiler(BlockSteps):
             below = self.needs[call.routine]
             stack = max(stack, call.stack + below.stack)
             loops = max(loops, call.loops + below.loops)
-            deep = max(deep, 1 + below.calls)
-            renders = max(renders, call.isolated + below.renders)
+            deep = max(deep, call.fragments + 1 + below.calls)
+            renders = max(renders, call.fragments + call.isolated + below.renders)
         return _Needs(stack, loops, deep, renders)
 
     # ---- names -----------------------------------------------------------------------------------
@@ -167,6 +174,8 @@ class _Compiler(BlockSteps):
                 self.scoped[node.variable] = -1
                 if isinstance(node, For) and node.resumed:
                     self.resumed.add(node.name)
+            elif isinstance(node, Fragment):
+                self.find_names((node.head,))
             elif isinstance(node, Partial):
                 names = [name for name, _ in node.parameters]
                 names += [node.variable] if node.bound is not None else []
@@ -238,6 +247,8 @@ class _Compiler(BlockSteps):
             self.emit(Op.COUNT, self.counters[node.name], self.escape, (node.name, node.by), node.at)
         elif isinstance(node, Partial):
             self._partial(node)
+        elif isinstance(node, Fragment):
+            self._fragment(node)
         elif isinstance(node, Interrupt):
             self._interrupt(node)
         elif isinstance(node, Link):
@@ -286,13 +297,14 @@ class _Compiler(BlockSteps):
 
     def _partial(self, node: Partial) -> None:
         if node.isolated:
-            self._render(node)
+            self._render(node, partial(self._call, node, Op.RENDER))
         else:
             self._include(node)
 
     def _call(self, node: Partial, op: Op, b: int = 0, value: object = None) -> None:
         step = self.emit(op, b=b, value=value, at=node.at)
-        self.calls.append(_Call(step, _Key(node.name, self.escape), self.depth, self.level, node.isolated))
+        key = _Key(node.name, self.escape)
+        self.calls.append(_Call(step, key, self.depth, self.level, self.fragments, node.isolated))
 
     def _include(self, node: Partial) -> None:
         """The parameters change places with what the names meant before, for as long as the partial runs."""
@@ -335,38 +347,66 @@ class _Compiler(BlockSteps):
         self.emit(Op.RESTORE, variable, at=node.at)
         self.aim([start, stop, over])
 
-    def _render(self, node: Partial) -> None:
-        """The parameters stay on the stack; each call copies them into slots of its own."""
+    def _render(self, node: Partial, call: Callable[[int, object], None]) -> None:
+        """The parameters stay on the stack; each `call`, given b and value of its step, copies them into slots of its own."""
         for _, value in node.parameters:
             self.expression(value)
         slots = tuple(self.slots[name] for name, _ in node.parameters)
         if node.bound is None:
-            self._call(node, Op.RENDER, value=(slots, -1, -1))
+            call(0, (slots, -1, -1))
         else:
-            self._render_bound(node, slots)
+            self._render_bound(node, node.bound, slots, call)
         if slots:
             self.emit(Op.DROP, len(slots), at=node.at, effect=-len(slots))
 
-    def _render_bound(self, node: Partial, slots: tuple[int, ...]) -> None:
-        assert node.bound is not None
+    def _render_bound(
+        self, node: Partial, bound: Expression, slots: tuple[int, ...], call: Callable[[int, object], None]
+    ) -> None:
         item = self.new_slot()
         value = (slots, item, self.slots[node.variable])
-        self.expression(node.bound)
+        self.expression(bound)
         over: list[int] = []
         if node.each:
             single = self.emit(Op.JUMP_UNLESS_EACH, at=node.at)
             over = [self.emit(Op.FOR, value=(item, node.name, LoopKind.EACH, -1), at=node.at, effect=-1)]
             self.deeper(1)
             top = self.here()
-            self._call(node, Op.RENDER, 1, value)
+            call(1, value)
             self.emit(Op.NEXT, top, at=node.at)
             self.deeper(-1)
             over.append(self.emit(Op.JUMP, at=node.at))
             self.aim([single])
             self.depth += 1
         self.emit(Op.STORE, item, at=node.at)
-        self._call(node, Op.RENDER, value=value)
+        call(0, value)
         self.aim(over)
+
+    # ---- fragments -------------------------------------------------------------------------------
+
+    def _fragment(self, node: Fragment) -> None:
+        """`render` of a body that follows: a routine of its own, entered as a partial is."""
+        calls: list[int] = []
+
+        def call(b: int, value: object) -> None:
+            calls.append(self.emit(Op.RENDER, b=b, value=value, at=node.at))
+
+        held = len(node.head.parameters)
+        self._render(node.head, call)
+        over = self.emit(Op.JUMP, at=node.at)
+        self.aim(calls)
+        outside = self.in_partial, self.loops, self.open
+        self.in_partial, self.loops, self.open = True, [], []
+        self.fragments += 1
+        self.innermost = max(self.innermost, self.fragments)
+        self.depth += held
+        self.deeper(int(node.head.each))
+        self.body(node.body)
+        self.emit(Op.RETURN, at=node.at)
+        self.deeper(-int(node.head.each))
+        self.depth -= held
+        self.fragments -= 1
+        self.in_partial, self.loops, self.open = outside
+        self.aim([over])
 
     # ---- links -----------------------------------------------------------------------------------
 

@@ -242,6 +242,15 @@ class Partial:
 
 
 @dataclass(frozen=True, slots=True)
+class Fragment:
+    """`{% fragment … %}body{% endfragment %}`: what `render` does with a partial, done with a body that stands in place."""
+
+    head: Partial
+    body: tuple[Node, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupt:
     """`break` or `continue`."""
 
@@ -274,7 +283,7 @@ class SystemUrl:
     at: int
 
 
-Block: TypeAlias = If | For | TableRow | Case | Capture | IfChanged | Link
+Block: TypeAlias = If | For | TableRow | Case | Capture | IfChanged | Fragment | Link
 Node: TypeAlias = Block | Text | Output | Assign | Cycle | Count | Partial | Interrupt | Comment | SystemUrl
 
 
@@ -286,6 +295,6 @@ def bodies(node: Node) -> tuple[tuple[Node, ...], ...]:
         return node.body, node.otherwise
     if isinstance(node, Case):
         return tuple(branch.body for branch in node.branches)
-    if isinstance(node, (TableRow, Capture, IfChanged, Link)):
+    if isinstance(node, (TableRow, Capture, IfChanged, Fragment, Link)):
         return (node.body,)
     return ()

@@ -13,6 +13,7 @@ from render_ext.nodes import (
     Count,
     Cycle,
     Expression,
+    Fragment,
     Interrupt,
     Link,
     Node,
@@ -21,7 +22,7 @@ from render_ext.nodes import (
     SystemUrl,
     Text,
 )
-from render_ext.walk import Use
+from render_ext.walk import Given, PartialUse
 
 HIGHEST_LINK = 9999
 TARGET_START = re.compile(r"[ \t\r\n]*https?://(?:[^/?#\s\\@]+@)?(?P<host>[^/?#\s\\@]+)(?P<end>[/?#]|\s*\Z)", re.IGNORECASE)
@@ -33,6 +34,7 @@ class Parser(BlockTags):
 
     def __init__(self, source: str, template: str, nesting: int, *, links: bool, partial: bool = False):
         super().__init__(source, template, nesting, partial=partial)
+        self.in_fragment = False
         self.tags.update(
             {
                 "assign": self._tag_assign,
@@ -42,6 +44,7 @@ class Parser(BlockTags):
                 "decrement": self._tag_count,
                 "include": self._tag_partial,
                 "render": self._tag_partial,
+                "fragment": self._tag_fragment,
                 "break": self._tag_interrupt,
                 "continue": self._tag_interrupt,
                 "#": self._tag_inline_comment,
@@ -113,6 +116,23 @@ class Parser(BlockTags):
     # ---- partials --------------------------------------------------------------------------------
 
     def _tag_partial(self, piece: Piece) -> Partial:
+        use, node = self._head(piece)
+        if self.in_fragment and not node.isolated:
+            self._fail("`include` inside a fragment", piece, expected="`render`")
+        self.uses.append(use)
+        return node
+
+    def _tag_fragment(self, piece: Piece) -> Fragment:
+        """A partial that stands in place, as `render` has it: so `break` in it leaves no loop around it."""
+        _, head = self._head(piece)
+        outside = self.loops, self.in_fragment
+        self.loops, self.in_fragment = 0, True
+        body, stopped = self._block(("endfragment",), piece)
+        self.loops, self.in_fragment = outside
+        self._nothing_after(stopped)
+        return Fragment(head, body, piece.name_at)
+
+    def _head(self, piece: Piece) -> tuple[PartialUse, Partial]:
         markup = self._markup(piece)
         token = markup.token
         if token.kind != "string":
@@ -121,23 +141,34 @@ class Parser(BlockTags):
         markup.take()
         name = token.text[1:-1]
         bound, each = None, False
+        bindings: list[Given] = []
         if markup.token.text in ("with", "for") and markup.token.kind == "name":
             each = markup.take().text == "for"
+            start = markup.index
             bound = markup.expression()
+            bindings.append(self._given(markup, "", start))
         variable = name.rsplit("/", 1)[-1]
         if markup.accept("as"):
             variable = markup.name("a name for the variable").text
-        isolated = piece.name == "render"
-        self.uses.append(Use(name, token.at, len(token.text), self.depth, isolated))
-        return Partial(name, isolated, bound, each, variable, self._parameters(markup), piece.name_at)
+        isolated = piece.name != "include"
+        given: list[Given] = []
+        node = Partial(name, isolated, bound, each, variable, self._parameters(markup, given), piece.name_at)
+        given += [one._replace(name=variable) for one in bindings]
+        return PartialUse(name, token.at, len(token.text), self.depth, isolated, each, piece.name_at, tuple(given)), node
 
-    def _parameters(self, markup: Markup) -> tuple[tuple[str, Expression], ...]:
+    def _given(self, markup: Markup, name: str, start: int) -> Given:
+        first, last = markup.tokens[start], markup.tokens[markup.index - 1]
+        return Given(name, self.source[first.at : last.at + len(last.text)], first.at)
+
+    def _parameters(self, markup: Markup, given: list[Given]) -> tuple[tuple[str, Expression], ...]:
         found: dict[str, Expression] = {}
         markup.accept(",")
         while markup.token.kind != "end":
             name = markup.name("`name: value` or the end of the tag")
             markup.require(":")
+            start = markup.index
             found[name.text] = markup.expression()
+            given.append(self._given(markup, name.text, start))
             markup.accept(",")
         return tuple(found.items())
 

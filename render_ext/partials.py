@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from render_ext.errors import TemplateSyntaxError, nearest
-from render_ext.limits import Limits
+from render_ext.limits import DEFAULT_LIMITS, Limits
 from render_ext.nodes import Node
 from render_ext.parser import Parser
-from render_ext.walk import Use
+from render_ext.walk import PartialUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Template:
     name: str
     source: str
     nodes: tuple[Node, ...]
-    uses: tuple[Use, ...]
+    uses: tuple[PartialUse, ...]
     deepest: int  # how deep its own blocks go
 
 
@@ -38,6 +38,14 @@ class Templates:
     def all(self) -> tuple[Template, ...]:
         """Every template, the main one first."""
         return (self.main, *self.partials.values())
+
+
+def partials_used(source: str, *, name: str = "template", links: bool = False) -> tuple[PartialUse, ...]:
+    """Where a template uses partials, whether there are any of these names or not. Raises TemplateSyntaxError.
+
+    What is read here without an error is a whole template: no block in it begins or ends outside.
+    """
+    return _read(source, name, DEFAULT_LIMITS, links=links, partial=False).uses
 
 
 def read_templates(source: str, name: str, partials: Mapping[str, str], *, limits: Limits, links: bool) -> Templates:
@@ -94,7 +102,7 @@ class _Depths:
                 _fail(f"blocks nested deeper than the limit {limit}, with those of the partial", template, use)
         return partials, blocks
 
-    def _use(self, template: Template, use: Use) -> tuple[int, int]:
+    def _use(self, template: Template, use: PartialUse) -> tuple[int, int]:
         if use.name in self.path:
             circle = " → ".join([*self.path[self.path.index(use.name) :], use.name])
             _fail(f"partials that use each other: {circle}", template, use, expected="a partial that does not lead back here")
@@ -107,11 +115,11 @@ class _Depths:
             self.known[use.name] = partials + 1, blocks + 1
         return self.known[use.name]
 
-    def _too_deep(self, template: Template, use: Use) -> NoReturn:
+    def _too_deep(self, template: Template, use: PartialUse) -> NoReturn:
         _fail(f"partials within partials deeper than the limit partials={self.limits.partials}", template, use)
 
 
-def _unknown(template: Template, use: Use, partials: Mapping[str, str]) -> NoReturn:
+def _unknown(template: Template, use: PartialUse, partials: Mapping[str, str]) -> NoReturn:
     expected = "the name of a partial" if partials else "no partial: there are none"
     _fail(f"unknown partial `{use.name}`", template, use, expected=expected, suggestion=nearest(use.name, partials))
 
@@ -119,7 +127,7 @@ def _unknown(template: Template, use: Use, partials: Mapping[str, str]) -> NoRet
 def _fail(
     message: str,
     template: Template,
-    use: Use,
+    use: PartialUse,
     *,
     found: str | None = None,
     expected: str | None = None,

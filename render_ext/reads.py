@@ -17,6 +17,7 @@ from render_ext.nodes import (
     Expression,
     Filtered,
     For,
+    Fragment,
     If,
     IfChanged,
     Link,
@@ -29,6 +30,7 @@ from render_ext.nodes import (
     Path,
     Range,
     TableRow,
+    bodies,
 )
 from render_ext.partials import Template, Templates
 
@@ -50,11 +52,26 @@ class _Bound(NamedTuple):
     source: _Source | None  # None: the template made it
 
 
-def variables_read(templates: Templates, *, assigned: frozenset[str]) -> list[Variable]:
-    """The paths read. A name is the template's own only where an `assign` has surely run before; `assigned` are all of them."""
-    reader = _Reader(templates.partials, assigned)
+def variables_read(templates: Templates) -> list[Variable]:
+    """The paths read. A name is the template's own only where an `assign` has surely run before."""
+    reader = _Reader(templates.partials, frozenset().union(*(_assigned(one.nodes) for one in templates.all())))
     reader.body(templates.main.nodes)
     return list(dict.fromkeys(reader.found))
+
+
+def _assigned(nodes: tuple[Node, ...]) -> frozenset[str]:
+    """The names to which nodes may assign something, but for those in fragments: they stay there."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, (Assign, Capture, Count)):
+            found.add(node.name)
+        elif isinstance(node, Partial) and not node.isolated:
+            found.update(name for name, _ in node.parameters)
+            found.update([node.variable] if node.bound is not None else [])
+        if not isinstance(node, Fragment):
+            for body in bodies(node):
+                found |= _assigned(body)
+    return frozenset(found)
 
 
 class _Reader:
@@ -63,6 +80,7 @@ class _Reader:
         self.assigned = assigned
         self.found: list[Variable] = []
         self.partial: str | None = None  # the one being read
+        self.apart = False  # whether what is read stands in a partial or fragment
         self.bound: list[_Bound] = []
         self.loop_objects: list[str] = []  # `forloop` and `tablerowloop`, for each loop around
         self.made: set[str] = set()  # names that have a value of the template's own here, whatever the values are
@@ -99,6 +117,8 @@ class _Reader:
             self.found.append(Variable((node.name,), node.name, node.at, True, self.partial))
         elif isinstance(node, Partial):
             self._partial(node)
+        elif isinstance(node, Fragment):
+            self._fragment(node)
         elif isinstance(node, Link):
             self._perhaps(node.body)
 
@@ -147,6 +167,13 @@ class _Reader:
     # ---- partials --------------------------------------------------------------------------------
 
     def _partial(self, node: Partial) -> None:
+        within = self._given(node)
+        made = self._reading(node.name, within, set() if node.isolated else self.made)
+        if not node.isolated and node.bound is None:
+            self._make(set(made))
+
+    def _given(self, node: Partial) -> list[_Bound]:
+        """What names mean in a partial; its parameters are read."""
         self.expression(node.bound)
         within = [] if node.isolated else list(self.bound)
         for name, value in node.parameters:
@@ -162,9 +189,7 @@ class _Reader:
             if not node.each and isinstance(node.bound, Path):
                 source = self._source(node.bound)
             within.append(_Bound(node.variable, source))
-        made = self._reading(node.name, within, set() if node.isolated else self.made)
-        if not node.isolated and node.bound is None:
-            self._make(set(made))
+        return within
 
     def _reading(self, name: str, bound: list[_Bound], made: set[str]) -> frozenset[str]:
         """Read a partial in its surroundings, unless it was already; returns the names it makes."""
@@ -173,13 +198,24 @@ class _Reader:
             bound, made = [], set()
         key = (tuple(bound), frozenset(made))
         if key not in readings:
-            outside = self.partial, self.bound, self.loop_objects, self.made, self.new
-            self.partial, self.bound, self.loop_objects = name, bound, []
-            self.made, self.new = set(made), set()
-            self.body(self.partials[name].nodes)
-            readings[key] = frozenset(self.new)
-            self.partial, self.bound, self.loop_objects, self.made, self.new = outside
+            outside, self.partial = self.partial, name
+            readings[key] = self._apart(self.partials[name].nodes, bound, set(made))
+            self.partial = outside
         return readings[key]
+
+    def _fragment(self, node: Fragment) -> None:
+        outside, self.assigned = self.assigned, _assigned(node.body)
+        self._apart(node.body, self._given(node.head), set())
+        self.assigned = outside
+
+    def _apart(self, nodes: tuple[Node, ...], bound: list[_Bound], made: set[str]) -> frozenset[str]:
+        """Read nodes in surroundings of their own; returns the names they make."""
+        outside = self.apart, self.bound, self.loop_objects, self.made, self.new
+        self.apart, self.bound, self.loop_objects, self.made, self.new = True, bound, [], made, set()
+        self.body(nodes)
+        new = frozenset(self.new)
+        self.apart, self.bound, self.loop_objects, self.made, self.new = outside
+        return new
 
     # ---- expressions -----------------------------------------------------------------------------
 
@@ -226,7 +262,7 @@ class _Reader:
             return _Source((_key_name(root),), False)
         if root.name in self.loop_objects:
             return None
-        if root.name in ("forloop", "tablerowloop") and self.partial is not None and root.name not in self.assigned:
+        if root.name in ("forloop", "tablerowloop") and self.apart and root.name not in self.assigned:
             return None
         for bound in reversed(self.bound):
             if bound.name == root.name:

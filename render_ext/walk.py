@@ -10,20 +10,31 @@ from render_ext.expressions import Markup
 from render_ext.lexer import Piece, PieceKind, lines, pieces
 from render_ext.nodes import Node, Output, Text
 
-ENDED = ("if", "unless", "for", "case", "capture", "comment", "ifchanged", "tablerow", "link", "raw", "doc")
+ENDED = ("if", "unless", "for", "case", "capture", "comment", "ifchanged", "tablerow", "fragment", "link", "raw", "doc")
 FOLLOWERS = ("elsif", "else", "when", *(f"end{name}" for name in ENDED))
 IN_LINK = ("if", "unless", "for", "case", "comment", "#", "break", "continue", "echo")
 LINK_TAGS = ("link", "open_pixel_url")
 
 
-class Use(NamedTuple):
-    """A place where a partial is used, and how many blocks are open around it."""
+class Given(NamedTuple):
+    """A name that gets a value in a partial: a parameter, or what `with` and `for` bind."""
 
     name: str
+    written: str  # the value, as it is written
     at: int
+
+
+class PartialUse(NamedTuple):
+    """A place where a partial is used."""
+
+    name: str
+    at: int  # of the name
     width: int
-    depth: int
-    isolated: bool
+    depth: int  # how many blocks are open around it
+    isolated: bool  # `render`, not `include`
+    each: bool  # `for`: once for each item
+    tag_at: int
+    given: tuple[Given, ...]  # of two of a name the latter counts
 
 
 class Walk:
@@ -38,7 +49,7 @@ class Walk:
         self.index = 0
         self.depth = 0
         self.deepest = 0
-        self.uses: list[Use] = []
+        self.uses: list[PartialUse] = []
         self.in_liquid = False
         self.in_link = False
         self.loops = 0  # open around here, within the link if there is one

@@ -61,11 +61,16 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.deleteAudience": Permission.EDIT,
     # content
     "Query.content": Permission.READ,
+    "Query.fragment": Permission.READ,
     "Query.contents": Permission.READ,
+    "Query.fragments": Permission.READ,
     "Query.preview": Permission.READ,
     "Mutation.createContent": Permission.EDIT,
+    "Mutation.createFragment": Permission.EDIT,
     "Mutation.updateContent": Permission.EDIT,
+    "Mutation.updateFragment": Permission.EDIT,
     "Mutation.deleteContent": Permission.EDIT,
+    "Mutation.deleteFragment": Permission.EDIT,
     # planning
     "Query.campaign": Permission.READ,
     "Query.campaigns": Permission.READ,

@@ -14,6 +14,7 @@ from api.graphql.accounts.loaders import load_tokens
 from api.graphql.accounts.mutations import AccountsMutation
 from api.graphql.accounts.queries import AccountsQuery
 from api.graphql.audit.queries import AuditQuery
+from api.graphql.content.fragments import FragmentMutation, FragmentQuery, load_fragments
 from api.graphql.content.loaders import load_contents
 from api.graphql.content.mutations import ContentMutation
 from api.graphql.content.queries import ContentQuery
@@ -54,6 +55,7 @@ _KINDS = (
     NodeKind(name="Campaign", permission=Permission.READ, load=load_campaigns),
     NodeKind(name="ChannelAccount", permission=Permission.READ, load=load_accounts),
     NodeKind(name="Content", permission=Permission.READ, load=load_contents),
+    NodeKind(name="Fragment", permission=Permission.READ, load=load_fragments),
     NodeKind(name="Delivery", permission=Permission.READ, load=load_deliveries),
     NodeKind(name="Import", permission=Permission.READ, load=load_imports),
     NodeKind(name="Export", permission=Permission.READ, load=load_exports),
@@ -68,6 +70,7 @@ class Query(
     TransfersQuery,
     TargetingQuery,
     ContentQuery,
+    FragmentQuery,
     PlanningQuery,
     DeliveryQuery,
     TrackingQuery,
@@ -94,6 +97,7 @@ class Mutation(
     TransfersMutation,
     TargetingMutation,
     ContentMutation,
+    FragmentMutation,
     PlanningMutation,
     DeliveryMutation,
     TrackingMutation,

@@ -16,7 +16,7 @@ _WEB = re.compile(r"https?://", re.IGNORECASE)
 _SCRIPTS = frozenset({"javascript", "vbscript", "data"})
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:/?#\\\[\]@]+)(:[0-9]+)?")
 _HOST_END = re.compile(r"[/?#\\]|\Z")
-_ALLOWED = frozenset({"if", "elsif", "else", "endif", "unless", "endunless", "for", "endfor", "#"})
+_ALLOWED = frozenset({"if", "elsif", "else", "endif", "unless", "endunless", "case", "when", "endcase", "for", "endfor", "#"})
 _SAFE = "%/?#[]@!$&'()*+,;=:~-._"
 _BLANKS = " \t\n\v\f\r"  # what Liquid takes for white space
 _CONTROL = re.compile(r"[\t\n\r]")

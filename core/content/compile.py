@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,18 +11,20 @@ import msgspec
 
 from channels.contract import Channel, Manifest, MessageContent, Program
 from core.content.building import build_html
+from core.content.dynamic import VARIANTS
 from core.content.errors import ContentInvalid
 from core.content.insertions import PIXEL, hidden_link, insert_at_end, insert_preheader
 from core.content.link_checks import check_links
 from core.content.link_numbers import LinkNumbers
 from core.content.link_settings import LinkRules
 from core.content.links import Rewritten, rewrite_html, rewrite_text
-from core.content.personalization import fields_read, shown
+from core.content.personalization import dynamic_read, fields_read, shown
+from core.content.placements import NO_FRAGMENTS, Library
 from core.content.records import Content, ContentDraft, TrackedLink
 from core.content.text import text_from_html
 from core.content.validate import check_content, compile_part, located
 from core.errors import Invalid
-from render_ext import TemplateSyntaxError, TokenSigner
+from render_ext import TemplateSyntaxError, TokenSigner, Variable
 
 FORMAT = 1
 
@@ -42,6 +44,7 @@ class FrozenContent:
     links: tuple[TrackedLink, ...]
     fields: tuple[str, ...]  # the profile fields that a ledger row must carry
     hidden_link: int | None
+    dynamic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # conditions of the variants, by place
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
@@ -77,30 +80,35 @@ def freeze(
     tracked: bool | None = None,
     hidden: bool = True,
     numbers: LinkNumbers | None = None,
+    library: Library = NO_FRAGMENTS,
 ) -> FrozenContent:
     """Check content once more and bring one variant, that of its own parts, into its final form.
 
     `label` and `date` are the delivery's; the hidden link leads to `base_url`; `tracked` defaults to what the
-    channel can do; `numbers` are shared by all variants of a delivery. Raises ContentInvalid.
+    channel can do; `numbers` are shared by all variants of a delivery, `library` holds the fragments
+    that are used. Raises ContentInvalid.
     """
     if problems := list(check_links(content, manifest)):
         raise ContentInvalid(problems)
-    check_content(content.parts, content.data, manifest, inline_css=content.inline_css)
+    expanded = check_content(
+        content.parts, content.data, manifest, inline_css=content.inline_css, dynamic=content.dynamic, library=library
+    )
     tracking = manifest.capabilities.tracking if tracked is None else tracked
     work = _Work(
-        parts={name: source for name, source in content.parts.items() if source.strip()},
+        parts={name: source for name, source in expanded.parts.items() if source.strip()},
         numbers=numbers or LinkNumbers(),
         rules=LinkRules.of(content),
     )
     if work.parts.get("html") is not None:
         built = build_html(work.parts["html"], inline=content.inline_css)
         if tracking and (found := rewrite_html(built.plain, rules=work.rules).problems):
-            raise ContentInvalid([built.problem(one) for one in found])
+            raise ContentInvalid(expanded.problems(built.problem(one) for one in found))
         work.parts["html"] = built.html
         _html(work, base_url, tracking=tracking, hidden=hidden)
     work.parts.pop("preheader", None)
     if "html" not in work.parts and tracking and "text" in work.parts:
         _keep(work, "text", rewrite_text(work.parts["text"], numbers=work.numbers, rules=work.rules))
+    read = _variables(work.parts, manifest)
     return FrozenContent(
         parts=work.parts,
         data=content.data,
@@ -111,9 +119,16 @@ def freeze(
         zone=zone,
         tracked=tracking,
         links=tuple(work.links),
-        fields=_fields(work.parts, manifest),
+        fields=tuple(sorted(fields_read(read))),
         hidden_link=work.hidden,
+        dynamic=_conditions(content, dynamic_read(read)),
     )
+
+
+def _conditions(content: Content | ContentDraft, read: Collection[str]) -> dict[str, tuple[str, ...]]:
+    return {
+        place.name: tuple(variant.condition for variant in place.variants) for place in content.dynamic if place.name in read
+    }
 
 
 def _html(work: _Work, base_url: str, *, tracking: bool, hidden: bool) -> None:
@@ -142,12 +157,13 @@ def _keep(work: _Work, part: str, rewritten: Rewritten) -> None:
     work.links += rewritten.links
 
 
-def _fields(parts: Mapping[str, str], manifest: Manifest) -> tuple[str, ...]:
-    found: set[str] = set()
-    for one in manifest.content:
-        if one.template and one.name in parts:
-            found |= fields_read(compile_part(one.name, parts[one.name], tracking=True).variables)
-    return tuple(sorted(found))
+def _variables(parts: Mapping[str, str], manifest: Manifest) -> list[Variable]:
+    return [
+        variable
+        for one in manifest.content
+        if one.template and one.name in parts
+        for variable in compile_part(one.name, parts[one.name], tracking=True).variables
+    ]
 
 
 def thaw(frozen: FrozenContent, signer: TokenSigner, channel: Channel) -> Program:
@@ -181,6 +197,6 @@ def shared_values(frozen: FrozenContent) -> dict[str, Any]:
 
 
 def values(frozen: FrozenContent, row_values: Mapping[str, Any], shared: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What one recipient's template sees; `row_values` are the profile fields that its ledger row carries."""
+    """What one recipient's template sees; `row_values` are the profile fields and variants that its ledger row carries."""
     around = shared_values(frozen) if shared is None else shared
-    return {**around, "profile": shown(row_values, frozen.fields)}
+    return {**around, "profile": shown(row_values, frozen.fields), "dynamic": row_values.get(VARIANTS)}

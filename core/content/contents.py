@@ -17,12 +17,16 @@ from core.authored import changed, check_label, check_name, check_version, name_
 from core.channel_registry import ChannelRegistry
 from core.content import store
 from core.content.compile import thaw
+from core.content.errors import ContentInvalid
+from core.content.fragment_store import set_fragments_of_content
 from core.content.languages import languages_of, with_changed_translations, with_checked_languages
+from core.content.libraries import load_library, sources_of
+from core.content.placements import NO_FRAGMENTS, Library, names_rendered
 from core.content.records import AUTHORED, Content, ContentDraft
 from core.content.stand_ins import SIGNER, stand_in_channel
 from core.content.variants import freeze_variants
 from core.db import Connection, allow_silence
-from core.errors import Conflict, Invalid
+from core.errors import ClarionError, Conflict, Invalid, NotFound
 from core.paging import Page, PageRequest, cut
 
 CHECK_SECONDS = 60.0  # that compiling one language of a large content may take while others compile theirs
@@ -32,10 +36,11 @@ _SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)  # nothing is rendered when content
 async def create_content(conn: Connection, actor: Actor, registry: ChannelRegistry, draft: ContentDraft) -> Content:
     """Raises Invalid (BAD_NAME, BAD_LABEL, …), NotFound (CHANNEL_NOT_FOUND), Conflict (NAME_TAKEN)."""
     require(actor, Permission.EDIT)
-    draft = await _checked(conn, registry, draft)
+    draft, library = await _checked(conn, registry, draft)
     content = await store.insert_content(conn, draft, actor.name)
     if content is None:
         raise name_taken("content", draft.name)
+    await set_fragments_of_content(conn, content.id, _used(draft, library))
     await record(conn, actor, "content.create", "content", content.id, difference({}, _told(content)))
     return content
 
@@ -61,12 +66,13 @@ async def update_content(
     draft = _applied(before, changes)
     if draft == before:
         return content
-    draft = await _checked(conn, registry, draft)
+    draft, library = await _checked(conn, registry, draft)
     try:
         async with conn.transaction():
             updated = await store.update_content(conn, content_id, draft)
     except asyncpg.UniqueViolationError:
         raise name_taken("content", draft.name) from None
+    await set_fragments_of_content(conn, content_id, _used(draft, library))
     told = difference(_told(content), _told(updated)) | {"parts": _touched(before, draft)}
     await record(conn, actor, "content.update", "content", content_id, told)
     return updated
@@ -144,17 +150,18 @@ def _applied(before: ContentDraft, changes: Mapping[str, Any]) -> ContentDraft:
     return changed(draft, {"parts": parts})
 
 
-async def _checked(conn: Connection, registry: ChannelRegistry, draft: ContentDraft) -> ContentDraft:
-    """The draft as it is kept."""
+async def _checked(conn: Connection, registry: ChannelRegistry, draft: ContentDraft) -> tuple[ContentDraft, Library]:
+    """The draft as it is kept, and the fragments that it uses, held until the end of the transaction."""
     check_name(draft.name)
     check_label(draft.label)
     draft = with_checked_languages(draft)
     await allow_silence(conn, CHECK_SECONDS * len(languages_of(draft)))
-    await asyncio.to_thread(check_sendable, registry, draft)  # long content takes its time, and the loop serves others
-    return draft
+    library = await load_library(conn, sources_of(draft), hold=True)
+    await asyncio.to_thread(check_sendable, registry, draft, library)  # long content takes its time, and the loop serves others
+    return draft, library
 
 
-def check_sendable(registry: ChannelRegistry, draft: ContentDraft) -> None:
+def check_sendable(registry: ChannelRegistry, draft: ContentDraft, library: Library = NO_FRAGMENTS) -> None:
     """Prepare content as for a delivery, in each of its languages. Raises NotFound (CHANNEL_NOT_FOUND), ContentInvalid."""
     manifest = registry.manifest(draft.channel)
     channel: Channel | None = None
@@ -168,7 +175,23 @@ def check_sendable(registry: ChannelRegistry, draft: ContentDraft) -> None:
         seed="",
         base_url=SIGNER.base_url,
         check=lambda frozen: channel is None or thaw(frozen, SIGNER, channel),
+        library=library,
     )
+
+
+def sending_problems(registry: ChannelRegistry, draft: ContentDraft, library: Library) -> Sequence[ClarionError]:
+    """What `check_sendable` raises, as a list."""
+    try:
+        check_sendable(registry, draft, library)
+    except ContentInvalid as error:
+        return error.problems
+    except (Invalid, NotFound) as error:
+        return [error]
+    return []
+
+
+def _used(draft: ContentDraft, library: Library) -> list[int]:
+    return [library.fragments[name].id for name in names_rendered(sources_of(draft)) if name in library.fragments]
 
 
 def _told(content: Content) -> dict[str, Any]:
@@ -186,7 +209,8 @@ def _told(content: Content) -> dict[str, Any]:
 def _touched(before: ContentDraft, after: ContentDraft) -> list[str]:
     """The parts that differ, those of translations as `de.subject`."""
     old, new = _sources(before), _sources(after)
-    return [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    touched = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    return touched if before.dynamic == after.dynamic else [*touched, "dynamic"]
 
 
 def _sources(draft: ContentDraft) -> dict[str, str]:

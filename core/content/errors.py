@@ -8,12 +8,16 @@ from core.errors import Invalid
 
 
 class TemplateProblem(Invalid):
-    """Something wrong at one place of a part. `path` reads `parts.html:12:5`."""
+    """Something wrong at one place of a part. `path` reads `parts.html:12:5`.
+
+    What is no part of content has a name with dots, and its path is that: `fragments.footer.html:12:5`.
+    """
 
     default_code = "TEMPLATE_INVALID"
 
     def __init__(self, message: str, *, code: str, part: str, line: int, column: int, hint: str | None = None) -> None:
-        super().__init__(message, code=code, path=f"parts.{part}:{line}:{column}", hint=hint)
+        path = part if "." in part else f"parts.{part}"
+        super().__init__(message, code=code, path=f"{path}:{line}:{column}", hint=hint)
         self.part = part
         self.line = line
         self.column = column

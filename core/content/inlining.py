@@ -34,6 +34,7 @@ _VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "
 _FORMATTING = frozenset({"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"})
 _LOOSE = frozenset({"p", "li", "dt", "dd", "option"})  # the next of them ends them
 _OPTIONAL = _LOOSE | {"td", "th", "tr", "thead", "tbody", "tfoot", "optgroup"}
+_BRANCHED = frozenset({"if", "unless", "case", "for", "tablerow"})
 _START = re.compile(r"<[^ \t\n\f\r/>]+")
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z_][\w.-]*\Z", re.ASCII)
 _TAG_NAME = re.compile(r"[a-z][\w:-]*\Z", re.ASCII)
@@ -184,14 +185,15 @@ class _Work:
         for span in spans(self.source[piece.start : piece.end]):
             if span.kind is not SpanKind.TAG:
                 continue
-            if span.name in ("if", "unless", "case", "for", "tablerow"):
+            ends = span.name.startswith("end") and span.name[3:] in _BRANCHED
+            if span.name in _BRANCHED:
                 branches.append(depth)
-            elif branches and (span.name in ("else", "elsif", "when") or span.name.startswith("end")):
+            elif branches and (ends or span.name in ("else", "elsif", "when")):
                 if branches[-1] != depth:
                     self.told(
                         "elements are opened before this and closed after it: styles may differ", [piece.start + span.start]
                     )
-                if span.name.startswith("end"):
+                if ends:
                     branches.pop()
 
     def written(self, styles: dict[int, str], unsafe: set[int], tokens: Tokens) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from core.profiles.fields import Field
 from render_ext import Variable
 
 DELIVERY_FIELDS = MappingProxyType({"label": "Label of the delivery", "date": "Date of the message"})
-OURS = frozenset({"profile", "delivery"})  # what they hold is for every template the same
+OURS = frozenset({"profile", "delivery", "dynamic"})  # what they hold is for every template the same
 RESERVED_NAMES = OURS | {"forloop", "now"}  # no key of the data is called so
 
 
@@ -39,6 +39,11 @@ def _field(found: Field) -> PersonalField:
 FIELDS: Mapping[str, PersonalField] = MappingProxyType({one.name: _field(one) for one in PROFILE_FIELDS})
 
 
+def dynamic_read(variables: Iterable[Variable]) -> set[str]:
+    """The dynamic content whose variants the variables of a program choose."""
+    return {found.path[1] for found in variables if found.path[0] == "dynamic" and len(found.path) > 1}
+
+
 def fields_read(variables: Iterable[Variable]) -> set[str]:
     """The profile fields among the variables of a program: what a ledger row has to carry for it."""
     return {found.path[1] for found in variables if found.path[0] == "profile" and len(found.path) > 1}
@@ -56,13 +61,15 @@ def _word(name: str, code: Any) -> str:
     return code if isinstance(code, str) else FIELDS[name].words.get(code, "")
 
 
-def check_variables(variables: Iterable[Variable], data: Mapping[str, Any], part: str) -> Iterator[TemplateProblem]:
+def check_variables(
+    variables: Iterable[Variable], data: Mapping[str, Any], part: str, dynamic: Collection[str] = ()
+) -> Iterator[TemplateProblem]:
     """One located problem for every path that leads nowhere. Raises Invalid (DATA_TOO_LARGE)."""
     paths = DataPaths(data)
     for variable in variables:
         if variable.assigned:  # it may be the template's own, and then only a rendering knows what is in it
             continue
-        found = _wrong(variable.path, data, paths)
+        found = _wrong(variable.path, data, paths, dynamic)
         if found is not None:
             message, hint = found
             yield TemplateProblem(
@@ -75,7 +82,9 @@ def check_variables(variables: Iterable[Variable], data: Mapping[str, Any], part
             )
 
 
-def _wrong(path: tuple[str, ...], data: Mapping[str, Any], paths: DataPaths) -> tuple[str, str] | None:
+def _wrong(
+    path: tuple[str, ...], data: Mapping[str, Any], paths: DataPaths, dynamic: Collection[str]
+) -> tuple[str, str] | None:
     """What is wrong with a path and what to write instead, or None."""
     if path[0] == "profile":
         return _wrong_field(path)
@@ -83,6 +92,8 @@ def _wrong(path: tuple[str, ...], data: Mapping[str, Any], paths: DataPaths) -> 
         if len(path) > 1 and path[1] in DELIVERY_FIELDS:
             return None
         return f"there is no {'.'.join(path[:2])!r}", f"There are {_listed('delivery', DELIVERY_FIELDS)}."
+    if path[0] == "dynamic":
+        return None if len(path) > 1 and path[1] in dynamic else _wrong_dynamic(path, dynamic)
     if path[0] == EVERY:
         return "the first name of a path must be written out", "Write the name itself, such as profile.first_name."
     if path[0] not in data:
@@ -98,6 +109,12 @@ def _wrong_field(path: tuple[str, ...]) -> tuple[str, str] | None:
     near = nearest(path[1], FIELDS)
     hint = f"Did you mean 'profile.{near}'?" if near else "See the list of profile fields."
     return f"there is no profile field {path[1]!r}", hint
+
+
+def _wrong_dynamic(path: tuple[str, ...], dynamic: Collection[str]) -> tuple[str, str]:
+    near = nearest(path[1], dynamic) if len(path) > 1 else None
+    known = f"There are {_listed('dynamic', dynamic)}." if dynamic else "This content has no dynamic content."
+    return f"there is no {'.'.join(path[:2])!r}", f"Did you mean 'dynamic.{near}'?" if near else known
 
 
 def _suggest_root(name: str, data: Mapping[str, Any]) -> str:

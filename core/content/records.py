@@ -93,6 +93,38 @@ class Content(ContentDraft):
     created_by: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FragmentParameter:
+    """What content says to a fragment that it uses."""
+
+    name: str
+    description: str = ""
+    default: str | int | float | bool | None = None
+    optional: bool = False  # nothing stands for it where it is not given and has no default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FragmentDraft:
+    """A piece of content as somebody enters it, to be used in any content and by other fragments (4.21)."""
+
+    name: str
+    label: str
+    html: str
+    text: str | None = None  # for parts other than HTML; None: made from the HTML
+    parameters: tuple[FragmentParameter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragment(FragmentDraft):
+    """A piece that many contents share."""
+
+    id: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    created_by: str
+
+
 AUTHORED = tuple(one.name for one in fields(ContentDraft))
 
 
@@ -132,7 +164,7 @@ class ContentWarning:
 
     code: str
     message: str
-    part: str | None = None
+    part: str | None = None  # or where else it stands, such as `fragments.footer.html`
     line: int | None = None
     column: int | None = None
 

@@ -9,7 +9,8 @@ from core.content.errors import TemplateProblem
 from core.content.liquid import Span, SpanKind, place, spans
 from core.content.personalization import OURS
 
-TAGS = frozenset({"link", "endlink", "open_pixel_url"})  # written when a delivery is prepared
+TAGS = frozenset({"link", "endlink", "open_pixel_url", "fragment", "endfragment"})  # written when a delivery is prepared
+_PLAIN = "Write a plain address; links and pixel get their tags when the delivery is prepared."
 _NAMES = re.compile(r"-?\s*(?:liquid\s+)*(?:assign|for|capture|tablerow|increment|decrement)\s+['\"]?([\w-]+)")
 
 
@@ -21,7 +22,7 @@ def reserved_words(source: str, part: str) -> Iterator[TemplateProblem]:
         if span.name in TAGS:
             yield _problem(
                 source, span, part, "RESERVED_TAG", f"the tag {span.name!r} is written by Clarion itself",
-                "Write a plain address; links and pixel get their tags when the delivery is prepared.",
+                'Write {% render "name" %}.' if span.name.endswith("fragment") else _PLAIN,
             )  # fmt: skip
         markup = source[span.start + 2 : span.end - 2]
         for line in markup.split("\n") if span.name == "liquid" else [markup]:

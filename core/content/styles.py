@@ -11,7 +11,10 @@ from core.content.markup import Kind, Piece, read
 from core.content.tokens import Tokens
 
 _MARKS = re.compile(r"\\.|[;\"'()]", re.DOTALL)
-_BINDS = re.compile(r"\{%-?\s*(?:assign|capture|for|tablerow|increment|decrement)\s+([\w-]+)")
+_BINDS = re.compile(  # in a tag, or in a line of `liquid`
+    r"(?:^|\{%-?|liquid)\s*(?:assign|capture|for|tablerow|increment|decrement)\s+['\"]?([\w-]+)", re.MULTILINE
+)
+_GIVEN = re.compile(r"fragment\s+['\"]([\w-]+)|([\w-]+)\s*:|\bas\s+([\w-]+)")  # names in the tag of a fragment
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
 _SCREENS = re.compile(r"(?:|all|screen)\Z", re.IGNORECASE)
 _IMPORTANT = re.compile(r"!\s*important\s*\Z", re.IGNORECASE)
@@ -44,8 +47,14 @@ def sheets(source: str, tokens: Tokens) -> Sheets:
 
 def bound_names(source: str) -> frozenset[str]:
     """Names to which the template itself gives values: they mean one thing here and another there."""
-    tags = (source[span.start : span.end] for span in spans(source) if span.kind is SpanKind.TAG)
-    return frozenset({"forloop", "tablerowloop", *(match[1] for tag in tags if (match := _BINDS.match(tag)))})
+    names = {"forloop", "tablerowloop"}
+    for span in spans(source):
+        tag = source[span.start : span.end] if span.kind is SpanKind.TAG else ""
+        if span.name == "fragment":
+            names.update(name for match in _GIVEN.finditer(tag) for name in match.groups() if name)
+        elif tag:
+            names.update(_BINDS.findall(tag))
+    return frozenset(names)
 
 
 def add_sheet(found: Sheets, css: str, at: int | None, bound: frozenset[str], tokens: Tokens) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal
@@ -10,43 +10,66 @@ from typing import Any, Literal
 from channels.contract import ContentField, Manifest
 from core.content.building import build_html
 from core.content.data import check_data, is_storable
+from core.content.dynamic import check_dynamic
 from core.content.errors import ContentInvalid, TemplateProblem
+from core.content.expansion import MAX_CHARACTERS, expand_parts
 from core.content.links import MOST_TOLD, rewrite_html, rewrite_text
+from core.content.origins import Expanded
 from core.content.personalization import check_variables
-from core.content.reserved import reserved_words
+from core.content.placements import NO_FRAGMENTS, Library
+from core.content.records import DynamicContent
 from core.content.suggestions import nearest
 from core.content.text import text_from_html
 from core.errors import Invalid
 from render_ext import Program, TemplateSyntaxError
 from render_ext import compile as compile_template
 
-MAX_CHARACTERS = 1_000_000  # of one part
 _NOW = datetime(2000, 1, 1, tzinfo=UTC)  # nothing is rendered here; only `"now" | date` wants to know that there is one
 BODIES = ("html", "text")
 
 
-def check_content(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manifest, *, inline_css: bool = False) -> None:
-    """Raises ContentInvalid with the problems found (the first MOST_TOLD of them), each at its place."""
-    problems = list(islice(_problems(parts, data, manifest, inline_css), MOST_TOLD))
+def check_content(
+    parts: Mapping[str, str],
+    data: Mapping[str, Any],
+    manifest: Manifest,
+    *,
+    inline_css: bool = False,
+    dynamic: Sequence[DynamicContent] = (),
+    library: Library = NO_FRAGMENTS,
+) -> Expanded:
+    """The parts with fragments and variants in place.
+
+    Raises ContentInvalid with the problems found (the first MOST_TOLD of them), each at its place in what was written.
+    """
+    expanded = expand_parts(parts, dynamic, manifest, library)
+    names = [place.name for place in dynamic]
+    found = expanded.problems(islice(_problems(expanded, data, manifest, inline_css, names), MOST_TOLD))
+    problems = [*check_dynamic(dynamic), *found, *expanded.wrong]
     if problems:
-        raise ContentInvalid(problems)
+        raise ContentInvalid(problems[:MOST_TOLD])
+    return expanded
 
 
-def _problems(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manifest, inline: bool) -> Iterator[Invalid]:
+def _problems(
+    expanded: Expanded, data: Mapping[str, Any], manifest: Manifest, inline: bool, dynamic: Collection[str]
+) -> Iterator[Invalid]:
+    parts = expanded.parts
     yield from check_data(data)
     yield from _check_fields(parts, manifest)
     fields = {field.name: field for field in manifest.content}
     for name, source in parts.items():
-        if name in fields and fields[name].template and not _size_problems(name, source):
-            found = _check_part(name, source, data, tracking=manifest.capabilities.tracking)
+        readable = name in fields and fields[name].template and name not in expanded.unfinished
+        if readable and not _size_problems(name, source):
+            found = _check_part(name, source, data, dynamic, tracking=manifest.capabilities.tracking)
             yield from found
             if name == "html" and not found:
                 yield from _check_html(source, parts, tracking=manifest.capabilities.tracking, inline=inline)
 
 
-def compile_part(name: str, source: str, *, tracking: bool) -> Program:
-    """One part on its own, for its variables and its errors. Raises TemplateProblem."""
-    escape: Literal["html", "none"] = "html" if name == "html" else "none"
+def compile_part(name: str, source: str, *, tracking: bool, html: bool | None = None) -> Program:
+    """One part on its own, for its variables and its errors; `html`: whether it is HTML. Raises TemplateProblem."""
+    is_html = name == "html" if html is None else html
+    escape: Literal["html", "none"] = "html" if is_html else "none"
     try:
         return compile_template(source, name=name, escape=escape, now=_NOW, links=tracking)
     except TemplateSyntaxError as error:
@@ -96,15 +119,13 @@ def _size_problems(name: str, source: str) -> list[Invalid]:
     return []
 
 
-def _check_part(name: str, source: str, data: Mapping[str, Any], *, tracking: bool) -> list[Invalid]:
-    problems: list[Invalid] = list(islice(reserved_words(source, name), MOST_TOLD))
+def _check_part(name: str, source: str, data: Mapping[str, Any], dynamic: Collection[str], *, tracking: bool) -> list[Invalid]:
+    problems: list[Invalid] = []
     try:
         program = compile_part(name, source, tracking=tracking)
-        problems += islice(check_variables(program.variables, data, name), MOST_TOLD)
-    except TemplateProblem as problem:
-        return problems or [problem]
+        problems += islice(check_variables(program.variables, data, name, dynamic), MOST_TOLD)
     except Invalid as problem:
-        return [*problems, problem]
+        return [problem]
     if name == "text" and tracking:
         problems += rewrite_text(source).problems
     return problems

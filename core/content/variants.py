@@ -11,6 +11,7 @@ from core.content.errors import ContentInvalid
 from core.content.languages import Draft, located, variants
 from core.content.link_numbers import LinkNumbers
 from core.content.links import MOST_TOLD
+from core.content.placements import NO_FRAGMENTS, Library
 from core.errors import Invalid
 
 
@@ -23,6 +24,7 @@ def freeze_variants(
     seed: str,
     base_url: str,
     check: Callable[[FrozenContent], object],
+    library: Library = NO_FRAGMENTS,
 ) -> list[FrozenContent]:
     """Every variant in its final form, the default first; a link number means the same in all of them.
 
@@ -35,7 +37,9 @@ def freeze_variants(
     for variant in variants(content):
         numbers.begin()
         try:
-            one = freeze(variant, manifest, label=label, date=date, seed=seed, base_url=base_url, numbers=numbers)
+            one = freeze(
+                variant, manifest, label=label, date=date, seed=seed, base_url=base_url, numbers=numbers, library=library
+            )
             check(one)
             frozen.append(one)
         except Invalid as error:

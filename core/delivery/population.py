@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from channels.contract import AddressKind, FailureReason
 from core.content.languages import preferences
-from core.delivery.recipient_values import profile_table, values_expression
+from core.delivery.recipient_values import profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
 from core.delivery.steps import Step, StepContext
 from core.targeting.check import CheckedExpression
@@ -74,6 +74,7 @@ class Population:
     programs: Sequence[ProgramVariant]  # one for each language, the default first
     audience: CheckedExpression
     address_kind: AddressKind
+    dynamic: Mapping[str, Sequence[str]]  # conditions of the variants, by dynamic content
     steps: Sequence[Step]
     at: datetime
 
@@ -139,7 +140,7 @@ class Population:
             reason,
             context.address,
             context.address_key,
-            case((kept, values_expression(self._fields(), context.profile)), else_=null()),
+            case((kept, row_expression(self._fields(), self.dynamic, context.profile, self.at)), else_=null()),
         )
 
     def _program(self, profile: FromClause) -> ColumnElement[Any]:

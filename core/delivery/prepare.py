@@ -13,6 +13,7 @@ from channels.contract import AddressKind
 from core.channel_registry import ChannelRegistry
 from core.clock import Clock
 from core.content import contents
+from core.content.libraries import load_library, sources_of
 from core.db import TRY_LATER, Connection, Pool, transaction
 from core.delivery import lifecycle, versions
 from core.delivery.population import ADDRESS_COLUMNS, Population
@@ -103,7 +104,8 @@ class Preparation:
         delivery = await deliveries.get_delivery(conn, delivery_id)
         content = await contents.get_content(conn, delivery.content_id)
         account = await channel_accounts.get_account(conn, delivery.channel_account_id)
-        programs = await self._programs.store_new(conn, delivery, content, account, now)
+        library = await load_library(conn, sources_of(content), hold=True)
+        programs = await self._programs.store_new(conn, delivery, content, account, library, now)
         at = now.replace(microsecond=0)
         population = await self._population(conn, delivery_id, programs, at)
         statement = population.duplicates_statement()
@@ -117,11 +119,15 @@ class Preparation:
     ) -> Population:
         delivery = await deliveries.get_delivery(conn, delivery_id)
         audience = await audiences.get_audience(conn, delivery.audience_id)
+        dynamic: dict[str, Sequence[str]] = {}
+        for one in programs:
+            dynamic |= (await self._programs.get(conn, one.id)).frozen.dynamic
         return Population(
             delivery_id=delivery_id,
             programs=programs,
             audience=audiences.open_audience(audience),
             address_kind=_known(self._registry.manifest(programs[0].channel).address_kind),
+            dynamic=dynamic,
             steps=PREPARATION,
             at=at,
         )

@@ -14,6 +14,7 @@ from channels.contract import Channel, Program, RecipientRow
 from core.channel_registry import ChannelRegistry
 from core.content.compile import FrozenContent, shared_values, thaw, values
 from core.content.languages import languages_of
+from core.content.placements import Library
 from core.content.records import Content
 from core.content.variants import freeze_variants
 from core.db import Connection, allow_silence
@@ -100,11 +101,11 @@ class Programs:
         return LoadedProgram(stored=stored, frozen=frozen, signer=signer, channel=channel, shared=shared_values(frozen))
 
     async def store_new(
-        self, conn: Connection, delivery: Delivery, content: Content, account: ChannelAccount, now: datetime
+        self, conn: Connection, delivery: Delivery, content: Content, account: ChannelAccount, library: Library, now: datetime
     ) -> list[ProgramVariant]:
         """Freeze a content for a delivery and store a program for each of its languages, the default first.
 
-        Raises what compiling it raises.
+        `library` holds the fragments that it uses. Raises what compiling it raises.
         """
         manifest = self._registry.manifest(account.channel)
         channel = self._registry.make(account.channel, account.config)
@@ -119,6 +120,7 @@ class Programs:
             seed=f"{delivery.id}-{content.id}-{content.version}-{int(now.timestamp())}",
             base_url=self._urls.base_url,
             check=lambda frozen: thaw(frozen, signer, channel),
+            library=library,
         )
         if account.channel != content.channel:
             raise Invalid(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -19,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from core.content.dynamic import VARIANTS, variant_number
 from core.content.personalization import FIELDS
 from core.db import Connection
 from core.errors import Invalid, NotFound
@@ -46,16 +48,40 @@ def values_expression(fields: Sequence[str], profile: FromClause) -> ColumnEleme
     return built
 
 
+def variants_expression(dynamic: Mapping[str, Sequence[str]], profile: FromClause, at: datetime) -> ColumnElement[Any]:
+    """A jsonb object with the numbers of the variants that a profile sees, as a ledger row carries them.
+
+    `dynamic` are the conditions of each dynamic content, `at` is `now` in them.
+    """
+    numbers = [
+        part
+        for name, conditions in sorted(dynamic.items())
+        for part in (cast(literal(name), String), variant_number(conditions, at=at, profile=profile))
+    ]
+    return func.jsonb_build_object(cast(literal(VARIANTS), String), func.jsonb_build_object(*numbers))
+
+
 def _value(name: str, profile: FromClause) -> ColumnElement[Any]:
     if name not in FIELDS:
         raise Invalid(f"a template cannot read the profile field {name!r}", code="UNKNOWN_FIELD", path=f"profile.{name}")
     return profile.c[name]
 
 
-async def fetch_values(conn: Connection, profile_id: int, fields: Sequence[str]) -> Mapping[str, Any]:
+def row_expression(
+    fields: Sequence[str], dynamic: Mapping[str, Sequence[str]], profile: FromClause, at: datetime
+) -> ColumnElement[Any]:
+    """All that a ledger row carries for its message."""
+    built = values_expression(fields, profile)
+    return built.op("||")(variants_expression(dynamic, profile, at)) if dynamic else built
+
+
+async def fetch_values(
+    conn: Connection, profile_id: int, fields: Sequence[str], dynamic: Mapping[str, Sequence[str]], at: datetime
+) -> Mapping[str, Any]:
     """The same values for one profile. Raises NotFound."""
     profile = profile_table()
-    statement = compile_statement(select(values_expression(fields, profile).label("values")).where(profile.c.id == profile_id))
+    carried = row_expression(fields, dynamic, profile, at)
+    statement = compile_statement(select(carried.label("values")).where(profile.c.id == profile_id))
     row = await conn.fetchrow(statement.text, *statement.args)
     if row is None:
         raise NotFound("there is no such profile", code="PROFILE_NOT_FOUND", path="profileId")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.content.libraries import load_library_named
 from core.db import Connection
 from core.delivery.records import DeliveryRun
 from core.delivery.store import read_versions
@@ -14,18 +15,26 @@ LABELS = {
     "account": "the channel account",
     "schema": "the data model",
 }
+FRAGMENT = "fragment:"
 
 
 async def current_versions(conn: Connection, delivery_id: int) -> dict[str, int]:
-    """The versions now, their rows held until the transaction ends."""
-    return await read_versions.read_versions(conn, delivery_id)
+    """The versions now, their rows held until the transaction ends; those of fragments by their names, after FRAGMENT."""
+    versions = await read_versions.read_versions(conn, delivery_id)
+    library = await load_library_named(conn, set(await read_versions.fragments_used(conn, delivery_id)), hold=True)
+    return versions | {FRAGMENT + name: fragment.version for name, fragment in library.fragments.items()}
 
 
 async def changed_since(conn: Connection, run: DeliveryRun) -> list[str]:
     """What changed since the run was prepared, by name."""
     now = await current_versions(conn, run.delivery_id)
     before = run.versions or {}
-    return [LABELS[name] for name in LABELS if before.get(name) != now.get(name)]
+    names = [*LABELS, *sorted({*now, *before} - LABELS.keys())]
+    return [_label(name) for name in names if before.get(name) != now.get(name)]
+
+
+def _label(name: str) -> str:
+    return LABELS.get(name) or f"the fragment {name.removeprefix(FRAGMENT)!r}"
 
 
 async def check_unchanged(conn: Connection, run: DeliveryRun) -> None:

@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0011"
-down_revision = "0008"
+down_revision = "0010"
 
 SQL = """
 ALTER TABLE tracked_link

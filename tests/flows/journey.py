@@ -172,6 +172,21 @@ async def create_content(client: Client, parts: Mapping[str, str] = PARTS, **mor
     return content_id
 
 
+async def create_fragment(client: Client, html: str, **more: Any) -> tuple[str, str]:
+    """A fragment; returns its id and its name."""
+    name = fresh_name("fragment")
+    made = await client.do(
+        """
+        mutation ($input: CreateFragmentInput!) {
+          createFragment(input: $input) { fragment { id } userErrors { code message path } }
+        }
+        """,
+        input={"name": name, "label": name, "html": html, **more},
+    )
+    fragment_id: str = made["fragment"]["id"]
+    return fragment_id, name
+
+
 async def create_delivery(
     client: Client, *, audience: str, account: str, content: str, contact_at: datetime | None = None, **more: Any
 ) -> str:

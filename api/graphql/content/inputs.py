@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from api.graphql.content.dynamic_types import dynamic_of
 from api.graphql.content.types import (
     CampaignParametersInput,
     ContentPartChangeInput,
@@ -29,6 +30,7 @@ def draft_of(input: CreateContentInput | PreviewInput, *, name: str, label: str)
         parts=parts_of(input.parts or ()),
         data=json_object(input.data or {}, "data"),
         inline_css=input.inline_css,
+        dynamic=dynamic_of(input.dynamic),
         language=input.language,
         translations=translations_of(input.translations),
         links=links_of(input.links),

@@ -8,6 +8,7 @@ from typing import Any
 import strawberry
 
 from api.context import Info
+from api.graphql.content.dynamic_types import dynamic_of
 from api.graphql.content.inputs import campaign_parameters_of, draft_of, links_of, parts_of, translations_of
 from api.graphql.content.types import Content, CreateContentInput, UpdateContentInput
 from api.graphql.mutations import given, mutation
@@ -18,6 +19,7 @@ from core.planning.uses import check_unused
 
 _PARSED: dict[str, Callable[[Any], Any]] = {
     "parts": parts_of,
+    "dynamic": dynamic_of,
     "translations": translations_of,
     "links": links_of,
     "campaign_parameters": campaign_parameters_of,
@@ -39,8 +41,8 @@ class ContentMutation:
     async def update_content(self, info: Info, input: UpdateContentInput) -> Any:
         """Change content."""
         context = info.context
-        names = ("name", "label", "parts", "data", "inline_css", "language", "translations", "links", "campaign_parameters")
-        changes = given(**{name: getattr(input, name) for name in names})
+        names = ("name", "label", "parts", "data", "inline_css", "dynamic", "language", "translations", "links")
+        changes = given(**{name: getattr(input, name) for name in (*names, "campaign_parameters")})
         for name, parse in _PARSED.items():
             if name in changes and (changes[name] is not None or name == "campaign_parameters"):
                 changes[name] = parse(changes[name])

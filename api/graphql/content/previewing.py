@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from api.context import RequestContext
+from api.graphql.content.dynamic_types import choices_of
 from api.graphql.content.inputs import draft_of
 from api.graphql.content.types import PreviewInput
 from core.content.contents import get_content
+from core.content.dynamic import VARIANTS, check_dynamic, chosen
+from core.content.errors import ContentInvalid
 from core.content.languages import check_language, with_checked_languages
+from core.content.libraries import load_library, sources_of, sources_of_fragment
 from core.content.personalization import FIELDS
+from core.content.placements import Library
 from core.content.preview import preview
 from core.content.records import Content, ContentDraft, Preview
 from core.content.stand_ins import stand_in_channel
@@ -26,26 +33,36 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
     language = None if input.reader_language is None else check_language(input.reader_language, "input.readerLanguage")
     async with context.lease.use() as conn:
         content = await _content(conn, input)
+        asked = chosen(content.dynamic, choices_of(input.variants))
+        if wrong := list(check_dynamic(content.dynamic)):
+            raise ContentInvalid(wrong)
         profile_id = from_global_id("Profile", input.profile_id, "input.profileId")
-        row_values = await fetch_values(conn, profile_id, _fields_named(content))
+        library = await load_library(conn, sources_of(content))
+        conditions = {place.name: [one.condition for one in place.variants] for place in content.dynamic}
+        row_values = await fetch_values(conn, profile_id, _fields_named(content, library), conditions, context.now)
     return await asyncio.to_thread(  # a template may compute for seconds, and the loop serves everybody
         preview,
         content,
         stand_in_channel(context.channels, content.channel),
         urls.signer(urls.newest_key_id),
-        row_values=row_values,
+        row_values=_with_variants(row_values, asked),
         address=row_values["email"] or "",
         date=context.now,
         label=content.label or "Preview",
         language=language,
+        library=library,
     )
 
 
-def _fields_named(content: Content | ContentDraft) -> list[str]:
+def _with_variants(row_values: Mapping[str, Any], asked: Mapping[str, int]) -> Mapping[str, Any]:
+    return {**row_values, VARIANTS: {**row_values[VARIANTS], **asked}} if asked else row_values
+
+
+def _fields_named(content: Content | ContentDraft, library: Library) -> list[str]:
     """The fields that the content can read: their names are written out in it. And those that choose for it."""
-    translated = (source for parts in content.translations.values() for source in parts.values())
+    used = (source for one in library.fragments.values() for source in sources_of_fragment(one))
     appended = (one.value for one in content.campaign_parameters.parameters)
-    sources = [*content.parts.values(), *translated, *appended]
+    sources = [*sources_of(content), *used, *appended]
     return [name for name in FIELDS if name in ("email", "language") or any(name in source for source in sources)]
 
 

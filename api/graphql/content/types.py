@@ -8,6 +8,7 @@ from typing import Any
 
 import strawberry
 
+from api.graphql.content.dynamic_types import DynamicChoiceInput, DynamicContent, DynamicContentInput
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, record_of
 from api.graphql.scalars import JSON
@@ -96,6 +97,7 @@ class Content(Node):
     parts: list[ContentPart] = leaf(lambda content: list(content.parts.items()))
     data: JSON = strawberry.field(description="Shared by all recipients, such as a list of products.")
     inline_css: bool = strawberry.field(description="Whether the style sheets of the HTML are written into its elements.")
+    dynamic: list[DynamicContent] = leaf(lambda content: list(content.dynamic))
     language: str = strawberry.field(description="Of the parts: a tag of BCP 47.")
     translations: list[ContentTranslation] = leaf(lambda content: sorted(content.translations.items()))
     links: list[LinkSettings] = strawberry.field(description="What is set for addresses of the content.")
@@ -202,6 +204,7 @@ class CreateContentInput:
     parts: list[ContentPartInput]
     data: JSON | None = None
     inline_css: bool = False
+    dynamic: list[DynamicContentInput] = strawberry.field(default_factory=list)
     language: str = "en"
     translations: list[ContentTranslationInput] = strawberry.field(default_factory=list)
     links: list[LinkSettingsInput] = strawberry.field(default_factory=list)
@@ -219,6 +222,7 @@ class UpdateContentInput:
     parts: strawberry.Maybe[list[ContentPartChangeInput]]
     data: strawberry.Maybe[JSON]
     inline_css: strawberry.Maybe[bool]
+    dynamic: strawberry.Maybe[list[DynamicContentInput]]
     language: strawberry.Maybe[str]
     translations: strawberry.Maybe[list[ContentTranslationChangeInput]]
     links: strawberry.Maybe[list[LinkSettingsInput]]
@@ -234,11 +238,13 @@ class PreviewInput:
     parts: list[ContentPartInput] | None = None
     data: JSON | None = None
     inline_css: bool = False
+    dynamic: list[DynamicContentInput] = strawberry.field(default_factory=list)
     language: str = "en"
     translations: list[ContentTranslationInput] = strawberry.field(default_factory=list)
     links: list[LinkSettingsInput] = strawberry.field(default_factory=list)
     campaign_parameters: CampaignParametersInput | None = None
     profile_id: strawberry.ID
+    variants: list[DynamicChoiceInput] = strawberry.field(default_factory=list)
     reader_language: str | None = strawberry.field(
         default=None, description="Show what readers of this language get, not what the profile gets in its own."
     )

@@ -23,3 +23,18 @@ async def read_versions(conn: Connection, delivery_id: int) -> dict[str, int]:
     if row is None:
         raise NotFound("there is no such delivery", code="DELIVERY_NOT_FOUND", path="id")
     return dict(row)
+
+
+async def fragments_used(conn: Connection, delivery_id: int) -> list[str]:
+    """The names of the fragments that the content of a delivery uses by itself."""
+    rows = await conn.fetch(
+        """
+        SELECT f.name
+          FROM delivery d
+          JOIN content_fragment u ON u.content_id = d.content_id
+          JOIN fragment f ON f.id = u.fragment_id
+         WHERE d.id = $1
+        """,
+        delivery_id,
+    )
+    return [row["name"] for row in rows]

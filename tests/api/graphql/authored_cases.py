@@ -57,6 +57,28 @@ async def delete_content(house: House) -> Case:
     return Case({"id": await _authored(house, "content", channel="memory", **PERSONAL_CONTENT)}, ["content.delete"])
 
 
+FRAGMENT = {"html": f"Write to {EMAIL}", "parameters": [{"name": "seller", "default": "Markerovic"}]}
+
+
+@case
+async def create_fragment(house: House) -> Case:
+    """A text that names somebody, with a parameter that does."""
+    sent = {"name": fresh("fragment"), "label": "One", **FRAGMENT}
+    return Case({"input": sent}, ["fragment.create"], {"input": {**sent, "name": "Bad name"}})
+
+
+@case
+async def update_fragment(house: House) -> Case:
+    """A text that names somebody from now on."""
+    return Case({"input": {"id": await _authored(house, "fragment", html="Hello"), **FRAGMENT}}, ["fragment.update"])
+
+
+@case
+async def delete_fragment(house: House) -> Case:
+    """A text that named somebody."""
+    return Case({"id": await _authored(house, "fragment", **FRAGMENT)}, ["fragment.delete"])
+
+
 @case
 async def create_campaign_(house: House) -> Case:
     """A campaign."""

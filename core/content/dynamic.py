@@ -1,0 +1,113 @@
+"""Dynamic content: which variant of a place a recipient sees is decided by the first condition that is true."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, FromClause, SmallInteger, case, cast, literal, select
+
+from core.content.data import is_storable
+from core.content.expansion import MAX_CHARACTERS
+from core.content.records import ContentWarning, DynamicContent
+from core.content.suggestions import nearest
+from core.errors import Invalid
+from core.targeting.check import CheckedExpression, check
+from core.targeting.errors import ExpressionError
+from core.targeting.parse import parse_text
+from core.targeting.sql import compile_statement, entity_table, predicate
+
+MOST_PLACES = 50
+MOST_VARIANTS = 50  # of one place
+MOST_VALUES = 10_000  # that all conditions of a content compare with: a statement takes 32,767
+VARIANTS = "#dynamic"  # the numbers of a recipient's variants among the values of its ledger row; no field is called so
+UTC = ZoneInfo("UTC")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+def check_dynamic(dynamic: Sequence[DynamicContent]) -> Iterator[Invalid]:
+    """One problem for each thing that cannot be decided, with its place such as `dynamic.hero.variants.0.condition:1:5`."""
+    if len(dynamic) > MOST_PLACES:
+        yield _invalid("dynamic", "TOO_MANY_VARIANTS", f"there are more than {MOST_PLACES} dynamic contents")
+        return
+    seen: set[str] = set()
+    values = 0
+    for place in dynamic:
+        path = f"dynamic.{place.name[:80]}"
+        if not _NAME.fullmatch(place.name):
+            yield _invalid(path, "BAD_DYNAMIC_NAME", f"{place.name[:80]!r} is not a name of letters, digits and '_'")
+        if place.name in seen:
+            yield _invalid(path, "BAD_DYNAMIC_NAME", f"there are two dynamic contents {place.name!r}")
+        seen.add(place.name)
+        if not 1 <= len(place.variants) <= MOST_VARIANTS:
+            yield _invalid(path, "TOO_MANY_VARIANTS", f"dynamic content has 1 to {MOST_VARIANTS} variants besides the default")
+            continue
+        yield from _bad_text(path, place.html, place.text)
+        for index, variant in enumerate(place.variants):
+            yield from _bad_text(f"{path}.variants.{index}", variant.html, variant.text)
+            try:
+                values += _count(checked(variant.condition))
+            except ExpressionError as error:
+                where = f"{path}.variants.{index}.condition:{error.place.line}:{error.place.column}"
+                yield Invalid(error.message, code=error.code, path=where, hint=error.hint)
+    if values > MOST_VALUES:
+        message = f"the conditions compare with {values:,} values, more than {MOST_VALUES:,}"
+        yield _invalid("dynamic", "EXPRESSION_TOO_LARGE", message)
+
+
+def checked(condition: str) -> CheckedExpression:
+    """A condition on profiles. Raises ExpressionError."""
+    return check(parse_text(condition))
+
+
+def variant_number(conditions: Sequence[str], *, at: datetime, profile: FromClause) -> ColumnElement[int]:
+    """The number of the first condition that is true, from 1; 0 where none is, also for want of a value."""
+    cases = [
+        (predicate(checked(condition), at=at, zone=UTC, source=profile), literal(number))
+        for number, condition in enumerate(conditions, 1)
+    ]
+    return cast(case(*cases, else_=0), SmallInteger)
+
+
+def chosen(dynamic: Sequence[DynamicContent], variants: Mapping[str, int]) -> dict[str, int]:
+    """Variants that somebody asked to see. Raises Invalid (UNKNOWN_DYNAMIC, UNKNOWN_VARIANT)."""
+    places = {place.name: place for place in dynamic}
+    for name, number in variants.items():
+        if name not in places:
+            near = nearest(name, places)
+            hint = f"Did you mean {near!r}?" if near else f"There are {', '.join(places)}." if places else "There is none."
+            raise Invalid(f"there is no dynamic content {name[:80]!r}", code="UNKNOWN_DYNAMIC", path="variants", hint=hint)
+        if not 0 <= number <= len(places[name].variants):
+            raise Invalid(
+                f"{name!r} has no variant {number}", code="UNKNOWN_VARIANT", path="variants",
+                hint=f"It has 1 to {len(places[name].variants)}, and 0 for the default.",
+            )  # fmt: skip
+    return dict(variants)
+
+
+def unused(dynamic: Sequence[DynamicContent], used: Collection[str]) -> Iterator[ContentWarning]:
+    """A warning for each that is neither shown nor asked for."""
+    for place in dynamic:
+        if place.name not in used:
+            message = f'nothing shows the dynamic content {place.name!r}; write {{% dynamic "{place.name}" %}}'
+            yield ContentWarning(code="DYNAMIC_UNUSED", message=message, part=f"dynamic.{place.name}")
+
+
+def _count(condition: CheckedExpression) -> int:
+    rows = entity_table(condition.entity)
+    built = predicate(condition, at=datetime(2000, 1, 1, tzinfo=UTC), zone=UTC, source=rows)
+    return len(compile_statement(select(built)).args)
+
+
+def _bad_text(path: str, html: str, text: str | None) -> Iterator[Invalid]:
+    for name, source in (("html", html), ("text", text or "")):
+        if len(source) > MAX_CHARACTERS:
+            yield _invalid(f"{path}.{name}", "PART_TOO_LARGE", f"longer than {MAX_CHARACTERS:,} characters")
+        elif not is_storable(source):
+            yield _invalid(f"{path}.{name}", "BAD_TEXT", "it contains NUL or half a character")
+
+
+def _invalid(path: str, code: str, message: str) -> Invalid:
+    return Invalid(message, code=code, path=path)

@@ -1,0 +1,50 @@
+"""Loads the fragments that content uses, by itself and through others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from core.content import fragment_store as store
+from core.content.expansion import MAX_DEPTH
+from core.content.placements import Library, names_rendered
+from core.content.records import ContentDraft, Fragment, FragmentDraft
+from core.content.suggestions import MOST_COMPARED
+from core.db import Connection
+
+
+def sources_of(draft: ContentDraft) -> Iterator[str]:
+    """Every template that an author wrote into content."""
+    yield from draft.parts.values()
+    for translated in draft.translations.values():
+        yield from translated.values()
+    for place in draft.dynamic:
+        yield from (place.html, place.text or "")
+        for variant in place.variants:
+            yield from (variant.html, variant.text or "")
+
+
+def sources_of_fragment(draft: FragmentDraft) -> Iterator[str]:
+    """The templates of a fragment."""
+    yield from (draft.html, draft.text or "")
+
+
+async def load_library(conn: Connection, sources: Iterable[str], *, hold: bool = False) -> Library:
+    """The fragments that sources use; `hold` them against change until the end of the transaction."""
+    return await load_library_named(conn, names_rendered(sources), hold=hold)
+
+
+async def load_library_named(conn: Connection, names: set[str], *, hold: bool = False) -> Library:
+    """These fragments and those that they use, level by level: only who has read a fragment knows what it uses."""
+    find = store.hold_fragments_named if hold else store.find_fragments_named
+    fragments: dict[str, Fragment] = {}
+    wanted = set(names)
+    missing: set[str] = set()
+    for _ in range(MAX_DEPTH + 1):
+        if not wanted:
+            break
+        found = {fragment.name: fragment for fragment in await find(conn, wanted)}
+        missing |= wanted - found.keys()
+        fragments |= found
+        used = names_rendered(source for fragment in found.values() for source in sources_of_fragment(fragment))
+        wanted = used - fragments.keys() - missing
+    return Library(fragments, tuple(await store.list_names(conn, MOST_COMPARED)) if missing else ())
