@@ -9,6 +9,7 @@ from typing import Any
 
 from channels.contract import Channel, RecipientRow
 from core.content.compile import FrozenContent, freeze, thaw, values
+from core.content.inline_images import show_images
 from core.content.insertions import PIXEL
 from core.content.records import Content, ContentDraft, ContentWarning, Preview
 from core.content.review import missing_values, review, review_rendered
@@ -30,10 +31,12 @@ def preview(
     seed: str = "preview",
     locale: str = "en",
     zone: str = "UTC",
+    files: Mapping[str, bytes] | None = None,
 ) -> Preview:
     """Render content for one profile; pure, and for a thread where it must not keep others waiting.
 
-    `row_values` are what a ledger row would carry; links show where they lead, and no visit of them counts.
+    `row_values` are what a ledger row would carry; links show where they lead, and no visit of them counts. `files` are the
+    bytes of inline images, by SHA-256; without, the HTML names them as the message does.
 
     Raises ContentInvalid, and Invalid (CONTENT_REFUSED) where the channel cannot use a part. What fails for
     this profile alone is a warning (RENDERING_FAILED) without parts.
@@ -52,9 +55,14 @@ def preview(
         shown = thaw(_without_pixel(frozen), _showing(signer), channel).parts(row)
     except RenderError as error:
         failed = ContentWarning(code="RENDERING_FAILED", message=str(error), part=error.template, line=error.line)
-        return Preview(subject=None, html=None, text=None, warnings=(failed, *warnings))
+        return Preview(
+            subject=None, html=None, text=None, warnings=(failed, *warnings), attachments=content.attachments
+        )  # fmt: skip
     warnings += review_rendered(sent.subject, sent.html, sent.text)
-    return Preview(subject=shown.subject, html=shown.html, text=shown.text, warnings=tuple(warnings))
+    html = shown.html if shown.html is None or files is None else show_images(shown.html, content.attachments, files)
+    return Preview(
+        subject=shown.subject, html=html, text=shown.text, warnings=tuple(warnings), attachments=content.attachments
+    )  # fmt: skip
 
 
 def _showing(signer: TokenSigner) -> TokenSigner:

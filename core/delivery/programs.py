@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from channels.contract import Program, RecipientRow
+from core import blobs
+from core.blobs import BlobUser, use
 from core.channel_registry import ChannelRegistry
 from core.content.compile import FrozenContent, freeze, shared_values, thaw, values
 from core.content.records import Content
@@ -19,8 +22,10 @@ from core.errors import Invalid, Unavailable
 from core.planning.records import ChannelAccount, Delivery
 from core.public_urls import PublicUrls
 from render_ext import ENGINE_VERSION, Identity
+from render_ext.attachments import encoded_size
 
 CACHED_PROGRAMS = 64
+CACHED_BYTES = 64 * 1024 * 1024  # of files, as they stand in messages; the program used last stays whatever it has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,11 @@ class LoadedProgram:
     program: Program
     shared: Mapping[str, Any]  # what every recipient's templates see besides the profile
 
+    @property
+    def file_bytes(self) -> int:
+        """About how many bytes of each message are files."""
+        return sum(encoded_size(one.size) for one in self.frozen.attachments)
+
     def row(self, kind: int, recipient_id: int, occurrence: int, address: str, row_values: Mapping[str, Any]) -> RecipientRow:
         """One recipient, ready to render."""
         return RecipientRow(
@@ -42,19 +52,23 @@ class LoadedProgram:
 
 
 class Programs:
-    """Loads and compiles programs, and keeps the ones used last. One per process."""
+    """Loads and compiles programs, and keeps the ones used last. One per process.
 
-    def __init__(self, registry: ChannelRegistry, urls: PublicUrls):
+    `sends`: messages are sent with them. Otherwise they show pages and follow links, and do without the files of messages.
+    """
+
+    def __init__(self, registry: ChannelRegistry, urls: PublicUrls, *, sends: bool = True):
         self._registry = registry
         self._urls = urls
+        self._sends = sends
         self._cache: OrderedDict[int, LoadedProgram] = OrderedDict()
 
     async def get(self, conn: Connection, program_id: int) -> LoadedProgram:
         """A program by id. Raises NotFound, and Unavailable when its token key is gone or the engine is another."""
         found = self._cache.get(program_id)
         if found is None:
-            found = self._cache[program_id] = self._load(await store.get_program(conn, program_id))
-            if len(self._cache) > CACHED_PROGRAMS:
+            found = self._cache[program_id] = await self._load(conn, await store.get_program(conn, program_id))
+            while len(self._cache) > 1 and (len(self._cache) > CACHED_PROGRAMS or self._cached_bytes() > CACHED_BYTES):
                 self._cache.popitem(last=False)
         else:
             self._cache.move_to_end(program_id)
@@ -64,7 +78,10 @@ class Programs:
         """Every program of a delivery."""
         return [await self.get(conn, program_id) for program_id in await store.list_programs_of(conn, delivery_id)]
 
-    def _load(self, stored: StoredProgram) -> LoadedProgram:
+    def _cached_bytes(self) -> int:
+        return sum(loaded.file_bytes for loaded in self._cache.values()) if self._sends else 0
+
+    async def _load(self, conn: Connection, stored: StoredProgram) -> LoadedProgram:
         try:
             signer = self._urls.signer(stored.token_key_id, stored.base_url)
         except KeyError:
@@ -81,7 +98,12 @@ class Programs:
             )
         frozen = FrozenContent.from_json(dict(stored.content))
         channel = self._registry.make(stored.channel, stored.config)
-        return LoadedProgram(stored=stored, frozen=frozen, program=thaw(frozen, signer, channel), shared=shared_values(frozen))
+        if frozen.attachments and self._sends:
+            files = await blobs.read(conn, {one.sha256 for one in frozen.attachments})
+            program = await asyncio.to_thread(thaw, frozen, signer, channel, files)  # megabytes to be hashed and encoded
+        else:
+            program = thaw(frozen, signer, channel)
+        return LoadedProgram(stored=stored, frozen=frozen, program=program, shared=shared_values(frozen))
 
     async def store_new(
         self, conn: Connection, delivery: Delivery, content: Content, account: ChannelAccount, now: datetime
@@ -113,6 +135,7 @@ class Programs:
             base_url=self._urls.base_url,
             engine_version=ENGINE_VERSION,
         )
+        await use(conn, BlobUser.PROGRAM, program_id, [one.sha256 for one in frozen.attachments])
         await store.insert_links(conn, program_id, [(link.number, link.url, link.label) for link in frozen.links])
         return (await self.get(conn, program_id)).stored
 
