@@ -12,9 +12,10 @@ try:
     from render_ext._vm import Program
 except ImportError as error:  # pragma: no cover
     raise ImportError("render_ext is not built: run `pip install -e .` in the project's folder") from error
+from render_ext.attachments import Attachment
 from render_ext.dkim import BadDkimKey, DkimAlgorithm, DkimKey, DkimSelector, MissingDkimKey
 from render_ext.email import EmailProgram, EmailRow, EmailSource, RenderedEmail
-from render_ext.errors import RenderError, RenderExtError, TemplateSyntaxError
+from render_ext.errors import BadAttachment, MissingAttachment, RenderError, RenderExtError, TemplateSyntaxError
 from render_ext.gsm import sms_parts
 from render_ext.json_program import JsonProgram, JsonSource
 from render_ext.limits import Limits
@@ -28,6 +29,8 @@ from render_ext.version import ENGINE_VERSION
 
 __all__ = [
     "ENGINE_VERSION",
+    "Attachment",
+    "BadAttachment",
     "BadDkimKey",
     "CostlyCharacter",
     "DkimAlgorithm",
@@ -43,6 +46,7 @@ __all__ = [
     "Limits",
     "Link",
     "MessageRow",
+    "MissingAttachment",
     "MissingDkimKey",
     "Program",
     "RenderError",

@@ -66,6 +66,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.createContent": Permission.EDIT,
     "Mutation.updateContent": Permission.EDIT,
     "Mutation.deleteContent": Permission.EDIT,
+    "Mutation.createAttachmentUpload": Permission.EDIT,
     # planning
     "Query.campaign": Permission.READ,
     "Query.campaigns": Permission.READ,

@@ -4,7 +4,16 @@ Read `channel.py` first: it is the whole of what a plugin implements.
 """
 
 from channels.contract.channel import Channel, CheckResult, Sender
-from channels.contract.content import MessageContent, Program, RecipientRow, RenderedParts, RenderFailure
+from channels.contract.content import (
+    ContentProblem,
+    ContentRefused,
+    MessageAttachment,
+    MessageContent,
+    Program,
+    RecipientRow,
+    RenderedParts,
+    RenderFailure,
+)
 from channels.contract.gate import Gate
 from channels.contract.inbound import InboundEvent, InboundEventKind, InboundRejected, InboundRequest, Polled, Polling
 from channels.contract.io import ChannelIO, EgressRefused
@@ -31,6 +40,8 @@ __all__ = [
     "ConfigField",
     "ConfigType",
     "ContentField",
+    "ContentProblem",
+    "ContentRefused",
     "EgressRefused",
     "FailureReason",
     "Gate",
@@ -40,6 +51,7 @@ __all__ = [
     "InboundRequest",
     "Limits",
     "Manifest",
+    "MessageAttachment",
     "MessageContent",
     "Outcome",
     "OutcomeKind",

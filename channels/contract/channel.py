@@ -53,7 +53,7 @@ class Channel(Protocol):
         ...
 
     def compile(self, content: MessageContent) -> Program:
-        """Raises render_ext.TemplateSyntaxError."""
+        """Raises render_ext.TemplateSyntaxError, ContentRefused, and ValueError with the name of a part as `part`."""
         ...
 
     def open(self, io: ChannelIO, *, connections: int) -> Sender:

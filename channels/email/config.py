@@ -45,6 +45,7 @@ class SmtpConfig:
     reply_timeout: float
     final_timeout: float
     idle_timeout: float
+    archive_address: str | None
     dkim_domain: str
     dkim: tuple[DkimSetting, ...]
 
@@ -65,6 +66,7 @@ class SmtpConfig:
             reply_timeout=float(config["reply_timeout"]),
             final_timeout=float(config["final_timeout"]),
             idle_timeout=float(config["idle_timeout"]),
+            archive_address=config.get("archive_address") or None,
             dkim_domain=config.get("dkim_domain") or config["sender_domain"],
             dkim=tuple(_dkim_settings(config)),
         )
@@ -106,6 +108,11 @@ CONFIG_FIELDS = (
         name="helo_name",
         type=ConfigType.TEXT,
         description="Name given in EHLO; by default the sender domain.",
+    ),
+    ConfigField(
+        name="archive_address",
+        type=ConfigType.TEXT,
+        description="Address that gets a hidden copy of every message that the server takes; empty: none.",
     ),
     ConfigField(
         name="dkim_domain",

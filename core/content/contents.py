@@ -14,6 +14,7 @@ from channels.contract import Channel
 from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
+from core.blobs import BlobUser, use
 from core.channel_registry import ChannelRegistry
 from core.content import store
 from core.content.compile import thaw
@@ -36,6 +37,7 @@ async def create_content(conn: Connection, actor: Actor, registry: ChannelRegist
     content = await store.insert_content(conn, draft, actor.name)
     if content is None:
         raise name_taken("content", draft.name)
+    await use(conn, BlobUser.CONTENT, content.id, [one.sha256 for one in content.attachments])
     await record(conn, actor, "content.create", "content", content.id, difference({}, _told(content)))
     return content
 
@@ -67,6 +69,7 @@ async def update_content(
             updated = await store.update_content(conn, content_id, draft)
     except asyncpg.UniqueViolationError:
         raise name_taken("content", draft.name) from None
+    await use(conn, BlobUser.CONTENT, content_id, [one.sha256 for one in updated.attachments])
     told = difference(_told(content), _told(updated)) | {"parts": _touched(before, draft)}
     await record(conn, actor, "content.update", "content", content_id, told)
     return updated
@@ -179,6 +182,7 @@ def _told(content: Content) -> dict[str, Any]:
         "channel": content.channel,
         "languages": [content.language, *sorted(content.translations)],
         "inline_css": content.inline_css,
+        "attachments": [one.sha256 for one in content.attachments],
         "version": content.version,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from channels.contract import Channel, RecipientRow
 from core.content.compile import FrozenContent, freeze, thaw, values
 from core.content.found_links import unused_settings
+from core.content.inline_images import show_images
 from core.content.insertions import PIXEL
 from core.content.languages import for_reader, untranslated
 from core.content.records import Content, ContentDraft, ContentWarning, Preview
@@ -32,11 +33,13 @@ def preview(
     seed: str = "preview",
     language: str | None = None,
     zone: str = "UTC",
+    files: Mapping[str, bytes] | None = None,
 ) -> Preview:
     """Render content for one profile; pure, and for a thread where it must not keep others waiting.
 
     `row_values` are what a ledger row would carry; links show where they lead, and no visit of them counts. The variant is
-    the one for `language`, else for that of the profile.
+    the one for `language`, else for that of the profile. `files` are the bytes of inline images, by SHA-256; without, the
+    HTML names them as the message does.
 
     Raises ContentInvalid, and Invalid (CONTENT_REFUSED) where the channel cannot use a part. What fails for
     this profile alone is a warning (RENDERING_FAILED) without parts.
@@ -55,9 +58,28 @@ def preview(
         shown = thaw(_without_pixel(frozen), _showing(signer), channel).parts(row)
     except RenderError as error:
         failed = ContentWarning(code="RENDERING_FAILED", message=str(error), part=error.template, line=error.line)
-        return Preview(language=content.language, subject=None, html=None, text=None, warnings=(failed, *warnings))
+        return _shown(content, (failed, *warnings))
     warnings += review_rendered(sent.subject, sent.html, sent.text)
-    return Preview(language=content.language, subject=shown.subject, html=shown.html, text=shown.text, warnings=tuple(warnings))
+    html = shown.html if shown.html is None or files is None else show_images(shown.html, content.attachments, files)
+    return _shown(content, warnings, subject=shown.subject, html=html, text=shown.text)
+
+
+def _shown(
+    content: Content | ContentDraft,
+    warnings: Sequence[ContentWarning],
+    *,
+    subject: str | None = None,
+    html: str | None = None,
+    text: str | None = None,
+) -> Preview:
+    return Preview(
+        language=content.language,
+        subject=subject,
+        html=html,
+        text=text,
+        warnings=tuple(warnings),
+        attachments=content.attachments,
+    )
 
 
 def _showing(signer: TokenSigner) -> TokenSigner:

@@ -66,6 +66,17 @@ class DynamicContent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that messages carry. Its bytes are kept by `core.blobs`."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str  # of the bytes, in hexadecimal
+    content_id: str | None = None  # of an image that the HTML shows as `cid:…`; None: an attachment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContentDraft:
     """Content as somebody enters it. `parts` are template sources by content field of the channel."""
 
@@ -80,6 +91,7 @@ class ContentDraft:
     dynamic: tuple[DynamicContent, ...] = ()
     links: tuple[LinkSettings, ...] = ()
     campaign_parameters: CampaignParameters = CampaignParameters()
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,3 +158,4 @@ class Preview:
     html: str | None
     text: str | None
     warnings: tuple[ContentWarning, ...]
+    attachments: tuple[Attachment, ...] = ()

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from channels.contract import Manifest
 from core.content.building import build_html
+from core.content.inline_images import unused
 from core.content.link_settings import LinkRules
 from core.content.links import MOST_TOLD, rewrite_html
 from core.content.liquid import SpanKind, place, spans
 from core.content.markup import Kind, read
 from core.content.personalization import FIELDS
-from core.content.records import Content, ContentDraft, ContentWarning
+from core.content.records import Attachment, Content, ContentDraft, ContentWarning
 from core.content.validate import BODIES, compile_part
+from render_ext.attachments import encoded_size
 
 CLIPPED_BYTES = 102 * 1024  # Gmail cuts longer HTML and hides the rest
+HEAVY_BYTES = 10_000_000  # many mailboxes refuse larger messages
 
 
 def review(content: Content | ContentDraft, manifest: Manifest) -> list[ContentWarning]:
@@ -27,6 +30,7 @@ def review(content: Content | ContentDraft, manifest: Manifest) -> list[ContentW
         found += [_no_unsubscribe(part) for part in BODIES if _lacks_unsubscribe(content.parts.get(part, ""))]
         found += map(built.warning, rewrite_html(built.plain, rules=LinkRules.of(content)).warnings)
     found += map(built.warning, islice(_markup(built.plain), MOST_TOLD))
+    found += _files(content.attachments, built.plain)
     return found
 
 
@@ -64,6 +68,17 @@ def review_rendered(subject: str | None, html: str | None, text: str | None) -> 
         )
     if text is not None and not text.strip():
         yield ContentWarning(code="EMPTY_TEXT", message="the text part is empty", part="text")
+
+
+def _files(attachments: Sequence[Attachment], html: str) -> Iterator[ContentWarning]:
+    for one in unused(html, attachments):
+        yield ContentWarning(
+            code="INLINE_IMAGE_UNUSED", message=f"nothing shows the image {one.name!r}; write cid:{one.content_id}", part="html"
+        )
+    size = sum(encoded_size(one.size) for one in attachments)
+    if size > HEAVY_BYTES:
+        text = f"with its files a message has {size // 1_000_000} MB; many mailboxes take no more than 10"
+        yield ContentWarning(code="MESSAGE_HEAVY", message=text)
 
 
 def _lacks_unsubscribe(source: str) -> bool:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Literal
 
 from channels.contract import ContentField, Manifest
+from core.content.attachments import check_attachments
 from core.content.building import build_html
 from core.content.data import check_data, is_storable
 from core.content.errors import ContentInvalid, TemplateProblem
+from core.content.inline_images import check_references
 from core.content.links import MOST_TOLD, rewrite_html, rewrite_text
 from core.content.personalization import check_variables
+from core.content.records import Attachment
 from core.content.reserved import reserved_words
 from core.content.suggestions import nearest
 from core.content.text import text_from_html
@@ -25,9 +28,19 @@ _NOW = datetime(2000, 1, 1, tzinfo=UTC)  # nothing is rendered here; only `"now"
 BODIES = ("html", "text")
 
 
-def check_content(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manifest, *, inline_css: bool = False) -> None:
+def check_content(
+    parts: Mapping[str, str],
+    data: Mapping[str, Any],
+    manifest: Manifest,
+    *,
+    inline_css: bool = False,
+    attachments: Sequence[Attachment] = (),
+) -> None:
     """Raises ContentInvalid with the problems found (the first MOST_TOLD of them), each at its place."""
-    problems = list(islice(_problems(parts, data, manifest, inline_css), MOST_TOLD))
+    found = chain(
+        _problems(parts, data, manifest, inline_css), check_files(attachments, parts, manifest, inline_css=inline_css)
+    )
+    problems = list(islice(found, MOST_TOLD))
     if problems:
         raise ContentInvalid(problems)
 
@@ -42,6 +55,22 @@ def _problems(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manif
             yield from found
             if name == "html" and not found:
                 yield from _check_html(source, parts, tracking=manifest.capabilities.tracking, inline=inline)
+
+
+def check_files(
+    attachments: Sequence[Attachment], parts: Mapping[str, str], manifest: Manifest, *, inline_css: bool = False
+) -> Iterator[Invalid]:
+    """That the channel can carry the files, and that the images are there which the HTML shows out of the message."""
+    yield from check_attachments(attachments, parts, manifest)
+    html = parts.get("html", "")
+    if "cid:" not in html.lower() or not manifest.limits.attachments:
+        return
+    try:
+        built = build_html(html, inline=inline_css)
+    except TemplateProblem:
+        return  # told already
+    known = [one.content_id for one in attachments if one.content_id is not None]
+    yield from map(built.problem, check_references(built.plain, known))
 
 
 def compile_part(name: str, source: str, *, tracking: bool) -> Program:

@@ -168,7 +168,7 @@ odd = plain | st.text(" \t\n.aé=", max_size=200) | st.sampled_from(["  ", "\t",
 @example(name="\r", value=" ", static="\n", to="", header="", text=True, html=False)
 def test_any_value_anywhere(name: str, value: str, static: str, to: str | None, header: str, text: bool, html: bool) -> None:
     static = static.replace("{", "(").replace("\ud800", "")
-    header = re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", " ", header)
+    header = re.sub(r"[\x00-\x1f\x7f\ud800-\udfff{]", " ", header)  # a field is a template on one line
     message = sent(
         program(
             html=HTML + static if html or not text else None,

@@ -9,10 +9,13 @@ from typing import Any
 import strawberry
 
 from api.graphql.leaf import field, leaf
-from api.graphql.nodes import Node, global_id, record_of
-from api.graphql.scalars import JSON
+from api.graphql.nodes import Node, global_id, optional_id, record_of
+from api.graphql.scalars import JSON, Long
 from core.content import records
+from core.content.attachments import AttachmentDraft
 from core.content.found_links import found_links
+
+FILE = "File"  # in ids of uploads
 
 
 @strawberry.type(description="One authored part, such as `subject` or `html`.")
@@ -83,6 +86,17 @@ class FoundLink:
     column: int
 
 
+@strawberry.type(description="A file that every recipient gets, or an image that the HTML shows out of the message.")
+class Attachment:
+    """A file of content."""
+
+    name: str
+    media_type: str
+    size: Long = strawberry.field(description="In bytes.")
+    sha256: str = strawberry.field(description="Of its bytes, in hexadecimal. Names the file when content is changed.")
+    content_id: str | None = strawberry.field(description="What the HTML calls the image, as `cid:logo`. Null: an attachment.")
+
+
 @strawberry.type(description="What a message says, for one channel.")
 class Content(Node):
     """Content."""
@@ -100,6 +114,7 @@ class Content(Node):
     translations: list[ContentTranslation] = leaf(lambda content: sorted(content.translations.items()))
     links: list[LinkSettings] = strawberry.field(description="What is set for addresses of the content.")
     campaign_parameters: CampaignParameters
+    attachments: list[Attachment]
     version: int
     created_at: datetime
     updated_at: datetime
@@ -131,6 +146,7 @@ class Preview:
     html: str | None
     text: str | None
     warnings: list[ContentWarning]
+    attachments: list[Attachment]
 
 
 @strawberry.input
@@ -192,6 +208,27 @@ class CampaignParametersInput:
     hosts: list[str] = strawberry.field(default_factory=list)
 
 
+@strawberry.input(description="A file: an upload of createAttachmentUpload by `fileId`, or one that content has by `sha256`.")
+class AttachmentInput:
+    """One file, in its order."""
+
+    file_id: strawberry.ID | None = None
+    sha256: str | None = None
+    name: str | None = strawberry.field(default=None, description="File name; that of the upload when left out.")
+    media_type: str | None = strawberry.field(default=None, description="Such as `application/pdf`; by the name when left out.")
+    content_id: str | None = strawberry.field(default=None, description="Makes it an image that the HTML shows as `cid:…`.")
+
+    def draft(self, path: str) -> AttachmentDraft:
+        """Parsed. Raises Invalid (BAD_ID)."""
+        return AttachmentDraft(
+            file_id=optional_id(FILE, self.file_id, f"{path}/fileId"),
+            sha256=self.sha256,
+            name=self.name,
+            media_type=self.media_type,
+            content_id=self.content_id,
+        )
+
+
 @strawberry.input(description="New content. The name is its handle: a-z, 0-9, _ and -.")
 class CreateContentInput:
     """Input of createContent."""
@@ -206,6 +243,7 @@ class CreateContentInput:
     translations: list[ContentTranslationInput] = strawberry.field(default_factory=list)
     links: list[LinkSettingsInput] = strawberry.field(default_factory=list)
     campaign_parameters: CampaignParametersInput | None = None
+    attachments: list[AttachmentInput] | None = None
 
 
 @strawberry.input(description="What is to change; fields, parts, and languages left out stay. Links are given as a whole.")
@@ -223,6 +261,7 @@ class UpdateContentInput:
     translations: strawberry.Maybe[list[ContentTranslationChangeInput]]
     links: strawberry.Maybe[list[LinkSettingsInput]]
     campaign_parameters: strawberry.Maybe[CampaignParametersInput | None]
+    attachments: strawberry.Maybe[list[AttachmentInput]] = strawberry.field(description="As a whole, in this order.")
 
 
 @strawberry.input(description="Content that is saved (by id), or to be tried out before saving (by its parts).")
@@ -238,6 +277,7 @@ class PreviewInput:
     translations: list[ContentTranslationInput] = strawberry.field(default_factory=list)
     links: list[LinkSettingsInput] = strawberry.field(default_factory=list)
     campaign_parameters: CampaignParametersInput | None = None
+    attachments: list[AttachmentInput] | None = None
     profile_id: strawberry.ID
     reader_language: str | None = strawberry.field(
         default=None, description="Show what readers of this language get, not what the profile gets in its own."

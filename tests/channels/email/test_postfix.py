@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import policy
+from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from channels.contract import FailureReason, OutcomeKind
+from channels.contract import FailureReason, MessageAttachment, MessageContent, OutcomeKind, RecipientRow
 from channels.contract.conformance import WAIT, DirectIO, RecordingGate
+from render_ext import Identity, TokenKey, TokenSigner
 
 POSTFIX = "/usr/sbin/postfix"
 MAIN = """
@@ -174,3 +180,59 @@ async def test_it_can_be_checked(postfix: Postfix, email: Any) -> None:
     result = await email(postfix.port, security="starttls", verify_certificates=False).check(DirectIO())
     assert result.ok
     assert "with pipelining" in result.message
+
+
+async def test_a_message_with_files_is_read_back_unchanged_and_archived(postfix: Postfix, email: Any) -> None:
+    # Given a message with a picture, an attachment and fields with values
+    logo, table = b"\x89PNG\r\n\x1a\n" + bytes(5000), "ä;ö\r\n.\r\n".encode() * 300
+    channel = email(postfix.port, archive_address="person999@example.org")
+    program = channel.compile(
+        MessageContent(
+            parts={
+                "subject": "Files",
+                "html": '<p>Dear {{ name }},</p>\n.<img alt="" src="cid:logo">\n',
+                "text": "Dear {{ name }}\n.\n",
+                "from_address": "shop@example.org",
+                "headers": "X-Customer: {{ name }}",
+                "to_name": "{{ name }}",
+            },
+            tracked=False,
+            date=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+            seed="postfix",
+            signer=TokenSigner("https://t.example.com", TokenKey(1, bytes(32))),
+            attachments=(
+                _file("Übersicht 請求書.csv", "text/csv; charset=utf-8", table),
+                _file("logo.png", "image/png", logo, "logo"),
+            ),
+        )
+    )
+    row = RecipientRow(address="person7@example.org", identity=Identity(77, 1, 7), values={"name": "Zoë\r\nBcc: x"})
+    (message,) = program.render([row])
+    before = set(postfix.delivered())
+
+    # When it is sent
+    gate = await send(channel, [message])
+    assert gate.accepted() == {0}
+    async with asyncio.timeout(WAIT):
+        while len(set(postfix.delivered()) - before) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    # Then both mailboxes hold it, byte for byte after what Postfix writes before it
+    sent = message.body.replace(b"\r\n", b"\n")
+    arrived = sorted(set(postfix.delivered()) - before)
+    assert all(one.endswith(b"\n" + sent) for one in arrived)
+    assert sorted(re.findall(rb"^Delivered-To: (.*)$", b"".join(arrived), re.MULTILINE)) == [
+        b"person7@example.org", b"person999@example.org",
+    ]  # fmt: skip
+    read = BytesParser(policy=policy.default).parsebytes(arrived[0])
+    assert {part.get_filename(): part.get_payload(decode=True) for part in read.walk() if part.get_filename()} == {
+        "Übersicht 請求書.csv": table, "logo.png": logo,
+    }  # fmt: skip
+    assert read["x-customer"] == "Zoë  Bcc: x"
+
+
+def _file(name: str, media_type: str, content: bytes, content_id: str | None = None) -> MessageAttachment:
+    digest = hashlib.sha256(content).hexdigest()
+    return MessageAttachment(
+        name=name, media_type=media_type, size=len(content), sha256=digest, content=content, content_id=content_id
+    )  # fmt: skip

@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0011"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 SQL = """
 ALTER TABLE tracked_link
