@@ -3,7 +3,7 @@
 Read `channel.py` first: it is the whole of what a plugin implements.
 """
 
-from channels.contract.channel import Channel, CheckResult, Sender
+from channels.contract.channel import Channel, CheckResult, ConfigProblem, Sender, Validating
 from channels.contract.content import MessageContent, Program, RecipientRow, RenderedParts, RenderFailure
 from channels.contract.gate import Gate
 from channels.contract.inbound import InboundEvent, InboundEventKind, InboundRejected, InboundRequest, Polled, Polling
@@ -29,6 +29,7 @@ __all__ = [
     "ChannelIO",
     "CheckResult",
     "ConfigField",
+    "ConfigProblem",
     "ConfigType",
     "ContentField",
     "EgressRefused",
@@ -51,4 +52,5 @@ __all__ = [
     "RenderFailure",
     "RenderedParts",
     "Sender",
+    "Validating",
 ]
