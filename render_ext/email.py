@@ -12,9 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
-
-import msgspec
+from typing import Any, ClassVar
 
 from render_ext._buffer import Escape, Transfer, encode
 from render_ext._dkim import DkimSigner
@@ -27,6 +25,7 @@ from render_ext.email_fields import check_headers, fixed_fields
 from render_ext.email_structure import Structure, lay_out
 from render_ext.errors import RenderError
 from render_ext.limits import DEFAULT_LIMITS, Limits
+from render_ext.messages import Stored, check_made_for
 from render_ext.places import Link, Variable
 from render_ext.template import Options, build
 from render_ext.tokens import Identity
@@ -67,7 +66,7 @@ class RenderedEmail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmailSource:
+class EmailSource(Stored):
     """Everything the bytes of a message depend on, besides the recipient and the signer; plain data.
 
     - `subject`, `html`, `text`: templates; one of html and text may be None. Where `tracked`, they hold the
@@ -81,6 +80,8 @@ class EmailSource:
       sender.
     - `engine`: the version that the source was made for; another engine refuses it.
     """
+
+    WHAT: ClassVar[str] = "an email source"
 
     subject: str
     html: str | None = None
@@ -105,18 +106,6 @@ class EmailSource:
     strict_variables: bool = False
     limits: Limits = DEFAULT_LIMITS
     engine: int = ENGINE_VERSION
-
-    def to_json(self) -> bytes:
-        """The source as JSON; `from_json` gives an equal one."""
-        return msgspec.json.encode(self)
-
-    @classmethod
-    def from_json(cls, data: bytes | str) -> EmailSource:
-        """Read what `to_json` wrote. Raises ValueError for anything else."""
-        try:
-            return msgspec.json.decode(data, type=cls)
-        except msgspec.MsgspecError as error:
-            raise ValueError(f"not an email source: {error}") from None
 
     def compile(self, signer: TokenSigner, *, keys: Iterable[DkimKey] = (), files: Iterable[bytes] = ()) -> EmailProgram:
         """The program; its tokens are made by `signer`, its signatures with `keys`, its attachments of `files`.
@@ -267,12 +256,9 @@ def _is_seven_bit(text: str) -> bool:
 
 
 def _check(source: EmailSource) -> None:
-    if source.engine != ENGINE_VERSION:
-        raise ValueError(f"the source is for engine version {source.engine}, this is {ENGINE_VERSION}")
+    check_made_for(source.engine, source.date)
     if source.html is None and source.text is None:
         raise ValueError("an email needs html or text")
-    if source.date.tzinfo is None:
-        raise ValueError("date must be an aware datetime")
     for domain in (source.message_id_domain, source.envelope_domain):
         if domain is not None and DOMAIN.fullmatch(domain) is None:
             raise ValueError(f"not a domain name: {domain!r}")

@@ -3,7 +3,7 @@
 Read `channel.py` first: it is the whole of what a plugin implements.
 """
 
-from channels.contract.channel import Channel, CheckResult, Sender
+from channels.contract.channel import Channel, CheckResult, ConfigProblem, Sender, Validating
 from channels.contract.content import (
     ContentProblem,
     ContentRefused,
@@ -38,6 +38,7 @@ __all__ = [
     "ChannelIO",
     "CheckResult",
     "ConfigField",
+    "ConfigProblem",
     "ConfigType",
     "ContentField",
     "ContentProblem",
@@ -63,4 +64,5 @@ __all__ = [
     "RenderFailure",
     "RenderedParts",
     "Sender",
+    "Validating",
 ]

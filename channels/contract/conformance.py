@@ -37,6 +37,7 @@ from channels.contract import (
     Program,
     RecipientRow,
     Sender,
+    Validating,
 )
 from channels.contract.stand_ins import DirectIO, NoNetwork, RecordingGate
 from render_ext import Identity, TokenKey, TokenSigner
@@ -302,8 +303,10 @@ class ChannelConformance:
     # the rest
 
     async def test_a_good_account_checks_out(self, subject: Subject) -> None:
-        result = await asyncio.wait_for(subject.channel(subject.config).check(DirectIO()), WAIT)
+        channel = subject.channel(subject.config)
+        result = await asyncio.wait_for(channel.check(DirectIO()), WAIT)
         assert result.ok, result.message
+        assert not isinstance(channel, Validating) or not channel.config_problems()
 
     async def test_no_secret_is_told(self, subject: Subject) -> None:
         fields = {each.name for each in subject.channel.manifest.config if each.secret}

@@ -12,6 +12,7 @@ from channels.contract import (
     Capabilities,
     ChannelIO,
     CheckResult,
+    ConfigProblem,
     ContentField,
     InboundEvent,
     InboundRejected,
@@ -28,9 +29,10 @@ from channels.email.config import CONFIG_FIELDS, SmtpConfig
 from channels.email.dial import DialFailed, Session, dial, refused_settings, tls_context
 from channels.email.pool import SmtpSender
 from channels.email.program import compile_email
-from channels.email.signing import dkim_signer, dns_records
+from channels.email.signing import BadDkimSetting, dkim_keys, dkim_signer, dns_records
 from render_ext import BadDkimKey, DkimSigner
 
+_DKIM_HINT = "Check the DKIM settings of the account: a selector and its private key go together."
 _CONTENT = (
     ContentField(name="subject", required=True, description="Subject line."),
     ContentField(name="preheader", description="What mail programs show beside the subject in their lists."),
@@ -69,13 +71,21 @@ class EmailChannel:
         """See `channels.contract.Channel`."""
         return SmtpSender(self._config, _Dialler(self._config, io), connections=min(connections, self._config.connections))
 
+    def config_problems(self) -> Sequence[ConfigProblem]:
+        """Whether the DKIM keys can sign. See `channels.contract.Validating`."""
+        try:
+            dkim_keys(self._config)
+        except BadDkimSetting as error:
+            return [ConfigProblem(field=error.setting, message=error.problem, hint=_DKIM_HINT)]
+        return []
+
     async def check(self, io: ChannelIO) -> CheckResult:
         """Look at the DKIM keys, connect, encrypt, log in, ask for the archive address and leave."""
         config = self._config
         try:
             records = await asyncio.to_thread(dns_records, config)
         except BadDkimKey as error:
-            return CheckResult(ok=False, message=str(error), hint="Check the DKIM settings of the account.")
+            return CheckResult(ok=False, message=str(error), hint=_DKIM_HINT)
         try:
             session = await _Dialler(config, io)()
         except DialFailed as failure:
