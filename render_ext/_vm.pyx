@@ -1097,10 +1097,12 @@ cdef class Program:
         cdef str source = unit.source
         cdef Py_ssize_t line = source.count("\n", 0, step.at) + 1
         reason = str(error)
+        if isinstance(error, ArithmeticError):
+            reason = "a number is too large, or is none"
         if step.op == FILTER:
             name = self.layout.steps[frame.at].value[2]
             reason = f"filter `{name}`: {reason or type(error).__name__}"
-        elif not isinstance(error, (FilterError, LimitReached)):
+        elif not isinstance(error, (FilterError, LimitReached, ArithmeticError)):
             reason = f"{type(error).__name__}: {reason}"
         return RenderError(reason, template=unit.name, line=line, limit=getattr(error, "limit", None))
 
