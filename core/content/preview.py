@@ -10,7 +10,7 @@ from typing import Any
 from channels.contract import Channel, RecipientRow
 from core.content.compile import FrozenContent, freeze, thaw, values
 from core.content.insertions import PIXEL
-from core.content.records import Content, ContentDraft, ContentWarning, Preview
+from core.content.records import Content, ContentDraft, ContentWarning, Preview, WarningLevel
 from core.content.review import missing_values, review, review_rendered
 from render_ext import Identity, RenderError, TokenSigner
 
@@ -45,13 +45,16 @@ def preview(
     program = thaw(frozen, signer, channel)
     carried = {name: row_values.get(name) for name in frozen.fields}  # as a ledger row: nothing else can be shown
     row = RecipientRow(address=address, identity=NOBODY, values=values(frozen, carried))
-    warnings = review(content, channel.manifest)
+    warnings = [found for found in review(content, channel.manifest) if found.code != "HTML_CLIPPED"]  # its size is known here
     warnings += missing_values(content, channel.manifest, row_values)
     try:
         sent = program.parts(row)
         shown = thaw(_without_pixel(frozen), _showing(signer), channel).parts(row)
     except RenderError as error:
-        failed = ContentWarning(code="RENDERING_FAILED", message=str(error), part=error.template, line=error.line)
+        failed = ContentWarning(
+            code="RENDERING_FAILED", message=str(error), level=WarningLevel.ERROR, part=error.template, line=error.line,
+            hint="This profile would get no message: change what fails, or put a condition around it.",
+        )  # fmt: skip
         return Preview(subject=None, html=None, text=None, warnings=(failed, *warnings))
     warnings += review_rendered(sent.subject, sent.html, sent.text)
     return Preview(subject=shown.subject, html=shown.html, text=shown.text, warnings=tuple(warnings))

@@ -100,12 +100,21 @@ class TrackedLink:
     conditional: bool = False  # only Outlook sees it
 
 
+class WarningLevel(StrEnum):
+    """How bad it is."""
+
+    ERROR = "error"  # cannot be saved, prepared or rendered
+    WARNING = "warning"  # will work and should be looked at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentWarning:
-    """Something that will work and should be looked at."""
+    """Something about content that its author should know; `hint` says what to do."""
 
     code: str
     message: str
+    level: WarningLevel = WarningLevel.WARNING
+    hint: str | None = None
     part: str | None = None
     line: int | None = None
     column: int | None = None

@@ -9,10 +9,13 @@ from typing import Any, Literal
 
 from channels.contract import ContentField, Manifest
 from core.content.building import build_html
+from core.content.checks import errors
+from core.content.checks.part import CheckedContent
 from core.content.data import check_data, is_storable
 from core.content.errors import ContentInvalid, TemplateProblem
 from core.content.links import MOST_TOLD, rewrite_html, rewrite_text
 from core.content.personalization import check_variables
+from core.content.records import ContentWarning
 from core.content.reserved import reserved_words
 from core.content.suggestions import nearest
 from core.content.text import text_from_html
@@ -28,6 +31,9 @@ BODIES = ("html", "text")
 def check_content(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manifest, *, inline_css: bool = False) -> None:
     """Raises ContentInvalid with the problems found (the first MOST_TOLD of them), each at its place."""
     problems = list(islice(_problems(parts, data, manifest, inline_css), MOST_TOLD))
+    if not problems:
+        checked = CheckedContent(parts, data, manifest, inline_css=inline_css)
+        problems = [_refusal(found) for found in islice(errors(checked), MOST_TOLD)]
     if problems:
         raise ContentInvalid(problems)
 
@@ -42,6 +48,11 @@ def _problems(parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manif
             yield from found
             if name == "html" and not found:
                 yield from _check_html(source, parts, tracking=manifest.capabilities.tracking, inline=inline)
+
+
+def _refusal(found: ContentWarning) -> TemplateProblem:
+    part, line, column = found.part or "html", found.line or 1, found.column or 1
+    return TemplateProblem(found.message, code=found.code, part=part, line=line, column=column, hint=found.hint)
 
 
 def compile_part(name: str, source: str, *, tracking: bool) -> Program:

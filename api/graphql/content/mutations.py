@@ -12,6 +12,7 @@ from api.graphql.content.types import (
     Content,
     ContentPartChangeInput,
     ContentPartInput,
+    ContentWarning,
     CreateContentInput,
     UpdateContentInput,
 )
@@ -36,9 +37,9 @@ def parts_of(parts: Sequence[ContentPartInput | ContentPartChangeInput]) -> dict
 class ContentMutation:
     """Content."""
 
-    @mutation(content=Content)
+    @mutation(content=Content, warnings=list[ContentWarning])
     async def create_content(self, info: Info, input: CreateContentInput) -> Any:
-        """Save content; every template in it is compiled and checked."""
+        """Save content; every template in it is compiled and checked. Warnings do not keep it from being saved."""
         context = info.context
         draft = ContentDraft(
             name=input.name,
@@ -48,9 +49,10 @@ class ContentMutation:
             data=json_object(input.data or {}, "data"),
             inline_css=input.inline_css,
         )
-        return await contents.create_content(context.conn, context.actor, context.channels, draft)
+        content = await contents.create_content(context.conn, context.actor, context.channels, draft)
+        return {"content": content, "warnings": await contents.warnings_of(context.channels, content)}
 
-    @mutation(content=Content)
+    @mutation(content=Content, warnings=list[ContentWarning])
     async def update_content(self, info: Info, input: UpdateContentInput) -> Any:
         """Change content."""
         context = info.context
@@ -60,9 +62,10 @@ class ContentMutation:
         if "data" in changes:
             json_object(changes["data"], "data")
         key = from_global_id("Content", input.id, "id")
-        return await contents.update_content(
+        content = await contents.update_content(
             context.conn, context.actor, context.channels, key, changes, expected_version=input.expected_version
         )
+        return {"content": content, "warnings": await contents.warnings_of(context.channels, content)}
 
     @mutation(deleted_id=strawberry.ID)
     async def delete_content(self, info: Info, id: strawberry.ID) -> Any:

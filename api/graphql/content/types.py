@@ -20,6 +20,24 @@ class ContentPart:
     source: str = leaf(lambda part: part[1], description="The Liquid source.")
 
 
+WarningLevel = strawberry.enum(
+    records.WarningLevel, name="ContentWarningLevel", description="Errors keep content from being sent, warnings do not."
+)
+
+
+@strawberry.type(description="Something about content that its author should know.")
+class ContentWarning:
+    """A finding of the checks."""
+
+    code: str
+    level: WarningLevel  # type: ignore[valid-type]
+    message: str
+    hint: str | None = strawberry.field(description="What to do.")
+    part: str | None
+    line: int | None
+    column: int | None
+
+
 @strawberry.type(description="What a message says, for one channel.")
 class Content(Node):
     """Content."""
@@ -37,17 +55,6 @@ class Content(Node):
     created_at: datetime
     updated_at: datetime
     created_by: str
-
-
-@strawberry.type(description="Something that will work and should be looked at.")
-class ContentWarning:
-    """A warning of the preview."""
-
-    code: str
-    message: str
-    part: str | None
-    line: int | None
-    column: int | None
 
 
 @strawberry.type(description="What one person would get. Show `html` in a sandboxed frame: it is foreign HTML.")

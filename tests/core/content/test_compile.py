@@ -163,7 +163,7 @@ def test_rows_carry_just_the_fields_that_are_read() -> None:
 async def test_a_program_survives_the_database_byte_for_byte(conn: Connection, actor: Actor) -> None:
     # Given content that went through the database, frozen, stored as JSON and read again
     created = await create_content(conn, actor, REGISTRY, DRAFT)
-    content = frozen(await get_content(conn, created.id))  # type: ignore[arg-type]
+    content = frozen(await get_content(conn, created.id))
     stored = await conn.fetchval("SELECT $1::jsonb", content.to_json())
     again = FrozenContent.from_json(stored)
     # Then both say the same and render the same
