@@ -16,7 +16,9 @@ from render_ext.attachments import Attachment
 from render_ext.dkim import BadDkimKey, DkimAlgorithm, DkimKey, DkimSelector, MissingDkimKey
 from render_ext.email import EmailProgram, EmailRow, EmailSource, RenderedEmail
 from render_ext.errors import BadAttachment, MissingAttachment, RenderError, RenderExtError, TemplateSyntaxError
+from render_ext.filters.kinds import ValueKind, kinds_of
 from render_ext.gsm import sms_parts
+from render_ext.inspection import Call, Chain, Constant, Inspection, Operand, Reading, inspect
 from render_ext.json_program import JsonProgram, JsonSource
 from render_ext.limits import Limits
 from render_ext.messages import MessageRow
@@ -26,12 +28,16 @@ from render_ext.sms_estimate import CostlyCharacter, SmsEstimate
 from render_ext.template import compile
 from render_ext.tokens import Identity, Token, TokenKey, TokenKind
 from render_ext.version import ENGINE_VERSION
+from render_ext.weight import Estimate, Values, estimate
 
 __all__ = [
     "ENGINE_VERSION",
     "Attachment",
     "BadAttachment",
     "BadDkimKey",
+    "Call",
+    "Chain",
+    "Constant",
     "CostlyCharacter",
     "DkimAlgorithm",
     "DkimKey",
@@ -40,7 +46,9 @@ __all__ = [
     "EmailProgram",
     "EmailRow",
     "EmailSource",
+    "Estimate",
     "Identity",
+    "Inspection",
     "JsonProgram",
     "JsonSource",
     "Limits",
@@ -48,7 +56,9 @@ __all__ = [
     "MessageRow",
     "MissingAttachment",
     "MissingDkimKey",
+    "Operand",
     "Program",
+    "Reading",
     "RenderError",
     "RenderExtError",
     "RenderedEmail",
@@ -61,9 +71,14 @@ __all__ = [
     "TokenKey",
     "TokenKind",
     "TokenSigner",
+    "ValueKind",
+    "Values",
     "Variable",
     "compile",
     "dot_stuffed",
+    "estimate",
+    "inspect",
+    "kinds_of",
     "mint",
     "read_envelope_sender",
     "read_message_id",

@@ -52,12 +52,12 @@ class _Bound(NamedTuple):
 
 def variables_read(templates: Templates, *, assigned: frozenset[str]) -> list[Variable]:
     """The paths read. A name is the template's own only where an `assign` has surely run before; `assigned` are all of them."""
-    reader = _Reader(templates.partials, assigned)
+    reader = Reader(templates.partials, assigned)
     reader.body(templates.main.nodes)
     return list(dict.fromkeys(reader.found))
 
 
-class _Reader:
+class Reader:
     def __init__(self, partials: Mapping[str, Template], assigned: frozenset[str]):
         self.partials = partials
         self.assigned = assigned

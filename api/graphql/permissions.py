@@ -62,6 +62,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     # content
     "Query.content": Permission.READ,
     "Query.contents": Permission.READ,
+    "Query.contentWarnings": Permission.READ,
     "Query.preview": Permission.READ,
     "Mutation.createContent": Permission.EDIT,
     "Mutation.updateContent": Permission.EDIT,

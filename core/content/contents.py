@@ -19,7 +19,8 @@ from core.channel_registry import ChannelRegistry
 from core.content import store
 from core.content.compile import thaw
 from core.content.languages import languages_of, with_changed_translations, with_checked_languages
-from core.content.records import AUTHORED, Content, ContentDraft
+from core.content.records import AUTHORED, Content, ContentDraft, ContentWarning
+from core.content.review import review_saved
 from core.content.stand_ins import SIGNER, stand_in_channel
 from core.content.variants import freeze_variants
 from core.db import Connection, allow_silence
@@ -73,6 +74,11 @@ async def update_content(
     told = difference(_told(content), _told(updated)) | {"parts": _touched(before, draft)}
     await record(conn, actor, "content.update", "content", content_id, told)
     return updated
+
+
+async def warnings_of(registry: ChannelRegistry, content: Content) -> list[ContentWarning]:
+    """What its author should look at, in the order of the parts; errors where it can no longer be sent."""
+    return await asyncio.to_thread(review_saved, content, registry.manifest(content.channel))
 
 
 async def delete_content(conn: Connection, actor: Actor, content_id: int) -> None:

@@ -29,6 +29,8 @@ MAX_REPEATED = 2_000_000  # formatting elements that are open, for each element:
 MAX_WORK = 20_000_000  # elements times selectors
 MAX_DECLARATIONS = 2_000_000  # elements times declarations: each may get all of them
 MAX_CHARACTERS = 100_000_000  # elements times characters, for the same reason
+_WRITE_OUT = "Write its rules into a <style>."
+_WRITE_STYLE = "Write what must be seen everywhere into the style attribute yourself."
 _LEFT_OUT = RAW_TEXT | {"link", "base", "template", "frameset", "frame", "noscript"}
 _UNSTYLED = frozenset({"html", "head", "meta"})
 _VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
@@ -244,18 +246,18 @@ class _Work:
     def _link(self, piece: Piece) -> None:
         rel = piece.find("rel")
         if rel is not None and self.source[rel.start : rel.end].strip().lower() == "stylesheet":
-            self._tell("CSS_LINKED", "nothing is loaded from elsewhere; this style sheet stays a link", piece.start)
+            self._tell("CSS_LINKED", "nothing is loaded from elsewhere; this style sheet stays a link", piece.start, _WRITE_OUT)
 
     def told(self, message: str, places: list[int]) -> None:
         """Warn about what is not written into elements."""
         for at in places:
-            self._tell("CSS_NOT_INLINED", message, at)
+            self._tell("CSS_NOT_INLINED", message, at, _WRITE_STYLE)
 
-    def _tell(self, code: str, message: str, at: int) -> None:
+    def _tell(self, code: str, message: str, at: int, hint: str) -> None:
         if len(self.warnings) >= MOST_TOLD:
             return
         line, column = place(self.source, at)
-        self.warnings.append(ContentWarning(code=code, message=message, part=self.part, line=line, column=column))
+        self.warnings.append(ContentWarning(code=code, message=message, hint=hint, part=self.part, line=line, column=column))
 
     def problem(self, at: int, code: str, message: str, hint: str) -> TemplateProblem:
         """An error at a place."""

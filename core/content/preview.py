@@ -13,7 +13,7 @@ from core.content.found_links import unused_settings
 from core.content.inline_images import show_images
 from core.content.insertions import PIXEL
 from core.content.languages import for_reader, untranslated
-from core.content.records import Content, ContentDraft, ContentWarning, Preview
+from core.content.records import Content, ContentDraft, ContentWarning, Preview, WarningLevel
 from core.content.review import missing_values, review, review_rendered
 from render_ext import Identity, RenderError, TokenSigner
 
@@ -51,13 +51,17 @@ def preview(
     program = thaw(frozen, signer, channel)
     carried = {name: row_values.get(name) for name in frozen.fields}  # as a ledger row: nothing else can be shown
     row = RecipientRow(address=address, identity=NOBODY, values=values(frozen, carried))
-    warnings = review(content, channel.manifest) + untranslated(original, content.language) + unused_settings(original)
+    warnings = [found for found in review(content, channel.manifest) if found.code != "HTML_CLIPPED"]  # its size is known here
+    warnings += untranslated(original, content.language) + unused_settings(original)
     warnings += missing_values(content, channel.manifest, row_values)
     try:
         sent = program.parts(row)
         shown = thaw(_without_pixel(frozen), _showing(signer), channel).parts(row)
     except RenderError as error:
-        failed = ContentWarning(code="RENDERING_FAILED", message=str(error), part=error.template, line=error.line)
+        failed = ContentWarning(
+            code="RENDERING_FAILED", message=str(error), level=WarningLevel.ERROR, part=error.template, line=error.line,
+            hint="This profile would get no message: change what fails, or put a condition around it.",
+        )  # fmt: skip
         return _shown(content, (failed, *warnings))
     warnings += review_rendered(sent.subject, sent.html, sent.text)
     html = shown.html if shown.html is None or files is None else show_images(shown.html, content.attachments, files)

@@ -123,6 +123,13 @@ class TrackedLink:
     conditional: bool = False  # only Outlook sees it
 
 
+class WarningLevel(StrEnum):
+    """How bad it is."""
+
+    ERROR = "error"  # cannot be saved, prepared or rendered
+    WARNING = "warning"  # will work and should be looked at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundLink:
     """A link of content as it is written, and what becomes of it."""
@@ -140,13 +147,16 @@ class FoundLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentWarning:
-    """Something that will work and should be looked at."""
+    """Something about content that its author should know; `hint` says what to do."""
 
     code: str
     message: str
+    level: WarningLevel = WarningLevel.WARNING
+    hint: str | None = None
     part: str | None = None
     line: int | None = None
     column: int | None = None
+    language: str | None = None  # of the translation it is about; None: the default, or all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,14 @@ from typing import Any, Literal
 from channels.contract import ContentField, Manifest
 from core.content.attachments import check_attachments
 from core.content.building import build_html
+from core.content.checks import errors
+from core.content.checks.part import CheckedContent
 from core.content.data import check_data, is_storable
 from core.content.errors import ContentInvalid, TemplateProblem
 from core.content.inline_images import check_references
 from core.content.links import MOST_TOLD, rewrite_html, rewrite_text
 from core.content.personalization import check_variables
-from core.content.records import Attachment
+from core.content.records import Attachment, ContentWarning
 from core.content.reserved import reserved_words
 from core.content.suggestions import nearest
 from core.content.text import text_from_html
@@ -41,6 +43,9 @@ def check_content(
         _problems(parts, data, manifest, inline_css), check_files(attachments, parts, manifest, inline_css=inline_css)
     )
     problems = list(islice(found, MOST_TOLD))
+    if not problems:
+        checked = CheckedContent(parts, data, manifest, inline_css=inline_css)
+        problems = [_refusal(found) for found in islice(errors(checked), MOST_TOLD)]
     if problems:
         raise ContentInvalid(problems)
 
@@ -71,6 +76,11 @@ def check_files(
         return  # told already
     known = [one.content_id for one in attachments if one.content_id is not None]
     yield from map(built.problem, check_references(built.plain, known))
+
+
+def _refusal(found: ContentWarning) -> TemplateProblem:
+    part, line, column = found.part or "html", found.line or 1, found.column or 1
+    return TemplateProblem(found.message, code=found.code, part=part, line=line, column=column, hint=found.hint)
 
 
 def compile_part(name: str, source: str, *, tracking: bool) -> Program:

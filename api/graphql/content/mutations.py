@@ -9,7 +9,14 @@ import strawberry
 
 from api.context import Info, RequestContext
 from api.graphql.content.inputs import campaign_parameters_of, draft_of, drafts_of, links_of, parts_of, translations_of
-from api.graphql.content.types import FILE, AttachmentInput, Content, CreateContentInput, UpdateContentInput
+from api.graphql.content.types import (
+    FILE,
+    AttachmentInput,
+    Content,
+    ContentWarning,
+    CreateContentInput,
+    UpdateContentInput,
+)
 from api.graphql.mutations import given, mutation
 from api.graphql.profiles.transfers import address
 from api.graphql.scalars import json_object
@@ -36,15 +43,16 @@ async def _taken_in(context: RequestContext, attachments: Sequence[AttachmentInp
 class ContentMutation:
     """Content."""
 
-    @mutation(content=Content)
+    @mutation(content=Content, warnings=list[ContentWarning])
     async def create_content(self, info: Info, input: CreateContentInput) -> Any:
-        """Save content; every template in it is compiled and checked."""
+        """Save content; every template in it is compiled and checked. Warnings do not keep it from being saved."""
         context = info.context
         attachments = await _taken_in(context, input.attachments)
         draft = draft_of(input, name=input.name, label=input.label, attachments=attachments)
-        return await contents.create_content(context.conn, context.actor, context.channels, draft)
+        content = await contents.create_content(context.conn, context.actor, context.channels, draft)
+        return {"content": content, "warnings": await contents.warnings_of(context.channels, content)}
 
-    @mutation(content=Content)
+    @mutation(content=Content, warnings=list[ContentWarning])
     async def update_content(self, info: Info, input: UpdateContentInput) -> Any:
         """Change content."""
         context = info.context
@@ -58,9 +66,10 @@ class ContentMutation:
         if input.attachments is not None:
             changes["attachments"] = await _taken_in(context, input.attachments.value)
         key = from_global_id("Content", input.id, "id")
-        return await contents.update_content(
+        content = await contents.update_content(
             context.conn, context.actor, context.channels, key, changes, expected_version=input.expected_version
         )
+        return {"content": content, "warnings": await contents.warnings_of(context.channels, content)}
 
     @mutation(file_id=strawberry.ID, upload_url=str)
     async def create_attachment_upload(self, info: Info, file_name: str) -> Any:

@@ -97,6 +97,25 @@ class Attachment:
     content_id: str | None = strawberry.field(description="What the HTML calls the image, as `cid:logo`. Null: an attachment.")
 
 
+WarningLevel = strawberry.enum(
+    records.WarningLevel, name="ContentWarningLevel", description="Errors keep content from being sent, warnings do not."
+)
+
+
+@strawberry.type(description="Something about content that its author should know.")
+class ContentWarning:
+    """A finding of the checks."""
+
+    code: str
+    level: WarningLevel  # type: ignore[valid-type]
+    message: str
+    hint: str | None = strawberry.field(description="What to do.")
+    part: str | None
+    line: int | None
+    column: int | None
+    language: str | None = strawberry.field(description="Of the translation it is about; null: the default, or all.")
+
+
 @strawberry.type(description="What a message says, for one channel.")
 class Content(Node):
     """Content."""
@@ -124,17 +143,6 @@ class Content(Node):
     async def found_links(self: Any) -> Any:
         """Every link of all languages in order; what a translation shares with the default is told once."""
         return await asyncio.to_thread(found_links, self)
-
-
-@strawberry.type(description="Something that will work and should be looked at.")
-class ContentWarning:
-    """A warning of the preview."""
-
-    code: str
-    message: str
-    part: str | None
-    line: int | None
-    column: int | None
 
 
 @strawberry.type(description="What one person would get. Show `html` in a sandboxed frame: it is foreign HTML.")
