@@ -3,6 +3,8 @@
 #   make demo  [RECIPIENTS=20000]      the main job on real parts, from import to report
 #   make up                            API and workers as one process tree, until Ctrl-C
 #   make test  [TESTS="tests/core"]    lint and tests          make test-only: the tests alone
+#   make fuzz  [TIMES=50]              the fuzz tests for longer, with other inputs each time
+#   make sanitize [TESTS="tests/fuzz"] the engine's tests on a build with AddressSanitizer and UBSan (GCC)
 #   make bench [NAME=campaign_send]    figures beside their references
 #   make lint | format | lock | package | clean
 #
@@ -11,16 +13,18 @@
 RECIPIENTS ?= 20000
 NAME ?=
 TESTS ?=
+TIMES ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
 INSTALLED := tests/render_ext tests/channels tests/core tests/migrations tests/api/http tests/flows/test_campaign.py
 ENGINE := $(wildcard render_ext/*.pyx render_ext/*.pxd)
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: demo up test test-only bench lint format lock package clean install
+.PHONY: demo up test test-only fuzz sanitize bench lint format lock package clean install
 
 demo: install
 	@$(VENV)/bin/clarion demo --recipients $(RECIPIENTS)
@@ -32,6 +36,24 @@ test: lint test-only
 
 test-only: install
 	$(RUN) -m pytest $(TESTS)
+
+fuzz: install
+	CLARION_FUZZ=$(or $(TIMES),50) $(RUN) -m pytest --timeout 0 -o faulthandler_timeout=0 $(or $(TESTS),tests/fuzz)
+
+# The build and all it needs are a copy under build/. Memory grows there (what is freed is kept, to be watched), so that test
+# stays out; the interpreter itself does not give all of its memory back, so leaks are not looked for.
+sanitize: install
+	@rm -rf build/sanitize && mkdir -p build/sanitize
+	@$(CC) $(SANITIZERS) -shared -x c /dev/null -o build/sanitize/probe.so && ldd build/sanitize/probe.so | grep -q libasan || \
+	    { echo "$(CC) has no sanitizers: this needs GCC with its libasan and libubsan (make sanitize CC=gcc)"; exit 1; }
+	@cp -R render_ext tests docs pyproject.toml setup.py README.md LICENSE build/sanitize
+	@rm -f build/sanitize/render_ext/*.so
+	@echo "==> building the render engine with sanitizers"
+	@cd build/sanitize && CC="$(CC)" CFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)" \
+	    ../../$(RUN) setup.py build_ext --inplace -q > build.log 2>&1 || { cat build.log; exit 1; }
+	cd build/sanitize && LD_PRELOAD="$$(ldd probe.so | sed -n 's/.*libasan.* => \(.*\) (.*/\1/p')" PYTHONMALLOC=malloc \
+	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 ../../$(RUN) -m pytest --hypothesis-profile=ci --capture sys \
+	    --timeout 0 --ignore tests/render_ext/test_memory.py $(or $(TESTS),tests/render_ext tests/fuzz)
 
 bench: install
 	$(RUN) -m loadtests.bench $(NAME)

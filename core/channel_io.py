@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 
 from channels.contract import EgressRefused
 from core.egress import GuardedIO
 from core.log import get_logger
-from core.metrics import CONNECTION_SECONDS, CONNECTIONS
+from core.metrics import CHANNEL_EVENTS, CONNECTION_SECONDS, CONNECTIONS
 from core.redaction import Redaction
 
 log = get_logger(__name__)
+_EVENT = re.compile(r"[a-z][a-z_]{0,39}")  # a name, which can hold neither an address nor an answer
 
 
 class AccountIO:
@@ -48,3 +50,7 @@ class AccountIO:
         """See `channels.contract.ChannelIO`."""
         told = {name: self.redacted(fact if isinstance(fact, str) else repr(fact)) for name, fact in facts.items()}
         log.info("channel says", channel=self._channel, says=self.redacted(event), facts=told)
+
+    def count(self, event: str) -> None:
+        """See `channels.contract.ChannelIO`."""
+        CHANNEL_EVENTS.labels(self._channel, event if _EVENT.fullmatch(event) else "other").inc()

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from channels.contract import CONTRACT_VERSION, Channel, ConfigField, ConfigType, Manifest, Polling
+from channels.contract import CONTRACT_VERSION, Channel, ConfigField, ConfigProblem, ConfigType, Manifest, Polling, Validating
 from core.errors import ClarionError, Invalid, NotFound
 from core.redaction import Redaction
 
@@ -115,12 +115,7 @@ class ChannelRegistry:
         except ClarionError:
             raise
         except Exception as error:
-            redacted = Redaction(config.get(field.name) for field in channel.manifest.config if field.secret)
-            raise Invalid(
-                f"the channel {name!r} refuses its settings: {redacted(str(error))}",
-                code="CHANNEL_REFUSED_SETTINGS",
-                hint="Mend the channel account, and check it.",
-            ) from None  # the error itself may hold a secret
+            raise _refused(channel.manifest, config, error) from None  # the error itself may hold a secret
 
     def manifest(self, name: str) -> Manifest:
         """Raises NotFound (CHANNEL_NOT_FOUND)."""
@@ -132,6 +127,41 @@ class ChannelRegistry:
         Raises NotFound (CHANNEL_NOT_FOUND) and ConfigInvalid, whose problems point at `config.<field>`.
         """
         return check_config(self.manifest(name), config, stored_secrets=stored_secrets)
+
+    def check_together(self, name: str, config: Mapping[str, Any]) -> None:
+        """Let a channel that knows more about them look at all its settings, secrets included. Slow: not for the event loop.
+
+        Raises as `make`, and ConfigInvalid (CONFIG_REFUSED), whose problems point at `config.<field>`.
+        """
+        if not issubclass(self.get(name), Validating):
+            return
+        channel = self.make(name, config)
+        assert isinstance(channel, Validating)
+        try:
+            problems = channel.config_problems()
+        except Exception as error:
+            raise _refused(channel.manifest, config, error) from None
+        if problems:
+            redacted = _redaction(channel.manifest, config)
+            raise ConfigInvalid([_refused_field(channel.manifest, problem, redacted) for problem in problems])
+
+
+def _redaction(manifest: Manifest, config: Mapping[str, Any]) -> Redaction:
+    return Redaction(config.get(field.name) for field in manifest.config if field.secret)
+
+
+def _refused(manifest: Manifest, config: Mapping[str, Any], error: Exception) -> Invalid:
+    return Invalid(
+        f"the channel {manifest.name!r} refuses its settings: {_redaction(manifest, config)(str(error))}",
+        code="CHANNEL_REFUSED_SETTINGS",
+        hint="Mend the channel account, and check it.",
+    )
+
+
+def _refused_field(manifest: Manifest, problem: ConfigProblem, redacted: Redaction) -> Invalid:
+    hint = problem.hint or next((field.description for field in manifest.config if field.name == problem.field), None)
+    message = redacted(f"{problem.field}: {problem.message}")
+    return Invalid(message, code="CONFIG_REFUSED", path=f"config.{problem.field}", hint=hint and redacted(hint))
 
 
 def check_config(manifest: Manifest, config: Mapping[str, Any], *, stored_secrets: Collection[str] = ()) -> CheckedConfig:

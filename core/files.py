@@ -34,12 +34,14 @@ class FileKind(StrEnum):
     UPLOAD = "upload"
     REJECTS = "rejects"
     EXPORT = "export"
+    ATTACHMENT = "attachment"
 
 
 _AGAIN = {
     FileKind.UPLOAD: "Ask for another upload address and upload it again.",
     FileKind.REJECTS: "Import the file again.",
     FileKind.EXPORT: "Export again.",
+    FileKind.ATTACHMENT: "Upload it again.",
 }
 
 
@@ -127,11 +129,11 @@ async def create_file(conn: Connection, kind: FileKind, name: str, location: str
     return _file(row)
 
 
-async def get_file(conn: Connection, file_id: int) -> StoredFile:
+async def get_file(conn: Connection, file_id: int, path: str | None = None) -> StoredFile:
     """Raises NotFound (FILE_NOT_FOUND)."""
     row = await conn.fetchrow(f"SELECT {COLUMNS} FROM stored_file WHERE id = $1", file_id)
     if row is None:
-        raise NotFound("there is no such file", code="FILE_NOT_FOUND")
+        raise NotFound("there is no such file", code="FILE_NOT_FOUND", path=path)
     return _file(row)
 
 

@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 from itertools import islice
 
-from core import files, idempotency
+from core import blobs, files, idempotency
 from core.db import transaction
 from core.log import get_logger
 from core.runtime import Runtime
@@ -17,11 +17,12 @@ PORTION = 500  # files marked or looked for at once
 
 
 async def sweep(runtime: Runtime) -> None:
-    """Forget what nobody asks for any more: stored answers of requests, one-time addresses, files with their bytes."""
+    """Forget what nobody asks for any more: stored answers of requests, one-time addresses, files with their bytes, blobs."""
     now = runtime.clock()
     async with transaction(runtime.pool) as conn:
         await idempotency.forget_old(conn, now)
         await files.forget_tickets(conn, now)
+        await blobs.forget_unused(conn, now)
     await _mark_removed(runtime, now)
     await _remove_unwanted(runtime, now)
 

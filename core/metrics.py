@@ -33,6 +33,9 @@ CONNECTION_SECONDS = Histogram(
     ["channel"],
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60),
 )
+CHANNEL_EVENTS = Counter(
+    "clarion_channel_events_total", "What channels count about their own work, by event.", ["channel", "event"]
+)
 ANNOUNCEMENTS = Counter("clarion_announcements_total", "Announcements carried from the outbox to the broker.", ["topic"])
 OUTBOX_WAITING = Gauge("clarion_outbox_waiting", "Announcements that no relay has carried yet.", multiprocess_mode="mostrecent")
 OUTBOX_AGE = Gauge("clarion_outbox_age_seconds", "Age of the oldest of them.", multiprocess_mode="mostrecent")

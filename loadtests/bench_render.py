@@ -1,8 +1,10 @@
 """The engine beside its references, one core, garbage collector off.
 
 - `render_page`: a 32 KB HTML page (50 outputs of which 30 stand in links, 5 conditions, a loop of 5) escaped to bytes, against
-  Jinja2 with autoescape; `render_page_copy`: the same against copying the result.
-- `render_page_100`: with 100 outputs. `compile_page`: compiling 100 KB of it. `render_many`: 1,000 rows in one call.
+  Jinja2 with autoescape; `render_page_minijinja`, `render_page_liquid` (python-liquid) and `render_page_copy`: the same against
+  the others, and against copying the result.
+- `render_page_100` and the same three: with 100 outputs. `compile_page`: compiling 100 KB of it. `render_many`: 1,000 rows in
+  one call.
 - `email_message`: a whole message (32 KB HTML + text, 20 tracked links), against the standard library's `email` given both
   parts already rendered.
 - `email_dkim_ed25519`, `email_dkim_rsa_2048`: what signing that message costs beyond rendering it, against one bare signature
@@ -30,12 +32,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from loadtests.figures import alternate, print_figure
+from loadtests.render_references import REFERENCES, check_same
 from render_ext import (
     DkimKey,
     DkimSelector,
     EmailRow,
     EmailSource,
     Identity,
+    Program,
     TokenKey,
     TokenKind,
     TokenSigner,
@@ -86,20 +90,23 @@ def microseconds(work: Callable[[], object], times: int) -> float:
 
 
 def bench_page(name: str, outputs: int) -> None:
-    """Pages per second against Jinja2 and against a copy."""
+    """Pages per second against other engines and against a copy."""
     source = page(outputs, "https://shop.example/p/{n}?u={{{{ customer.{name} }}}}")
-    ours, theirs = compile(source, escape="html"), jinja2.Environment(autoescape=True).from_string(source)
-    result = memoryview(ours.render_bytes(VALUES))
+    program = compile(source, escape="html")
+    result = memoryview(program.render_bytes(VALUES))
+    for ending, against in (("", "Jinja2 autoescape"), ("_minijinja", "MiniJinja"), ("_liquid", "python-liquid autoescape")):
+        theirs = REFERENCES[against](source, VALUES)
+        check_same(bytes(result), theirs(), against)
+        beside(f"{name}{ending}", program, theirs, 100, against, len(result))
+    beside(f"{name}_copy", program, lambda: bytes(result), 20_000, "bytes(memoryview(result))", len(result))
+
+
+def beside(name: str, program: Program, reference: Callable[[], object], times: int, against: str, size: int) -> None:
+    """Our pages per second, and a reference's."""
     mine, other = alternate(
-        RUNS,
-        lambda: microseconds(lambda: ours.render_bytes(VALUES), 3000),
-        lambda: microseconds(lambda: theirs.render(VALUES).encode(), 200),
+        RUNS, lambda: microseconds(lambda: program.render_bytes(VALUES), 3000), lambda: microseconds(reference, times)
     )
-    print_speed(name, mine, other, "pages/s", "Jinja2 autoescape", bytes=len(result))
-    mine, other = alternate(
-        RUNS, lambda: microseconds(lambda: ours.render_bytes(VALUES), 3000), lambda: microseconds(lambda: bytes(result), 20_000)
-    )
-    print_speed(f"{name}_copy", mine, other, "pages/s", "bytes(memoryview(result))")
+    print_speed(name, mine, other, "pages/s", against, bytes=size)
 
 
 def bench_many() -> None:

@@ -12,10 +12,13 @@ try:
     from render_ext._vm import Program
 except ImportError as error:  # pragma: no cover
     raise ImportError("render_ext is not built: run `pip install -e .` in the project's folder") from error
+from render_ext.attachments import Attachment
 from render_ext.dkim import BadDkimKey, DkimAlgorithm, DkimKey, DkimSelector, MissingDkimKey
 from render_ext.email import EmailProgram, EmailRow, EmailSource, RenderedEmail
-from render_ext.errors import RenderError, RenderExtError, TemplateSyntaxError
+from render_ext.errors import BadAttachment, MissingAttachment, RenderError, RenderExtError, TemplateSyntaxError
+from render_ext.filters.kinds import ValueKind, kinds_of
 from render_ext.gsm import sms_parts
+from render_ext.inspection import Call, Chain, Constant, Inspection, Operand, Reading, inspect
 from render_ext.json_program import JsonProgram, JsonSource
 from render_ext.limits import Limits
 from render_ext.messages import MessageRow
@@ -27,10 +30,16 @@ from render_ext.template import compile
 from render_ext.tokens import Identity, Token, TokenKey, TokenKind
 from render_ext.version import ENGINE_VERSION
 from render_ext.walk import PartialUse
+from render_ext.weight import Estimate, Values, estimate
 
 __all__ = [
     "ENGINE_VERSION",
+    "Attachment",
+    "BadAttachment",
     "BadDkimKey",
+    "Call",
+    "Chain",
+    "Constant",
     "CostlyCharacter",
     "DkimAlgorithm",
     "DkimKey",
@@ -39,15 +48,20 @@ __all__ = [
     "EmailProgram",
     "EmailRow",
     "EmailSource",
+    "Estimate",
     "Identity",
+    "Inspection",
     "JsonProgram",
     "JsonSource",
     "Limits",
     "Link",
     "MessageRow",
+    "MissingAttachment",
     "MissingDkimKey",
+    "Operand",
     "PartialUse",
     "Program",
+    "Reading",
     "RenderError",
     "RenderExtError",
     "RenderedEmail",
@@ -60,9 +74,14 @@ __all__ = [
     "TokenKey",
     "TokenKind",
     "TokenSigner",
+    "ValueKind",
+    "Values",
     "Variable",
     "compile",
     "dot_stuffed",
+    "estimate",
+    "inspect",
+    "kinds_of",
     "mint",
     "partials_used",
     "read_envelope_sender",

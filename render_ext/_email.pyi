@@ -31,6 +31,8 @@ class Assembler:
         *,
         signer: TokenSigner,
         subject: Program,
+        to_name: Program | None,
+        headers: tuple[tuple[bytes, Program], ...],
         parts: tuple[Part, ...],
         fields: bytes,
         tail: bytes,

@@ -7,7 +7,7 @@ from libc.string cimport memcpy
 
 from render_ext._buffer cimport TRANSFER_CRLF, TRANSFER_LF, TRANSFER_NONE, TRANSFER_QP, Buffer
 from render_ext._dkim cimport DkimSigner
-from render_ext._headers cimport checked_address, trimmed, write_mailbox, write_unstructured
+from render_ext._headers cimport checked_address, trimmed, write_mailbox, write_named, write_unstructured
 from render_ext._tokens cimport TOKEN_CHARACTERS, Packed, TokenSigner, pack_identity
 from render_ext._vm cimport Frame, Message, Program
 
@@ -47,11 +47,14 @@ cdef class Assembler:
     """Writes the messages of one program.
 
     `fields` are the fixed fields before To, `tail` those after List-Unsubscribe up to the first part, `closing` what
-    follows the last part. `parts` are in the order of the message. `dkim`, if any, signs as of `signed_at`.
+    follows the last part. `headers` are further fields, each its name with colon and space and its program; `to_name`, if any,
+    writes the name in To. `parts` are in the order of the message. `dkim`, if any, signs as of `signed_at`.
     """
 
     cdef TokenSigner signer
     cdef Program subject
+    cdef Program to_name
+    cdef tuple headers
     cdef tuple parts
     cdef bytes fields
     cdef bytes tail
@@ -65,12 +68,14 @@ cdef class Assembler:
     cdef Py_ssize_t room  # for signatures before the message: what the last message's took
 
     def __cinit__(
-        self, *, TokenSigner signer not None, Program subject not None, tuple parts not None, bytes fields not None,
-        bytes tail not None, bytes closing not None, bytes domain not None, bint unsubscribe, DkimSigner dkim,
-        long long signed_at, Py_ssize_t most_bytes,
+        self, *, TokenSigner signer not None, Program subject not None, Program to_name, tuple headers not None,
+        tuple parts not None, bytes fields not None, bytes tail not None, bytes closing not None, bytes domain not None,
+        bint unsubscribe, DkimSigner dkim, long long signed_at, Py_ssize_t most_bytes,
     ):
         self.signer = signer
         self.subject = subject
+        self.to_name = to_name
+        self.headers = headers
         self.parts = parts
         self.fields = fields
         self.tail = tail
@@ -139,6 +144,8 @@ cdef class Writer:
     cdef Message message
     cdef Buffer scratch
     cdef Frame subject_frame
+    cdef Frame name_frame
+    cdef list header_frames
     cdef list frames
 
     def __cinit__(self, Assembler assembler):
@@ -147,6 +154,8 @@ cdef class Writer:
         self.message = Message(assembler.signer, highest_link(assembler.parts))
         self.scratch = Buffer(assembler.most_bytes)
         self.subject_frame = assembler.subject.frame()
+        self.name_frame = None if assembler.to_name is None else assembler.to_name.frame()
+        self.header_frames = [(<Program>program).frame() for _, program in assembler.headers]
         self.frames = [part.program.frame() for part in assembler.parts]
 
     cdef bytes message_bytes(self, row):
@@ -162,8 +171,10 @@ cdef class Writer:
         self._message_id(out)
         copy(out, assembler.fields)
         copy(out, b"To: ")
-        write_mailbox(out, row.name, address, 4)
+        self._to(out, row.name, address, values)
         self._subject(out, values)
+        for i in range(len(assembler.headers)):
+            self._header(out, <tuple>assembler.headers[i], <Frame>self.header_frames[i], values)
         if assembler.unsubscribe:
             copy(out, b"List-Unsubscribe: <")
             self.message.signer.write_url(out, UNSUBSCRIBE, &self.message.c_identity, 0, 0)
@@ -200,15 +211,36 @@ cdef class Writer:
         copy(out, self.assembler.domain)
         return copy(out, b">\r\n")
 
-    cdef int _subject(self, Buffer out, object values) except -1:
+    cdef Py_ssize_t _line(self, Program program, Frame frame, object values, Py_ssize_t* c_start) except -1:
+        """Run the template of a field into `scratch`; the size of its text, which begins at `c_start`."""
+        self.scratch.start(256)
+        self.scratch.transfer = TRANSFER_NONE
+        program.execute(frame, values, self.scratch, None, False)
+        return trimmed(self.scratch.c_data, self.scratch.size, c_start)
+
+    cdef int _to(self, Buffer out, object name, bytes address, object values) except -1:
         cdef Py_ssize_t start = 0, size
-        cdef Buffer scratch = self.scratch
-        scratch.start(256)
-        scratch.transfer = TRANSFER_NONE
-        self.assembler.subject.execute(self.subject_frame, values, scratch, None, False)
-        size = trimmed(scratch.c_data, scratch.size, &start)
+        if self.assembler.to_name is not None:
+            size = self._line(self.assembler.to_name, self.name_frame, values, &start)
+            if size:
+                return write_named(out, self.scratch.c_data + start, size, address, 4)
+        return write_mailbox(out, name, address, 4)
+
+    cdef int _subject(self, Buffer out, object values) except -1:
+        cdef Py_ssize_t start = 0
+        cdef Py_ssize_t size = self._line(self.assembler.subject, self.subject_frame, values, &start)
         copy(out, b"\r\nSubject: ")
-        write_unstructured(out, scratch.c_data + start, size, 9)
+        write_unstructured(out, self.scratch.c_data + start, size, 9)
+        return copy(out, b"\r\n")
+
+    cdef int _header(self, Buffer out, tuple header, Frame frame, object values) except -1:
+        cdef Py_ssize_t start = 0
+        cdef bytes label = <bytes>header[0]
+        cdef Py_ssize_t size = self._line(<Program>header[1], frame, values, &start)
+        if not size:
+            return 0
+        copy(out, label)
+        write_unstructured(out, self.scratch.c_data + start, size, <int>PyBytes_GET_SIZE(label))
         return copy(out, b"\r\n")
 
     cdef int _part(self, Buffer out, Part part, Frame frame, object values) except -1:
@@ -237,10 +269,7 @@ cdef class Writer:
             self.message.begin(identity)
         except (ValueError, TypeError, AttributeError) as error:
             raise RenderError(str(error)) from error
-        scratch.start(256)
-        scratch.transfer = TRANSFER_NONE
-        self.assembler.subject.execute(self.subject_frame, values, scratch, None, False)
-        size = trimmed(scratch.c_data, scratch.size, &start)
+        size = self._line(self.assembler.subject, self.subject_frame, values, &start)
         found = [scratch.c_data[start:start + size].decode() if size else ""]
         for i, part in enumerate(self.assembler.parts):
             scratch.start(256)

@@ -4,5 +4,6 @@ from render_ext._buffer cimport Buffer
 
 cdef int write_unstructured(Buffer out, const char* c_text, Py_ssize_t size, int column) except -1
 cdef int write_mailbox(Buffer out, object name, bytes address, int column) except -1
+cdef int write_named(Buffer out, const char* c_name, Py_ssize_t size, bytes address, int column) except -1
 cdef bytes checked_address(object address)
 cdef Py_ssize_t trimmed(char* c_text, Py_ssize_t size, Py_ssize_t* c_start) noexcept

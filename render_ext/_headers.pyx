@@ -221,15 +221,22 @@ cdef int write_phrase(Buffer out, const char* c_text, Py_ssize_t size, int colum
 cdef int write_mailbox(Buffer out, object name, bytes address, int column) except -1:
     """Write `name <address>`, or the address alone; the address is a checked one. Returns the column after it."""
     cdef Buffer scratch
-    cdef Py_ssize_t start = 0, size = 0, length = PyBytes_GET_SIZE(address)
-    if name is not None:
-        if not isinstance(name, str):
-            raise TypeError("a display name is a str")
-        scratch = Buffer()
-        scratch.write_str(<PyObject*>name, ESCAPE_HEADER)
-        size = trimmed(scratch.c_data, scratch.size, &start)
+    cdef Py_ssize_t start = 0, size = 0
+    if name is None:
+        return write_named(out, NULL, 0, address, column)
+    if not isinstance(name, str):
+        raise TypeError("a display name is a str")
+    scratch = Buffer()
+    scratch.write_str(<PyObject*>name, ESCAPE_HEADER)
+    size = trimmed(scratch.c_data, scratch.size, &start)
+    return write_named(out, scratch.c_data + start, size, address, column)
+
+
+cdef int write_named(Buffer out, const char* c_name, Py_ssize_t size, bytes address, int column) except -1:
+    """The same with a name that is trimmed already; the address alone where it is empty."""
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(address)
     if size:
-        column = write_phrase(out, scratch.c_data + start, size, column)
+        column = write_phrase(out, c_name, size, column)
         if column + length + 3 > LINE:
             out.write(b"\r\n", 2)
             column = 0

@@ -112,4 +112,5 @@ cdef class Program:
     cdef Message message(self)
     cdef int execute(self, Frame frame, object values, Buffer out, Message message, bint wire) except -1
     cdef int _run(self, Frame frame, PyObject* c_values, Buffer out, Message message, bint wire) except -1
+    cdef int _end(self) except -1
     cdef object _located(self, Frame frame, object error)

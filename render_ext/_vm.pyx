@@ -69,6 +69,7 @@ from render_ext.errors import FilterError, LimitReached, RenderError
 from render_ext.places import link_places, variable_places
 from render_ext.values import (
     Html, contains, equal, inspect, leading_integer, less, loop_items, make_range, output_text, to_integer, to_text,
+    whole_within,
 )
 
 from bisect import bisect_right
@@ -86,6 +87,7 @@ cdef extern from "Python.h":
     Py_ssize_t c_list_size "PyList_GET_SIZE"(PyObject* o)
     Py_ssize_t c_dict_size "PyDict_Size"(PyObject* o)
     Py_ssize_t c_length "PyObject_Length"(PyObject* o) except -1
+    Py_ssize_t c_length_or_error "PyObject_Length"(PyObject* o)
     PyObject* c_item "PySequence_GetItem"(PyObject* o, Py_ssize_t index) except NULL
     PyObject* c_number "PyLong_FromSsize_t"(Py_ssize_t number) except NULL
     bint c_is_dict "PyDict_Check"(PyObject* o)
@@ -97,6 +99,7 @@ cdef extern from "Python.h":
     bint c_is_str "PyUnicode_Check"(PyObject* o)
     bint c_is_exact_str "PyUnicode_CheckExact"(PyObject* o)
     bint c_is_exact_int "PyLong_CheckExact"(PyObject* o)
+    bint c_is_int "PyLong_Check"(PyObject* o)
     bint c_is_exact_float "PyFloat_CheckExact"(PyObject* o)
     Py_ssize_t c_str_length "PyUnicode_GET_LENGTH"(PyObject* o)
     long long c_long_long "PyLong_AsLongLongAndOverflow"(PyObject* o, int* overflow) except? -1
@@ -104,6 +107,7 @@ cdef extern from "Python.h":
     PyObject* c_vectorcall "PyObject_Vectorcall"(
         PyObject* function, PyObject** arguments, size_t count, PyObject* names) except NULL
     PyObject* c_error "PyErr_Occurred"()
+    void c_forget_error "PyErr_Clear"()
     PyObject* c_type "Py_TYPE"(PyObject* o)
     void c_incref "Py_INCREF"(PyObject* o)
     void c_decref "Py_DECREF"(PyObject* o)
@@ -204,8 +208,9 @@ cdef enum:
     SHOWN = -2  # or their targets
     ESCAPES = 7  # the bits of an Escape in the b of PUT and PUT_PATH
     WEIGHT_BITS = 6  # 64 characters cost a step
-    RANGE_ITEMS = 1000  # of a range, which a filter may take one by one
     ITEM_WEIGHT = 16
+    WORD_BITS = 12  # a number of 4,096 bits weighs twice as many characters, one of n times as many n² times as much
+    LONGEST_TEXT = 1000  # that zeros make of a Decimal
     DEEPEST = 100
 
 AS_TEXT = 8  # in the b of PUT and PUT_PATH: the value is written as text, trusted HTML and lists too
@@ -213,6 +218,7 @@ unit_start = attrgetter("start")
 ORDER_SIGNS = {LESS: "<", LESS_EQUAL: "<=", GREATER: ">", GREATER_EQUAL: ">="}
 cdef int[6] RICH = [Py_EQ, Py_EQ, Py_LT, Py_LE, Py_GT, Py_GE]
 cdef PyObject* c_Html = <PyObject*>Html
+cdef long long SIZE_OF_DECIMAL = Decimal(0).__sizeof__()
 
 
 # ---- state of one rendering ----------------------------------------------------------------------------------------
@@ -415,89 +421,128 @@ cdef inline bint is_container(PyObject* c_value) noexcept:
     return c_is_list(c_value) or c_is_tuple(c_value) or c_is_dict(c_value)
 
 
-cdef bint add_weight(PyObject* c_value, int depth, long long* c_weight) noexcept:
-    """Add characters and items, with those within; returns False where it is too deep to be read at all."""
+cdef bint add_weight(PyObject* c_value, int depth, long long* c_weight, long long most) noexcept:
+    """Add characters, items and digits, with those within. Returns False where it stops: what is there is too deep to be
+    read at all, or weighs `most` or more already."""
     cdef Py_ssize_t i, at = 0
     cdef PyObject* c_key
     cdef PyObject* c_member
     if c_is_str(c_value):
         c_weight[0] += c_str_length(c_value)
         return True
-    if depth > DEEPEST:
+    if depth > DEEPEST or c_weight[0] >= most:
         return False
     if c_is_list(c_value):
         for i in range(c_list_size(c_value)):
             c_weight[0] += ITEM_WEIGHT
-            if not add_weight(c_list_item(c_value, i), depth + 1, c_weight):
+            if not add_weight(c_list_item(c_value, i), depth + 1, c_weight, most):
                 return False
     elif c_is_tuple(c_value):
         for i in range(c_tuple_size(c_value)):
             c_weight[0] += ITEM_WEIGHT
-            if not add_weight(c_tuple_item(c_value, i), depth + 1, c_weight):
+            if not add_weight(c_tuple_item(c_value, i), depth + 1, c_weight, most):
                 return False
     elif c_is_dict(c_value):
         while c_dict_next(c_value, &at, &c_key, &c_member):
             c_weight[0] += ITEM_WEIGHT
-            if not add_weight(c_key, depth + 1, c_weight) or not add_weight(c_member, depth + 1, c_weight):
+            if not add_weight(c_key, depth + 1, c_weight, most) or not add_weight(c_member, depth + 1, c_weight, most):
                 return False
     elif c_is_range(c_value):
-        c_weight[0] += ITEM_WEIGHT * RANGE_ITEMS
+        c_weight[0] += ITEM_WEIGHT * range_length(c_value)
+    else:
+        c_weight[0] += number_weight(c_value)
     return True
 
 
-cdef long long weigh(PyObject* c_value) noexcept:
-    """How much there is to read in a value: its characters, and ITEM_WEIGHT for each item of a list or object."""
+cdef long long range_length(PyObject* c_range) noexcept:
+    cdef Py_ssize_t length = c_length_or_error(c_range)
+    if length < 0:  # more than an index can count
+        c_forget_error()
+        return 1 << 40
+    return min(length, 1 << 40)
+
+
+cdef long long number_weight(PyObject* c_value) noexcept:
+    """The digits of a number beyond those that every number may have; 0 for what is none.
+
+    Of whole numbers it grows with the square of their digits, as does the time to print them or compare them with decimals.
+    """
+    cdef long long bits
+    cdef int overflow = 0
+    if c_value == Py_None or c_is_exact_float(c_value):
+        return 0
+    if c_is_int(c_value):
+        c_long_long(c_value, &overflow)
+        if not overflow:
+            return 0
+        bits = min((<object>c_value).bit_length(), 1 << 28)
+        return bits + (bits * bits >> WORD_BITS)
+    if not isinstance(<object>c_value, Decimal):
+        return 0
+    decimal = <object>c_value
+    bits = 8 * (decimal.__sizeof__() - SIZE_OF_DECIMAL)  # 10 bits hold 3 digits, or less
+    return (bits >> 2) + min(abs(decimal.adjusted()), LONGEST_TEXT)
+
+
+cdef inline long long weigh(PyObject* c_value, long long left) noexcept:
+    """How much there is to read in a value: its characters and digits, and ITEM_WEIGHT for each item of a list or object.
+
+    It stops counting where `left` steps do not pay for it any more.
+    """
     cdef long long weight = 0
-    add_weight(c_value, 0, &weight)
+    add_weight(c_value, 0, &weight, (left + 1) << WEIGHT_BITS)
     return weight
 
 
-cdef inline long long weigh_all(PyObject** c_values, int count) noexcept:
+cdef inline long long weigh_all(PyObject** c_values, int count, long long left) noexcept:
     cdef long long weight = 0
     cdef int i
     for i in range(count):
-        add_weight(c_values[i], 0, &weight)
+        add_weight(c_values[i], 0, &weight, (left + 1) << WEIGHT_BITS)
     return weight
 
 
-cdef inline long long loop_work(Frame frame, Step* step) noexcept:
+cdef inline long long loop_work(Frame frame, Step* step, long long left) noexcept:
     """The steps that entering a loop costs beyond its own: an object becomes a list of pairs, bounds may be long texts."""
     cdef int base = loop_base(frame, step)
-    cdef long long weight = weigh_all(frame.c_stack + base + 1, frame.depth - base - 1)
+    cdef long long weight = weigh_all(frame.c_stack + base + 1, frame.depth - base - 1, left)
     if c_is_dict(frame.c_stack[base]):
         weight += ITEM_WEIGHT * c_dict_size(frame.c_stack[base])
     return weight >> WEIGHT_BITS
 
 
-cdef inline long long comparison_work(int operator, PyObject* c_left, PyObject* c_right) noexcept:
+cdef inline long long comparison_work(int operator, PyObject* c_left, PyObject* c_right, long long left) noexcept:
     """The steps that a comparison costs beyond its own."""
     cdef long long weight = 0
     if c_is_str(c_left):
         weight += c_str_length(c_left)
     elif operator == CONTAINS and (c_is_list(c_left) or c_is_tuple(c_left)):
         weight += ITEM_WEIGHT * (c_list_size(c_left) if c_is_list(c_left) else c_tuple_size(c_left))
+    elif not is_container(c_left):
+        weight += number_weight(c_left)
     if c_is_str(c_right):
         weight += c_str_length(c_right)
     elif is_container(c_right):
-        weight += weigh(c_left) + weigh(c_right)
+        weight += weigh(c_left, left) + weigh(c_right, left)
+    else:
+        weight += number_weight(c_right)
     return weight >> WEIGHT_BITS
 
 
 # ---- writing and comparing -----------------------------------------------------------------------------------------
 
-cdef inline int put(Buffer out, PyObject* c_value, int escape, bint as_text) except -1:
-    """Write a value; returns the steps that this costs beyond its own."""
+cdef inline long long put(Buffer out, PyObject* c_value, int escape, bint as_text, long long left) except -1:
+    """Write a value, unless that takes more than `left` steps; returns the steps that it costs beyond its own."""
     if c_is_exact_str(c_value):
         return out.write_str(c_value, escape)
     if c_value == Py_None:
         return 0
-    return put_other(out, c_value, escape, as_text)
+    return put_other(out, c_value, escape, as_text, left)
 
 
-cdef int put_other(Buffer out, PyObject* c_value, int escape, bint as_text) except -1:
-    cdef long long number
+cdef long long put_other(Buffer out, PyObject* c_value, int escape, bint as_text, long long left) except -1:
+    cdef long long number, cost = 0
     cdef int overflow = 0
-    cdef int cost = 0
     if c_is_exact_int(c_value):
         number = c_long_long(c_value, &overflow)
         if not overflow:
@@ -506,8 +551,10 @@ cdef int put_other(Buffer out, PyObject* c_value, int escape, bint as_text) exce
         return out.write_str(c_value, ESCAPE_NONE if escape == ESCAPE_HTML else escape)
     elif c_is_str(c_value):
         return out.write_str(c_value, escape)
-    elif is_container(c_value):
-        cost = <int>min(weigh(c_value) >> WEIGHT_BITS, 1 << 30)
+    if not c_is_range(c_value):  # of which only the ends are printed
+        cost = weigh(c_value, left) >> WEIGHT_BITS
+        if cost > left:
+            return cost
     text = to_text(<object>c_value) if as_text else output_text(<object>c_value)
     out.write_str(<PyObject*>text, escape)
     return cost
@@ -634,9 +681,7 @@ cdef Py_ssize_t whole(PyObject* c_value) except? -1:
     if isinstance(value, str):
         value = leading_integer(value)
     elif isinstance(value, (float, Decimal)):
-        if isinstance(value, Decimal) and value.is_finite() and value.adjusted() > 12:
-            return 1 << 40 if value > 0 else -(1 << 40)  # making it a whole number might take for ever
-        value = int(value)
+        return whole_within(value, 1 << 40)
     return max(-(1 << 40), min(to_integer(value), 1 << 40))
 
 
@@ -934,7 +979,7 @@ cdef class Program:
         self.renders = layout.renders
         self.registers = layout.registers
         self.highest_link = layout.highest_link
-        self.most_steps = min(limits.steps, 1 << 60)
+        self.most_steps = min(limits.steps, 1 << 50)
         self.most_bytes = min(limits.output_bytes, 1 << 40)
         self.most_value = min(limits.value_bytes, 1 << 40)
         self.count = len(layout.steps)
@@ -1004,9 +1049,9 @@ cdef class Program:
             if len(identities) != len(rows):
                 raise ValueError("one identity for each row, or none at all")
             message = self.message()
-        for i, values in enumerate(rows):
+        for values in rows:
             if message is not None:
-                message.begin(identities[i])
+                message.begin(identities[len(results)])
             out.start(self.hint)
             self.execute(frame, values, out, message, False)
             self.hint = out.size + 512
@@ -1052,10 +1097,12 @@ cdef class Program:
         cdef str source = unit.source
         cdef Py_ssize_t line = source.count("\n", 0, step.at) + 1
         reason = str(error)
+        if isinstance(error, ArithmeticError):
+            reason = "a number is too large, or is none"
         if step.op == FILTER:
             name = self.layout.steps[frame.at].value[2]
             reason = f"filter `{name}`: {reason or type(error).__name__}"
-        elif not isinstance(error, (FilterError, LimitReached)):
+        elif not isinstance(error, (FilterError, LimitReached, ArithmeticError)):
             reason = f"{type(error).__name__}: {reason}"
         return RenderError(reason, template=unit.name, line=line, limit=getattr(error, "limit", None))
 
@@ -1084,7 +1131,7 @@ cdef class Program:
                 return 0
             left -= 1
             if left < 0:
-                raise LimitReached("steps", self.most_steps)
+                self._end()
             if op == TEXT:
                 if quoted:
                     out.write_segment(step.c_wire, step.wire_size, step.room, step.tail)
@@ -1096,9 +1143,11 @@ cdef class Program:
                 c_value = find(c_values, frame, step)
                 if c_value != NULL:
                     try:
-                        left -= put(out, c_value, step.b, step.room)
+                        left -= put(out, c_value, step.b, step.room, left)
                     finally:
                         c_decref(c_value)
+                    if left < 0:
+                        self._end()
                 elif self.strict:
                     self._undefined(frame.at)
             elif op == JUMP:
@@ -1129,7 +1178,9 @@ cdef class Program:
                 c_stack[frame.depth] = step.c_value
                 frame.depth += 1
             elif op == COMPARE:
-                left -= comparison_work(step.a, c_stack[frame.depth - 2], c_stack[frame.depth - 1])
+                left -= comparison_work(step.a, c_stack[frame.depth - 2], c_stack[frame.depth - 1], left)
+                if left < 0:
+                    self._end()
                 holds = compare(step.a, c_stack[frame.depth - 2], c_stack[frame.depth - 1])
                 frame.depth -= 1
                 c_decref(c_stack[frame.depth])
@@ -1141,9 +1192,9 @@ cdef class Program:
             elif op == FILTER:
                 i = frame.depth - step.b
                 if step.room:  # what a filter reads is paid for before it reads
-                    left -= weigh_all(c_stack + i, step.b) * step.room >> WEIGHT_BITS
+                    left -= weigh_all(c_stack + i, step.b, left) * step.room >> WEIGHT_BITS
                     if left < 0:
-                        raise LimitReached("steps", self.most_steps)
+                        self._end()
                 c_value = c_vectorcall(step.c_value, c_stack + i, step.a, step.c_names)
                 while frame.depth > i:
                     frame.depth -= 1
@@ -1165,7 +1216,9 @@ cdef class Program:
                     c_other = c_value
                 c_decref(c_other)
             elif op == PUT:
-                left -= put(out, c_stack[frame.depth - 1], step.b, step.room)
+                left -= put(out, c_stack[frame.depth - 1], step.b, step.room, left)
+                if left < 0:
+                    self._end()
                 frame.depth -= 1
                 c_decref(c_stack[frame.depth])
             elif op == STORE:
@@ -1174,7 +1227,9 @@ cdef class Program:
                 frame.c_slots[step.a] = c_stack[frame.depth]
                 Py_XDECREF(c_other)
             elif op == FOR:
-                left -= loop_work(frame, step)
+                left -= loop_work(frame, step, left)
+                if left < 0:
+                    self._end()
                 if not enter_loop(frame, step):
                     at = step.a
             elif op == NEXT:
@@ -1210,7 +1265,9 @@ cdef class Program:
                 c_stack[frame.depth - 1] = c_value
                 c_decref(c_other)
             elif op == RANGE:
-                left -= weigh_all(c_stack + frame.depth - 2, 2) >> WEIGHT_BITS
+                left -= weigh_all(c_stack + frame.depth - 2, 2, left) >> WEIGHT_BITS
+                if left < 0:
+                    self._end()
                 made = make_range(<object>c_stack[frame.depth - 2], <object>c_stack[frame.depth - 1])
                 Py_INCREF(made)
                 frame.depth -= 1
@@ -1303,7 +1360,9 @@ cdef class Program:
                 if (<tuple>step.c_value)[0] is not None:
                     made = (<tuple>step.c_value)[0]
                 else:
-                    left -= weigh(c_stack[frame.depth - 1]) >> WEIGHT_BITS
+                    left -= weigh(c_stack[frame.depth - 1], left) >> WEIGHT_BITS
+                    if left < 0:
+                        self._end()
                     made = turn_key(c_stack[frame.depth - 1])
                     frame.depth -= 1
                     c_decref(c_stack[frame.depth])
@@ -1312,7 +1371,9 @@ cdef class Program:
                 at = targets[i] if i >= 0 else step.b
             elif op == COUNT:
                 made = counted(frame, c_values, step)
-                put(out, <PyObject*>made, step.b, False)
+                left -= put(out, <PyObject*>made, step.b, False, left)
+                if left < 0:
+                    self._end()
             elif op == SET:
                 frame.c_registers[step.b] = step.a
             elif op == JUMP_IF_SET:
@@ -1324,7 +1385,9 @@ cdef class Program:
             elif op == END_SUB:
                 at = frame.c_registers[step.b]
             elif op == TABLE:
-                left -= loop_work(frame, step)
+                left -= loop_work(frame, step, left)
+                if left < 0:
+                    self._end()
                 i = enter_table(frame, step)
                 if i:
                     write_markup(out, b'<tr class="row1">\n', step.prefix)
@@ -1345,6 +1408,10 @@ cdef class Program:
                 Py_INCREF(made)
                 c_stack[frame.depth] = <PyObject*>made
                 frame.depth += 1
+
+    cdef int _end(self) except -1:
+        """A step costs more than is left."""
+        raise LimitReached("steps", self.most_steps)
 
     def _undefined(self, Py_ssize_t index):
         step = self.layout.steps[index]

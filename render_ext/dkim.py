@@ -14,13 +14,22 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
+PrivateKey: TypeAlias = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
 LINE = 76
 SMALLEST_RSA = 2048
+LARGEST_RSA = 4096  # one signature of 4,096 bits takes some milliseconds, one of 16,384 half a second
+OPENSSH = (  # which has no other form of its Ed25519 keys
+    "an OpenSSH key, not one in PEM (-----BEGIN PRIVATE KEY-----). Convert a copy of an RSA key: ssh-keygen -p -N '' -m PKCS8"
+    " -f COPY; make an Ed25519 key anew: openssl genpkey -algorithm ed25519"
+)
+LONGEST_PEM = 10_000  # characters; a key of 4,096 bits has some 3,300, and looking at a larger one takes seconds
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 DOMAIN = re.compile(rf"(?=.{{1,190}}\Z){LABEL}(?:\.{LABEL})+")
 SELECTOR = re.compile(rf"(?=.{{1,120}}\Z){LABEL}(?:\.{LABEL})*")
@@ -65,17 +74,24 @@ class DkimKey:
     selector: str
     algorithm: DkimAlgorithm
     private_key: str = field(repr=False)
+    _loaded: PrivateKey | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def from_pem(cls, domain: str, selector: str, private_key: str) -> DkimKey:
-        """Raises BadDkimKey for anything but RSA of 2048 bits or more and Ed25519."""
-        rsa_key = isinstance(load(private_key), rsa.RSAPrivateKey)
-        algorithm = DkimAlgorithm.RSA if rsa_key else DkimAlgorithm.ED25519
-        return cls(domain=domain, selector=selector, algorithm=algorithm, private_key=private_key)
+        """Raises BadDkimKey for anything but RSA of 2,048 to 4,096 bits and Ed25519."""
+        loaded = load(private_key)
+        algorithm = DkimAlgorithm.RSA if isinstance(loaded, rsa.RSAPrivateKey) else DkimAlgorithm.ED25519
+        key = cls(domain=domain, selector=selector, algorithm=algorithm, private_key=private_key)
+        object.__setattr__(key, "_loaded", loaded)  # reading it is slow: the key is checked
+        return key
+
+    def load(self) -> PrivateKey:
+        """The key at work; read once where `from_pem` made it. Raises BadDkimKey."""
+        return self._loaded or load(self.private_key)
 
     def dns_record(self) -> tuple[str, str]:
         """Name and value of the TXT record that verifiers look for. Raises BadDkimKey."""
-        public = load(self.private_key).public_key()
+        public = self.load().public_key()
         encoding, form = serialization.Encoding, serialization.PublicFormat
         if isinstance(public, ed25519.Ed25519PublicKey):
             kind, data = "ed25519", public.public_bytes(encoding.Raw, form.Raw)
@@ -112,8 +128,12 @@ def find_signatures(selectors: Iterable[DkimSelector], keys: Iterable[DkimKey]) 
     return tuple(signatures)
 
 
-def load(private_key: str) -> rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey:
+def load(private_key: str) -> PrivateKey:
     """The key of a PEM text. Raises BadDkimKey, which does not repeat what was given."""
+    if private_key.lstrip().startswith("-----BEGIN OPENSSH"):
+        raise BadDkimKey(OPENSSH)
+    if len(private_key) > LONGEST_PEM:
+        raise BadDkimKey(f"longer than a private key of {LARGEST_RSA} bits in PEM")
     try:
         found = serialization.load_pem_private_key(private_key.strip().encode(), password=None)
     except TypeError:
@@ -126,11 +146,13 @@ def load(private_key: str) -> rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey:
         raise BadDkimKey("DKIM signs with RSA or Ed25519, not with another kind of key")
     if found.key_size < SMALLEST_RSA:
         raise BadDkimKey(f"an RSA key has {SMALLEST_RSA} bits or more, not {found.key_size}")
+    if found.key_size > LARGEST_RSA:
+        raise BadDkimKey(f"an RSA key has {LARGEST_RSA} bits at most, not {found.key_size}: larger ones sign too slowly")
     return found
 
 
 def _signing(key: DkimKey) -> Callable[[bytes], bytes]:
-    private = load(key.private_key)
+    private = key.load()
     if (key.algorithm == DkimAlgorithm.RSA) != isinstance(private, rsa.RSAPrivateKey):
         raise BadDkimKey(f"the key of the DKIM selector {key.selector!r} is not for {key.algorithm}")
     if isinstance(private, rsa.RSAPrivateKey):
@@ -140,11 +162,18 @@ def _signing(key: DkimKey) -> Callable[[bytes], bytes]:
 
 
 def date_of(message: bytes) -> int:
-    """The Date of a message, as seconds since 1970. Raises ValueError where it has none."""
+    """The Date of a message, as seconds since 1970. Raises ValueError where it has none, or one that is no date."""
     found = DATE.search(message, 0, message.find(b"\r\n\r\n") + 2)
     if found is None:
         raise ValueError("the message has no Date field")
-    return int(parsedate_to_datetime(found[1].decode("ascii", "replace")).timestamp())
+    text = found[1].decode("ascii", "replace")
+    try:
+        seconds = int(parsedate_to_datetime(text).timestamp())
+    except (ValueError, OverflowError):  # the year 0, say, or one that a zone moves out of the calendar
+        raise ValueError(f"the message's Date is none: {text.strip()[:100]!r}") from None
+    if seconds < 0:
+        raise ValueError(f"the message's Date is before 1970: {text.strip()[:100]!r}")
+    return seconds
 
 
 def signature_start(signature: Signature, names: Sequence[str], at: int) -> bytes:

@@ -1,45 +1,37 @@
 """Whole email messages: EmailSource (plain data that can be stored) → EmailProgram (compiled) → bytes on
 the wire.
 
-A message is `multipart/alternative` (text, then HTML) or a single part, in UTF-8. Each part has one
-transfer encoding, chosen here once: 7bit where the text is fixed, short-lined ASCII; base64 where its fixed
-text is mostly of another script; quoted-printable otherwise, with everything but the values encoded
-beforehand.
+A message has text, HTML or both, in UTF-8, and maybe files (`email_structure.py`). Each body has one transfer
+encoding, chosen here once: 7bit where the text is fixed, short-lined ASCII; base64 where its fixed text is
+mostly of another script; quoted-printable otherwise, with everything but the values encoded beforehand.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import format_datetime
-from typing import Any
-
-import msgspec
+from typing import Any, ClassVar
 
 from render_ext._buffer import Escape, Transfer, encode
 from render_ext._dkim import DkimSigner
 from render_ext._email import Assembler, Encoding, Part
-from render_ext._headers import mailbox_field, unstructured_field
 from render_ext._tokens import TokenSigner
 from render_ext._vm import Program
+from render_ext.attachments import Attachment, check_attachments, encode_attachments
 from render_ext.dkim import DkimKey, DkimSelector
-from render_ext.errors import BadSender, RenderError
+from render_ext.email_fields import check_headers, fixed_fields
+from render_ext.email_structure import Structure, lay_out
+from render_ext.errors import RenderError
 from render_ext.limits import DEFAULT_LIMITS, Limits
+from render_ext.messages import Stored, check_made_for
 from render_ext.places import Link, Variable
 from render_ext.template import Options, build
 from render_ext.tokens import Identity
 from render_ext.version import ENGINE_VERSION
 
-FIELD_NAME = re.compile(r"[!-9;-~]{1,70}")
 DOMAIN = re.compile(r"(?=.{1,190}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
-OURS = {
-    "bcc", "cc", "date", "from", "list-unsubscribe", "list-unsubscribe-post", "message-id", "mime-version",
-    "reply-to", "return-path", "sender", "subject", "to",
-}  # fmt: skip
-SENDER_PARTS = {"From": "from_address", "Reply-To": "reply_to"}  # what EmailSource calls the addresses of these fields
 SHORT_LINE = 76
 ENCODING_NAMES = {
     Encoding.SEVEN_BIT: "7bit",
@@ -74,18 +66,22 @@ class RenderedEmail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmailSource:
+class EmailSource(Stored):
     """Everything the bytes of a message depend on, besides the recipient and the signer; plain data.
 
     - `subject`, `html`, `text`: templates; one of html and text may be None. Where `tracked`, they hold the
       tags of `compile(links=True)`.
-    - `headers`: further fields, name and value, fixed.
+    - `headers`: further fields, name and template; a field that prints nothing is left out.
+    - `to_name`: template of the display name in To; where it is None or prints nothing, that of the row.
+    - `attachments`: files and images of the message; their bytes stay outside.
     - `date` (aware): the Date field, and `now` of the templates. `seed`: what the boundary is made of.
     - `dkim`: who signs the message, dated as it is; the keys are secrets and stay outside.
     - `message_id_domain`, `envelope_domain`: what stands after the @ of the Message-ID and of the envelope
       sender.
     - `engine`: the version that the source was made for; another engine refuses it.
     """
+
+    WHAT: ClassVar[str] = "an email source"
 
     subject: str
     html: str | None = None
@@ -95,6 +91,8 @@ class EmailSource:
     reply_to: str | None = None
     reply_to_name: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    to_name: str | None = None
+    attachments: tuple[Attachment, ...] = ()
     message_id_domain: str
     envelope_domain: str | None = None
     date: datetime
@@ -109,32 +107,20 @@ class EmailSource:
     limits: Limits = DEFAULT_LIMITS
     engine: int = ENGINE_VERSION
 
-    def to_json(self) -> bytes:
-        """The source as JSON; `from_json` gives an equal one."""
-        return msgspec.json.encode(self)
+    def compile(self, signer: TokenSigner, *, keys: Iterable[DkimKey] = (), files: Iterable[bytes] = ()) -> EmailProgram:
+        """The program; its tokens are made by `signer`, its signatures with `keys`, its attachments of `files`.
 
-    @classmethod
-    def from_json(cls, data: bytes | str) -> EmailSource:
-        """Read what `to_json` wrote. Raises ValueError for anything else."""
-        try:
-            return msgspec.json.decode(data, type=cls)
-        except msgspec.MsgspecError as error:
-            raise ValueError(f"not an email source: {error}") from None
-
-    def compile(self, signer: TokenSigner, *, keys: Iterable[DkimKey] = ()) -> EmailProgram:
-        """The program; its tokens are made by `signer`, its signatures with `keys`.
-
-        Raises TemplateSyntaxError, MissingDkimKey, BadDkimKey, and ValueError for an address, field or domain
-        that cannot stand in a message, for a message without a body, and for a source of another engine
-        version.
+        Raises TemplateSyntaxError, MissingDkimKey, BadDkimKey, MissingAttachment, BadAttachment, and ValueError
+        for an address, field or domain that cannot stand in a message, for a message without a body, and for a
+        source of another engine version. Templates of fields are called `headers/0`, `headers/1`, ….
         """
-        return EmailProgram(self, signer, keys)
+        return EmailProgram(self, signer, keys, files)
 
 
 class EmailProgram:
     """A compiled email. Pure: the same row always becomes the same bytes. Threads may share one."""
 
-    def __init__(self, source: EmailSource, signer: TokenSigner, keys: Iterable[DkimKey] = ()):
+    def __init__(self, source: EmailSource, signer: TokenSigner, keys: Iterable[DkimKey] = (), files: Iterable[bytes] = ()):
         _check(source)
         self.source = source
         self.signer = signer
@@ -148,9 +134,15 @@ class EmailProgram:
             partials={name: _with_line_feeds(text) for name, text in source.partials.items()},
         )
         self._subject = build(source.subject, "subject", Escape.ESCAPE_HEADER, options)
+        to_name = source.to_name
+        self._to_name = None if to_name is None else build(to_name, "to_name", Escape.ESCAPE_HEADER, options)
+        self._headers = [
+            (name, build(value, f"headers/{number}", Escape.ESCAPE_HEADER, options))
+            for number, (name, value) in enumerate(source.headers)
+        ]
         self._kinds: list[str] = []
         self._programs: list[Program] = []
-        self._assembler = self._assemble(options)
+        self._assembler = self._assemble(options, files)
 
     def render_many(self, rows: Sequence[EmailRow]) -> list[bytes | RenderError]:
         """For each row its message, ready for the wire, or the RenderError that kept it from being made.
@@ -186,38 +178,48 @@ class EmailProgram:
 
     @property
     def variables(self) -> tuple[Variable, ...]:
-        """What the subject and the parts read of the values."""
-        programs = [self._subject, *self._programs]
+        """What the header and the parts read of the values."""
+        header = [self._subject, *([] if self._to_name is None else [self._to_name])]
+        programs = [*header, *(program for _, program in self._headers), *self._programs]
         return tuple(variable for program in programs for variable in program.variables)
 
-    def _assemble(self, options: Options) -> Assembler:
+    def _assemble(self, options: Options, files: Iterable[bytes]) -> Assembler:
         source = self.source
         bodies = [(kind, text) for kind, text in (("plain", source.text), ("html", source.html)) if text is not None]
-        boundary = "=_" + hashlib.sha256(b"boundary\0" + source.seed.encode()).hexdigest()[:32]
-        several = len(bodies) > 1
+        structure, most = self._structure(len(bodies), files)
         parts = []
-        for kind, text in bodies:
-            part = self._part(kind, text, f"\r\n--{boundary}\r\n" if several else "", options)
+        for (kind, text), opening in zip(bodies, structure.openings, strict=True):
+            part = self._part(kind, text, opening, options)
             self._kinds.append(kind)
             self._programs.append(part.program)
             parts.append(part)
-        tail = b"MIME-Version: 1.0\r\n"
-        if several:
-            tail += f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'.encode()
-        closing = f"\r\n--{boundary}--\r\n" if several else "\r\n" if parts[0].encoding == Encoding.BASE64 else ""
+        fixed = [(name, *program.static_text()) for name, program in self._headers]
         return Assembler(
             signer=self.signer,
             subject=self._subject,
+            to_name=self._to_name,
+            headers=tuple(
+                (f"{name}: ".encode(), program)
+                for (name, program), (_, _, same) in zip(self._headers, fixed, strict=True)
+                if not same
+            ),
             parts=tuple(parts),
-            fields=_fields(source),
-            tail=tail,
-            closing=closing.encode(),
+            fields=fixed_fields(source, [(name, text) for name, text, same in fixed if same]),
+            tail=b"MIME-Version: 1.0\r\n",
+            closing=structure.closing or (b"\r\n" if parts[0].encoding == Encoding.BASE64 else b""),
             domain=source.message_id_domain.encode(),
             unsubscribe=source.list_unsubscribe,
             dkim=self._dkim,
             signed_at=int(source.date.timestamp()),
-            most_bytes=min(source.limits.output_bytes, 1 << 40),
+            most_bytes=min(source.limits.output_bytes, 1 << 40) + most,
         )
+
+    def _structure(self, bodies: int, files: Iterable[bytes]) -> tuple[Structure, int]:
+        """What stands around the bodies, and how many bytes of it are files, for which `limits` is not meant."""
+        encoded = encode_attachments(self.source.attachments, files)
+        images = [part for one, part in encoded if one.content_id is not None]
+        attached = [part for one, part in encoded if one.content_id is None]
+        return lay_out(bodies, images, attached, self.source.seed), sum(len(part) + 100 for _, part in encoded)
 
     def _part(self, kind: str, text: str, opening: str, options: Options) -> Part:
         text = _with_line_feeds(text)
@@ -254,38 +256,11 @@ def _is_seven_bit(text: str) -> bool:
 
 
 def _check(source: EmailSource) -> None:
-    if source.engine != ENGINE_VERSION:
-        raise ValueError(f"the source is for engine version {source.engine}, this is {ENGINE_VERSION}")
+    check_made_for(source.engine, source.date)
     if source.html is None and source.text is None:
         raise ValueError("an email needs html or text")
-    if source.date.tzinfo is None:
-        raise ValueError("date must be an aware datetime")
     for domain in (source.message_id_domain, source.envelope_domain):
         if domain is not None and DOMAIN.fullmatch(domain) is None:
             raise ValueError(f"not a domain name: {domain!r}")
-    for name, value in source.headers:
-        if FIELD_NAME.fullmatch(name) is None:
-            raise ValueError(f"not the name of a header field: {name!r}")
-        if name.lower() in OURS or name.lower().startswith("content-"):
-            raise ValueError(f"the header field {name} is written by the engine")
-        if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
-            raise ValueError(f"the header field {name} holds a control character")
-
-
-def _fields(source: EmailSource) -> bytes:
-    """The fields that are the same for everyone, before To."""
-    fields = [
-        f"Date: {format_datetime(source.date)}\r\n".encode(),
-        _mailbox("From", source.from_name, source.from_address),
-    ]
-    if source.reply_to is not None:
-        fields.append(_mailbox("Reply-To", source.reply_to_name, source.reply_to))
-    fields += [unstructured_field(name, value) for name, value in source.headers]
-    return b"".join(fields)
-
-
-def _mailbox(name: str, display_name: str | None, address: str) -> bytes:
-    try:
-        return mailbox_field(name, display_name, address)
-    except ValueError as error:
-        raise BadSender(f"{name}: {error}: {address!r}", SENDER_PARTS[name]) from None
+    check_headers(source.headers)
+    check_attachments(source.attachments, html=source.html is not None)

@@ -89,6 +89,18 @@ class BadSender(ValueError):
         self.part = part
 
 
+class BadAttachment(ValueError):
+    """A file that a message cannot carry; `number` counts from 0."""
+
+    def __init__(self, message: str, number: int):
+        super().__init__(message)
+        self.number = number
+
+
+class MissingAttachment(BadAttachment):
+    """The bytes of a file were not handed in, or others than the source was made for."""
+
+
 class FilterError(Exception):
     """A filter refuses its input."""
 

@@ -225,6 +225,8 @@ class Markup:
                     message=f"unknown argument `{token.text}`",
                     suggestion=suggestion,
                 )
+            if any(name == token.text for name, _ in keywords):
+                self.fail("each argument once", message=f"the argument `{token.text}` is given twice")
             self.index += 2
             keywords.append((token.text, self.expression()))
         else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
 from render_ext.errors import TemplateSyntaxError
+from render_ext.limits import DEEPEST
 
 NAME: Final = "document"
 SPACE = re.compile(r"[ \t\n\r]*")
@@ -67,7 +68,7 @@ def pointer_of(above: str, key: str | int) -> str:
 class _Reader:
     def __init__(self, text: str, nesting: int):
         self.text = text
-        self.left = nesting
+        self.left = min(nesting, DEEPEST)
         self.at = 0
         self._space()
 

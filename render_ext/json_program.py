@@ -8,11 +8,8 @@ is encoded as a whole, whatever they print, so that the result is always JSON of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, NoReturn
-
-import msgspec
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NoReturn
 
 from render_ext._buffer import Escape, Transfer
 from render_ext._messages import Document, Kind, Slot, json_inner
@@ -21,21 +18,19 @@ from render_ext._vm import Program
 from render_ext.compiler import lay_out
 from render_ext.errors import RenderError, TemplateSyntaxError
 from render_ext.json_document import NAME, JsonList, JsonNode, JsonObject, JsonPlain, JsonString, pointer_of, read_document
-from render_ext.limits import DEFAULT_LIMITS, Limits
-from render_ext.messages import MessageRow, options_of
+from render_ext.messages import MessageRow, Source
 from render_ext.nodes import Assign, Output, Text
 from render_ext.partials import read_templates
 from render_ext.places import Link, Variable
 from render_ext.shortening import shortened
 from render_ext.template import Options, build
 from render_ext.tokens import Identity
-from render_ext.version import ENGINE_VERSION
 
 VALUE = "$value"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JsonSource:
+class JsonSource(Source):
     """Everything a payload depends on, besides the recipient and the signer; plain data.
 
     - `document`: JSON; string values are templates, keys are fixed. An object `{"$value": "{{ … }}"}` becomes the value
@@ -45,29 +40,11 @@ class JsonSource:
     - `date` (aware): `now` of the templates. `engine`: the version that the source was made for.
     """
 
+    WHAT: ClassVar[str] = "a payload's source"
+
     document: str
     max_bytes: int | None = None
     shorten: str | None = None
-    date: datetime
-    tracked: bool = True
-    partials: Mapping[str, str] = field(default_factory=dict)
-    locale: str = "en"
-    zone: str = "UTC"
-    strict_variables: bool = False
-    limits: Limits = DEFAULT_LIMITS
-    engine: int = ENGINE_VERSION
-
-    def to_json(self) -> bytes:
-        """The source as JSON; `from_json` gives an equal one."""
-        return msgspec.json.encode(self)
-
-    @classmethod
-    def from_json(cls, data: bytes | str) -> JsonSource:
-        """Read what `to_json` wrote. Raises ValueError for anything else."""
-        try:
-            return msgspec.json.decode(data, type=cls)
-        except msgspec.MsgspecError as error:
-            raise ValueError(f"not a payload's source: {error}") from None
 
     def compile(self, signer: TokenSigner) -> JsonProgram:
         """The program; its tokens are made by `signer`.
@@ -82,7 +59,7 @@ class JsonProgram:
     """A compiled payload. Pure: the same row always becomes the same bytes. Threads may share one."""
 
     def __init__(self, source: JsonSource, signer: TokenSigner):
-        options = options_of(source)
+        options = source.options()
         compiler = _Compiler(source, signer, options)
         compiler.node(read_document(source.document, nesting=source.limits.nesting), "")
         texts = (*compiler.texts, bytes(compiler.fixed))

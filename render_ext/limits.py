@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DEEPEST = 120  # blocks that are read, whatever the limit: the compiler calls itself for each
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one rendering may use. Reaching a bound is fine; passing it is a RenderError that names it.
 
-    steps         instructions executed; a loop costs its body once per item, a filter or comparison one more for
-                  every 64 characters that it reads or makes (an item of a list counts as 16, `date` 32 times)
+    steps         instructions executed; a loop costs its body once per item, a filter, a comparison or a list that is
+                  printed one more for every 64 characters read or made (an item of a list or range counts as 16 and a
+                  long number as its digits, `date` 32 times); what costs more than is left is not begun
     output_bytes  bytes written
-    nesting       depth of the blocks of a template; more is a TemplateSyntaxError
+    nesting       depth of the blocks of a template, 120 at most; more is a TemplateSyntaxError
     value_bytes   characters of any text that a filter makes, bytes of what `capture` and `ifchanged` hold at once
     partials      depth of partials that use others; more is a TemplateSyntaxError
     """

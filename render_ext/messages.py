@@ -1,13 +1,15 @@
-"""What short messages and payloads share: the recipient of a batch, and how a source's options reach its templates."""
+"""What messages share: the recipient of a batch, how a source is stored, and how its options reach its templates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, ClassVar, Self
 
-from render_ext.limits import Limits
+import msgspec
+
+from render_ext.limits import DEFAULT_LIMITS, Limits
 from render_ext.template import Options
 from render_ext.tokens import Identity
 from render_ext.version import ENGINE_VERSION
@@ -21,36 +23,57 @@ class MessageRow:
     values: dict[str, Any]
 
 
-class Source(Protocol):
-    """The fields of a source that all its templates depend on."""
+class Stored:
+    """A source that can be kept as JSON; `WHAT` is what a reader of an error calls it."""
 
-    @property
-    def date(self) -> datetime: ...
-    @property
-    def partials(self) -> Mapping[str, str]: ...
-    @property
-    def locale(self) -> str: ...
-    @property
-    def zone(self) -> str: ...
-    @property
-    def strict_variables(self) -> bool: ...
-    @property
-    def limits(self) -> Limits: ...
-    @property
-    def engine(self) -> int: ...
+    __slots__ = ()
+    WHAT: ClassVar[str]
+
+    def to_json(self) -> bytes:
+        """The source as JSON; `from_json` gives an equal one."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Self:
+        """Read what `to_json` wrote. Raises ValueError for anything else."""
+        try:
+            return msgspec.json.decode(data, type=cls)
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"not {cls.WHAT}: {error}") from None
 
 
-def options_of(source: Source) -> Options:
-    """What the templates of a source share. Raises ValueError for another engine's source and for a naive date."""
-    if source.engine != ENGINE_VERSION:
-        raise ValueError(f"the source is for engine version {source.engine}, this is {ENGINE_VERSION}")
-    if source.date.tzinfo is None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source(Stored):
+    """What all the templates of a source depend on.
+
+    `date` (aware): `now` of the templates. `engine`: the version that the source was made for; another one refuses it.
+    """
+
+    date: datetime
+    tracked: bool = True
+    partials: Mapping[str, str] = field(default_factory=dict)
+    locale: str = "en"
+    zone: str = "UTC"
+    strict_variables: bool = False
+    limits: Limits = DEFAULT_LIMITS
+    engine: int = ENGINE_VERSION
+
+    def options(self) -> Options:
+        """What its templates share. Raises ValueError as `check_made_for`."""
+        check_made_for(self.engine, self.date)
+        return Options(
+            strict_variables=self.strict_variables,
+            now=self.date,
+            locale=self.locale,
+            zone=self.zone,
+            limits=self.limits,
+            partials=self.partials,
+        )
+
+
+def check_made_for(engine: int, date: datetime) -> None:
+    """Raises ValueError for another engine's source and for a naive date."""
+    if engine != ENGINE_VERSION:
+        raise ValueError(f"the source is for engine version {engine}, this is {ENGINE_VERSION}")
+    if date.tzinfo is None:
         raise ValueError("date must be an aware datetime")
-    return Options(
-        strict_variables=source.strict_variables,
-        now=source.date,
-        locale=source.locale,
-        zone=source.zone,
-        limits=source.limits,
-        partials=source.partials,
-    )

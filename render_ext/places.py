@@ -37,8 +37,8 @@ class Link:
 
 def variable_places(layout: Layout, source: str) -> tuple[Variable, ...]:
     """The variables of a layout in the order of the source, then those of each partial."""
-    starts: dict[str | None, list[int]] = {unit.name: _line_starts(unit.source) for unit in layout.units[1:]}
-    starts[None] = _line_starts(source)
+    starts: dict[str | None, list[int]] = {unit.name: line_starts(unit.source) for unit in layout.units[1:]}
+    starts[None] = line_starts(source)
     order = {name: number for number, name in enumerate([None, *(unit.name for unit in layout.units[1:])])}
     found = []
     for variable in sorted(layout.variables, key=lambda variable: (order[variable.partial], variable.at)):
@@ -51,11 +51,11 @@ def variable_places(layout: Layout, source: str) -> tuple[Variable, ...]:
 
 def link_places(layout: Layout, source: str) -> tuple[Link, ...]:
     """The links of a layout, in the order of the source."""
-    starts = _line_starts(source)
+    starts = line_starts(source)
     return tuple(Link(link.number, link.source, bisect_right(starts, link.at)) for link in layout.links)
 
 
-def _line_starts(source: str) -> list[int]:
+def line_starts(source: str) -> list[int]:
     starts = [0]
     at = source.find("\n")
     while at >= 0:

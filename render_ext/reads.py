@@ -54,12 +54,12 @@ class _Bound(NamedTuple):
 
 def variables_read(templates: Templates) -> list[Variable]:
     """The paths read. A name is the template's own only where an `assign` has surely run before."""
-    reader = _Reader(templates.partials, frozenset().union(*(_assigned(one.nodes) for one in templates.all())))
+    reader = Reader(templates.partials, frozenset().union(*(assigned_names(one.nodes) for one in templates.all())))
     reader.body(templates.main.nodes)
     return list(dict.fromkeys(reader.found))
 
 
-def _assigned(nodes: tuple[Node, ...]) -> frozenset[str]:
+def assigned_names(nodes: tuple[Node, ...]) -> frozenset[str]:
     """The names to which nodes may assign something, but for those in fragments: they stay there."""
     found: set[str] = set()
     for node in nodes:
@@ -70,11 +70,11 @@ def _assigned(nodes: tuple[Node, ...]) -> frozenset[str]:
             found.update([node.variable] if node.bound is not None else [])
         if not isinstance(node, Fragment):
             for body in bodies(node):
-                found |= _assigned(body)
+                found |= assigned_names(body)
     return frozenset(found)
 
 
-class _Reader:
+class Reader:
     def __init__(self, partials: Mapping[str, Template], assigned: frozenset[str]):
         self.partials = partials
         self.assigned = assigned
@@ -204,7 +204,7 @@ class _Reader:
         return readings[key]
 
     def _fragment(self, node: Fragment) -> None:
-        outside, self.assigned = self.assigned, _assigned(node.body)
+        outside, self.assigned = self.assigned, assigned_names(node.body)
         self._apart(node.body, self._given(node.head), set())
         self.assigned = outside
 

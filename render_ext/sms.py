@@ -6,10 +6,9 @@ decides for the whole message. The national tables of 3GPP TS 23.038 are not use
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, get_args
 
 import msgspec
 
@@ -19,13 +18,11 @@ from render_ext._messages import Document, Kind, Slot
 from render_ext._tokens import TokenSigner
 from render_ext.errors import RenderError
 from render_ext.gsm import EncodingName, Transliteration, harmless, may_fit, nearest_gsm
-from render_ext.limits import DEFAULT_LIMITS, Limits
-from render_ext.messages import MessageRow, options_of
+from render_ext.messages import MessageRow, Source
 from render_ext.places import Link, Variable
 from render_ext.sms_estimate import SmsEstimate, estimate
 from render_ext.template import build
 from render_ext.tokens import Identity
-from render_ext.version import ENGINE_VERSION
 
 MOST_PARTS = 255  # that a header with an 8-bit count can number
 SINGLE = {"gsm7": 160, "ucs2": 70}
@@ -62,7 +59,7 @@ class RenderedSms(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SmsSource:
+class SmsSource(Source):
     """Everything a short message depends on, besides the recipient and the signer; plain data.
 
     - `text`: the template. Where `tracked`, it holds the tags of `compile(links=True)`.
@@ -75,30 +72,12 @@ class SmsSource:
     - `date` (aware): `now` of the template. `engine`: the version that the source was made for.
     """
 
+    WHAT: ClassVar[str] = "a short message's source"
+
     text: str
     encoding: Literal["auto", "gsm7", "ucs2"] = "auto"
     transliterate: Transliteration = "signs"
     max_parts: int = 10
-    date: datetime
-    tracked: bool = True
-    partials: Mapping[str, str] = field(default_factory=dict)
-    locale: str = "en"
-    zone: str = "UTC"
-    strict_variables: bool = False
-    limits: Limits = DEFAULT_LIMITS
-    engine: int = ENGINE_VERSION
-
-    def to_json(self) -> bytes:
-        """The source as JSON; `from_json` gives an equal one."""
-        return msgspec.json.encode(self)
-
-    @classmethod
-    def from_json(cls, data: bytes | str) -> SmsSource:
-        """Read what `to_json` wrote. Raises ValueError for anything else."""
-        try:
-            return msgspec.json.decode(data, type=cls)
-        except msgspec.MsgspecError as error:
-            raise ValueError(f"not a short message's source: {error}") from None
 
     def compile(self, signer: TokenSigner) -> SmsProgram:
         """The program; its tokens are made by `signer`.
@@ -115,7 +94,7 @@ class SmsProgram:
         _check(source)
         self.source = source
         self.signer = signer
-        self._program = build(source.text, "text", Escape.ESCAPE_NONE, options_of(source), links=source.tracked, signer=signer)
+        self._program = build(source.text, "text", Escape.ESCAPE_NONE, source.options(), links=source.tracked, signer=signer)
         self._document = Document(
             signer=signer,
             slots=(Slot(self._program, Kind.TEXT),),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 from unicodedata import combining, name
 
 from render_ext._gsm import count_parts, survey
 from render_ext.compiler import URL_KINDS
-from render_ext.errors import position
 from render_ext.gsm import EncodingName, harmless, nearest_gsm
 from render_ext.nodes import Assign, Compare, Cycle, Link, Literal, Logic, Output, SystemUrl, Text
 from render_ext.partials import read_templates
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from render_ext.sms import SmsSource
 
 SAMPLE = Identity(10**7, 1, 10**9)  # whose tokens are as long as most
+MOST_COSTLY = 100  # characters that an author is told of
+MOST_ACCENTS = 30  # of one letter, as in the stream-safe format of UAX #15; those after them are looked at by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class CostlyCharacter:
 class SmsEstimate:
     """What the fixed text takes, values being empty: all branches counted, each loop once, tracked links as their URLs.
 
+    `costly` has the first hundred of such characters, each letter with its accents once.
+
     Texts that only an output prints (`default: "…"`) are not counted, but they are among the costly characters. What partials
     print is neither.
     """
@@ -58,6 +63,7 @@ def estimate(source: SmsSource, signer: TokenSigner) -> SmsEstimate:
     texts: list[str] = []
     costly: list[CostlyCharacter] = []
     urls = 0
+    lines = [0, *(at + 1 for at, character in enumerate(source.text) if character == "\n")]
     for node in _printed(nodes):
         if isinstance(node, Link | SystemUrl):
             urls += 1
@@ -67,7 +73,7 @@ def estimate(source: SmsSource, signer: TokenSigner) -> SmsEstimate:
         if isinstance(node, Text):
             texts.append(text)
         if source.encoding != "ucs2":
-            costly += _costly(text, at, source)
+            costly += islice(_costly(text, at, source, lines), MOST_COSTLY - len(costly))
     text = harmless("".join(texts))
     in_gsm, in_ucs2, _ = survey(text)
     if in_gsm < 0:
@@ -97,19 +103,18 @@ def _printed(part: object, *, in_output: bool = False) -> Iterator[Text | Litera
             yield from _printed(getattr(part, field.name), in_output=in_output or isinstance(part, Output | Assign))
 
 
-def _costly(text: str, at: int, source: SmsSource) -> Iterator[CostlyCharacter]:
+def _costly(text: str, at: int, source: SmsSource, lines: list[int]) -> Iterator[CostlyCharacter]:
     """The characters of a text that nothing in GSM 03.38 is near; a letter is looked at with the accents after it."""
     start = 0
     while start < len(text):
         end = start + 1
-        while end < len(text) and combining(text[end]):
+        while end < len(text) and end - start <= MOST_ACCENTS and combining(text[end]):
             end += 1
-        for length in (end - start, 1):
-            if _fits(text[start : start + length], source):
-                break
-        else:
-            yield CostlyCharacter(text[start], *position(source.text, at + start))
-        start += length
+        if not _fits(text[start:end], source):
+            bad = next((i for i in range(start, end) if not _fits(text[i], source)), start)
+            line = bisect_right(lines, at + bad)
+            yield CostlyCharacter(text[bad], line, at + bad - lines[line - 1] + 1)
+        start = end
 
 
 def _fits(text: str, source: SmsSource) -> bool:

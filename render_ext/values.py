@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Rounded
 from typing import Any, Final
 
 from render_ext.errors import FilterError, LimitReached
@@ -21,6 +21,9 @@ WHOLE_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+(?:_[0-9]+)*)[ \t\n\v\f\r
 STRIPPED: Final = "\0\t\n\v\f\r "
 MOST_DIGITS: Final = 1000  # of an integer read from text
 MOST_BITS: Final = 4096  # of an integer that is computed
+MOST_PLACES: Final = MOST_BITS * 3 // 10  # of a Decimal that becomes an integer: 10 ** 1228 has less than 4,096 bits
+MOST_PRECISION: Final = 2600  # digits of a Decimal that is computed
+FARTHEST_END: Final = 10**18  # of a range, so that an index can count its items
 DEEPEST: Final = 100  # lists within lists that are printed
 
 
@@ -66,7 +69,7 @@ def to_text(value: Any) -> str:
     if value is True or value is False:
         return "true" if value else "false"
     if isinstance(value, int):
-        return int.__repr__(value)
+        return _integer_text(value)
     if isinstance(value, float):
         return _float_text(value)
     if isinstance(value, Decimal):
@@ -120,6 +123,13 @@ def _inspected(match: re.Match[str]) -> str:
     return _SHORT.get(found) or (f"\\x{ord(found):02X}" if ord(found) == 127 else f"\\u{ord(found):04X}")
 
 
+def _integer_text(value: int) -> str:
+    try:
+        return int.__repr__(value)
+    except ValueError:  # Python's own bound: the time grows with the square of the digits
+        raise FilterError("a number too long to be printed") from None
+
+
 def _float_text(value: float) -> str:
     if math.isnan(value):
         return "NaN"
@@ -143,11 +153,11 @@ def _time_text(value: datetime) -> str:
 
 
 def to_number(value: Any) -> int | Decimal:
-    """The number a value counts as in arithmetic; 0 for what is none."""
+    """The number a value counts as in arithmetic; 0 for what is none. Raises FilterError for one that is too large."""
     if isinstance(value, bool):
         return 0
     if isinstance(value, (int, Decimal)):
-        return value
+        return bounded(value)
     if isinstance(value, float):
         return Decimal(repr(value))
     if isinstance(value, str):
@@ -182,11 +192,12 @@ def range_end(value: Any) -> int:
     """One end of `(a..b)`. Raises FilterError."""
     if value is None:
         return 0
-    if isinstance(value, str):
-        return leading_integer(value)
     if isinstance(value, (float, Decimal)):
         raise FilterError("invalid integer")
-    return to_integer(value)
+    end = leading_integer(value) if isinstance(value, str) else to_integer(value)
+    if not -FARTHEST_END <= end <= FARTHEST_END:
+        raise FilterError(f"a range lies within ±{FARTHEST_END:,}")
+    return end
 
 
 def make_range(first: Any, last: Any) -> range:
@@ -194,11 +205,50 @@ def make_range(first: Any, last: Any) -> range:
     return range(range_end(first), range_end(last) + 1)
 
 
+_EXACT_UP_TO = Context(prec=MOST_PRECISION, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Rounded])
+
+
 def bounded(number: int | Decimal) -> int | Decimal:
-    """The number, unless it has grown beyond reason."""
-    if isinstance(number, int) and number.bit_length() > MOST_BITS:
-        raise FilterError(f"a number of more than {MOST_BITS} bits")
+    """The number, unless it is beyond reason. Raises FilterError."""
+    if isinstance(number, int):
+        if number.bit_length() > MOST_BITS:
+            raise too_many_bits()
+        return number
+    try:
+        _EXACT_UP_TO.plus(number)
+    except Rounded:
+        raise FilterError(f"a number of more than {MOST_PRECISION} digits") from None
     return number
+
+
+def check_whole(number: float | Decimal) -> None:
+    """Refuse what cannot be made a whole number, or one of more than 4,096 bits only. Raises FilterError."""
+    exact = Decimal(number)
+    if not exact.is_finite():
+        raise FilterError(f"{to_text(number)} is no whole number")
+    if exact and exact.adjusted() > MOST_PLACES:
+        raise too_many_bits()
+
+
+def whole_number(number: int | float | Decimal) -> int:
+    """The number without its decimals. Raises FilterError as `bounded` and `check_whole`."""
+    if not isinstance(number, int):
+        check_whole(number)
+    return int(bounded(int(number)))
+
+
+def whole_within(number: int | float | Decimal, most: int) -> int:
+    """The number without its decimals, no farther than `most` from 0. Raises FilterError for infinity and NaN."""
+    if isinstance(number, Decimal) and number.is_finite() and number.copy_abs() > most:  # made whole it might take for ever
+        return -most if number < 0 else most
+    if not isinstance(number, int):
+        check_whole(number)
+    return max(-most, min(int(number), most))
+
+
+def too_many_bits() -> FilterError:
+    """The error for a number beyond reason."""
+    return FilterError(f"a number of more than {MOST_BITS} bits")
 
 
 # ---- comparison ----------------------------------------------------------------------------------
@@ -214,7 +264,16 @@ def equal(left: Any, right: Any) -> bool:
         return left is right
     if isinstance(left, datetime) != isinstance(right, datetime):
         return False
+    _check_mixed(left, right)
     return bool(left == right)
+
+
+def _check_mixed(left: Any, right: Any) -> None:
+    """Refuse a huge whole number beside a Decimal, which it would be made into. Raises FilterError."""
+    if isinstance(left, Decimal) and isinstance(right, int):
+        bounded(right)
+    elif isinstance(right, Decimal) and isinstance(left, int):
+        bounded(left)
 
 
 def is_empty(value: Any) -> bool:
@@ -240,6 +299,7 @@ def less(left: Any, right: Any, operator: str) -> bool:
     """One of < <= > >=. False where a side has no order, FilterError where they do not compare."""
     if not _is_ordered(left) or not _is_ordered(right):
         return False
+    _check_mixed(left, right)
     try:
         if operator == "<":
             return bool(left < right)
@@ -248,7 +308,7 @@ def less(left: Any, right: Any, operator: str) -> bool:
         if operator == ">":
             return bool(left > right)
         return bool(left >= right)
-    except TypeError:
+    except (TypeError, ArithmeticError):  # of two kinds, or with a Decimal that is no number
         message = f"comparison of {kind_name(left)} with {kind_name(right)} failed"
         raise FilterError(message) from None
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, NoReturn
 from render_ext.errors import TemplateSyntaxError, nearest
 from render_ext.expressions import Markup
 from render_ext.lexer import Piece, PieceKind, lines, pieces
+from render_ext.limits import DEEPEST
 from render_ext.nodes import Node, Output, Text
 
 ENDED = ("if", "unless", "for", "case", "capture", "comment", "ifchanged", "tablerow", "fragment", "link", "raw", "doc")
@@ -43,7 +44,7 @@ class Walk:
     def __init__(self, source: str, template: str, nesting: int, *, partial: bool):
         self.source = source
         self.template = template
-        self.nesting = nesting
+        self.nesting = min(nesting, DEEPEST)
         self.partial = partial
         self.pieces = pieces(source, template)
         self.index = 0

@@ -12,9 +12,9 @@ Errors that the caller can mend (`api/errors.py` says which) become `userErrors`
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_origin
 
 import strawberry
 from strawberry.types.field import StrawberryField
@@ -41,15 +41,17 @@ class UserError:
 def mutation(**results: Any) -> Callable[[Callable[..., Awaitable[Any]]], StrawberryField]:
     """Declare a mutation. `results` names the payload's fields and their GraphQL types.
 
-    The function returns the value of the only one, a dict of several, or None when there is none.
+    The function returns the value of the only one, a dict of several, or None when there is none. Where it refuses, lists are
+    empty and other fields null.
     """
 
     def declare(function: Callable[..., Awaitable[Any]]) -> StrawberryField:
         payload = _payload_type(function.__name__, results)
+        nothing: dict[str, Any] = {name: [] if get_origin(kind) is list else None for name, kind in results.items()}
 
         @functools.wraps(function)
         async def resolve(self: Any, info: Info, **arguments: Any) -> Any:
-            return await _attempt(info.context, tuple(results), lambda: function(self, info, **arguments))
+            return await _attempt(info.context, nothing, lambda: function(self, info, **arguments))
 
         resolve.__annotations__ = {**function.__annotations__, "return": payload}
         field: StrawberryField = strawberry.mutation(
@@ -60,8 +62,9 @@ def mutation(**results: Any) -> Callable[[Callable[..., Awaitable[Any]]], Strawb
     return declare
 
 
-async def _attempt(context: RequestContext, names: tuple[str, ...], act: Callable[[], Awaitable[Any]]) -> Any:
+async def _attempt(context: RequestContext, nothing: Mapping[str, Any], act: Callable[[], Awaitable[Any]]) -> Any:
     """Run one mutation: in a savepoint where others share the transaction, else with the whole request at stake."""
+    names = tuple(nothing)
     try:
         if not context.savepoints:
             return _payload(names, await act())
@@ -73,7 +76,7 @@ async def _attempt(context: RequestContext, names: tuple[str, ...], act: Callabl
             context.failed = True
             raise
         context.failed = context.failed or not context.savepoints
-        return SimpleNamespace(**dict.fromkeys(names), user_errors=[user_error(part) for part in parts_of(error)])
+        return SimpleNamespace(**nothing, user_errors=[user_error(part) for part in parts_of(error)])
 
 
 def _payload(names: tuple[str, ...], result: Any) -> Any:
@@ -91,7 +94,7 @@ def user_error(error: ClarionError) -> UserError:
 
 def _payload_type(function_name: str, results: dict[str, Any]) -> type:
     name = "".join(word.capitalize() for word in function_name.split("_")) + "Payload"
-    annotations: dict[str, Any] = {key: kind | None for key, kind in results.items()}
+    annotations: dict[str, Any] = {key: kind if get_origin(kind) is list else kind | None for key, kind in results.items()}
     annotations["user_errors"] = list[UserError]
     # `import_` is a keyword here and no keyword there.
     renamed = {key: strawberry.field(name=key.rstrip("_")) for key in results if key.endswith("_")}

@@ -64,6 +64,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Query.fragment": Permission.READ,
     "Query.contents": Permission.READ,
     "Query.fragments": Permission.READ,
+    "Query.contentWarnings": Permission.READ,
     "Query.preview": Permission.READ,
     "Mutation.createContent": Permission.EDIT,
     "Mutation.createFragment": Permission.EDIT,
@@ -71,6 +72,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.updateFragment": Permission.EDIT,
     "Mutation.deleteContent": Permission.EDIT,
     "Mutation.deleteFragment": Permission.EDIT,
+    "Mutation.createAttachmentUpload": Permission.EDIT,
     # planning
     "Query.campaign": Permission.READ,
     "Query.campaigns": Permission.READ,

@@ -3,8 +3,17 @@
 Read `channel.py` first: it is the whole of what a plugin implements.
 """
 
-from channels.contract.channel import Channel, CheckResult, Sender
-from channels.contract.content import MessageContent, Program, RecipientRow, RenderedParts, RenderFailure
+from channels.contract.channel import Channel, CheckResult, ConfigProblem, Sender, Validating
+from channels.contract.content import (
+    ContentProblem,
+    ContentRefused,
+    MessageAttachment,
+    MessageContent,
+    Program,
+    RecipientRow,
+    RenderedParts,
+    RenderFailure,
+)
 from channels.contract.gate import Gate
 from channels.contract.inbound import InboundEvent, InboundEventKind, InboundRejected, InboundRequest, Polled, Polling
 from channels.contract.io import ChannelIO, EgressRefused
@@ -29,8 +38,11 @@ __all__ = [
     "ChannelIO",
     "CheckResult",
     "ConfigField",
+    "ConfigProblem",
     "ConfigType",
     "ContentField",
+    "ContentProblem",
+    "ContentRefused",
     "EgressRefused",
     "FailureReason",
     "Gate",
@@ -40,6 +52,7 @@ __all__ = [
     "InboundRequest",
     "Limits",
     "Manifest",
+    "MessageAttachment",
     "MessageContent",
     "Outcome",
     "OutcomeKind",
@@ -51,4 +64,5 @@ __all__ = [
     "RenderFailure",
     "RenderedParts",
     "Sender",
+    "Validating",
 ]

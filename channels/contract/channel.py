@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from channels.contract.content import MessageContent, Program
 from channels.contract.gate import Gate
@@ -43,7 +43,8 @@ class Sender(Protocol):
 class Channel(Protocol):
     """One channel. An instance is made per account configuration and holds no connection itself.
 
-    Whose provider must be asked for news adds `poll` (`inbound.Polling`) and says how often in its manifest.
+    Whose provider must be asked for news adds `poll` (`inbound.Polling`) and says how often in its manifest. Whose settings
+    can be wrong in a way that the manifest cannot say adds `config_problems` (`Validating`).
     """
 
     manifest: ClassVar[Manifest]
@@ -53,7 +54,7 @@ class Channel(Protocol):
         ...
 
     def compile(self, content: MessageContent) -> Program:
-        """Raises render_ext.TemplateSyntaxError."""
+        """Raises render_ext.TemplateSyntaxError, ContentRefused, and ValueError with the name of a part as `part`."""
         ...
 
     def open(self, io: ChannelIO, *, connections: int) -> Sender:
@@ -66,4 +67,22 @@ class Channel(Protocol):
 
     async def callback(self, request: InboundRequest) -> Sequence[InboundEvent]:
         """Verify the signature, timestamp and replay first (InboundRejected), then translate."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigProblem:
+    """A setting that is wrong by itself or beside the others. The message follows the field's name and tells no secret."""
+
+    field: str
+    message: str
+    hint: str | None = None
+
+
+@runtime_checkable
+class Validating(Protocol):
+    """What a channel adds that knows more about its settings than their types: a key that is none, one without another."""
+
+    def config_problems(self) -> Sequence[ConfigProblem]:
+        """What is wrong with the settings, without asking anybody; called in a thread before an account is saved."""
         ...

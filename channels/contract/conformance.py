@@ -12,6 +12,7 @@ Needs pytest and pytest-asyncio (`asyncio_mode = "auto"`); nothing else of the p
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from channels.contract import (
     ConfigType,
     InboundRejected,
     InboundRequest,
+    MessageAttachment,
     MessageContent,
     OutcomeKind,
     OutgoingMessage,
@@ -35,6 +37,7 @@ from channels.contract import (
     Program,
     RecipientRow,
     Sender,
+    Validating,
 )
 from channels.contract.stand_ins import DirectIO, NoNetwork, RecordingGate
 from render_ext import Identity, TokenKey, TokenSigner
@@ -69,7 +72,7 @@ class Subject:
     tell: Callable[[int], None] | None = None  # so many more pieces of news at the provider, for channels with `poll`
 
 
-def compile_program(subject: Subject) -> Program:
+def compile_program(subject: Subject, attachments: tuple[MessageAttachment, ...] = ()) -> Program:
     """The subject's content, as the platform would have it compiled."""
     key = TokenKey(1, bytes(range(32)))
     content = MessageContent(
@@ -78,6 +81,7 @@ def compile_program(subject: Subject) -> Program:
         date=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         seed="conformance",
         signer=TokenSigner("https://tracking.example.org", key),
+        attachments=attachments,
     )
     return subject.channel(subject.config).compile(content)
 
@@ -169,6 +173,22 @@ class ChannelConformance:
         for message in messages(subject, 3):
             assert 0 < len(message.body) <= limits.max_bytes
             assert limits.units(message.body) >= 1
+
+    def test_messages_carry_the_files_that_the_manifest_allows(self, subject: Subject) -> None:
+        content = bytes(range(256)) * 20
+        one = MessageAttachment(
+            name="prices.bin", media_type="application/octet-stream", size=len(content),
+            sha256=hashlib.sha256(content).hexdigest(), content=content,
+        )  # fmt: skip
+        files = (one,) * min(subject.channel.manifest.limits.attachments, 2)
+        rows = recipients(subject, 2)
+        with_files, without = compile_program(subject, files), compile_program(subject)
+        assert with_files.render(rows) == compile_program(subject, files).render(rows)
+        assert with_files.parts(rows[0]) == without.parts(rows[0])
+        for rich, plain in zip(with_files.render(rows), without.render(rows), strict=True):
+            assert isinstance(rich, OutgoingMessage)
+            assert isinstance(plain, OutgoingMessage)
+            assert len(rich.body) - len(plain.body) >= len(files) * len(content)
 
     def test_what_a_person_sees_can_be_shown(self, subject: Subject) -> None:
         parts = compile_program(subject).parts(recipients(subject, 1)[0])
@@ -283,8 +303,10 @@ class ChannelConformance:
     # the rest
 
     async def test_a_good_account_checks_out(self, subject: Subject) -> None:
-        result = await asyncio.wait_for(subject.channel(subject.config).check(DirectIO()), WAIT)
+        channel = subject.channel(subject.config)
+        result = await asyncio.wait_for(channel.check(DirectIO()), WAIT)
         assert result.ok, result.message
+        assert not isinstance(channel, Validating) or not channel.config_problems()
 
     async def test_no_secret_is_told(self, subject: Subject) -> None:
         fields = {each.name for each in subject.channel.manifest.config if each.secret}

@@ -12,6 +12,37 @@ from render_ext import Identity, TokenSigner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageAttachment:
+    """A file that every recipient gets, or an image that the HTML shows as `cid:` and its content id."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str  # of the content, in hexadecimal
+    content: bytes = field(repr=False)
+    content_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentProblem:
+    """Why a channel cannot use a part, at its place."""
+
+    part: str
+    line: int
+    column: int
+    message: str
+    hint: str | None = None
+
+
+class ContentRefused(ValueError):
+    """The channel cannot use this content; authors are told every problem at its place."""
+
+    def __init__(self, problems: Sequence[ContentProblem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageContent:
     """Everything a rendering depends on besides the recipient; frozen at prepare.
 
@@ -26,6 +57,7 @@ class MessageContent:
     locale: str = "en"
     zone: str = "UTC"
     partials: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[MessageAttachment, ...] = ()  # none where nothing is sent: pages, links, checks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,3 +30,10 @@ class ChannelIO(Protocol):
         For what an operator must know and no outcome says. No addresses and no contents of messages.
         """
         ...
+
+    def count(self, event: str) -> None:
+        """One more of something that an operator should see the number of, in `/metrics` by channel and event.
+
+        `event` is one of a few names that the plugin knows: never anything of a message or an answer.
+        """
+        ...

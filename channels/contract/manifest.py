@@ -78,6 +78,7 @@ class Limits:
     burst: int = 1
     concurrency: int = 20  # connections of one account over all workers
     max_bytes: int = 25 * 1024 * 1024  # of one message, as sent
+    attachments: int = 0  # files of one message
     units: Callable[[bytes], int] = field(default=_one_unit)  # what one message counts for, such as SMS parts
 
 

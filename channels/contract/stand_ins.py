@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections import Counter
 from collections.abc import Collection
 
 from channels.contract.outcomes import Outcome, OutcomeKind
@@ -16,6 +17,7 @@ class DirectIO:
     def __init__(self) -> None:
         self.connections = 0  # asked for so far
         self.lines: list[str] = []  # what the plugin logged
+        self.counts: Counter[str] = Counter()  # what it counted
 
     async def connect(self, host: str, port: int, *, timeout: float) -> socket.socket:
         """See `channels.contract.ChannelIO`."""
@@ -39,6 +41,10 @@ class DirectIO:
     def log(self, event: str, **facts: object) -> None:
         """See `channels.contract.ChannelIO`."""
         self.lines.append(" ".join([event, *(f"{name}={value}" for name, value in facts.items())]))
+
+    def count(self, event: str) -> None:
+        """See `channels.contract.ChannelIO`."""
+        self.counts[event] += 1
 
 
 class NoNetwork(DirectIO):

@@ -12,6 +12,7 @@ from channels.contract import (
     Capabilities,
     ChannelIO,
     CheckResult,
+    ConfigProblem,
     ContentField,
     InboundEvent,
     InboundRejected,
@@ -23,13 +24,15 @@ from channels.contract import (
     Program,
     Sender,
 )
+from channels.email.archive import Archive, BadArchiveAddress, archive_refusal, check_archive_address
 from channels.email.config import CONFIG_FIELDS, SmtpConfig
 from channels.email.dial import DialFailed, Session, dial, refused_settings, tls_context
 from channels.email.pool import SmtpSender
 from channels.email.program import compile_email
-from channels.email.signing import dkim_signer, dns_records
+from channels.email.signing import BadDkimSetting, dkim_keys, dkim_signer, dns_records
 from render_ext import BadDkimKey, DkimSigner
 
+_DKIM_HINT = "Check the DKIM settings of the account: a selector and its private key go together."
 _CONTENT = (
     ContentField(name="subject", required=True, description="Subject line."),
     ContentField(name="preheader", description="What mail programs show beside the subject in their lists."),
@@ -38,6 +41,9 @@ _CONTENT = (
     ContentField(name="from_name", description="Name of the sender.", template=False),
     ContentField(name="from_address", required=True, description="Address of the sender.", template=False),
     ContentField(name="reply_to", description="Address for answers.", template=False),
+    ContentField(name="to_name", description="Name of the recipient in To."),
+    ContentField(name="headers", description="Further header fields, one `name: value` per line."),
+    ContentField(name="feedback_id", description="Gmail's Feedback-ID: campaign:customer:type:sender."),
 )
 
 
@@ -51,7 +57,7 @@ class EmailChannel:
         config=CONFIG_FIELDS,
         content=_CONTENT,
         capabilities=Capabilities(batch_size=200, tracking=True),
-        limits=Limits(concurrency=20),
+        limits=Limits(concurrency=20, attachments=20),
     )
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -65,18 +71,30 @@ class EmailChannel:
         """See `channels.contract.Channel`."""
         return SmtpSender(self._config, _Dialler(self._config, io), connections=min(connections, self._config.connections))
 
+    def config_problems(self) -> Sequence[ConfigProblem]:
+        """Whether the DKIM keys can sign. See `channels.contract.Validating`."""
+        try:
+            dkim_keys(self._config)
+        except BadDkimSetting as error:
+            return [ConfigProblem(field=error.setting, message=error.problem, hint=_DKIM_HINT)]
+        return []
+
     async def check(self, io: ChannelIO) -> CheckResult:
-        """Look at the DKIM keys, connect, encrypt, log in and leave."""
+        """Look at the DKIM keys, connect, encrypt, log in, ask for the archive address and leave."""
         config = self._config
         try:
             records = await asyncio.to_thread(dns_records, config)
         except BadDkimKey as error:
-            return CheckResult(ok=False, message=str(error), hint="Check the DKIM settings of the account.")
+            return CheckResult(ok=False, message=str(error), hint=_DKIM_HINT)
         try:
             session = await _Dialler(config, io)()
         except DialFailed as failure:
             return CheckResult(ok=False, message=failure.outcome.text, hint=_hint(failure, config))
+        refusal = await archive_refusal(session, f"postmaster@{config.sender_domain}", config.reply_timeout)
         await session.stream.quit(config.connect_timeout)
+        if refusal is not None:
+            message = f"the server refuses the archive address: {refusal}"
+            return CheckResult(ok=False, message=message, hint="Check archive_address; messages go out without copies.")
         offers = "with" if session.pipelining else "without"
         signs = f"; signs with DKIM, for which DNS must say: {'; '.join(records)}" if records else ""
         return CheckResult(ok=True, message=f"{config.host}:{config.port} accepts us, {offers} pipelining{signs}")
@@ -92,6 +110,7 @@ class _Dialler:
     def __init__(self, config: SmtpConfig, io: ChannelIO) -> None:
         self._config = config
         self._io = io
+        self._archive = None if config.archive_address is None else Archive(config.archive_address, io)
         self._prepared: asyncio.Future[tuple[ssl.SSLContext | None, DkimSigner | None]] | None = None
 
     async def __call__(self) -> Session:
@@ -99,14 +118,16 @@ class _Dialler:
             self._prepared = asyncio.ensure_future(asyncio.to_thread(_prepare, self._config))
         try:
             context, signer = await asyncio.shield(self._prepared)
-        except BadDkimKey as error:
+        except (BadDkimKey, BadArchiveAddress) as error:
             raise refused_settings(str(error)) from None
         session = await dial(self._config, self._io, context)
         session.signer = signer
+        session.archive = self._archive
         return session
 
 
 def _prepare(config: SmtpConfig) -> tuple[ssl.SSLContext | None, DkimSigner | None]:
+    check_archive_address(config.archive_address)
     return tls_context(config), dkim_signer(config)
 
 

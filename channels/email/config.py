@@ -45,6 +45,7 @@ class SmtpConfig:
     reply_timeout: float
     final_timeout: float
     idle_timeout: float
+    archive_address: str | None
     dkim_domain: str
     dkim: tuple[DkimSetting, ...]
 
@@ -65,18 +66,41 @@ class SmtpConfig:
             reply_timeout=float(config["reply_timeout"]),
             final_timeout=float(config["final_timeout"]),
             idle_timeout=float(config["idle_timeout"]),
+            archive_address=config.get("archive_address") or None,
             dkim_domain=config.get("dkim_domain") or config["sender_domain"],
             dkim=tuple(_dkim_settings(config)),
         )
 
 
+DKIM_NAMES = (("dkim_selector", "dkim_private_key"), ("dkim_selector_2", "dkim_private_key_2"))
+
+
 def _dkim_settings(config: Mapping[str, Any]) -> Iterator[DkimSetting]:
-    for selector_name, key_name in (("dkim_selector", "dkim_private_key"), ("dkim_selector_2", "dkim_private_key_2")):
+    for selector_name, key_name in DKIM_NAMES:
         selector, private_key = config.get(selector_name) or None, config.get(key_name) or None
         if selector is not None or private_key is not None:
             yield DkimSetting(selector=selector, private_key=private_key, selector_name=selector_name, key_name=key_name)
 
 
+def _dkim_fields() -> Iterator[ConfigField]:
+    for (selector_name, key_name), (which, why) in zip(DKIM_NAMES, DKIM_USES, strict=True):
+        yield ConfigField(
+            name=selector_name,
+            type=ConfigType.TEXT,
+            description=f"Name of {which} in DNS, under _domainkey of the DKIM domain{why}.",
+        )
+        yield ConfigField(
+            name=key_name,
+            type=ConfigType.TEXT,
+            secret=True,
+            description=f"The private key of {which}, as PEM without a password: RSA of 2,048 to 4,096 bits, or Ed25519.",
+        )
+
+
+DKIM_USES = (
+    ("the DKIM key", "; empty: messages are not signed"),
+    ("a second DKIM key", ", for a signature of the other kind"),
+)
 CONFIG_FIELDS = (
     ConfigField(name="host", type=ConfigType.TEXT, required=True, description="Name of the SMTP server."),
     ConfigField(
@@ -108,32 +132,16 @@ CONFIG_FIELDS = (
         description="Name given in EHLO; by default the sender domain.",
     ),
     ConfigField(
+        name="archive_address",
+        type=ConfigType.TEXT,
+        description="Address that gets a hidden copy of every message that the server takes; empty: none.",
+    ),
+    ConfigField(
         name="dkim_domain",
         type=ConfigType.TEXT,
         description="Domain that signs with DKIM, best that of the From address; by default the sender domain.",
     ),
-    ConfigField(
-        name="dkim_selector",
-        type=ConfigType.TEXT,
-        description="Name of the DKIM key in DNS, under _domainkey of the DKIM domain; empty: messages are not signed.",
-    ),
-    ConfigField(
-        name="dkim_private_key",
-        type=ConfigType.TEXT,
-        secret=True,
-        description="The DKIM key, as PEM without a password: RSA of 2048 bits or more, or Ed25519.",
-    ),
-    ConfigField(
-        name="dkim_selector_2",
-        type=ConfigType.TEXT,
-        description="Name of a second DKIM key, for a signature of the other kind.",
-    ),
-    ConfigField(
-        name="dkim_private_key_2",
-        type=ConfigType.TEXT,
-        secret=True,
-        description="The second DKIM key, as PEM without a password.",
-    ),
+    *_dkim_fields(),
     ConfigField(
         name="connections",
         type=ConfigType.INTEGER,

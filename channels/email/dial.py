@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import aiosmtplib
 
@@ -14,6 +15,9 @@ from channels.email.config import Security, SmtpConfig
 from channels.email.replies import shorten
 from channels.email.stream import SmtpStream
 from render_ext import DkimSigner
+
+if TYPE_CHECKING:
+    from channels.email.archive import Archive
 
 
 class DialFailed(Exception):
@@ -34,7 +38,9 @@ class Session:
     utf8: bool
     offers_size: bool
     size: int | None  # the largest message it takes, where it says so
+    dsn: bool = False  # it lets us say which bounces we want
     signer: DkimSigner | None = None  # of the messages that go over it
+    archive: Archive | None = None  # which gets copies of them
 
 
 async def dial(config: SmtpConfig, io: ChannelIO, context: ssl.SSLContext | None) -> Session:
@@ -101,6 +107,7 @@ def _session(client: aiosmtplib.SMTP, transport: asyncio.BaseTransport) -> Sessi
         pipelining=client.supports_extension("pipelining"),
         eight_bit=client.supports_extension("8bitmime"),
         utf8=client.supports_extension("smtputf8"),
+        dsn=client.supports_extension("dsn"),
         offers_size=client.supports_extension("size"),
         size=int(size) if size.isdigit() and int(size) else None,
     )

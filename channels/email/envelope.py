@@ -15,10 +15,15 @@ _MAILBOX = re.compile(  # what cannot end the path or the line; the server judge
 )
 
 
+def is_mailbox(address: str) -> bool:
+    """It can stand between the brackets of a command."""
+    return _MAILBOX.fullmatch(address) is not None and len(address) <= 320
+
+
 def commands(session: Session, message: OutgoingMessage) -> tuple[bytes, bytes] | Outcome:
     """MAIL and RCPT for this message on this server, or why it cannot be sent there."""
     recipient, sender, body = message.address, message.sender or "", message.body
-    if not _MAILBOX.fullmatch(recipient) or len(recipient) > 320:
+    if not is_mailbox(recipient):
         return _unasked(OutcomeKind.INVALID_ADDRESS, FailureReason.USER_UNKNOWN, "malformed address")
     if sender and not _MAILBOX.fullmatch(sender):
         return _unasked(OutcomeKind.ACCOUNT_ERROR, FailureReason.REFUSED, "malformed envelope sender")

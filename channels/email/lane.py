@@ -1,7 +1,8 @@
 """Messages over one connection, pipelined (RFC 2920).
 
 The end of a message and the commands of the next leave in one write; the next body leaves when the server has
-answered both. So a message costs one round trip, and no more than one is ever handed over without an answer:
+answered both. So a message costs one round trip (two where an archive gets copies), and no more than one is ever handed
+over without an answer:
 
     us      MAIL RCPT DATA      body₁ · hand over₁ · "." MAIL RCPT DATA      body₂ · hand over₂ · …
     server                 354                                          250₁ … 354
@@ -14,6 +15,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from channels.contract import FailureReason, Outcome, OutcomeKind
+from channels.email.archive import Archive
 from channels.email.dial import Session
 from channels.email.envelope import DATA, commands
 from channels.email.replies import Stage, accepted, classify
@@ -116,7 +118,9 @@ class Lane:
                 parcel.give_up()
                 return b""
         mail, rcpt = envelope
-        if self.session.pipelining:
+        if self.session.archive is not None and self.session.archive.wants(parcel.message.address):
+            replies = await self._with_copy(self.session.archive, prefix, mail, rcpt)
+        elif self.session.pipelining:
             replies = await self._exchange(prefix, mail + rcpt + DATA, due=3)
         else:
             replies = await self._in_steps(prefix, mail, rcpt)
@@ -139,17 +143,32 @@ class Lane:
                 return Outcome(kind=OutcomeKind.CONTENT_REJECTED, reason=FailureReason.RENDERING_FAILED, text=text)
         return commands(self.session, parcel.message)
 
-    async def _in_steps(self, prefix: bytes, mail: bytes, rcpt: bytes) -> list[bytes]:
+    async def _in_steps(self, prefix: bytes, mail: bytes, rcpt: bytes, last: bytes = DATA) -> list[bytes]:
         """Like the pipelined exchange, for a server that takes one command at a time."""
         if prefix:
             await self._exchange(prefix)
         replies: list[bytes] = []
-        for command in (mail, rcpt, DATA):
+        for command in (mail, rcpt, last):
             answer = await self._exchange(b"", command, due=1)
             replies += answer
             if not answer or answer[0][:1] not in b"23":
                 break
         return replies
+
+    async def _with_copy(self, archive: Archive, prefix: bytes, mail: bytes, rcpt: bytes) -> list[bytes]:
+        """Ask for the archive as a second recipient, and for DATA only once the first was taken: the archive alone gets none.
+
+        Returns the replies as the others do, without that of the archive, which keeps nothing from its recipient.
+        """
+        command = archive.command(self.session)
+        if self.session.pipelining:
+            replies = await self._exchange(prefix, mail + rcpt + command, due=3)
+        else:
+            replies = await self._in_steps(prefix, mail, rcpt, command)
+        if len(replies) < 3 or not all(reply.startswith(b"2") for reply in replies[:2]):
+            return replies[:2]
+        archive.asked(replies[2])
+        return replies[:2] + await self._exchange(b"", DATA, due=1)
 
     async def _exchange(self, prefix: bytes, rest: bytes = b"", due: int = 0) -> list[bytes]:
         """Send and wait for the `due` replies to `rest`; the one to `prefix` is dealt with as it comes."""

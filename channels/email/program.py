@@ -11,7 +11,8 @@ from channels.contract import (
     RenderedParts,
     RenderFailure,
 )
-from render_ext import EmailProgram, EmailRow, EmailSource, RenderError
+from channels.email.headers import FEEDBACK_ID, HEADERS, read_headers
+from render_ext import Attachment, EmailProgram, EmailRow, EmailSource, RenderError
 
 
 class EmailMessages:
@@ -52,8 +53,9 @@ class EmailMessages:
 
 
 def compile_email(content: MessageContent, sender_domain: str) -> EmailMessages:
-    """Raises render_ext.TemplateSyntaxError, ValueError for addresses that cannot stand in a header."""
+    """Raises TemplateSyntaxError, ContentRefused, ValueError for addresses and files that cannot stand in a message."""
     parts = content.parts
+    headers = read_headers(parts.get(HEADERS, ""), parts.get(FEEDBACK_ID, ""))
     source = EmailSource(
         subject=parts["subject"],
         html=parts.get("html") or None,
@@ -61,6 +63,12 @@ def compile_email(content: MessageContent, sender_domain: str) -> EmailMessages:
         from_address=parts["from_address"],
         from_name=parts.get("from_name") or None,
         reply_to=parts.get("reply_to") or None,
+        to_name=parts.get("to_name") or None,
+        headers=tuple((line.name, line.value) for line in headers),
+        attachments=tuple(
+            Attachment(name=one.name, media_type=one.media_type, size=one.size, sha256=one.sha256, content_id=one.content_id)
+            for one in content.attachments
+        ),
         message_id_domain=sender_domain,
         envelope_domain=sender_domain,
         date=content.date,
@@ -71,4 +79,4 @@ def compile_email(content: MessageContent, sender_domain: str) -> EmailMessages:
         locale=content.locale,
         zone=content.zone,
     )
-    return EmailMessages(source.compile(content.signer))
+    return EmailMessages(source.compile(content.signer, files=[one.content for one in content.attachments]))

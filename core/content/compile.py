@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from channels.contract import Channel, Manifest, MessageContent, Program
+from channels.contract import Channel, ContentRefused, Manifest, MessageContent, Program
+from core.content.attachments import message_attachments
 from core.content.building import build_html
 from core.content.dynamic import VARIANTS
-from core.content.errors import ContentInvalid
+from core.content.errors import ContentInvalid, TemplateProblem
 from core.content.insertions import PIXEL, hidden_link, insert_at_end, insert_preheader
 from core.content.link_checks import check_links
 from core.content.link_numbers import LinkNumbers
@@ -20,7 +21,7 @@ from core.content.link_settings import LinkRules
 from core.content.links import Rewritten, rewrite_html, rewrite_text
 from core.content.personalization import dynamic_read, fields_read, shown
 from core.content.placements import NO_FRAGMENTS, Library
-from core.content.records import Content, ContentDraft, TrackedLink
+from core.content.records import Attachment, Content, ContentDraft, TrackedLink
 from core.content.text import text_from_html
 from core.content.validate import check_content, compile_part, located
 from core.errors import Invalid
@@ -45,6 +46,7 @@ class FrozenContent:
     fields: tuple[str, ...]  # the profile fields that a ledger row must carry
     hidden_link: int | None
     dynamic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # conditions of the variants, by place
+    attachments: tuple[Attachment, ...] = ()
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
@@ -91,7 +93,13 @@ def freeze(
     if problems := list(check_links(content, manifest)):
         raise ContentInvalid(problems)
     expanded = check_content(
-        content.parts, content.data, manifest, inline_css=content.inline_css, dynamic=content.dynamic, library=library
+        content.parts,
+        content.data,
+        manifest,
+        inline_css=content.inline_css,
+        dynamic=content.dynamic,
+        library=library,
+        attachments=content.attachments,
     )
     tracking = manifest.capabilities.tracking if tracked is None else tracked
     work = _Work(
@@ -122,6 +130,7 @@ def freeze(
         fields=tuple(sorted(fields_read(read))),
         hidden_link=work.hidden,
         dynamic=_conditions(content, dynamic_read(read)),
+        attachments=content.attachments,
     )
 
 
@@ -166,11 +175,13 @@ def _variables(parts: Mapping[str, str], manifest: Manifest) -> list[Variable]:
     ]
 
 
-def thaw(frozen: FrozenContent, signer: TokenSigner, channel: Channel) -> Program:
+def thaw(frozen: FrozenContent, signer: TokenSigner, channel: Channel, files: Mapping[str, bytes] | None = None) -> Program:
     """The channel's program of a frozen description; the same one, byte for byte, after any restart.
 
-    Raises TemplateProblem, and Invalid (CONTENT_REFUSED) where the channel cannot use a part; its path names the part where
-    the channel's error says which it is (`part`).
+    `files` are the bytes of the attachments, by SHA-256; without, the program makes parts and links but no messages to send.
+
+    Raises TemplateProblem, ContentInvalid, and Invalid (CONTENT_REFUSED) where the channel cannot use a part; its path names
+    the part where the channel's error says which it is (`part`).
     """
     content = MessageContent(
         parts=frozen.parts,
@@ -180,9 +191,24 @@ def thaw(frozen: FrozenContent, signer: TokenSigner, channel: Channel) -> Progra
         signer=signer,
         locale=frozen.locale,
         zone=frozen.zone,
+        attachments=() if files is None else message_attachments(frozen.attachments, files),
     )
     try:
         return channel.compile(content)
+    except ContentRefused as refusal:
+        raise ContentInvalid(
+            [
+                TemplateProblem(
+                    found.message,
+                    code="CONTENT_REFUSED",
+                    part=found.part,
+                    line=found.line,
+                    column=found.column,
+                    hint=found.hint,
+                )
+                for found in refusal.problems
+            ]
+        ) from None
     except TemplateSyntaxError as error:
         raise located(error, error.template) from None
     except (ValueError, KeyError) as error:

@@ -14,6 +14,7 @@ from channels.contract import Channel
 from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
+from core.blobs import BlobUser, use
 from core.channel_registry import ChannelRegistry
 from core.content import store
 from core.content.compile import thaw
@@ -22,7 +23,8 @@ from core.content.fragment_store import set_fragments_of_content
 from core.content.languages import languages_of, with_changed_translations, with_checked_languages
 from core.content.libraries import load_library, sources_of
 from core.content.placements import NO_FRAGMENTS, Library, names_rendered
-from core.content.records import AUTHORED, Content, ContentDraft
+from core.content.records import AUTHORED, Content, ContentDraft, ContentWarning
+from core.content.review import review_saved
 from core.content.stand_ins import SIGNER, stand_in_channel
 from core.content.variants import freeze_variants
 from core.db import Connection, allow_silence
@@ -41,6 +43,7 @@ async def create_content(conn: Connection, actor: Actor, registry: ChannelRegist
     if content is None:
         raise name_taken("content", draft.name)
     await set_fragments_of_content(conn, content.id, _used(draft, library))
+    await use(conn, BlobUser.CONTENT, content.id, [one.sha256 for one in content.attachments])
     await record(conn, actor, "content.create", "content", content.id, difference({}, _told(content)))
     return content
 
@@ -73,9 +76,20 @@ async def update_content(
     except asyncpg.UniqueViolationError:
         raise name_taken("content", draft.name) from None
     await set_fragments_of_content(conn, content_id, _used(draft, library))
+    await use(conn, BlobUser.CONTENT, content_id, [one.sha256 for one in updated.attachments])
     told = difference(_told(content), _told(updated)) | {"parts": _touched(before, draft)}
     await record(conn, actor, "content.update", "content", content_id, told)
     return updated
+
+
+async def fragments_of(conn: Connection, content: Content | ContentDraft) -> Library:
+    """The fragments that content uses."""
+    return await load_library(conn, sources_of(content))
+
+
+async def warnings_of(registry: ChannelRegistry, content: Content, library: Library) -> list[ContentWarning]:
+    """What its author should look at, in the order of the parts; errors where it can no longer be sent."""
+    return await asyncio.to_thread(review_saved, content, registry.manifest(content.channel), library)
 
 
 async def delete_content(conn: Connection, actor: Actor, content_id: int) -> None:
@@ -202,6 +216,7 @@ def _told(content: Content) -> dict[str, Any]:
         "channel": content.channel,
         "languages": [content.language, *sorted(content.translations)],
         "inline_css": content.inline_css,
+        "attachments": [one.sha256 for one in content.attachments],
         "version": content.version,
     }
 

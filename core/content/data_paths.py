@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +34,15 @@ class DataPaths:
                 return _no_key(path[:index], key, places)
             places = found
         return None
+
+    def reached(self, path: tuple[str, ...]) -> Sequence[Any] | None:
+        """All the values that a path leads to; None where only a rendering can tell. Raises as `wrong`."""
+        places = self._roots.get(path[0])
+        for key in path[1:]:
+            if places is None or key in COMMANDS:
+                return None
+            places = self._follow(places, key)
+        return places.values if places is not None else None
 
     def _follow(self, places: _Places, key: str) -> _Places:
         found = places.followed.get(key)

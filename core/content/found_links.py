@@ -30,9 +30,11 @@ def unused_settings(content: Content | ContentDraft) -> list[ContentWarning]:
     for one in content.links:
         if one.url.strip() not in urls:
             near = nearest(one.url, urls)
-            hint = f"; did you mean {near!r}?" if near else ""
-            message = f"no link leads to {one.url[:200]!r}, so what is set for it does nothing{hint}"
-            warnings.append(ContentWarning(code="LINK_SETTINGS_UNUSED", message=message))
+            hint = (
+                f"Did you mean {near!r}?" if near else "Write the address as it stands in the content, or take the setting out."
+            )
+            message = f"no link leads to {one.url[:200]!r}, so what is set for it does nothing"
+            warnings.append(ContentWarning(code="LINK_SETTINGS_UNUSED", message=message, hint=hint))
     return warnings
 
 

@@ -17,10 +17,11 @@ from css_inline import CSSInliner
 
 from core.content.errors import TemplateProblem
 from core.content.links import MOST_TOLD
-from core.content.liquid import MASK, SpanKind, blocks, is_balanced, mask, pieces, place, spans, within
+from core.content.liquid import SpanKind, blocks, is_balanced, mask, outermost, pieces, place, spans, within
 from core.content.markup import RAW_TEXT, Kind, Piece, decode_attribute, read
 from core.content.records import ContentWarning
-from core.content.styles import Declaration, Sheets, add_sheet, bound_names, declarations, merged, sheets
+from core.content.style_sheets import Names, Sheets, add_sheet, sheets
+from core.content.styles import Declaration, declarations, family, merged
 from core.content.tokens import Tokens
 
 MAX_DEPTH = 500  # of elements; the inliner has a stack to lose
@@ -28,6 +29,8 @@ MAX_REPEATED = 2_000_000  # formatting elements that are open, for each element:
 MAX_WORK = 20_000_000  # elements times selectors
 MAX_DECLARATIONS = 2_000_000  # elements times declarations: each may get all of them
 MAX_CHARACTERS = 100_000_000  # elements times characters, for the same reason
+_WRITE_OUT = "Write its rules into a <style>."
+_WRITE_STYLE = "Write what must be seen everywhere into the style attribute yourself."
 _LEFT_OUT = RAW_TEXT | {"link", "base", "template", "frameset", "frame", "noscript"}
 _UNSTYLED = frozenset({"html", "head", "meta"})
 _VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
@@ -52,10 +55,12 @@ def inline_css(source: str, more: tuple[str, ...] = (), *, sheets_too: bool = Tr
     """Write the style sheets of a part (`sheets_too`) and `more` of them into its elements. Raises TemplateProblem."""
     work = _Work(source, part)
     tokens = Tokens(source + "".join(more))
-    found = sheets(source, tokens) if sheets_too else Sheets()
+    names = Names.of(source)
+    found = sheets(source, names, tokens) if sheets_too else Sheets()
     for css in more:
-        add_sheet(found, css, None, bound_names(source), tokens)
-    work.told("this style is for some recipients only; it stays in its <style>", found.conditional)
+        add_sheet(found, css, None, names, tokens)
+    for message, at in found.left:
+        work.told(message, [at])
     css = "\n".join(found.css)
     if not css.strip():
         return Inlined(source, tuple(work.warnings))
@@ -177,7 +182,7 @@ class _Work:
                     self.told("styles that depend on Liquid are not written into this element", [piece.start])
                 if conditional:
                     continue
-                value = _always(value)
+                value = mask(value, outermost(value))  # no selector finds what stands for Liquid
             yield f' {found.name}="{escape(decode_attribute(value))}"'
 
     def _branches(self, piece: Piece, branches: list[int], depth: int) -> None:
@@ -204,9 +209,10 @@ class _Work:
             if piece.name in _UNSTYLED or number not in styles:
                 continue
             found = list(declarations(styles[number]))
-            safe = [one for one in found if unsafe.isdisjoint(tokens.within(one.text))]
-            if len(safe) < len(found):
-                self.told("a style reads what the template itself assigns; it stays in its <style>", [piece.start])
+            left = {family(one.name) for one in found if not (one.closed and unsafe.isdisjoint(tokens.within(one.text)))}
+            safe = [one for one in found if family(one.name) not in left]
+            if left:
+                self.told("a style has a value that cannot be moved; it stays in its <style>", [piece.start])
             for at, text in self._changes(piece, safe, tokens):
                 parts += [self.source[position:at], text]
                 position = at
@@ -242,31 +248,23 @@ class _Work:
     def _link(self, piece: Piece) -> None:
         rel = piece.find("rel")
         if rel is not None and self.source[rel.start : rel.end].strip().lower() == "stylesheet":
-            self._tell("CSS_LINKED", "nothing is loaded from elsewhere; this style sheet stays a link", piece.start)
+            self._tell("CSS_LINKED", "nothing is loaded from elsewhere; this style sheet stays a link", piece.start, _WRITE_OUT)
 
     def told(self, message: str, places: list[int]) -> None:
         """Warn about what is not written into elements."""
         for at in places:
-            self._tell("CSS_NOT_INLINED", message, at)
+            self._tell("CSS_NOT_INLINED", message, at, _WRITE_STYLE)
 
-    def _tell(self, code: str, message: str, at: int) -> None:
+    def _tell(self, code: str, message: str, at: int, hint: str) -> None:
         if len(self.warnings) >= MOST_TOLD:
             return
         line, column = place(self.source, at)
-        self.warnings.append(ContentWarning(code=code, message=message, part=self.part, line=line, column=column))
+        self.warnings.append(ContentWarning(code=code, message=message, hint=hint, part=self.part, line=line, column=column))
 
     def problem(self, at: int, code: str, message: str, hint: str) -> TemplateProblem:
         """An error at a place."""
         line, column = place(self.source, at)
         return TemplateProblem(message, code=code, part=self.part, line=line, column=column, hint=hint)
-
-
-def _always(value: str) -> str:
-    """An attribute's value with something that no selector finds in the place of its Liquid."""
-    masked = mask(value)
-    for start, end in blocks(value):
-        masked = masked[:start] + MASK * (end - start) + masked[end:]
-    return masked
 
 
 def _restored(computed: list[Declaration], tokens: Tokens) -> list[Declaration]:

@@ -142,7 +142,9 @@ def untranslated(content: Content | ContentDraft, language: str) -> list[Content
         ContentWarning(
             code="NOT_TRANSLATED",
             message=f"the {name} is not translated into {language}; it is sent in {content.language}",
+            hint=f"Translate it, or leave it: readers of {language} see it as it is.",
             part=name,
+            language=language,
         )
         for name in SEEN_PARTS
         if content.parts.get(name, "").strip() and name not in own

@@ -32,3 +32,6 @@ class LinkRules:
     def target(self, settings: LinkSettings, target: str) -> str:
         """Where a tracked link leads. Raises BadAddress (CAMPAIGN_PARAMETERS_PLACE)."""
         return self.appendix.added_to(target) if settings.campaign_parameters else target
+
+
+NO_RULES = LinkRules()

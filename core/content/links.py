@@ -221,6 +221,7 @@ def _relative(source: str, found: LinkPlace, part: str) -> ContentWarning:
     return ContentWarning(
         code="RELATIVE_LINK",
         message=f"the link {found.url[:80]!r} has no scheme and host: it leads nowhere in a message",
+        hint="Write the whole address, beginning with https://",
         part=part,
         line=line,
         column=column,

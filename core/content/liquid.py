@@ -18,6 +18,10 @@ _TAG_NAME = re.compile(r"\{%-?[ \t\n\v\f\r]*([\w-]+|#)?")
 _ENDS = {name: re.compile(r"\{%-?[ \t\n\v\f\r]*end" + name + r"[ \t\n\v\f\r]*-?%\}") for name in ("raw", "doc")}
 _OPENERS = frozenset({"if", "unless", "for", "case", "capture", "tablerow", "link", "ifchanged", "fragment"})
 _MIDDLES = frozenset({"else", "elsif", "when", "break", "continue"})
+_PRINTERS = frozenset(
+    {"echo", "cycle", "increment", "decrement", "include", "render", "mirror_url", "unsubscribe_url", "open_pixel_url"}
+)
+_LINE = re.compile(r"\s*(?:liquid(?![\w-])\s*)*(?P<name>[\w-]*)\s*")  # a `liquid` tag may begin with another
 SYSTEM_URL = re.compile(r"\{%-?\s*(mirror_url|unsubscribe_url|open_pixel_url)\s*-?%\}")
 
 
@@ -28,6 +32,7 @@ class SpanKind(Enum):
     TAG = auto()  # {% … %}
     RAW = auto()  # {% raw %} … {% endraw %}, printed as it is
     COMMENT = auto()  # printed never
+    BLOCK = auto()  # from an opening tag to the end of its closing one; only `outermost` tells of these
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ def _comment(source: str, start: int, position: int) -> Span | None:
 
 
 def mask(source: str, found: list[Span] | None = None) -> str:
-    """The source with every Liquid character replaced by MASK."""
+    """The source with every Liquid character replaced by MASK; with what is `found`, where that is given."""
     pieces = []
     position = 0
     for span in spans(source) if found is None else found:
@@ -147,27 +152,55 @@ def is_balanced(source: str) -> bool:
     return balanced_prefix(source) == len(source)
 
 
-def blocks(source: str) -> list[tuple[int, int]]:
-    """Where the outermost blocks stand, each from its opening tag to the end of its closing one (or of the source)."""
-    found: list[tuple[int, int]] = []
-    depth = start = 0
+def outermost(source: str) -> list[Span]:
+    """Every piece of Liquid in order, a whole block as one (it ends with its closing tag, or with the source)."""
+    found: list[Span] = []
+    opening: list[Span] = []
     for span in spans(source):
-        if span.kind is not SpanKind.TAG:
-            continue
-        if span.name in _OPENERS:
-            start = start if depth else span.start
-            depth += 1
-        elif span.name.startswith("end") and depth:
-            depth -= 1
-            if depth == 0:
-                found.append((start, span.end))
-    return [*found, (start, len(source))] if depth else found
+        if span.kind is SpanKind.TAG and span.name in _OPENERS:
+            opening.append(span)
+        elif not opening:
+            found.append(span)
+        elif span.kind is SpanKind.TAG and span.name.startswith("end"):
+            first = opening.pop()
+            if not opening:
+                found.append(Span(first.start, span.end, SpanKind.BLOCK, first.name))
+    return [*found, Span(opening[0].start, len(source), SpanKind.BLOCK, opening[0].name)] if opening else found
+
+
+def blocks(source: str) -> list[tuple[int, int]]:
+    """Where the outermost blocks stand."""
+    return [(span.start, span.end) for span in outermost(source) if span.kind is SpanKind.BLOCK]
 
 
 def within(ranges: Sequence[tuple[int, int]], offset: int) -> bool:
     """Whether an offset is in one of these ranges, which are in order and apart."""
     index = bisect_right(ranges, offset, key=lambda one: one[0]) - 1
     return index >= 0 and offset < ranges[index][1]
+
+
+def is_opener(span: Span) -> bool:
+    """Whether a block begins here."""
+    return span.kind is SpanKind.TAG and span.name in _OPENERS
+
+
+def prints(source: str, span: Span) -> bool:
+    """Whether a piece prints something itself. A block does not: what is in it does."""
+    if span.kind is not SpanKind.TAG:
+        return span.kind in (SpanKind.OUTPUT, SpanKind.RAW)
+    if span.name != "liquid":
+        return span.name in _PRINTERS
+    return any(name in _PRINTERS or name in ("raw", "tablerow") for name, _ in tag_lines(source, span))
+
+
+def tag_lines(source: str, span: Span) -> Iterator[tuple[str, str]]:
+    """Name and markup of a tag; of `liquid`, those of the tags in it."""
+    if span.kind is not SpanKind.TAG:
+        return
+    markup = source[span.start + 2 : span.end - 2].removeprefix("-").removesuffix("-")
+    for line in markup.split("\n") if span.name == "liquid" else [markup]:
+        if named := _LINE.match(line):
+            yield named["name"], line[named.end() :]
 
 
 def quoted(text: str) -> str:

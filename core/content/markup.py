@@ -34,8 +34,11 @@ _OPEN_QUOTE = re.compile(rf"{_SPACE}*={_SPACE}*[\"']")
 _NO_VALUE = re.compile(rf"{_SPACE}*=")
 _COMMENT_END = re.compile(r"--!?>")
 _REFERENCE = re.compile(r"&(?:#(?:[0-9]+|[xX][0-9a-fA-F]+);?|[A-Za-z][A-Za-z0-9]*;?)")
+_IN_TEXT = re.compile(r"&(?:#(?:[0-9]+|[xX][0-9a-fA-F]+);?|[A-Za-z][A-Za-z0-9]{0,31};?)")
 
-_ENDLESS = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9a-fA-F]{9,});?")
+
+# What numbers in the C1 range mean (HTML 13.2.5.80): those of Windows-1252, where it has any.
+_WINDOWS = {code: bytes([code]).decode("cp1252") for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
 
 
 class Kind(Enum):
@@ -197,15 +200,16 @@ def _character(match: re.Match[str], text: str) -> str:
 
 
 def _numbered(reference: str) -> str:
+    """The character of a number (HTML 13.2.5.80), which may have any number of digits."""
     digits = reference[2:].rstrip(";")
-    if len(digits.lstrip("xX").lstrip("0")) > 8:
-        return "\ufffd"
-    code = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
+    base = 16 if digits[0] in "xX" else 10
+    digits = digits.lstrip("xX").lstrip("0")
+    code = int(digits, base) if 0 < len(digits) < 9 else 0
     if code == 0 or code > 0x10FFFF or 0xD800 <= code < 0xE000:
         return "\ufffd"
-    return bytes([code]).decode("cp1252", "replace") if 0x80 <= code < 0xA0 else chr(code)
+    return _WINDOWS.get(code, chr(code))
 
 
 def unescaped(text: str) -> str:
-    """A text with its references read; one to a character that cannot be is U+FFFD, however many digits it has."""
-    return unescape(_ENDLESS.sub("\ufffd", text))
+    """A text with its character references read (HTML 13.2.5.72)."""
+    return _IN_TEXT.sub(lambda match: _numbered(match[0]) if match[0][1] == "#" else unescape(match[0]), text)

@@ -11,7 +11,8 @@ from mjml import mjml2html
 
 from core.content.errors import TemplateProblem
 from core.content.liquid import place
-from core.content.mjml_source import Copy, Rule, copy_of
+from core.content.mjml_copy import Copy, Rule
+from core.content.mjml_source import copy_of
 
 _POSITION = re.compile(r" in root template(?: at position (\d+):\d+)?")
 
@@ -24,6 +25,7 @@ class Converted:
     styles: tuple[str, ...]  # style sheets to be written into the elements: `<mj-style inline="inline">`
     source: str
     origins: tuple[tuple[int, int, int], ...]  # what came over as it was: start and end in the HTML, start in the source
+    root: int = 0  # where `<mjml>` stands in the source
 
     def origin(self, offset: int) -> int:
         """Where in the source a place of the HTML comes from; for what MJML made, the root."""
@@ -34,7 +36,7 @@ class Converted:
                 return origin + offset - start
         if index + 1 < len(self.origins) and self.origins[index + 1][0] < self.html.find(">", offset):
             return self.origins[index + 1][2]  # the place is a tag, and something in the tag was written by the author
-        return self.source.lower().index("<mjml")
+        return self.root
 
 
 def convert(source: str, part: str = "html") -> Converted:
@@ -61,7 +63,7 @@ def convert(source: str, part: str = "html") -> Converted:
         size += len(text)
         position = found.end()
     html += [made[position:], copy.after]
-    return Converted("".join(html), tuple(copy.styles), source, tuple(origins))
+    return Converted("".join(html), tuple(copy.styles), source, tuple(origins), copy.root)
 
 
 def _check_kept(source: str, copy: Copy, made: str, part: str) -> None:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum, auto
 
 from core.content.errors import TemplateProblem
-from core.content.liquid import SpanKind, blocks, is_balanced, literal_text, pieces, place, spans, within
+from core.content.liquid import SpanKind, is_balanced, literal_text, mask, outermost, place, prints, spans, within
+from core.content.liquid_names import bound_by, is_unescaped
 from core.content.markup import Attribute, Kind, Piece, read
 from core.content.mjml_components import COMPONENTS, CONTENT, EMPTY, LIQUID_BETWEEN
+from core.content.mjml_copy import Copy, Kept, Rule, quoted_text, quoted_value, shows
+from core.content.style_sheets import Names, Sheets, add_sheet
 from core.content.suggestions import nearest
 from core.content.tokens import Tokens
 
@@ -25,49 +27,6 @@ MAX_DEFAULTS = 20_000_000  # characters of defaults times components
 _ADDRESSES = frozenset({"href", "src"})
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _HINT_RAW = "Write it within <mj-text>, <mj-raw> or another component."
-
-
-class Rule(Enum):
-    """How often a token must be found in what MJML made."""
-
-    ONCE = auto()
-    SOME = auto()  # MJML repeats titles and attributes
-    ANY = auto()  # a default that no component needs
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a token stands for, and where it was."""
-
-    start: int
-    rule: Rule
-    where: str  # in words, for errors
-    between: bool = False  # Liquid between components, which must keep its order
-
-
-@dataclass(slots=True)
-class Copy:
-    """The copy for MJML."""
-
-    tokens: Tokens
-    text: list[str] = field(default_factory=list)
-    kept: list[Kept] = field(default_factory=list)
-    origins: list[tuple[int, int]] = field(default_factory=list)  # offsets in the copy, in bytes, and in the source
-    styles: list[str] = field(default_factory=list)  # what `<mj-style inline="inline">` holds
-    before: str = ""  # Liquid ahead of `<mjml>`
-    after: str = ""
-    size: int = 0
-
-    def write(self, text: str, origin: int) -> None:
-        """Add to the copy what stands at `origin` of the source."""
-        self.origins.append((self.size, origin))
-        self.text.append(text)
-        self.size += len(text.encode())
-
-    def keep(self, text: str, kept: Kept) -> str:
-        """A token."""
-        self.kept.append(kept)
-        return self.tokens.give(text)
 
 
 @dataclass(slots=True)
@@ -88,6 +47,7 @@ class _Walk:
         self.source = source
         self.part = part
         self.copy = Copy(Tokens(source))
+        self.names = Names.of(source)
         self.open: list[_Open] = []
         self.rooted = False
         self.components = 0
@@ -135,28 +95,53 @@ class _Walk:
         else:
             self._check_balance(content, piece.end, f"<{piece.name}>")
         if piece.name == "mj-style" and self._value(piece, "inline") == "inline":
+            self._check_inline(piece, content)
             self.copy.styles.append(content)
         elif piece.name == "mj-raw" and around.piece.name == "mjml":  # position="file-start"
             self.copy.before += content
         else:
             self.copy.write(f"{start}{self._content(piece, content)}</{piece.name}>", piece.start)
 
+    def _check_inline(self, piece: Piece, css: str) -> None:
+        """That all of a style sheet can be written into elements: it has no other place."""
+        found = Sheets()
+        add_sheet(found, css, piece.end, self.names, Tokens(css))
+        if found.left or found.unsafe:
+            at = found.left[0][1] if found.left else piece.end
+            message = 'Liquid in <mj-style inline="inline"> that cannot be written into elements would be lost'
+            raise self._problem(at, "MJML_LOST", message, "Write these rules into an <mj-style> without inline.")
+
     def _content(self, piece: Piece, content: str) -> str:
-        if self.open[-1].piece.name == "mj-wrapper" and literal_text(_COMMENT.sub("", content)):
-            message = "<mj-raw> in <mj-wrapper> would be seen by Outlook alone"
-            raise self._problem(piece.start, "MJML_PLACE", message, "Write it into <mj-text>, or outside of <mj-wrapper>.")
         if self.open[-1].piece.name == "mj-wrapper":
-            content = _COMMENT.sub("", content)  # MJML writes this into a conditional comment, which theirs would end
+            content = self._without_comments(piece, content)
         if not content.strip():
             return ""
         between = piece.name == "mj-raw" and self.open[-1].piece.name != "mj-head"
-        rule = Rule.SOME if piece.name == "mj-title" else Rule.ONCE
+        rule = Rule.ONCE
+        if piece.name == "mj-title":  # MJML writes it into an attribute too
+            self._check_escaped(content, piece.end, "an attribute that MJML makes of it")
+            content, rule = quoted_value(content), Rule.SOME
         return self.copy.keep(content, Kept(piece.end, rule, f"the content of <{piece.name}>", between))
+
+    def _without_comments(self, piece: Piece, content: str) -> str:
+        """What stands in `<mj-wrapper>` MJML writes into a conditional comment, which others would end."""
+        written: list[str] = []
+        position = 0
+        for comment in _COMMENT.finditer(mask(content)):
+            self._check_comment(content[comment.start() : comment.end()], piece.end + comment.start())
+            written.append(content[position : comment.start()])
+            position = comment.end()
+        content = "".join([*written, content[position:]])
+        if literal_text(content) or shows(content):
+            message = "<mj-raw> in <mj-wrapper> would be seen by Outlook alone"
+            raise self._problem(piece.start, "MJML_PLACE", message, "Write it into <mj-text>, or outside of <mj-wrapper>.")
+        return content
 
     def _check_start(self, piece: Piece) -> None:
         name = piece.name
         if not self.open and (self.rooted or name != "mjml"):
             raise self._problem(piece.start, "MJML_SYNTAX", f"<{name}> stands outside of <mjml>", "Move it into <mjml>.")
+        self.copy.root = self.copy.root if self.rooted else piece.start
         self.rooted = True
         self.components += 1
         if name == "mj-include":
@@ -223,13 +208,24 @@ class _Walk:
         defaults = bool(self.open) and self.open[-1].piece.name == "mj-attributes"
         rule = Rule.ANY if defaults else Rule.SOME
         self.defaults += len(value) if defaults else 0
+        if self.source[found.start - 1] != '"':
+            self._check_escaped(value, found.start, where)
+        whole = found.name in _ADDRESSES and value
         written: list[str] = []
         position = 0
-        for start, end in [(0, len(value))] if found.name in _ADDRESSES and value else _liquid(value):
-            token = self.copy.keep(_quoted(value[start:end]), Kept(found.start + start, rule, where))
-            written += [value[position:start].replace('"', "&quot;"), token]
+        for start, end in [(0, len(value))] if whole else [(unit.start, unit.end) for unit in outermost(value)]:
+            token = self.copy.keep(quoted_value(value[start:end]), Kept(found.start + start, rule, where))
+            written += [quoted_text(value[position:start]), token]
             position = end
-        return "".join([*written, value[position:].replace('"', "&quot;")])
+        return "".join([*written, quoted_text(value[position:])])
+
+    def _check_escaped(self, text: str, at: int, where: str) -> None:
+        """In the double quotes that MJML writes, a quote that is printed would be their end."""
+        for span in spans(text):
+            printed = text[span.start : span.end]
+            if span.kind is not SpanKind.RAW and prints(text, span) and is_unescaped(printed, self.names.trusted):
+                message = f"what may print HTML as it is could end {where}"
+                raise self._problem(at + span.start, "MJML_LIQUID", message, "Add the filter escape_once.")
 
     # ---- between components
 
@@ -256,10 +252,9 @@ class _Walk:
         if name not in LIQUID_BETWEEN:
             hint = "Write it before <mjml>." if name in ("mjml", "mj-head") else f"Put it around the whole <{name}>."
             raise self._problem(at, "MJML_LIQUID", f"Liquid stands directly in <{name}>; MJML cannot keep it there", hint)
-        if name == "mj-wrapper" and any(span.kind is SpanKind.OUTPUT for span in spans(text)):
-            raise self._problem(
-                at, "MJML_LIQUID", "an output directly in <mj-wrapper> would be seen by Outlook alone", _HINT_RAW
-            )
+        if name == "mj-wrapper" and shows(text):
+            message = "what is printed directly in <mj-wrapper> would be seen by Outlook alone"
+            raise self._problem(at, "MJML_LIQUID", message, _HINT_RAW)
         around.between.append((at, text))
         token = self.copy.keep(text, Kept(at, Rule.ONCE, f"Liquid in <{name}>", between=True))
         self.copy.write(f"<mj-raw>{token}</mj-raw>", at)
@@ -269,7 +264,15 @@ class _Walk:
         if piece.conditional or re.match(r"<!(--)?\s*\[", text):
             message = "conditional comments cannot stand between components"
             raise self._problem(piece.start, "MJML_PLACE", message, "Write it, from [if …] to [endif], into one <mj-raw>.")
-        self._check_balance(text, piece.start, "this comment")
+        self._check_comment(text, piece.start)
+
+    def _check_comment(self, text: str, at: int) -> None:
+        """That nothing of a comment that is left out is missed."""
+        self._check_balance(text, at, "this comment")
+        for span in spans(text):
+            for name in bound_by(text, span):
+                message = f"what a comment says is left out, and so the value of {name!r} would be"
+                raise self._problem(at + span.start, "MJML_LOST", message, "Write this tag outside of the comment.")
 
     def _check_balance(self, text: str, at: int, where: str) -> None:
         if not is_balanced(text):
@@ -279,14 +282,3 @@ class _Walk:
     def _problem(self, at: int, code: str, message: str, hint: str) -> TemplateProblem:
         line, column = place(self.source, at)
         return TemplateProblem(message, code=code, part=self.part, line=line, column=column, hint=hint)
-
-
-def _liquid(value: str) -> list[tuple[int, int]]:
-    """What of an attribute's value one token stands for: an output, or a whole block, which may then be repeated."""
-    whole = blocks(value)
-    return sorted([*whole, *((span.start, span.end) for span in spans(value) if not within(whole, span.start))])
-
-
-def _quoted(value: str) -> str:
-    """For an attribute in double quotes; those within Liquid are no quotes of HTML."""
-    return "".join(text if span else text.replace('"', "&quot;") for text, span in pieces(value))

@@ -11,10 +11,10 @@ from itertools import islice
 from core.content.errors import TemplateProblem
 from core.content.links import MOST_TOLD
 from core.content.liquid import Span, SpanKind, offset_of, spans
+from core.content.liquid_names import bound_by
 from core.content.origins import Authored
 from core.content.records import Fragment
 from core.content.reserved import reserved_words
-from core.content.styles import bound_names
 from core.content.suggestions import nearest
 from render_ext import PartialUse, TemplateSyntaxError, partials_used
 
@@ -102,7 +102,12 @@ def read_placements(authored: Authored, library: Library, places: Collection[str
         return Reading(authored, problems=tuple(problems[:MOST_TOLD]), finished=not placements)
     placements.sort(key=lambda one: one.span.start)
     printed = tuple(_printed(authored.source, found))
-    return Reading(authored, tuple(placements), printed, len(found), bound_names(authored.source))
+    return Reading(authored, tuple(placements), printed, len(found), _own_names(authored.source))
+
+
+def _own_names(source: str) -> frozenset[str]:
+    """Names to which it gives values itself. Those in a `render` are the other template's."""
+    return frozenset(name for span in spans(source) if span.name != "render" for name in bound_by(source, span))
 
 
 def _printed(source: str, found: list[Span]) -> Iterator[Printed]:

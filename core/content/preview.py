@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from channels.contract import Channel, Manifest, RecipientRow
+from channels.contract import Channel, RecipientRow
 from core.content.compile import FrozenContent, freeze, thaw, values
 from core.content.dynamic import VARIANTS, unused
 from core.content.expansion import expand_parts, expanded_content
 from core.content.found_links import unused_settings
+from core.content.inline_images import show_images
 from core.content.insertions import PIXEL
 from core.content.languages import for_reader, untranslated
 from core.content.placements import NO_FRAGMENTS, Library
-from core.content.records import Content, ContentDraft, ContentWarning, Preview
+from core.content.records import Content, ContentDraft, ContentWarning, Preview, WarningLevel
 from core.content.review import missing_values, review, review_rendered
 from render_ext import Identity, RenderError, TokenSigner
 
@@ -36,11 +37,13 @@ def preview(
     language: str | None = None,
     zone: str = "UTC",
     library: Library = NO_FRAGMENTS,
+    files: Mapping[str, bytes] | None = None,
 ) -> Preview:
     """Render content for one profile; pure, and for a thread where it must not keep others waiting.
 
     `row_values` are what a ledger row would carry, `library` the fragments that are used; links show where they lead, and no
-    visit of them counts. The variant is the one for `language`, else for that of the profile.
+    visit of them counts. The variant is the one for `language`, else for that of the profile. `files` are the bytes of
+    inline images, by SHA-256; without, the HTML names them as the message does.
 
     Raises ContentInvalid, and Invalid (CONTENT_REFUSED) where the channel cannot use a part. What fails for
     this profile alone is a warning (RENDERING_FAILED) without parts.
@@ -54,27 +57,43 @@ def preview(
     names = (*frozen.fields, VARIANTS) if frozen.dynamic else frozen.fields
     carried = {name: row_values.get(name) for name in names}  # as a ledger row: nothing else can be shown
     row = RecipientRow(address=address, identity=NOBODY, values=values(frozen, carried))
-    warnings = [*_review(content, channel.manifest, library, row_values), *unused(content.dynamic, frozen.dynamic)]
+    expanded = expand_parts(content.parts, content.dynamic, channel.manifest, library)
+    warnings = review(content, channel.manifest, expanded)
+    warnings = [found for found in warnings if found.code != "HTML_CLIPPED"]  # its size is known here
+    warnings += unused(content.dynamic, frozen.dynamic)
     warnings += untranslated(original, content.language)
     warnings += unused_settings(expanded_content(original, channel.manifest, library))
+    warnings += missing_values(channel.manifest, expanded, row_values)
     try:
         sent = program.parts(row)
         shown = thaw(_without_pixel(frozen), _showing(signer), channel).parts(row)
     except RenderError as error:
-        failed = ContentWarning(code="RENDERING_FAILED", message=str(error), part=error.template, line=error.line)
-        return Preview(language=content.language, subject=None, html=None, text=None, warnings=(failed, *warnings))
+        failed = ContentWarning(
+            code="RENDERING_FAILED", message=str(error), level=WarningLevel.ERROR, part=error.template, line=error.line,
+            hint="This profile would get no message: change what fails, or put a condition around it.",
+        )  # fmt: skip
+        return _shown(content, (failed, *warnings))
     warnings += review_rendered(sent.subject, sent.html, sent.text)
-    return Preview(language=content.language, subject=shown.subject, html=shown.html, text=shown.text, warnings=tuple(warnings))
+    html = shown.html if shown.html is None or files is None else show_images(shown.html, content.attachments, files)
+    return _shown(content, warnings, subject=shown.subject, html=html, text=shown.text)
 
 
-def _review(
-    content: Content | ContentDraft, manifest: Manifest, library: Library, row_values: Mapping[str, Any]
-) -> list[ContentWarning]:
-    """Warnings about what was written, at their places in it."""
-    expanded = expand_parts(content.parts, content.dynamic, manifest, library)
-    whole = replace(content, parts=expanded.parts)
-    found = [*review(whole, manifest), *missing_values(whole, manifest, row_values)]
-    return list(dict.fromkeys(map(expanded.warning, found)))
+def _shown(
+    content: Content | ContentDraft,
+    warnings: Sequence[ContentWarning],
+    *,
+    subject: str | None = None,
+    html: str | None = None,
+    text: str | None = None,
+) -> Preview:
+    return Preview(
+        language=content.language,
+        subject=subject,
+        html=html,
+        text=text,
+        warnings=tuple(warnings),
+        attachments=content.attachments,
+    )
 
 
 def _showing(signer: TokenSigner) -> TokenSigner:

@@ -66,6 +66,17 @@ class DynamicContent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that messages carry. Its bytes are kept by `core.blobs`."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str  # of the bytes, in hexadecimal
+    content_id: str | None = None  # of an image that the HTML shows as `cid:…`; None: an attachment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContentDraft:
     """Content as somebody enters it. `parts` are template sources by content field of the channel."""
 
@@ -80,6 +91,7 @@ class ContentDraft:
     dynamic: tuple[DynamicContent, ...] = ()
     links: tuple[LinkSettings, ...] = ()
     campaign_parameters: CampaignParameters = CampaignParameters()
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +155,13 @@ class TrackedLink:
     conditional: bool = False  # only Outlook sees it
 
 
+class WarningLevel(StrEnum):
+    """How bad it is."""
+
+    ERROR = "error"  # cannot be saved, prepared or rendered
+    WARNING = "warning"  # will work and should be looked at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundLink:
     """A link of content as it is written, and what becomes of it."""
@@ -160,13 +179,16 @@ class FoundLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentWarning:
-    """Something that will work and should be looked at."""
+    """Something about content that its author should know; `hint` says what to do."""
 
     code: str
     message: str
+    level: WarningLevel = WarningLevel.WARNING
+    hint: str | None = None
     part: str | None = None  # or where else it stands, such as `fragments.footer.html`
     line: int | None = None
     column: int | None = None
+    language: str | None = None  # of the translation it is about; None: the default, or all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,3 +200,4 @@ class Preview:
     html: str | None
     text: str | None
     warnings: tuple[ContentWarning, ...]
+    attachments: tuple[Attachment, ...] = ()

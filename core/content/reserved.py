@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from core.content.errors import TemplateProblem
 from core.content.liquid import Span, SpanKind, place, spans
+from core.content.liquid_names import bound_by
 from core.content.personalization import OURS
 
 TAGS = frozenset({"link", "endlink", "open_pixel_url", "fragment", "endfragment"})  # written when a delivery is prepared
 _PLAIN = "Write a plain address; links and pixel get their tags when the delivery is prepared."
-_NAMES = re.compile(r"-?\s*(?:liquid\s+)*(?:assign|for|capture|tablerow|increment|decrement)\s+['\"]?([\w-]+)")
 
 
 def reserved_words(source: str, part: str) -> Iterator[TemplateProblem]:
@@ -24,13 +23,10 @@ def reserved_words(source: str, part: str) -> Iterator[TemplateProblem]:
                 source, span, part, "RESERVED_TAG", f"the tag {span.name!r} is written by Clarion itself",
                 'Write {% render "name" %}.' if span.name.endswith("fragment") else _PLAIN,
             )  # fmt: skip
-        markup = source[span.start + 2 : span.end - 2]
-        for line in markup.split("\n") if span.name == "liquid" else [markup]:
-            named = _NAMES.match(line)
-            if named is not None and named[1] in OURS:
-                yield _problem(
-                    source, span, part, "RESERVED_NAME", f"the name {named[1]!r} belongs to Clarion", "Choose another name.",
-                )  # fmt: skip
+        for name in bound_by(source, span):
+            if name in OURS:
+                message = f"the name {name!r} belongs to Clarion"
+                yield _problem(source, span, part, "RESERVED_NAME", message, "Choose another name.")
 
 
 def _problem(source: str, span: Span, part: str, code: str, message: str, hint: str) -> TemplateProblem:

@@ -1,92 +1,142 @@
-"""What an author should look at although it would work: warnings of a preview and of a preparation."""
+"""What an author should know of content that could be sent: told when it is saved, previewed and prepared."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from channels.contract import Manifest
-from core.content.building import build_html
+from core.content.checks import findings
+from core.content.checks.part import CheckedContent
+from core.content.checks.size import CLIPPED_BYTES, clipped
+from core.content.errors import ContentInvalid, TemplateProblem
+from core.content.expansion import expanded_content
+from core.content.found_links import unused_settings
+from core.content.inline_images import unused
+from core.content.languages import untranslated, variants
 from core.content.link_settings import LinkRules
-from core.content.links import MOST_TOLD, rewrite_html
-from core.content.liquid import SpanKind, place, spans
-from core.content.markup import Kind, read
+from core.content.links import MOST_TOLD
+from core.content.origins import Expanded
 from core.content.personalization import FIELDS
-from core.content.records import Content, ContentDraft, ContentWarning
-from core.content.validate import BODIES, compile_part
+from core.content.placements import Library
+from core.content.records import (
+    Attachment,
+    Content,
+    ContentDraft,
+    ContentWarning,
+    WarningLevel,
+)
+from core.content.validate import check_content, compile_part
+from core.errors import Invalid
+from render_ext.attachments import encoded_size
 
-CLIPPED_BYTES = 102 * 1024  # Gmail cuts longer HTML and hides the rest
-
-
-def review(content: Content | ContentDraft, manifest: Manifest) -> list[ContentWarning]:
-    """Warnings about the sources, whoever the recipient is. The content must be valid."""
-    built = build_html(content.parts.get("html", ""), inline=content.inline_css)
-    found = list(built.warnings)
-    if manifest.capabilities.tracking:
-        found += [_no_unsubscribe(part) for part in BODIES if _lacks_unsubscribe(content.parts.get(part, ""))]
-        found += map(built.warning, rewrite_html(built.plain, rules=LinkRules.of(content)).warnings)
-    found += map(built.warning, islice(_markup(built.plain), MOST_TOLD))
-    return found
+HEAVY_BYTES = 10_000_000  # many mailboxes refuse larger messages
 
 
-def missing_values(
-    content: Content | ContentDraft, manifest: Manifest, row_values: Mapping[str, Any]
-) -> Iterator[ContentWarning]:
+def review(content: Content | ContentDraft, manifest: Manifest, expanded: Expanded) -> list[ContentWarning]:
+    """What there is to say about the sources of one language, whoever the recipient is: the first MOST_TOLD, in the order of
+    the parts. `expanded` are those with fragments and variants in place.
+
+    The content must be valid.
+    """
+    checked = CheckedContent(
+        expanded.parts,
+        content.data,
+        manifest,
+        inline_css=content.inline_css,
+        elsewhere=tuple(one.value for one in content.campaign_parameters.parameters),
+        rules=LinkRules.of(content),
+    )
+    found = [one for part in checked.parts if part.is_html for one in part.built.warnings]
+    found += findings(checked)
+    found += _files(content.attachments, next((part.text for part in checked.parts if part.is_html), ""))
+    order = {part.name: number for number, part in enumerate(checked.parts)}
+    found.sort(key=lambda one: (order.get(one.part or "", -1), one.line or 0, one.column or 0))
+    told = dict.fromkeys(map(expanded.warning, found))  # MJML writes some things several times, and so do fragments
+    return list(islice(told, MOST_TOLD))
+
+
+def review_saved(content: Content, manifest: Manifest, library: Library) -> list[ContentWarning]:
+    """The same of content that was valid when it was saved, in all its languages: where it no longer is, what is wrong."""
+    found: list[ContentWarning] = []
+    for variant in variants(content):
+        told = _review_or_problems(variant, manifest, library)
+        if variant.language != content.language:
+            own = content.translations[variant.language]
+            told = [replace(one, language=variant.language) for one in told if one.part in own]  # not what languages share
+            told += untranslated(content, variant.language)
+        found += told
+    return (found + unused_settings(expanded_content(content, manifest, library)))[:MOST_TOLD]
+
+
+def _review_or_problems(content: Content, manifest: Manifest, library: Library) -> list[ContentWarning]:
+    try:
+        expanded = check_content(
+            content.parts,
+            content.data,
+            manifest,
+            inline_css=content.inline_css,
+            dynamic=content.dynamic,
+            library=library,
+            attachments=content.attachments,
+        )
+    except ContentInvalid as invalid:
+        return [_as_told(problem) for problem in invalid.problems]
+    return review(content, manifest, expanded)
+
+
+def _as_told(problem: Invalid) -> ContentWarning:
+    told = ContentWarning(code=problem.code, message=problem.message, level=WarningLevel.ERROR, hint=problem.hint)
+    if isinstance(problem, TemplateProblem):
+        return replace(told, part=problem.part, line=problem.line, column=problem.column)
+    where, _, part = (problem.path or "").partition(".")
+    return replace(told, part=part if where == "parts" else None)
+
+
+def missing_values(manifest: Manifest, expanded: Expanded, row_values: Mapping[str, Any]) -> Iterator[ContentWarning]:
     """One warning for every profile field that is read and empty for this recipient, at its first place."""
     seen: set[str] = set()
     for field in manifest.content:
-        source = content.parts.get(field.name, "")
+        source = expanded.parts.get(field.name, "")
         if not field.template or not source.strip():
             continue
         for variable in compile_part(field.name, source, tracking=manifest.capabilities.tracking).variables:
             name = variable.path[1] if variable.path[0] == "profile" else ""
             if name in FIELDS and name not in seen and row_values.get(name) in (None, ""):
                 seen.add(name)
-                yield ContentWarning(
+                found = ContentWarning(
                     code="MISSING_VALUE",
                     message=f"{name} is empty for this profile",
+                    hint=f'Write {{{{ profile.{name} | default: "…" }}}} where others may have nothing either.',
                     part=field.name,
                     line=variable.line,
                     column=variable.column,
                 )
+                yield expanded.warning(found)
 
 
 def review_rendered(subject: str | None, html: str | None, text: str | None) -> Iterator[ContentWarning]:
     """Warnings about one finished message; None stands for a part that the channel has not."""
     if subject is not None and not subject.strip():
-        yield ContentWarning(code="EMPTY_SUBJECT", message="the subject is empty", part="subject")
-    if html is not None and len(html.encode()) > CLIPPED_BYTES:
-        yield ContentWarning(
-            code="HTML_CLIPPED",
-            message=f"the HTML has {len(html.encode()) // 1024} KB; some mail readers cut it at 102 KB",
-            part="html",
-        )
+        hint = "Write words that everybody gets, a default, or an else."
+        yield ContentWarning(code="EMPTY_SUBJECT", message="the subject is empty", hint=hint, part="subject")
+    size = len(html.encode()) if html is not None else 0
+    if size > CLIPPED_BYTES:
+        yield clipped(size, "html")
     if text is not None and not text.strip():
-        yield ContentWarning(code="EMPTY_TEXT", message="the text part is empty", part="text")
+        hint = "Write words that everybody gets, or leave the text part out: one is made from the HTML."
+        yield ContentWarning(code="EMPTY_TEXT", message="the text part is empty", hint=hint, part="text")
 
 
-def _lacks_unsubscribe(source: str) -> bool:
-    tags = (span.name for span in spans(source) if span.kind is SpanKind.TAG)
-    return bool(source.strip()) and "unsubscribe_url" not in tags
-
-
-def _no_unsubscribe(part: str) -> ContentWarning:
-    return ContentWarning(
-        code="NO_UNSUBSCRIBE_LINK",
-        message=f"the {part} has no link to unsubscribe; write one with {{% unsubscribe_url %}}",
-        part=part,
-    )
-
-
-def _markup(html: str) -> Iterator[ContentWarning]:
-    for piece in read(html):
-        if piece.kind is Kind.UNCLOSED:
-            yield _at(html, piece.start, "HTML_UNCLOSED", "this is never closed; nothing after it is shown")
-        elif piece.name == "img" and not any(found.name == "alt" for found in piece.attributes):
-            yield _at(html, piece.start, "IMAGE_WITHOUT_ALT", "this image has no alt text")
-
-
-def _at(html: str, offset: int, code: str, message: str) -> ContentWarning:
-    line, column = place(html, offset)
-    return ContentWarning(code=code, message=message, part="html", line=line, column=column)
+def _files(attachments: Sequence[Attachment], html: str) -> Iterator[ContentWarning]:
+    for one in unused(html, attachments):
+        yield ContentWarning(
+            code="INLINE_IMAGE_UNUSED", message=f"nothing shows the image {one.name!r}",
+            hint=f"Write cid:{one.content_id} where it belongs, or leave the image out.", part="html",
+        )  # fmt: skip
+    size = sum(encoded_size(one.size) for one in attachments)
+    if size > HEAVY_BYTES:
+        text = f"with its files a message has {size // 1_000_000} MB; many mailboxes take no more than 10"
+        yield ContentWarning(code="MESSAGE_HEAVY", message=text, hint="Put large files on a page, and link to it.")

@@ -12,7 +12,7 @@ from core.db import Connection
 
 COLUMNS = """
 id, name, label, channel, parts, data, inline_css, language, translations, dynamic, links, campaign_parameters,
-version, created_at, updated_at, created_by
+attachments, version, created_at, updated_at, created_by
 """
 
 
@@ -32,8 +32,8 @@ async def insert_content(conn: Connection, draft: ContentDraft, created_by: str)
         f"""
         INSERT INTO content
                (name, label, channel, parts, data, inline_css, language, translations, dynamic, links, campaign_parameters,
-                created_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                attachments, created_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         ON CONFLICT (name) DO NOTHING
         RETURNING {COLUMNS}
         """,
@@ -48,7 +48,7 @@ async def update_content(conn: Connection, content_id: int, draft: ContentDraft)
         f"""
         UPDATE content
            SET name = $2, label = $3, channel = $4, parts = $5, data = $6, inline_css = $7, language = $8,
-               translations = $9, dynamic = $10, links = $11, campaign_parameters = $12,
+               translations = $9, dynamic = $10, links = $11, campaign_parameters = $12, attachments = $13,
                version = version + 1, updated_at = now()
          WHERE id = $1
         RETURNING {COLUMNS}

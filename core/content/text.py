@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from core.content.liquid import SYSTEM_URL, SpanKind, pieces, quoted, spans
+from core.content.liquid import SYSTEM_URL, Span, SpanKind, pieces, prints, quoted, spans, within
 from core.content.markup import Attribute, Kind, Piece, decode_attribute, read, unescaped
+from core.content.tokens import Tokens
 
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "hr"})
 _LINES = frozenset(
@@ -21,10 +22,12 @@ _LINES = frozenset(
 _CELLS = frozenset({"td", "th"})
 _DROPPED = frozenset({"head", "svg", "object", "select", "template", "video", "audio", "map"})
 _VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
-_PRINTING_TAGS = frozenset({"mirror_url", "unsubscribe_url", "open_pixel_url", "cycle", "increment", "decrement"})
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u2060-\u2064\ufeff]")
 _SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
 _DISPLAY_NONE = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_WHITESPACE = " \t\n\v\f\r"  # of Liquid
+_DASHES = re.compile(r"(?<=\A\{[{%])-|-(?=[%}]\}\Z)")
+_COLUMNS = re.compile(r",?\s*\bcols\s*:\s*(?:\"[^\"]*\"|'[^']*'|[^\s,%}]+)")
 _WRITTEN_LINK = re.compile(r"\s*(\{% link \d+ %\}.*\{% endlink %\})\s*\Z", re.DOTALL)
 
 
@@ -49,6 +52,7 @@ class _Writer:
         self.lists: list[int | None] = []  # the next number of each open list; None: bullets
         self.between_items = False
         self.links: list[tuple[str, int]] = []  # address, and where its words begin in `out`
+        self.unread = Tokens(source).prefix  # a name that is in no template
 
     def write(self) -> str:
         for piece in read(self.source):
@@ -66,13 +70,18 @@ class _Writer:
     # ---- words
 
     def _text(self, text: str) -> None:
-        for literal, span in pieces(text):
+        found = list(pieces(text))
+        for index, (literal, span) in enumerate(found):
             if span is None:
-                self._words(unescaped(literal))
-            elif span.kind is SpanKind.TAG and span.name not in _PRINTING_TAGS:
-                self._tag(literal)
-            elif span.kind is not SpanKind.COMMENT:
-                self._put(literal)
+                self._words(unescaped(_trimmed(literal, found[index - 1 : index], found[index + 1 : index + 2])))
+            elif span.kind is SpanKind.RAW:
+                self._words(unescaped(literal[literal.index("%}") + 2 : literal.rindex("{%")]))
+            elif prints(text, span):
+                self._put(_written(literal, span))
+            elif span.kind is SpanKind.TAG:
+                if span.name == "endtablerow":
+                    self._put("\n")  # after each cell
+                self._tag(_written(literal, span))
 
     def _words(self, text: str) -> None:
         text = _INVISIBLE.sub("", text)
@@ -118,14 +127,22 @@ class _Writer:
     def _keep_tags(self, piece: Piece, written: Sequence[Attribute]) -> None:
         """Of HTML that is dropped keep the Liquid tags that print nothing: their blocks must stay whole."""
         in_link = False
-        for span in spans(self.source[piece.start : piece.end]):
-            at = piece.start + span.start
-            if any(value.start <= at < value.end for value in written):
+        text = self.source[piece.start : piece.end]
+        shown = [(value.start, value.end) for value in written]
+        for span in spans(text):
+            if within(shown, piece.start + span.start):
                 continue
             if span.name in ("link", "endlink"):  # an address that is not written goes whole
                 in_link = span.name == "link"
-            elif span.kind is SpanKind.TAG and span.name not in _PRINTING_TAGS and not in_link:
-                self.out.append(self.source[at : piece.start + span.end])
+            elif not in_link:
+                self.out.append(self._silent(text, span))
+
+    def _silent(self, text: str, span: Span) -> str:
+        """A tag so that it prints nothing. What `liquid` assigns may be read later, what it prints is not for this place."""
+        tag = text[span.start : span.end]
+        if span.name == "liquid" and prints(text, span):
+            return f"{{% capture {self.unread} %}}{tag}{{% endcapture %}}"
+        return _written(tag, span) if span.kind is SpanKind.TAG and not prints(text, span) else ""
 
     # ---- elements
 
@@ -218,9 +235,10 @@ class _Writer:
     def _chosen(self, piece: Piece, hrefs: Sequence[Attribute]) -> str:
         """The addresses of a tag with the Liquid tags between them."""
         found = [(href.start, _address(self.source[href.start : href.end])) for href in hrefs]
+        values = [(href.start, href.end) for href in hrefs]
         for span in spans(self.source[piece.start : piece.end]):
             at = piece.start + span.start
-            if span.kind is SpanKind.TAG and not any(href.start <= at < href.end for href in hrefs):
+            if span.kind is SpanKind.TAG and not within(values, at):
                 found.append((at, self.source[at : piece.start + span.end]))
         return "".join(text for _, text in sorted(found))
 
@@ -234,6 +252,20 @@ class _Writer:
             self.gap = " " if shown else self.gap
             self._put(f"<{address}>" if shown else address)
             self._break(breaks)
+
+
+def _trimmed(literal: str, before: Sequence[tuple[str, Span | None]], after: Sequence[tuple[str, Span | None]]) -> str:
+    """Without the white space that a dash in the Liquid beside it takes away."""
+    literal = literal.lstrip(_WHITESPACE) if any(liquid[-3] == "-" for liquid, _ in before) else literal
+    return literal.rstrip(_WHITESPACE) if any(liquid[2] == "-" for liquid, _ in after) else literal
+
+
+def _written(liquid: str, span: Span) -> str:
+    """Liquid for the text: its dashes would take our own lines away, and a `tablerow` is a loop that prints no markup."""
+    liquid = _DASHES.sub("", liquid)
+    if span.name in ("tablerow", "endtablerow"):
+        return _COLUMNS.sub(" ", liquid.replace("tablerow", "for", 1))
+    return liquid
 
 
 def _plain(address: str) -> str:

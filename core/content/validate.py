@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Literal
 
 from channels.contract import ContentField, Manifest
+from core.content.attachments import check_attachments
 from core.content.building import build_html
+from core.content.checks import errors
+from core.content.checks.part import CheckedContent
 from core.content.data import check_data, is_storable
 from core.content.dynamic import check_dynamic
 from core.content.errors import ContentInvalid, TemplateProblem
 from core.content.expansion import MAX_CHARACTERS, expand_parts
+from core.content.inline_images import check_references
 from core.content.links import MOST_TOLD, rewrite_html, rewrite_text
 from core.content.origins import Expanded
 from core.content.personalization import check_variables
 from core.content.placements import NO_FRAGMENTS, Library
-from core.content.records import DynamicContent
+from core.content.records import Attachment, ContentWarning, DynamicContent
 from core.content.suggestions import nearest
 from core.content.text import text_from_html
 from core.errors import Invalid
@@ -36,6 +40,7 @@ def check_content(
     inline_css: bool = False,
     dynamic: Sequence[DynamicContent] = (),
     library: Library = NO_FRAGMENTS,
+    attachments: Sequence[Attachment] = (),
 ) -> Expanded:
     """The parts with fragments and variants in place.
 
@@ -43,8 +48,14 @@ def check_content(
     """
     expanded = expand_parts(parts, dynamic, manifest, library)
     names = [place.name for place in dynamic]
-    found = expanded.problems(islice(_problems(expanded, data, manifest, inline_css, names), MOST_TOLD))
-    problems = [*check_dynamic(dynamic), *found, *expanded.wrong]
+    found = chain(
+        _problems(expanded, data, manifest, inline_css, names),
+        check_files(attachments, expanded.parts, manifest, inline_css=inline_css),
+    )
+    problems = [*check_dynamic(dynamic), *expanded.problems(islice(found, MOST_TOLD)), *expanded.wrong]
+    if not problems:
+        checked = CheckedContent(expanded.parts, data, manifest, inline_css=inline_css)
+        problems = expanded.problems(_refusal(found) for found in islice(errors(checked), MOST_TOLD))
     if problems:
         raise ContentInvalid(problems[:MOST_TOLD])
     return expanded
@@ -64,6 +75,27 @@ def _problems(
             yield from found
             if name == "html" and not found:
                 yield from _check_html(source, parts, tracking=manifest.capabilities.tracking, inline=inline)
+
+
+def check_files(
+    attachments: Sequence[Attachment], parts: Mapping[str, str], manifest: Manifest, *, inline_css: bool = False
+) -> Iterator[Invalid]:
+    """That the channel can carry the files, and that the images are there which the HTML shows out of the message."""
+    yield from check_attachments(attachments, parts, manifest)
+    html = parts.get("html", "")
+    if "cid:" not in html.lower() or not manifest.limits.attachments:
+        return
+    try:
+        built = build_html(html, inline=inline_css)
+    except TemplateProblem:
+        return  # told already
+    known = [one.content_id for one in attachments if one.content_id is not None]
+    yield from map(built.problem, check_references(built.plain, known))
+
+
+def _refusal(found: ContentWarning) -> TemplateProblem:
+    part, line, column = found.part or "html", found.line or 1, found.column or 1
+    return TemplateProblem(found.message, code=found.code, part=part, line=line, column=column, hint=found.hint)
 
 
 def compile_part(name: str, source: str, *, tracking: bool, html: bool | None = None) -> Program:

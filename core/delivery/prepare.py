@@ -6,7 +6,7 @@ Each range is one transaction, so that a preparation shows progress, can be stop
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from channels.contract import AddressKind
@@ -14,6 +14,8 @@ from core.channel_registry import ChannelRegistry
 from core.clock import Clock
 from core.content import contents
 from core.content.libraries import load_library, sources_of
+from core.content.placements import Library
+from core.content.records import Content
 from core.db import TRY_LATER, Connection, Pool, transaction
 from core.delivery import lifecycle, versions
 from core.delivery.population import ADDRESS_COLUMNS, Population
@@ -35,6 +37,7 @@ from core.targeting import audiences
 PREPARATION: tuple[Step, ...] = (missing_address, opted_out, quarantined, duplicate_address)
 
 RANGE = 50_000  # profile ids per transaction
+MOST_LOGGED = 20  # warnings about the content that the log keeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,7 @@ class Preparation:
         account = await channel_accounts.get_account(conn, delivery.channel_account_id)
         library = await load_library(conn, sources_of(content), hold=True)
         programs = await self._programs.store_new(conn, delivery, content, account, library, now)
+        await self._log_warnings(conn, delivery_id, content, library, now)
         at = now.replace(microsecond=0)
         population = await self._population(conn, delivery_id, programs, at)
         statement = population.duplicates_statement()
@@ -113,6 +117,17 @@ class Preparation:
         last = await population_reads.highest_profile_id(conn)
         await runs.plan_preparation(conn, delivery_id, read, last)
         return Plan(population=population, prepare_id=prepare_id, at=at, start=0, end=last)
+
+    async def _log_warnings(
+        self, conn: Connection, delivery_id: int, content: Content, library: Library, now: datetime
+    ) -> None:
+        """Tell what the content's author should look at, once for each preparation."""
+        found = await contents.warnings_of(self._registry, content, library)
+        if not found:
+            return
+        message = f"{len(found)} to look at in the content; the first: {found[0].message}"
+        details = {"count": len(found), "warnings": [asdict(one) for one in found[:MOST_LOGGED]]}
+        await runs.add_log(conn, delivery_id, now, LogLevel.WARNING, "CONTENT_WARNINGS", message, details)
 
     async def _population(
         self, conn: Connection, delivery_id: int, programs: Sequence[ProgramVariant], at: datetime

@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from channels.contract import Channel, Program, RecipientRow
+from core import blobs
+from core.blobs import BlobUser, use
 from core.channel_registry import ChannelRegistry
 from core.content.compile import FrozenContent, shared_values, thaw, values
 from core.content.languages import languages_of
@@ -24,8 +26,10 @@ from core.errors import Invalid, Unavailable
 from core.planning.records import ChannelAccount, Delivery
 from core.public_urls import PublicUrls
 from render_ext import ENGINE_VERSION, Identity, TokenSigner
+from render_ext.attachments import encoded_size
 
 CACHED_PROGRAMS = 64
+CACHED_BYTES = 64 * 1024 * 1024  # of files, as they stand in messages; the program used last stays whatever it has
 CHECK_SECONDS = 60.0  # that compiling one language of a large content may take while others compile theirs
 
 
@@ -37,12 +41,18 @@ class LoadedProgram:
     frozen: FrozenContent
     signer: TokenSigner
     channel: Channel
+    files: Mapping[str, bytes] | None  # of attachments, by SHA-256; None: nothing is sent with it
     shared: Mapping[str, Any]  # what every recipient's templates see besides the profile
 
     @cached_property
     def program(self) -> Program:
         """What renders. Raises Invalid, and what a channel raises."""
-        return thaw(self.frozen, self.signer, self.channel)
+        return thaw(self.frozen, self.signer, self.channel, self.files)
+
+    @property
+    def file_bytes(self) -> int:
+        """About how many bytes of each message are files."""
+        return sum(encoded_size(one.size) for one in self.frozen.attachments)
 
     def row(self, kind: int, recipient_id: int, occurrence: int, address: str, row_values: Mapping[str, Any]) -> RecipientRow:
         """One recipient, ready to render."""
@@ -54,24 +64,30 @@ class LoadedProgram:
 
 
 class Programs:
-    """Loads and compiles programs, and keeps the ones used last. One per process."""
+    """Loads and compiles programs, and keeps the ones used last. One per process.
 
-    def __init__(self, registry: ChannelRegistry, urls: PublicUrls):
+    `sends`: messages are sent with them. Otherwise they show pages and follow links, and do without the files of messages.
+    """
+
+    def __init__(self, registry: ChannelRegistry, urls: PublicUrls, *, sends: bool = True):
         self._registry = registry
         self._urls = urls
+        self._sends = sends
         self._cache: OrderedDict[int, LoadedProgram] = OrderedDict()
 
     async def get(self, conn: Connection, program_id: int) -> LoadedProgram:
         """A program by id, compiled. Raises NotFound, Invalid, Unavailable (its token key is gone, the engine is another)."""
         loaded = await self._find(conn, program_id)
+        if loaded.files:
+            await asyncio.to_thread(lambda: loaded.program)  # megabytes to be hashed and encoded
         _ = loaded.program  # here its errors are expected
         return loaded
 
     async def _find(self, conn: Connection, program_id: int) -> LoadedProgram:
         found = self._cache.get(program_id)
         if found is None:
-            found = self._cache[program_id] = self._load(await store.get_program(conn, program_id))
-            if len(self._cache) > CACHED_PROGRAMS:
+            found = self._cache[program_id] = await self._load(conn, await store.get_program(conn, program_id))
+            while len(self._cache) > 1 and (len(self._cache) > CACHED_PROGRAMS or self._cached_bytes() > CACHED_BYTES):
                 self._cache.popitem(last=False)
         else:
             self._cache.move_to_end(program_id)
@@ -81,7 +97,10 @@ class Programs:
         """Every program of a delivery. Raises as `get`, but for what compiling them raises."""
         return [await self._find(conn, program_id) for program_id in await store.list_programs_of(conn, delivery_id)]
 
-    def _load(self, stored: StoredProgram) -> LoadedProgram:
+    def _cached_bytes(self) -> int:
+        return sum(loaded.file_bytes for loaded in self._cache.values()) if self._sends else 0
+
+    async def _load(self, conn: Connection, stored: StoredProgram) -> LoadedProgram:
         try:
             signer = self._urls.signer(stored.token_key_id, stored.base_url)
         except KeyError:
@@ -98,7 +117,11 @@ class Programs:
             )
         frozen = FrozenContent.from_json(dict(stored.content))
         channel = self._registry.make(stored.channel, stored.config)
-        return LoadedProgram(stored=stored, frozen=frozen, signer=signer, channel=channel, shared=shared_values(frozen))
+        wanted = {one.sha256 for one in frozen.attachments}
+        files = None if not self._sends else await blobs.read(conn, wanted) if wanted else {}
+        return LoadedProgram(
+            stored=stored, frozen=frozen, signer=signer, channel=channel, files=files, shared=shared_values(frozen)
+        )
 
     async def store_new(
         self, conn: Connection, delivery: Delivery, content: Content, account: ChannelAccount, library: Library, now: datetime
@@ -145,6 +168,7 @@ class Programs:
             base_url=self._urls.base_url,
             engine_version=ENGINE_VERSION,
         )
+        await use(conn, BlobUser.PROGRAM, program_id, [one.sha256 for one in frozen.attachments])
         await store.insert_links(conn, program_id, frozen.links)
         return ProgramVariant(id=program_id, channel=account.channel, language=frozen.locale, fields=frozen.fields)
 

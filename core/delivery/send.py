@@ -24,7 +24,7 @@ from core.delivery.records import ClaimedRow, LedgerState
 from core.delivery.retries import AccountVerdict, RetryRule, Verdict
 from core.delivery.senders import OpenAccount, Senders
 from core.delivery.state import SENDING
-from core.delivery.store import leases, runs
+from core.delivery.store import leases, programs, runs
 from core.delivery.store.leases import Claim
 from core.delivery.store.moves import Settlement
 from core.errors import ClarionError
@@ -34,6 +34,7 @@ from core.planning import channel_accounts, deliveries
 from core.planning.records import ChannelAccount, Delivery, UnknownPolicy
 from core.profiles import quarantine
 from core.runtime import Runtime
+from render_ext.attachments import encoded_size
 
 log = get_logger(__name__)
 
@@ -42,6 +43,7 @@ SLICE = timedelta(minutes=10)  # then the job ends and is woken again, so that a
 SPARE_CONNECTIONS = 2  # to the database, for signs of life, claims and other jobs
 SPARE_THREADS = 2  # for jobs that a person waits for
 RENDER_AT_ONCE = 50  # rows rendered before others on the loop get a turn
+BATCH_BYTES = 32 * 1024 * 1024  # of files in the messages of a batch, which are all held at once
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,6 +116,7 @@ class Sending:
             if account is None:
                 return None
             opened = await self._senders.get(account)
+            heaviest = encoded_size(await programs.largest_files(conn, delivery_id))
         manifest = self._registry.manifest(account.channel)
         rule = RetryRule(
             first=timedelta(seconds=settings.retry_first_seconds),
@@ -130,7 +133,11 @@ class Sending:
             limits=manifest.limits,
             writer=writer,
             rule=rule,
-            batch_size=min(settings.send_batch_size, max(manifest.capabilities.batch_size, 1)),
+            batch_size=min(
+                settings.send_batch_size,
+                max(manifest.capabilities.batch_size, 1),
+                max(BATCH_BYTES // heaviest, 1),
+            ),
             until=now + SLICE,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,11 +33,12 @@ REASON_LENGTH = 500
 async def create_account(
     conn: Connection, actor: Actor, registry: ChannelRegistry, keyring: Keyring, draft: AccountDraft
 ) -> ChannelAccount:
-    """Raises Invalid (BAD_NAME, BAD_LABEL, …), NotFound (CHANNEL_NOT_FOUND), Conflict (NAME_TAKEN)."""
+    """Raises Invalid (BAD_NAME, BAD_LABEL, CONFIG_REFUSED, …), NotFound (CHANNEL_NOT_FOUND), Conflict (NAME_TAKEN)."""
     require(actor, Permission.ADMINISTER)
     check_name(draft.name)
     check_label(draft.label)
     checked = registry.check_config(draft.channel, draft.config)
+    await asyncio.to_thread(registry.check_together, draft.channel, {**checked.config, **checked.secrets})
     account = await store.insert_account(conn, draft, checked.config, actor.name)
     if account is None:
         raise name_taken("channel account", draft.name)
@@ -83,11 +85,13 @@ async def update_account(
     touched = {name for name in given if name in checked.secrets or name in account.secret_names}
     if before == after and not touched:
         return account
+    if touched or checked.config != account.config:
+        stored = _unseal(account, keyring) if set(account.secret_names) - set(given) else {}  # else they are all replaced
+        secrets = {name: value for name, value in stored.items() if name not in given} | dict(checked.secrets)
+        await asyncio.to_thread(registry.check_together, account.channel, {**checked.config, **secrets})
     await _write(conn, account, draft, checked.config)
     if touched:
-        stored = _unseal(account, keyring) if set(account.secret_names) - set(given) else {}  # else they are all replaced
-        kept = {name: value for name, value in stored.items() if name not in given}
-        await _seal(conn, keyring, account_id, {**kept, **checked.secrets})
+        await _seal(conn, keyring, account_id, secrets)
     told = difference(before, after) | _named_secrets(touched)
     await record(conn, actor, "channel_account.update", "channel_account", account_id, told)
     return await get_account(conn, account_id)

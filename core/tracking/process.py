@@ -75,7 +75,8 @@ def sent_messages_of(runtime: Runtime) -> SentMessages:
 
 
 def _make_sent(runtime: Runtime, registry: ChannelRegistry, urls: PublicUrls) -> SentMessages:
-    return SentMessages(runtime.pool, Programs(registry, urls), urls, wait_seconds=runtime.settings.hit_wait_seconds)
+    programs = Programs(registry, urls, sends=False)
+    return SentMessages(runtime.pool, programs, urls, wait_seconds=runtime.settings.hit_wait_seconds)
 
 
 async def _make_partitions(runtime: Runtime) -> None:

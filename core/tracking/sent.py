@@ -6,17 +6,20 @@ no row; rows are read in groups, so that a storm of clicks is a handful of state
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from channels.contract import RecipientRow, RenderedParts
+from core import blobs
+from core.content.inline_images import show_images
 from core.content.records import TrackedLink
 from core.db import TRY_LATER, Connection, Pool
 from core.delivery.programs import LoadedProgram, Programs, row_of
 from core.delivery.reading import RowKey, get_rows
 from core.delivery.records import LedgerRow
-from core.errors import NotFound
+from core.errors import NotFound, Unavailable
 from core.log import get_logger
 from core.public_urls import PublicUrls
 from core.tracking.groups import Group, Grouped
@@ -66,6 +69,8 @@ class SentMessages:
     """Reads sent messages for one process."""
 
     def __init__(self, pool: Pool, programs: Programs, urls: PublicUrls, *, wait_seconds: float):
+        self._pool = pool
+        self._wait_seconds = wait_seconds
         self._programs = programs
         self._urls = urls
         self._deliveries: Recent[int, _Delivery] = Recent(size=KEPT_DELIVERIES, seconds=KEEP_SECONDS)
@@ -101,15 +106,27 @@ class SentMessages:
         return target
 
     async def parts(self, message: Message) -> RenderedParts:
-        """What was sent, rendered again. Raises NotFound, Gone, Unavailable."""
+        """What was sent, rendered again, its images within it. Raises NotFound, Gone, Unavailable."""
         row, loaded, _ = await self._find(_key_of_message(message))
         recipient = row_of(loaded, row)
         if recipient is None:
             raise _gone()
         try:
-            return loaded.program.parts(recipient)
+            parts = loaded.program.parts(recipient)
         except RenderError as error:
             raise _not_found() from error
+        images = [one for one in loaded.frozen.attachments if one.content_id is not None]
+        if not images or parts.html is None:
+            return parts
+        files = await self._files({one.sha256 for one in images})
+        return replace(parts, html=await asyncio.to_thread(show_images, parts.html, images, files))
+
+    async def _files(self, digests: set[str]) -> dict[str, bytes]:
+        try:
+            async with self._pool.acquire(timeout=self._wait_seconds) as conn:
+                return await blobs.read(conn, digests)
+        except TRY_LATER as error:
+            raise Unavailable("the database is away") from error
 
     async def channel(self, conn: Connection, delivery_id: int) -> str | None:
         """The channel that a delivery's messages went over; None when the delivery is gone."""

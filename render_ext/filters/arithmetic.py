@@ -10,11 +10,10 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal,
 from typing import Any, Final
 
 from render_ext.errors import FilterError
-from render_ext.values import MOST_BITS, bounded, to_number
+from render_ext.values import MOST_PLACES, MOST_PRECISION, bounded, check_whole, to_number, whole_number
 
 Number = int | float | Decimal
-EXACT: Final = Context(prec=2600)  # digits: enough for sums and products of any two numbers that are let in
-MOST_PLACES: Final = MOST_BITS * 3 // 10  # of a whole number made of a Decimal: 10 ** 1228 has less than 4,096 bits
+EXACT: Final = Context(prec=MOST_PRECISION)  # enough for sums and products of whole numbers that are let in
 
 
 def _result(number: int | Decimal, *inputs: Any) -> Number:
@@ -141,15 +140,10 @@ def rounded(number: int | Decimal, places: int) -> int | Decimal:
 
 def _whole(number: int | Decimal, rounding: str | None, places: int = 0) -> int:
     """A whole number, rounded at a place left of the point; without a rounding the digits after it are cut off."""
-    if isinstance(number, int) and places == 0:
-        return int(bounded(number))
+    if rounding is None or (isinstance(number, int) and places == 0):
+        return whole_number(number)
     exact = Decimal(number)
-    if not exact.is_finite():
-        raise FilterError(f"{'Infinity' if exact.is_infinite() else 'NaN'} is no whole number")
-    if exact and exact.adjusted() > MOST_PLACES:
-        raise FilterError(f"a number of more than {MOST_BITS} bits")
+    check_whole(exact)
     if -places > MOST_PLACES:
         return 0
-    if rounding is None:
-        return int(exact)
     return int(exact.quantize(Decimal((0, (1,), -places)), rounding, EXACT))

@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton, format_time, get_datetime_format
+from babel.dates import DateTimePattern, format_date, format_time, get_datetime_format, match_skeleton
+from babel.dates import parse_pattern as parse_date_pattern
 from babel.numbers import (
     NumberPattern,
     UnknownCurrencyError,
@@ -23,10 +24,10 @@ from babel.numbers import (
 )
 
 from render_ext.errors import FilterError
-from render_ext.filters.arithmetic import EXACT, MOST_PLACES
+from render_ext.filters.arithmetic import EXACT
 from render_ext.filters.dates import to_moment
 from render_ext.filters.records import Surroundings
-from render_ext.values import MOST_BITS, MOST_DIGITS, STRIPPED, kind_name, to_integer, to_text
+from render_ext.values import MOST_DIGITS, STRIPPED, check_whole, kind_name, to_integer, to_number, to_text
 
 WHOLE_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 STYLES: Final[dict[str, Literal["short", "medium", "long", "full"]]] = {
@@ -93,11 +94,23 @@ def _date(moment: datetime, style: str, locale: Locale) -> str:
     if style in STYLES:
         return format_date(moment, STYLES[style], locale=locale)
     try:
-        if SKELETON.fullmatch(style):
-            return format_skeleton(style, moment, tzinfo=moment.tzinfo, locale=locale)
+        pattern = _skeleton(style, str(locale)) if SKELETON.fullmatch(style) else None
+        if pattern is not None:
+            return pattern.apply(moment, locale)
     except (LookupError, ValueError):
         pass
     raise FilterError(f"no such style: `{style[:20]}`")
+
+
+@lru_cache(maxsize=256)
+def _skeleton(skeleton: str, locale: str) -> DateTimePattern | None:
+    """The pattern that a language has for a skeleton, or for the one that is nearest to it; None where none is."""
+    known = _locale(locale).datetime_skeletons
+    try:
+        nearest = skeleton if skeleton in known else match_skeleton(skeleton, known)
+    except ValueError:
+        return None
+    return None if nearest is None else parse_date_pattern(str(known[nearest]))
 
 
 @lru_cache(maxsize=256)
@@ -141,9 +154,8 @@ def _number(value: Any) -> Decimal | None:
         return Decimal(text)
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise FilterError(f"no number, but {kind_name(value)}")
-    found = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    found = Decimal(to_number(value))
     if not found.is_finite():
         raise FilterError("no number")
-    if found and found.adjusted() > MOST_PLACES:
-        raise FilterError(f"a number of more than {MOST_BITS} bits")
+    check_whole(found)
     return found

@@ -12,9 +12,9 @@ from typing import Any
 
 from render_ext.errors import FilterError
 from render_ext.filters.records import Surroundings, items_of
-from render_ext.values import equal, inspect, to_text
+from render_ext.values import equal, inspect, to_text, whole_within
 
-FARTHEST = 12  # digits of a position, the first not counted
+FARTHEST = 1 << 62  # of positions: no text is so long
 
 
 class NoProperties(Exception):
@@ -43,12 +43,10 @@ def _of_text(text: str, name: Any) -> str | None:
 def _place(name: Any) -> int:
     """A position. Raises FilterError for what is none."""
     if isinstance(name, (int, float, Decimal)) and not isinstance(name, bool):
-        if isinstance(name, Decimal) and name.is_finite() and name.adjusted() > FARTHEST:
-            return -(1 << 62) if name < 0 else 1 << 62  # no text is so long, and making it a whole number might take for ever
         try:
-            return int(name)
-        except (OverflowError, ValueError):
-            pass
+            return whole_within(name, FARTHEST)
+        except FilterError:
+            pass  # infinity, or NaN
     shown = inspect(name) if name is None or isinstance(name, bool) else to_text(name)
     raise FilterError(f"cannot select the property `{shown[:100]}`")
 

@@ -8,11 +8,10 @@ from datetime import datetime, tzinfo
 from itertools import islice
 from typing import Any, Final
 
-from render_ext.errors import FilterError, LimitReached
+from render_ext.errors import LimitReached
 from render_ext.values import flat_items
 
 ITEM_SIZE: Final = 16  # the characters that an item of a list counts as
-LONGEST_RANGE: Final = 1000  # whose items a filter takes one by one: the steps that it costs do not depend on them
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,6 @@ def allow_items(around: Surroundings, count: int) -> None:
 
 def items_of(around: Surroundings, value: Any) -> list[Any]:
     """The items an array filter sees, as a list of its own: see `flat_items`."""
-    if isinstance(value, range) and value.stop - value.start > LONGEST_RANGE:
-        raise FilterError(f"a range of more than {LONGEST_RANGE} items")
     most = around.value_bytes // ITEM_SIZE
     items = list(islice(flat_items(value), most + 1))
     allow_items(around, len(items))

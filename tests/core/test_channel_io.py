@@ -89,3 +89,14 @@ def test_a_secret_is_known_however_it_is_spelt(secret: str, text: str, left: str
 
 def test_a_secret_too_short_to_be_one_blots_nothing_out() -> None:
     assert door("owl", "a", "").redacted("a bad day") == "a bad day"
+
+
+def test_what_a_plugin_counts_is_a_name_and_nothing_else() -> None:
+    def counted(event: str) -> float:
+        return REGISTRY.get_sample_value("clarion_channel_events_total", {"channel": "crow", "event": event}) or 0.0
+
+    io = door("crow")
+    for event in ("archive_refused", "archive_refused", "anna@mail.example", "x" * 41, "", "A b"):
+        io.count(event)
+
+    assert (counted("archive_refused"), counted("other")) == (2, 4)

@@ -17,6 +17,7 @@ from channels.contract import (
     ChannelIO,
     CheckResult,
     ConfigField,
+    ConfigProblem,
     ConfigType,
     ContentField,
     InboundEvent,
@@ -27,7 +28,7 @@ from channels.contract import (
     Sender,
 )
 from core.channel_registry import GROUP, ChannelRegistry, ConfigInvalid
-from core.errors import NotFound
+from core.errors import Invalid, NotFound
 
 CONFIG = (
     ConfigField(name="host", type=ConfigType.TEXT, description="Where to.", required=True),
@@ -50,7 +51,8 @@ class Pigeon:
 
     manifest: ClassVar[Manifest] = Manifest(name="pigeon", label="Pigeon", address_kind=AddressKind.POSTAL, config=CONFIG)
 
-    def __init__(self, config: Mapping[str, Any]) -> None: ...
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
 
     def compile(self, content: MessageContent) -> Program:
         raise NotImplementedError
@@ -164,6 +166,33 @@ def test_two_plugins_of_one_name_are_a_problem_of_the_second(plugin: types.Modul
 @pytest.fixture
 def pigeons(plugin: types.ModuleType) -> ChannelRegistry:
     return registry(plugin, pigeon=Pigeon)
+
+
+class Choosy(Pigeon):
+    """A channel that looks at its settings itself."""
+
+    def config_problems(self) -> list[ConfigProblem]:
+        if self.config.get("password") == "raise":
+            raise ValueError("no raise please")
+        if self.config["host"] == "nest":
+            secret = ConfigProblem(field="host", message="not with s3cret-of-a-nest")
+            return [secret, ConfigProblem(field="port", message="x", hint="y")]
+        return []
+
+
+def test_a_channel_that_knows_more_is_asked_about_its_settings(plugin: types.ModuleType) -> None:
+    choosy = ChannelRegistry({"pigeon": Choosy, "plain": Pigeon})
+    choosy.check_together("plain", {"host": "nest"})
+    choosy.check_together("pigeon", {"host": "h", "password": "p"})
+    with pytest.raises(ConfigInvalid) as caught:
+        choosy.check_together("pigeon", {"host": "nest", "password": "s3cret-of-a-nest"})
+    host, port = caught.value.problems
+    assert (host.code, host.path, port.path, port.hint) == ("CONFIG_REFUSED", "config.host", "config.port", "y")
+    assert host.message.startswith("host: not with ")
+    assert host.hint  # the field's description
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(Invalid, match="refuses its settings"):
+        choosy.check_together("pigeon", {"host": "h", "password": "raise"})
 
 
 def test_good_settings_are_completed_and_secrets_kept_apart(pigeons: ChannelRegistry) -> None:

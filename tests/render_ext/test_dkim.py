@@ -168,7 +168,7 @@ odd = plain | st.text(" \t\n.aé=", max_size=200) | st.sampled_from(["  ", "\t",
 @example(name="\r", value=" ", static="\n", to="", header="", text=True, html=False)
 def test_any_value_anywhere(name: str, value: str, static: str, to: str | None, header: str, text: bool, html: bool) -> None:
     static = static.replace("{", "(").replace("\ud800", "")
-    header = re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", " ", header)
+    header = re.sub(r"[\x00-\x1f\x7f\ud800-\udfff{]", " ", header)  # a field is a template on one line
     message = sent(
         program(
             html=HTML + static if html or not text else None,
@@ -393,3 +393,53 @@ def test_what_dns_has_to_say() -> None:
     assert name == "ed1._domainkey.example.com"
     assert re.fullmatch(r"v=DKIM1; k=ed25519; p=[A-Za-z0-9+/]{43}=", value)
     assert RSA.dns_record()[1].startswith("v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA")
+
+
+# ---- keys and dates that are none ------------------------------------------------------------------------------------
+
+
+def test_an_rsa_key_of_more_than_4096_bits_is_refused() -> None:
+    assert DkimKey.from_pem("example.com", "s", pem(rsa.generate_private_key(65537, 4096))).algorithm is DkimAlgorithm.RSA
+    with pytest.raises(BadDkimKey, match="an RSA key has 4096 bits at most, not 4104"):
+        DkimKey.from_pem("example.com", "s", pem(rsa.generate_private_key(65537, 4104)))
+    with pytest.raises(BadDkimKey, match="longer than a private key of 4096 bits in PEM"):
+        DkimKey.from_pem("example.com", "s", pem(ed25519.Ed25519PrivateKey.generate()) + "x" * 10_000)
+
+
+@pytest.mark.parametrize("private", [ed25519.Ed25519PrivateKey.generate(), rsa.generate_private_key(65537, 2048)])
+def test_an_openssh_key_is_told_how_to_become_another(private: Any) -> None:
+    form, plain = serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    text = private.private_bytes(serialization.Encoding.PEM, form, plain).decode()
+    with pytest.raises(BadDkimKey, match="OpenSSH") as caught:
+        DkimKey.from_pem("example.com", "s", "\n" + text)
+    assert "ssh-keygen -p -N '' -m PKCS8 -f COPY" in str(caught.value)
+    assert "openssl genpkey -algorithm ed25519" in str(caught.value)
+    assert text.splitlines()[1] not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("date", "told"),
+    [
+        ("Mon, 01 Jan 2001 00:00:00 +9999999999999999999", "the message's Date is none: 'Mon, 01 Jan"),
+        ("Mon, 99999999999999999999 Jan 2001 00:00:00 +0000", "the message's Date is none"),
+        ("soon", "the message's Date is none: 'soon'"),
+        ("", "the message's Date is none: ''"),
+        ("Fri, 01 Jan 1960 00:00:00 +0000", "the message's Date is before 1970"),
+    ],
+)
+def test_a_date_that_is_none_is_told(date: str, told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        DkimSigner(BOTH, KEYS).sign(f"From: a@example.com\r\nDate: {date}\r\n\r\nx\r\n".encode())
+
+
+@given(st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=60))
+@example("Mon, 01 Jan 2001 00:00:00 +99999999999")
+def test_any_date_is_signed_or_told(date: str) -> None:
+    message = f"From: a@example.com\r\nDate: {date}\r\n\r\nx\r\n".encode()
+    told = ""
+    try:
+        signed = DkimSigner(BOTH[:1], KEYS).sign(message)
+    except ValueError as error:
+        signed, told = message, str(error)
+    assert signed.endswith(message)
+    assert not told or told.startswith("the message's Date is")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from render_ext import Identity, Link, TokenKey, TokenKind, TokenSigner, compile, verify
+from render_ext import Identity, Link, TemplateSyntaxError, TokenKey, TokenKind, TokenSigner, compile, verify
 
 KEY = TokenKey(3, b"k" * 32)
 SIGNER = TokenSigner("https://t.example.com", KEY)
@@ -45,6 +45,21 @@ def test_each_writing_of_a_link_has_its_occurrence() -> None:
     assert program.resolve_link(values, 2, 1) == "https://b.example/y"
     for number, occurrence in ((2, 2), (4, 2), (3, 0), (5, 0), (9999, 0), (2, -1), (-1, 0), (2, 10**30)):
         assert program.resolve_link(values, number, occurrence) is None
+
+
+def test_zeros_before_the_number_of_a_link_do_not_make_another_one() -> None:
+    source = "{% link 7 %}https://a.example/{% endlink %} {% link 0007 %}https://b.example/{% endlink %}"
+    program = compile(source, links=True, signer=SIGNER)
+    assert [link.number for link in program.links] == [7, 7]
+    assert tokens(program.render({}, identity=IDENTITY)) == [(TokenKind.CLICK, 7, 0), (TokenKind.CLICK, 7, 1)]
+    assert program.resolve_link({}, 7, 1) == "https://b.example/"
+
+
+@pytest.mark.parametrize("number", ["00007", "0" * 5_000 + "7", "9" * 5_000, "-1", "1.0", "١"])
+def test_numbers_that_no_link_has(number: str) -> None:
+    with pytest.raises(TemplateSyntaxError) as caught:
+        compile("\n{% link " + number + " %}https://a.example/{% endlink %}", links=True)
+    assert (caught.value.line, caught.value.column) == (2, 9)
 
 
 def test_system_urls() -> None:

@@ -16,13 +16,17 @@ from render_ext import (
     EmailRow,
     EmailSource,
     Identity,
+    JsonSource,
     Limits,
+    MessageRow,
     RenderError,
+    SmsSource,
     TokenKey,
     TokenSigner,
     compile,
 )
 
+DATE = datetime(2025, 1, 1, tzinfo=UTC)
 SIGNER = TokenSigner("https://t.example.com", TokenKey(3, b"k" * 32))
 SOURCE = (
     "{% for p in list %}{{ forloop.index }} {{ p.name | default: 'x' | upcase }} {{ p['name'] }}{{ p.tags }}"
@@ -51,6 +55,49 @@ def grown(work: Any, times: int) -> int:
         work()
     gc.collect()
     return int(process.memory_info().rss - before)
+
+
+def test_a_million_renderings_do_not_grow_the_process() -> None:
+    source = "{{ name | upcase }}{% if n > 500 %}{{ n }}{% endif %}{% link 1 %}https://x.example/{{ name }}{% endlink %}"
+    program = compile(source, links=True, signer=SIGNER, escape="html")
+    rows = [{"name": f"Zoé {n}", "n": n} for n in range(1000)]
+    identities = [Identity(1, 1, n) for n in range(1000)]
+    assert grown(lambda: program.render_many(rows, identities=identities), 1000) < GROWTH
+
+
+MESSAGE = "Hé {{ name }} {% link 1 %}https://x.example/{{ name }}{% endlink %}{% mirror_url %}{{ 9 | divided_by: n }}{{ odd }}"
+BAD: list[Any] = [  # rows that fail, each in a way of its own
+    {"identity": Identity(-1, 1, 1)},
+    {"identity": None},
+    {"values": {"name": "x", "n": 0}},
+    {"values": {"name": "x", "n": 1, "odd": object()}},
+    {"values": {"name": "x" * 6_000, "n": 1}},
+    {"values": None},
+]
+
+
+def test_a_hundred_thousand_messages_of_each_kind_do_not_grow_the_process() -> None:
+    """Failures among them, and what they held."""
+    limits = Limits(output_bytes=5_000)
+    mail = EmailSource(
+        subject="{{ name }}", html=MESSAGE, text=MESSAGE, from_address="a@example.com", message_id_domain="example.com",
+        date=DATE, seed="s", limits=limits,
+    ).compile(SIGNER)  # fmt: skip
+    sms = SmsSource(text=MESSAGE, date=DATE, limits=limits).compile(SIGNER)
+    push = JsonSource(document=f'{{"a": "{MESSAGE}", "b": {{"$value": "{{{{ name }}}}"}}}}', date=DATE, limits=limits).compile(
+        SIGNER
+    )
+    given = [{"identity": Identity(1, 1, n), "values": {"name": f"Zoé {n}", "n": 1}} for n in range(94)]
+    rows = [MessageRow(**one) for one in [*given, *({**given[0], **bad} for bad in BAD)]]
+    mails = [
+        EmailRow(address="b@example.com", name=f"Zoé {n}", identity=one.identity, values=one.values)
+        for n, one in enumerate(rows)
+    ]
+    batches: list[tuple[Any, Any]] = [(mail, mails), (sms, rows), (push, rows)]
+    for program, batch in batches:
+        results = program.render_many(batch)
+        assert [isinstance(result, RenderError) for result in results] == [False] * 94 + [True] * 6
+        assert grown(lambda program=program, batch=batch: program.render_many(batch), 1000) < GROWTH
 
 
 def test_many_renderings_do_not_grow_the_process() -> None:
@@ -89,7 +136,7 @@ def test_many_messages_and_compilations_do_not_grow_the_process() -> None:
         text=SOURCE,
         from_address="a@example.com",
         message_id_domain="example.com",
-        date=datetime(2025, 1, 1, tzinfo=UTC),
+        date=DATE,
         seed="s",
     )
     program = source.compile(SIGNER)

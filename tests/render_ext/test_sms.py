@@ -329,6 +329,46 @@ def test_the_estimate_names_what_makes_a_message_ucs2() -> None:
     assert source("a “Ж", encoding="ucs2").compile(SIGNER).estimate().costly == ()
 
 
+def test_the_estimate_looks_at_each_letter_with_its_accents_once() -> None:
+    text = "ok\n a\u0301\u0338\u0301 \u0301\u0338 Ж\u0301\u0301"
+    found = source(text).compile(SIGNER).estimate()
+    assert [(c.character, c.line, c.column) for c in found.costly] == [
+        ("\u0301", 2, 3),
+        ("\u0301", 2, 7),  # on the space before it
+        ("Ж", 2, 10),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Ж\n" * 300_000, ("Ж", 1, 1)),
+        ("x" + "\u0323" * 300_000, ("\u0323", 1, 2)),
+        (("e" + "\u0301" * 1_999) * 200, ("\u0301", 1, 2)),
+        ("\n" * 300_000 + "Ж" * 300_000, ("Ж", 300_001, 1)),
+        ("{{ 'Ж' }}\n" * 10_000, ("Ж", 1, 5)),
+    ],
+)
+def test_the_estimate_takes_no_time_that_is_quadratic(text: str, first: tuple[str, int, int]) -> None:
+    found = source(text, max_parts=255).compile(SIGNER).estimate()
+    assert len(found.costly) == 100
+    assert (found.costly[0].character, found.costly[0].line, found.costly[0].column) == first
+
+
+@pytest.mark.parametrize(("marks", "put_together"), [(2_000, True), (2_001, False)])
+def test_so_many_accents_are_put_to_their_letters_and_no_more(marks: int, put_together: bool) -> None:
+    text = "e\u0301" * marks
+    message = source("{{ x }}", max_parts=255, transliterate="signs").compile(SIGNER).render({"x": text}, IDENTITY)
+    assert message.encoding == ("gsm7" if put_together else "ucs2")
+    assert message.text == ("é" * marks if put_together else text)
+
+
+def test_accents_in_a_row_take_no_time_that_is_quadratic() -> None:
+    text = "e" + "\u0301\u0323" * 8_000
+    message = source("{{ x }}", max_parts=255).compile(SIGNER).render({"x": text}, IDENTITY)
+    assert (message.encoding, message.text) == ("ucs2", text)
+
+
 def test_the_estimate_counts_fixed_text_and_links() -> None:
     text = "a€" * 40 + "{% link 1 %}https://a.example/a/very/long/target{% endlink %} {% unsubscribe_url %}{{ x }}"
     found = source(text).compile(SIGNER).estimate()

@@ -7,6 +7,7 @@ from typing import Any
 
 from api.graphql.content.dynamic_types import dynamic_of
 from api.graphql.content.types import (
+    AttachmentInput,
     CampaignParametersInput,
     ContentPartChangeInput,
     ContentPartInput,
@@ -17,11 +18,14 @@ from api.graphql.content.types import (
     PreviewInput,
 )
 from api.graphql.scalars import json_object
-from core.content.records import CampaignParameter, CampaignParameters, ContentDraft, LinkSettings
+from core.content.attachments import AttachmentDraft
+from core.content.records import Attachment, CampaignParameter, CampaignParameters, ContentDraft, LinkSettings
 from core.errors import Invalid
 
 
-def draft_of(input: CreateContentInput | PreviewInput, *, name: str, label: str) -> ContentDraft:
+def draft_of(
+    input: CreateContentInput | PreviewInput, *, name: str, label: str, attachments: tuple[Attachment, ...]
+) -> ContentDraft:
     """Content as it was entered. Raises Invalid (PART_TWICE, LANGUAGE_TWICE)."""
     return ContentDraft(
         name=name,
@@ -35,7 +39,13 @@ def draft_of(input: CreateContentInput | PreviewInput, *, name: str, label: str)
         translations=translations_of(input.translations),
         links=links_of(input.links),
         campaign_parameters=campaign_parameters_of(input.campaign_parameters),
+        attachments=attachments,
     )
+
+
+def drafts_of(attachments: Sequence[AttachmentInput] | None) -> list[AttachmentDraft]:
+    """Files in their order. Raises Invalid (BAD_ID)."""
+    return [one.draft(f"attachments/{number}") for number, one in enumerate(attachments or ())]
 
 
 def parts_of(parts: Sequence[ContentPartInput | ContentPartChangeInput], path: str = "parts") -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import Any
 
 from api.context import RequestContext
 from api.graphql.content.dynamic_types import choices_of
-from api.graphql.content.inputs import draft_of
+from api.graphql.content.inputs import draft_of, drafts_of
 from api.graphql.content.types import PreviewInput
+from core import blobs
+from core.content.attachments import look_at
 from core.content.contents import get_content
 from core.content.dynamic import VARIANTS, check_dynamic, chosen
 from core.content.errors import ContentInvalid
@@ -32,7 +34,7 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
     urls = PublicUrls(context.runtime.settings, context.runtime.keyring)
     language = None if input.reader_language is None else check_language(input.reader_language, "input.readerLanguage")
     async with context.lease.use() as conn:
-        content = await _content(conn, input)
+        content, files = await _content(context, conn, input)
         asked = chosen(content.dynamic, choices_of(input.variants))
         if wrong := list(check_dynamic(content.dynamic)):
             raise ContentInvalid(wrong)
@@ -51,6 +53,7 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
         label=content.label or "Preview",
         language=language,
         library=library,
+        files=files,
     )
 
 
@@ -66,12 +69,18 @@ def _fields_named(content: Content | ContentDraft, library: Library) -> list[str
     return [name for name in FIELDS if name in ("email", "language") or any(name in source for source in sources)]
 
 
-async def _content(conn: Connection, input: PreviewInput) -> Content | ContentDraft:
+async def _content(
+    context: RequestContext, conn: Connection, input: PreviewInput
+) -> tuple[Content | ContentDraft, dict[str, bytes]]:
+    """The content, and the bytes of its inline images by SHA-256."""
     if (input.content_id is None) == (input.parts is None):
         raise Invalid(
             "give either contentId or parts", code="BAD_PREVIEW", path="input",
             hint="contentId previews what is saved, parts what is not yet.",
         )  # fmt: skip
     if input.content_id is not None:
-        return await get_content(conn, from_global_id("Content", input.content_id, "input.contentId"))
-    return with_checked_languages(draft_of(input, name="preview", label="Preview"))
+        content = await get_content(conn, from_global_id("Content", input.content_id, "input.contentId"))
+        return content, await blobs.read(conn, {one.sha256 for one in content.attachments if one.content_id is not None})
+    attachments, files = await look_at(conn, context.runtime.files, drafts_of(input.attachments))
+    draft = draft_of(input, name="preview", label="Preview", attachments=attachments)
+    return with_checked_languages(draft), files

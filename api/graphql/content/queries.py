@@ -10,10 +10,11 @@ from api.context import Info
 from api.graphql.connections import Connection, Listing, by_id, requested_page
 from api.graphql.content.loaders import load_contents
 from api.graphql.content.previewing import preview_for
-from api.graphql.content.types import Content, Preview, PreviewInput
+from api.graphql.content.types import Content, ContentWarning, Preview, PreviewInput
 from api.graphql.leaf import field
 from api.graphql.nodes import load_one
 from core.content import contents
+from core.ids import from_global_id
 
 
 @strawberry.type
@@ -32,6 +33,14 @@ class ContentQuery:
         async with info.context.lease.use() as conn:
             rows = await contents.list_contents(conn, page)
         return Listing(rows, info.context.counted(contents.count_contents), by_id, page.after)
+
+    @field(list[ContentWarning])
+    async def content_warnings(self, info: Info, id: strawberry.ID) -> Any:
+        """What the author of saved content should look at, checked anew; errors where it can no longer be sent."""
+        async with info.context.lease.use() as conn:
+            content = await contents.get_content(conn, from_global_id("Content", id, "id"))
+            library = await contents.fragments_of(conn, content)
+        return await contents.warnings_of(info.context.channels, content, library)
 
     @field(Preview)
     async def preview(self, info: Info, input: PreviewInput) -> Any:

@@ -10,10 +10,13 @@ import strawberry
 
 from api.graphql.content.dynamic_types import DynamicChoiceInput, DynamicContent, DynamicContentInput
 from api.graphql.leaf import field, leaf
-from api.graphql.nodes import Node, global_id, record_of
-from api.graphql.scalars import JSON
+from api.graphql.nodes import Node, global_id, optional_id, record_of
+from api.graphql.scalars import JSON, Long
 from core.content import records
+from core.content.attachments import AttachmentDraft
 from core.content.found_links import found_links
+
+FILE = "File"  # in ids of uploads
 
 
 @strawberry.type(description="One authored part, such as `subject` or `html`.")
@@ -84,6 +87,36 @@ class FoundLink:
     column: int
 
 
+@strawberry.type(description="A file that every recipient gets, or an image that the HTML shows out of the message.")
+class Attachment:
+    """A file of content."""
+
+    name: str
+    media_type: str
+    size: Long = strawberry.field(description="In bytes.")
+    sha256: str = strawberry.field(description="Of its bytes, in hexadecimal. Names the file when content is changed.")
+    content_id: str | None = strawberry.field(description="What the HTML calls the image, as `cid:logo`. Null: an attachment.")
+
+
+WarningLevel = strawberry.enum(
+    records.WarningLevel, name="ContentWarningLevel", description="Errors keep content from being sent, warnings do not."
+)
+
+
+@strawberry.type(description="Something about content that its author should know.")
+class ContentWarning:
+    """A finding of the checks."""
+
+    code: str
+    level: WarningLevel  # type: ignore[valid-type]
+    message: str
+    hint: str | None = strawberry.field(description="What to do.")
+    part: str | None
+    line: int | None
+    column: int | None
+    language: str | None = strawberry.field(description="Of the translation it is about; null: the default, or all.")
+
+
 @strawberry.type(description="What a message says, for one channel.")
 class Content(Node):
     """Content."""
@@ -102,6 +135,7 @@ class Content(Node):
     translations: list[ContentTranslation] = leaf(lambda content: sorted(content.translations.items()))
     links: list[LinkSettings] = strawberry.field(description="What is set for addresses of the content.")
     campaign_parameters: CampaignParameters
+    attachments: list[Attachment]
     version: int
     created_at: datetime
     updated_at: datetime
@@ -113,17 +147,6 @@ class Content(Node):
         return await asyncio.to_thread(found_links, self)
 
 
-@strawberry.type(description="Something that will work and should be looked at.")
-class ContentWarning:
-    """A warning of the preview."""
-
-    code: str
-    message: str
-    part: str | None
-    line: int | None
-    column: int | None
-
-
 @strawberry.type(description="What one person would get. Show `html` in a sandboxed frame: it is foreign HTML.")
 class Preview:
     """A rendered message."""
@@ -133,6 +156,7 @@ class Preview:
     html: str | None
     text: str | None
     warnings: list[ContentWarning]
+    attachments: list[Attachment]
 
 
 @strawberry.input
@@ -194,6 +218,27 @@ class CampaignParametersInput:
     hosts: list[str] = strawberry.field(default_factory=list)
 
 
+@strawberry.input(description="A file: an upload of createAttachmentUpload by `fileId`, or one that content has by `sha256`.")
+class AttachmentInput:
+    """One file, in its order."""
+
+    file_id: strawberry.ID | None = None
+    sha256: str | None = None
+    name: str | None = strawberry.field(default=None, description="File name; that of the upload when left out.")
+    media_type: str | None = strawberry.field(default=None, description="Such as `application/pdf`; by the name when left out.")
+    content_id: str | None = strawberry.field(default=None, description="Makes it an image that the HTML shows as `cid:…`.")
+
+    def draft(self, path: str) -> AttachmentDraft:
+        """Parsed. Raises Invalid (BAD_ID)."""
+        return AttachmentDraft(
+            file_id=optional_id(FILE, self.file_id, f"{path}/fileId"),
+            sha256=self.sha256,
+            name=self.name,
+            media_type=self.media_type,
+            content_id=self.content_id,
+        )
+
+
 @strawberry.input(description="New content. The name is its handle: a-z, 0-9, _ and -.")
 class CreateContentInput:
     """Input of createContent."""
@@ -209,6 +254,7 @@ class CreateContentInput:
     translations: list[ContentTranslationInput] = strawberry.field(default_factory=list)
     links: list[LinkSettingsInput] = strawberry.field(default_factory=list)
     campaign_parameters: CampaignParametersInput | None = None
+    attachments: list[AttachmentInput] | None = None
 
 
 @strawberry.input(description="What is to change; fields, parts, and languages left out stay. Links are given as a whole.")
@@ -227,6 +273,7 @@ class UpdateContentInput:
     translations: strawberry.Maybe[list[ContentTranslationChangeInput]]
     links: strawberry.Maybe[list[LinkSettingsInput]]
     campaign_parameters: strawberry.Maybe[CampaignParametersInput | None]
+    attachments: strawberry.Maybe[list[AttachmentInput]] = strawberry.field(description="As a whole, in this order.")
 
 
 @strawberry.input(description="Content that is saved (by id), or to be tried out before saving (by its parts).")
@@ -243,6 +290,7 @@ class PreviewInput:
     translations: list[ContentTranslationInput] = strawberry.field(default_factory=list)
     links: list[LinkSettingsInput] = strawberry.field(default_factory=list)
     campaign_parameters: CampaignParametersInput | None = None
+    attachments: list[AttachmentInput] | None = None
     profile_id: strawberry.ID
     variants: list[DynamicChoiceInput] = strawberry.field(default_factory=list)
     reader_language: str | None = strawberry.field(

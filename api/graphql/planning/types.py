@@ -101,6 +101,7 @@ class Channel:
     )
     inbound: bool = leaf(lambda manifest: manifest.capabilities.inbound)
     largest_message: int = leaf(lambda manifest: manifest.limits.max_bytes, description="In bytes.")
+    most_attachments: int = leaf(lambda manifest: manifest.limits.attachments, description="Files of one message.")
 
 
 @strawberry.input(description="A new campaign. The name is its handle: a-z, 0-9, _ and -.")

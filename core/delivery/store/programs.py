@@ -88,6 +88,21 @@ async def list_programs_of(conn: Connection, delivery_id: int) -> list[int]:
     return [row["id"] for row in rows]
 
 
+async def largest_files(conn: Connection, delivery_id: int) -> int:
+    """How many bytes the files of a message have, those of the delivery's program with the largest."""
+    size: int = await conn.fetchval(
+        """
+        SELECT coalesce(max(files.size), 0)::bigint
+          FROM program p,
+               LATERAL (SELECT sum((one ->> 'size')::bigint) AS size
+                          FROM jsonb_array_elements(p.content -> 'attachments') AS one) AS files
+         WHERE p.delivery_id = $1
+        """,
+        delivery_id,
+    )
+    return size
+
+
 async def list_links_of(conn: Connection, delivery_id: int) -> list[DeliveryLink]:
     """A delivery's links, without the one that no person sees; a link of several variants as the first has it."""
     rows = await conn.fetch(

@@ -52,6 +52,12 @@ async def update_content(house: House) -> Case:
 
 
 @case
+async def create_attachment_upload(house: House) -> Case:
+    """A file that is called after somebody."""
+    return Case({"fileName": "Markerovic.pdf"}, ["attachment.create_upload"], {"fileName": "Marker/ovic.pdf"})
+
+
+@case
 async def delete_content(house: House) -> Case:
     """A text that named somebody."""
     return Case({"id": await _authored(house, "content", channel="memory", **PERSONAL_CONTENT)}, ["content.delete"])

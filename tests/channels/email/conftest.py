@@ -1,14 +1,17 @@
-"""A certificate for servers of these tests, and less patience with bad ones."""
+"""A certificate for servers of these tests, Postfix, and less patience with bad ones."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
+from collections.abc import Iterator
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.channels.email.postfix import Postfix, running
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +37,13 @@ def self_signed() -> tuple[bytes, bytes]:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain),
         certificate.public_bytes(serialization.Encoding.PEM),
     )
+
+
+@pytest.fixture(scope="module")
+def postfix(self_signed: tuple[bytes, bytes]) -> Iterator[Postfix]:
+    """A running Postfix."""
+    with running(self_signed) as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)

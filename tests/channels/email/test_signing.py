@@ -10,11 +10,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
+import render_ext.dkim
 from channels.contract import OutcomeKind, OutgoingMessage
 from channels.contract.conformance import WAIT, DirectIO, RecordingGate, Subject, messages
 from channels.email import EmailChannel
 from channels.email.config import SmtpConfig
-from channels.email.signing import dkim_keys
+from channels.email.signing import dkim_keys, dkim_signer, dns_records
 from core.channel_registry import check_config
 from tests.channels.email.test_channel import PARTS
 
@@ -90,11 +91,12 @@ async def test_one_key_for_the_sender_domain(serve: Any, email_config: Any, kept
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        (PUBLIC, "dkim_private_key is missing: dkim_selector is set"),
-        (SECRET, "dkim_selector is missing: dkim_private_key is set"),
+        (PUBLIC, "dkim_private_key: is missing, and dkim_selector is set"),
+        (SECRET, "dkim_selector: is missing, and dkim_private_key is set"),
         (PUBLIC | SECRET | {"dkim_private_key_2": "a secret"}, "dkim_private_key_2: not a private key in PEM"),
         (PUBLIC | SECRET | {"dkim_selector_2": "ED"}, "dkim_selector_2: the other key has the selector 'ED' already"),
-        (PUBLIC | SECRET | {"dkim_domain": "no domain"}, "not a domain that can sign: 'no domain'"),
+        (PUBLIC | SECRET | {"dkim_domain": "no domain"}, "dkim_domain: not a domain that can sign: 'no domain'"),
+        (PUBLIC | SECRET | {"dkim_selector": "a_b"}, "dkim_selector: not a DKIM selector: 'a_b'"),
     ],
 )
 async def test_settings_that_cannot_sign(
@@ -107,10 +109,34 @@ async def test_settings_that_cannot_sign(
     assert {outcome.kind for outcome in gate.settled.values()} == {OutcomeKind.ACCOUNT_ERROR}
     result = await EmailChannel(config).check(DirectIO())
     assert not result.ok
-    assert result.hint == "Check the DKIM settings of the account."
+    assert (result.hint or "").startswith("Check the DKIM settings of the account")
+    (told,) = EmailChannel(config).config_problems()
+    assert problem in f"{told.field}: {told.message}"
     for text in (gate.settled[0].text, result.message):
         assert problem in text
         assert "secret" not in text
+
+
+def test_a_key_is_read_once(email_config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    load = render_ext.dkim.load
+
+    def noted(key: str) -> Any:
+        read.append(key)
+        return load(key)
+
+    monkeypatch.setattr(render_ext.dkim, "load", noted)
+    config = SmtpConfig.from_mapping(email_config(25, **PUBLIC, **SECRET))
+    assert len(dns_records(config)) == 2
+    assert sorted(read) == sorted(SECRET.values())
+    read.clear()
+    assert dkim_signer(config) is not None
+    assert sorted(read) == sorted(SECRET.values())
+
+
+def test_settings_that_can_sign_and_none_at_all_have_no_problems(email_config: Any) -> None:
+    for settings in ({}, PUBLIC | SECRET):
+        assert EmailChannel(email_config(25, **settings)).config_problems() == []
 
 
 async def test_the_check_tells_what_dns_must_say(serve: Any, email_config: Any) -> None:

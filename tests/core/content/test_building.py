@@ -81,7 +81,12 @@ def test_a_preview_of_mjml_is_what_one_person_gets() -> None:
     assert 'href="https://shop.example.com/tea%20%26%20co"' in seen.html
     assert seen.text is not None
     assert seen.text.startswith("Hello Zoë <3 ©\n\nTea <https://shop.example.com/tea%20%26%20co>")
-    assert [(warning.code, warning.line) for warning in seen.warnings] == [("RELATIVE_LINK", 15), ("IMAGE_WITHOUT_ALT", 14)]
+    assert [(warning.code, warning.line) for warning in seen.warnings] == [
+        ("UNUSED_ASSIGN", 1),
+        ("NULLABLE_FIELD", 8),
+        ("IMAGE_WITHOUT_ALT", 14),
+        ("RELATIVE_LINK", 15),
+    ]
 
 
 @pytest.mark.parametrize(

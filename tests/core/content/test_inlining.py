@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,7 @@ def test_what_the_template_assigns_is_not_moved_to_where_it_means_something_else
         "{% if a %}<style>p{a:b}</style>{% endif %}",
         "<style>{% if a %}p{a:b}{% endif %}</style>",
         '<style media="print">p{a:b}</style>',
+        '<style type="text/x">p{a:b}</style>',
         '<style media="screen and (max-width:1px)">p{a:b}</style>',
         "<!--[if mso]><style>p{a:b}</style><![endif]-->",
         "<!-- <style>p{a:b}</style> -->",
@@ -142,12 +144,34 @@ def test_only_the_given_style_sheets() -> None:
         ("<style>p{a:b}</style>" + "<div></i>" * 50_000, "CSS_TOO_DEEP"),
         ("<style>p{a:b}</style><p>" + "<b>" * 400 + "</p>" + "<p><br></p>" * 50_000, "CSS_TOO_DEEP"),
         ("<style>" + "p{a:b}" * 5_000 + "</style>" + "<br>" * 5_000, "CSS_TOO_LARGE"),
+        ("<style>" + "p," * 5_000 + "p{a:b}</style>" + "<br>" * 5_000, "CSS_TOO_LARGE"),
+        ("<style>p{" + "a:b;" * 2_100 + "}</style>" + "<p>" * 1_000, "CSS_TOO_LARGE"),
+        ("<style>p{a:" + "b" * 200_000 + "}</style>" + "<p>" * 600, "CSS_TOO_LARGE"),
     ],
 )
 def test_what_the_inliner_has_no_stack_or_time_for_is_refused(html: str, code: str) -> None:
     with pytest.raises(TemplateProblem) as caught:
         inline_css(html)
     assert caught.value.code == code
+
+
+LONG = 20_000  # what is quadratic in this many takes long
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (f"<p title='{'{% if a %}x{% endif %}' * LONG}'>", '<p style="a: b" '),
+        (f"<p style='{'{% if a %}x:y;{% endif %}' * LONG}'>", "<p style='a: b; {"),
+        (f"<style>p{{c:d}}{'{% if a %}p{x:y}{% endif %}' * LONG}</style><p>", '<p style="a: b; c: d">'),
+        (f"<style>p{{c:d}}{{% if a %}}p{{x:{'{{ a }} ' * LONG}}}{{% endif %}}</style><p>", '<p style="a: b; c: d">'),
+        (f"<style>p{{c:d}}{' ' * LONG * 10}{'{{ a }} ' * LONG}</style><p>", '<p style="a: b; c: d">'),
+        (f"<style>p{{c:d}}{'/* ' * LONG}</style><p>", '<p style="a: b; c: d">'),
+    ],
+    ids=["attribute", "style", "blocks", "block", "outputs", "comments"],
+)
+def test_long_sources_are_no_trouble(source: str, expected: str) -> None:
+    assert expected in inline_css("<style>p{a:b}</style>" + source).source
 
 
 def test_long_lists_without_end_tags_are_fine() -> None:
@@ -183,6 +207,86 @@ def test_liquid_survives_anything(pieces: list[str]) -> None:
 def test_without_the_new_attributes_the_source_is_as_it_was(pieces: list[str]) -> None:
     source = "<style>*{a:b} .x{c:{{ d }}}</style>" + "".join(pieces)
     assert _ADDED.sub("", inline_css(source).source) == source
+
+
+_DECLARATION = st.sampled_from(
+    [
+        "zz:{{ v }}",
+        "zz:{% echo v %}px",
+        "zz:0{% if x %}1{% endif %}",
+        "zz:{% cycle 1, 2 %}",
+        "zz:{{ h | raw }}",
+        "zz:{{- v -}} !important",
+        "{% if x %}zz:{{ v }};{% endif %}",
+        "zz:{% capture v %}'{% endcapture %}{{ v }}",
+        "zz:{% raw %}'\"{% endraw %}",
+        'zz:"it\'s"',
+        "zz:{% increment n %}",
+        "{% assign v = h %}zz:a",
+        "/* {{ v }} */zz:{% for i in l %}{{ i }}{% endfor %}",
+        "zz:url(x",
+        "{{ v }}:a",
+    ]
+)
+_RULE = st.builds(
+    lambda around, selector, inner: around[0] + selector + "{ " + inner + " }" + around[1],
+    st.sampled_from(
+        [("", ""), ("", ""), ("{% if x %}", "{% endif %}"), ("{% if x %}.x {% endif %}", ""), ("@media print{", "}")]
+    ),
+    st.sampled_from(["p", ".x", "*", "p i", "[title]"]),
+    st.lists(_DECLARATION, min_size=1, max_size=3).map(";".join),
+)
+_ELEMENT = st.recursive(
+    st.sampled_from(
+        ["words", "{{ v }}", "{% increment n %}", "{% cycle 1, 2 %}", "{{ h | raw }}", "{% raw %}<p>{% endraw %}", "&copy"]
+    ),
+    lambda inner: st.builds(
+        lambda around, tag, attributes, parts: f"{around[0]}<{tag} {attributes}>{''.join(parts)}</{tag}>{around[1]}",
+        st.sampled_from(
+            [("", ""), ("{% if x %}", "{% endif %}"), ("{% for i in l %}", "{% endfor %}"), ("<!--[if mso]>", "<![endif]-->")]
+        ),
+        st.sampled_from(["p", "i", "td", "div"]),
+        st.sampled_from(
+            ["", "class='x {{ v }}'", "style='zy:{{ q }}'", 'style="{% if x %}zz:own{% endif %}"', 'title="{{ q }}"', "{{ v }}"]
+        ),
+        st.lists(inner, max_size=3),
+    ),
+    max_leaves=8,
+)
+
+
+class _Document(HTMLParser):
+    """What another parser finds in a document, `style` attributes left out."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.found: list[object] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, [one for one in attrs if one[0] != "style"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.found.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.found.append(data)
+
+    def handle_comment(self, data: str) -> None:
+        self.found.append(data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_RULE, max_size=3), st.lists(_ELEMENT, max_size=3), st.booleans(), st.sampled_from(["red", "\"'&<"]))
+def test_what_is_rendered_is_the_same_but_for_styles(rules: list[str], elements: list[str], x: bool, v: str) -> None:
+    source = f"<style>{''.join(rules)}</style>{''.join(elements)}"
+    values = {"x": x, "v": v, "q": "\"'", "h": "<b>", "l": ["1", "2"]}
+    made = inline_css(source).source
+    written, inlined = (compile(html, escape="html").render(values) for html in (source, made))
+    assert _Document(inlined).found == _Document(written).found
+    letters = iter(made)
+    assert all(letter in letters for letter in source)  # nothing is taken away
 
 
 def liquid(source: str) -> list[str]:

@@ -102,7 +102,7 @@ def test_settings_that_meet_no_link_are_told_with_the_one_that_was_meant() -> No
     stray = LinkSettings(url="https://shop.example/sale?a=1&amp;b={{ profile.id }}")
     (warning,) = unused_settings(draft(links=(*SETTINGS, stray)))
     assert warning.code == "LINK_SETTINGS_UNUSED"
-    assert "did you mean 'https://shop.example/sale?a=1&b={{ profile.id }}'" in warning.message
+    assert "Did you mean 'https://shop.example/sale?a=1&b={{ profile.id }}'" in (warning.hint or "")
     # one language that has it is enough
     only_german = LinkSettings(url="https://shop.example/de")
     html = '<a href="https://shop.example/de">x</a>'

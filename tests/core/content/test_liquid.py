@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.content.liquid import SpanKind, balanced_prefix, is_balanced, mask, pieces, place, quoted, spans
+from core.content.liquid import (
+    SpanKind,
+    balanced_prefix,
+    blocks,
+    is_balanced,
+    mask,
+    outermost,
+    pieces,
+    place,
+    prints,
+    quoted,
+    spans,
+)
 from render_ext import TemplateSyntaxError, compile
 from render_ext.lexer import PieceKind
 from render_ext.lexer import pieces as engine_pieces
@@ -80,6 +92,37 @@ def test_comments_within_comments_are_one_comment() -> None:
 def test_a_piece_may_stand_alone_as_far_as_its_blocks_are_whole(source: str, upto: int) -> None:
     assert balanced_prefix(source) == upto
     assert is_balanced(source) is (upto == len(source))
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("a{{ b }}c{% if d %}{{ e }}{% if f %}{% endif %}{% endif %}{% assign g = 1 %}", ["{{ b", "{% if", "{% as"]),
+        ("{% fragment 'a' b: 1 %}{{ b }}{% endfragment %}{% endif %}{% for a in b %}x", ["{% fr", "{% en", "{% fo"]),
+        ("{% comment %}{% if a %}{% endcomment %}{% raw %}{% if a %}{% endraw %}", ["{% co", "{% ra"]),
+    ],
+)
+def test_outermost_pieces_are_whole_blocks_and_what_is_between(source: str, found: list[str]) -> None:
+    units = outermost(source)
+    assert [source[unit.start : unit.start + len(text)] for unit, text in zip(units, found, strict=True)] == found
+    assert blocks(source) == [(unit.start, unit.end) for unit in units if unit.kind is SpanKind.BLOCK]
+    assert [one.start for one in units] == sorted(one.start for one in units)
+
+
+@pytest.mark.parametrize(
+    ("tag", "yes"),
+    [
+        ("{{ a }}", True), ("{% raw %}a{% endraw %}", True), ("{% echo a %}", True), ("{%- cycle 1, 2 -%}", True),
+        ("{% increment a %}", True), ("{% render 'a' %}", True), ("{% mirror_url %}", True),
+        ("{% liquid\n assign a = 1\n echo a\n%}", True), ("{% liquid liquid echo a %}", True),
+        ("{% liquid\nraw\nx\nendraw %}", True),
+        ("{% liquid\n assign echo = 1\n%}", False), ("{% assign a = 1 %}", False), ("{% if a %}", False),
+        ("{% comment %}{{ a }}{% endcomment %}", False), ("{% # echo %}", False),
+    ],
+)  # fmt: skip
+def test_what_prints(tag: str, yes: bool) -> None:
+    (span,) = spans(tag)
+    assert prints(tag, span) is yes
 
 
 @given(st.text(st.sampled_from("{}%a \"'\\"), max_size=30))

@@ -89,6 +89,9 @@ def test_what_stands_in_a_component_comes_over_byte_for_byte(name: str, inner: s
             ">a > b{color:{{ c }}}</style>",
         ),
         ("<mjml><mj-head><mj-title>{{ t }}</mj-title></mj-head><mj-body/></mjml>", 'aria-label="{{ t }}"'),
+        (column("<mj-text css-class='{{ a | raw | escape_once }}'>x</mj-text>"), 'class="{{ a | raw | escape_once }}"'),
+        (column('<mj-text css-class="{{ a | raw }}">x</mj-text>'), 'class="{{ a | raw }}"'),
+        (body("<mj-wrapper>{% if a %}<mj-section/>{% endif %}</mj-wrapper>"), "{% if a %}<tr>"),
         ('<mjml><mj-raw position="file-start">{{ t }}</mj-raw><mj-body/></mjml>', "{{ t }}<!doctype"),
     ],
 )
@@ -121,6 +124,20 @@ def test_liquid_stays_where_it_was_written(source: str, expected: str) -> None:
         (body("{% if a %}<mj-section>{% endif %}</mj-section>"), "MJML_LIQUID", 2, 32),
         (column("<mj-social>{% if a %}{% endif %}</mj-social>"), "MJML_LIQUID", 2, 44),
         (body("<mj-wrapper>{{ a }}</mj-wrapper>"), "MJML_LIQUID", 2, 22),
+        (body("<mj-wrapper>{% echo a %}</mj-wrapper>"), "MJML_LIQUID", 2, 22),
+        (body("<mj-wrapper>{% cycle 1, 2 %}</mj-wrapper>"), "MJML_LIQUID", 2, 22),
+        (body("<mj-wrapper>{% liquid\n echo a\n%}</mj-wrapper>"), "MJML_LIQUID", 2, 22),
+        (body("<mj-wrapper>{% raw %}x{% endraw %}</mj-wrapper>"), "MJML_LIQUID", 2, 22),
+        (body("<mj-wrapper>{% tablerow a in b %}<mj-section/>{% endtablerow %}</mj-wrapper>"), "MJML_LIQUID", 2, 22),
+        (body("<mj-wrapper><mj-raw>{{ a }}</mj-raw></mj-wrapper>"), "MJML_PLACE", 2, 22),
+        (body("<mj-wrapper><mj-raw>{% echo a %}</mj-raw></mj-wrapper>"), "MJML_PLACE", 2, 22),
+        (body("<mj-wrapper><mj-raw><!-- {% if a %} -->{% endif %}</mj-raw></mj-wrapper>"), "MJML_LIQUID", 2, 30),
+        (body("<!-- {% assign a = 1 %} -->"), "MJML_LOST", 2, 15),
+        (column("<mj-text css-class='{{ a | raw }}'>x</mj-text>"), "MJML_LIQUID", 2, 53),
+        (column("<mj-text css-class={{a|raw}}>x</mj-text>"), "MJML_LIQUID", 2, 52),
+        (column("<mj-text css-class='{% if b %}{% echo a | raw %}{% endif %}'>x</mj-text>"), "MJML_LIQUID", 2, 63),
+        ("{% capture a %}{{ b }}{% endcapture %}" + column("<mj-text css-class='{{ a }}'>x</mj-text>"), "MJML_LIQUID", 2, 53),
+        ("<mjml><mj-head><mj-title>{{ a | raw }}</mj-title></mj-head></mjml>", "MJML_LIQUID", 1, 26),
         ("<mjml><mj-head>{% if a %}<mj-style></mj-style>{% endif %}</mj-head></mjml>", "MJML_LIQUID", 1, 16),
         (column("<mj-text colour='{{ a }}'>x</mj-text>"), "MJML_LOST", 2, 50),
         (column("<mj-image width='{{ a }}px' src='x' />"), "MJML_LOST", 2, 50),
@@ -149,6 +166,16 @@ def test_a_style_that_is_to_be_inlined_is_handed_on() -> None:
     assert ".a{b:c}" not in made.html
 
 
+@pytest.mark.parametrize(
+    "css", ["a{b:c}{% if d %}a{e:f}{% endif %}", "a{b:{% cycle 1, 2 %}}", "a{b:{{ c | raw }}}", "{{ d }} a{b:c}"]
+)
+def test_a_style_that_is_to_be_inlined_is_all_inlined_or_refused(css: str) -> None:
+    source = "<mjml><mj-head><mj-style {}>{}</mj-style></mj-head><mj-body/></mjml>"
+    assert css in convert(source.format("", css)).html
+    error = refused(source.format('inline="inline"', css))
+    assert (error.code, error.line) == ("MJML_LOST", 1)
+
+
 def test_comments_between_components_are_left_out() -> None:
     assert "secret" not in convert(column("<!-- secret {{ a }} --><mj-text>x</mj-text>")).html
     wrapper = convert(body("<mj-wrapper><mj-raw><!-- x --></mj-raw><mj-section/></mj-wrapper>")).html
@@ -157,6 +184,25 @@ def test_comments_between_components_are_left_out() -> None:
 
 def test_quotes_cannot_leave_an_attribute() -> None:
     assert 'bgcolor="x&quot; onclick=&quot;y"' in convert(body("<mj-section background-color='x\" onclick=\"y'/>")).html
+    raw = convert(column("<mj-text css-class='{% raw %}x\" y{% endraw %}'>z</mj-text>")).html
+    assert 'class="{% raw %}x&quot; y{% endraw %}"' in raw
+    title = convert('<mjml><mj-head><mj-title>Say "hi"</mj-title></mj-head><mj-body/></mjml>').html
+    assert "<title>Say &quot;hi&quot;</title>" in title
+    assert 'aria-label="Say &quot;hi&quot;"' in title
+
+
+@pytest.mark.parametrize("value", ["x--><i>", "{% raw %}x--><i>{% endraw %}", "x-{% if a %}->{% endif %}"])
+def test_values_cannot_end_the_comment_that_mjml_writes_for_outlook(value: str) -> None:
+    made = convert(body(f'<mj-section background-color="{value}" background-url="https://x.example/{value}"/>')).html
+    assert made.count("-->") == convert(body('<mj-section background-color="x" background-url="x"/>')).html.count("-->")
+
+
+def test_carousels_have_a_bound() -> None:
+    image = '<mj-carousel-image src="https://x.example/a.png" />'
+    carousel = "<mj-carousel>{}</mj-carousel>"
+    assert convert(column(carousel.format(image * 100))).html.count("a.png") >= 100
+    assert refused(column(carousel.format(image * 101))).code == "MJML_TOO_LARGE"
+    assert refused(column(carousel.format(image * 51) * 2)).code == "MJML_TOO_LARGE"
 
 
 def test_places_in_the_html_lead_back_to_the_source() -> None:
@@ -166,6 +212,14 @@ def test_places_in_the_html_lead_back_to_the_source() -> None:
         assert made.origin(made.html.index(text)) == source.index(text)
     assert made.origin(made.html.index("<img")) == source.index("https://x.example/c.png")
     assert made.origin(0) == 0
+
+
+@pytest.mark.parametrize(
+    "before", ["<!-- <mjml> -->\n", "{% comment %}<mjml>{% endcomment %}", "{% assign a = '<mjml>' %}", "<!-- İ -->"]
+)
+def test_what_mjml_made_itself_leads_back_to_the_root(before: str) -> None:
+    made = convert(before + '<MJML><mj-body background-color="red"></mj-body></MJML>')
+    assert made.origin(made.html.index("<body")) == len(before)
 
 
 # ---- whatever is written where it may stand

@@ -83,6 +83,55 @@ def test_assignments_survive_the_elements_that_are_dropped() -> None:
     assert shown(html).strip() == "xyz"
 
 
+@pytest.mark.parametrize(
+    "dropped",
+    [
+        "<style>{}</style>", "<p title='{}'>", "<!-- {} -->", "<!--[if mso]>{}<![endif]-->",
+        "<div style='display:none'>{}</div>", "<head>{}</head>", "<p {}>",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "{% echo 'no' %}", "{%- liquid echo 'no' -%}", "{% cycle 'no', 'no' %}", "{% increment n %}",
+        "{% raw %}no{% endraw %}", "{{ 'no' }}",
+        "{% liquid\n for i in (1..2)\n  echo 'no'\n endfor\n raw\n no\n endraw\n%}",
+    ],
+)  # fmt: skip
+def test_what_is_printed_into_what_is_dropped_is_dropped(dropped: str, tag: str) -> None:
+    assert shown(f"{dropped.replace('{}', tag)}<p>yes</p>").strip() == "yes"
+
+
+def test_partials_in_what_is_dropped_are_dropped() -> None:
+    html = "<head>{% include 'a' %}</head><!-- {% render 'b', c: 1 %} --><p>{% include 'a' %}</p>"
+    assert text_from_html(html).split("\n") == ["{% include 'a' %}", ""]
+
+
+def test_what_a_liquid_tag_assigns_is_there_where_what_it_prints_is_not() -> None:
+    html = "<head>{% liquid\n assign a = 'x'\n echo a\n increment n\n%}</head><p>{{ a }}{% increment n %}</p>"
+    assert shown(html).strip() == "x1"
+
+
+def test_rows_of_a_table_are_lines() -> None:
+    html = "<table>{% tablerow i in list cols: 2, limit: 3 %}<b>{{ i }}</b>{%- endtablerow -%}</table><p>end</p>"
+    assert shown(html, {"list": ["a", "b", "c", "d"]}).split("\n") == ["a", "b", "c", "", "end", ""]
+    hidden = "<head>{% tablerow i in list cols:2 %}{{ i }}{% endtablerow %}</head><p>end</p>"
+    assert shown(hidden, {"list": ["a", "b"]}).strip() == "end"
+
+
+def test_dashes_take_away_the_white_space_of_the_html_and_not_the_lines_of_the_text() -> None:
+    html = (
+        "<p>a</p>\n{%- if x -%}\n<p>b {{- x -}} c {%- comment -%}{%- endcomment -%} d</p>{%- endif -%}"
+        "<p>e {% if x -%} f{%- endif %}</p>"
+    )
+    assert shown(html, {"x": "x"}) == "a\n\nbxcd\n\ne f\n"
+    assert shown("<ul>{%- for i in list -%}<li>{{- i -}}</li>{%- endfor -%}</ul>", {"list": [1, 2]}) == "* 1\n* 2\n"
+
+
+def test_raw_words_are_words() -> None:
+    assert shown("<p>{% raw %}{{ a }} &amp; {% b %}{% endraw %}</p>") == "{{ a }} & {% b %}\n"
+
+
 def test_a_tag_in_a_written_address_is_not_written_twice() -> None:
     html = '<a href="https://x.example/?{% if a %}b={{ a }}{% endif %}">go</a>'
     assert text_from_html(html).count("{% if a %}") == 1
@@ -111,6 +160,7 @@ FRAGMENTS = [
     "<span style='display:none'>", "</span>", "word", " ", "&nbsp;", "{", "&#123;", "{{ a }}", "{% if a %}",
     "{% else %}", "{% endif %}", "{% for i in list %}", "{% endfor %}", "{{ i }}", "{% assign a = 'b' %}",
     "<p class='{% if a %}x{% endif %}'>", "{% comment %}", "{% endcomment %}", "{% raw %}", "{% endraw %}",
+    "{% liquid\n assign a = 'c'\n if a\n echo a\n break\n endif\n%}", "{% echo a %}", "{% cycle 1, 2 %}",
 ]  # fmt: skip
 
 

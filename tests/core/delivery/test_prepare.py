@@ -247,3 +247,14 @@ async def test_why_asks_about_somebody_who_exists(engine: Engine, runtime: Runti
     assert "Not in the audience" in (await reading.explain(db, delivery_id, outside)).summary
     with pytest.raises(NotFound):
         await reading.explain(db, delivery_id, 999)
+
+
+async def test_what_to_look_at_in_the_content_stands_in_the_log(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    await add_person(db, "ana@mail.example")
+    delivery_id = await new_delivery(runtime, db, html="<p>\n{{ profile.first_name }}</p>" + "<a href='#'>x</a>" * 30)
+    await prepared(engine, runtime, db, delivery_id)
+    (entry,) = [one for one in await runs.list_log(db, delivery_id, None, 50) if one.code == "CONTENT_WARNINGS"]
+    assert entry.details is not None
+    told = [(one["code"], one["line"]) for one in entry.details["warnings"]]
+    assert ("NULLABLE_FIELD", 2) in told
+    assert len(told) == prepare.MOST_LOGGED < entry.details["count"]

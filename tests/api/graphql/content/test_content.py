@@ -20,7 +20,9 @@ mutation ($input: UpdateContentInput!) {
   updateContent(input: $input) { content { version parts { name source } data } userErrors { code path } }
 }"""
 PREVIEW = """
-query ($input: PreviewInput!) { preview(input: $input) { subject html text warnings { code message part line column } } }"""
+query ($input: PreviewInput!) {
+  preview(input: $input) { subject html text warnings { code message hint part line column } }
+}"""
 HTML = """<p>Hello {{ profile.first_name }}, {{ word }}. <a href="https://shop.example/x">Look</a>
 <a href="{% unsubscribe_url %}">Leave</a></p>"""
 
@@ -54,6 +56,38 @@ async def test_content_is_saved_and_changed_part_by_part(gql: Gql) -> None:
     assert "from_name" not in now
     assert now["html"] == HTML
     assert changed["content"]["version"] == 2
+
+
+async def test_a_save_tells_what_to_look_at_and_so_does_asking_again(gql: Gql) -> None:
+    fields = "code level message hint part line column"
+    saved = await gql.do(
+        "mutation ($input: CreateContentInput!) { createContent(input: $input) { content { id } warnings { "
+        + fields
+        + " } userErrors { code } } }",
+        input={
+            "name": fresh("mail"),
+            "label": "x",
+            "parts": parts(html=HTML + "\n<img src='https://i.example/a'>"),
+            "data": {"word": "x"},
+        },
+    )
+    assert [(one["code"], one["level"], one["part"], one["line"], one["column"]) for one in saved["warnings"]] == [
+        ("NULLABLE_FIELD", "WARNING", "subject", 1, 7),
+        ("NULLABLE_FIELD", "WARNING", "html", 1, 13),
+        ("IMAGE_WITHOUT_ALT", "WARNING", "html", 3, 1),
+    ]
+    assert all(one["hint"] for one in saved["warnings"])
+    again = await gql.ask("query ($id: ID!) { contentWarnings(id: $id) { " + fields + " } }", id=saved["content"]["id"])
+    assert again["contentWarnings"] == saved["warnings"]
+
+
+async def test_a_refused_save_has_no_warnings(gql: Gql) -> None:
+    create = (
+        "mutation ($input: CreateContentInput!) { createContent(input: $input) { warnings { code } userErrors { code path } } }"
+    )
+    bad = {"name": fresh("mail"), "label": "x", "parts": parts(html="{{ 1 | divided_by: 0 }}")}
+    answer = (await gql.ask(create, input=bad))["createContent"]
+    assert answer == {"warnings": [], "userErrors": [{"code": "FILTER_FAILS", "path": answer["userErrors"][0]["path"]}]}
 
 
 async def test_styles_are_inlined_on_request(gql: Gql) -> None:

@@ -107,8 +107,8 @@ async def test_a_preview_is_in_the_language_of_the_profile_or_the_one_asked_for(
     assert 'Hallo Zoë, <a href="https://shop.example/de?utm_source=mail&amp;a=K%C3%B6ln">' in shown["html"]
     warnings = {(one["code"], one["part"]) for one in shown["warnings"]}
     assert ("NOT_TRANSLATED", "subject") in warnings
-    (unused,) = (one["message"] for one in shown["warnings"] if one["code"] == "LINK_SETTINGS_UNUSED")
-    assert "did you mean 'https://shop.example/x'" in unused
+    (unused,) = (one["hint"] for one in shown["warnings"] if one["code"] == "LINK_SETTINGS_UNUSED")
+    assert "Did you mean 'https://shop.example/x'" in unused
 
     shown = (await gql.ask(preview, input={**draft, "readerLanguage": "fr"}))["preview"]
     assert shown["language"] == "en"

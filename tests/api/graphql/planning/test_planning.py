@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
 from tests.api.gql import CREATE_CAMPAIGN, Gql, create_campaign, fresh
 
 UPDATE = """
@@ -87,6 +90,47 @@ async def test_every_wrong_setting_is_told_with_its_name(gql: Gql) -> None:
     )
 
     assert {"config.port", "config.security", "config.hots", "config.host"} <= {error["path"] for error in errors}
+
+
+async def test_a_dkim_key_that_cannot_sign_is_refused_before_it_is_saved(gql: Gql) -> None:
+    # Given an account with a key
+    good = _pem(ed25519.Ed25519PrivateKey.generate())
+    base = {"name": fresh("dkim"), "label": "x", "channel": "email"}
+    signing = {**SMTP, "dkim_selector": "s1", "dkim_private_key": good}
+    made = await gql.do(CREATE_ACCOUNT, input={**base, "config": signing})
+    account = made["channelAccount"]
+    assert account["secretNames"] == ["dkim_private_key", "password"]
+
+    # When another is made with one that is none, is too small or too large, or has no selector
+    small = _pem(rsa.generate_private_key(65537, 1024))
+    for config, field, told in (
+        ({"dkim_private_key": "hunter3"}, "dkim_private_key", "not a private key in PEM"),
+        ({"dkim_private_key": small}, "dkim_private_key", "2048 bits or more, not 1024"),
+        ({"dkim_private_key": "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter3"}, "dkim_private_key", "ssh-keygen"),
+        ({"dkim_selector": ""}, "dkim_selector", "is missing"),
+        ({"dkim_domain": "no domain"}, "dkim_domain", "not a domain that can sign"),
+    ):
+        response = await gql.post(CREATE_ACCOUNT, {"input": {**base, "name": fresh("dkim"), "config": {**signing, **config}}})
+        (error,) = response.json()["data"]["createChannelAccount"]["userErrors"]
+
+        # Then it is refused with the setting, what is wrong with it and what to do, and without the key
+        assert (error["code"], error["path"]) == ("CONFIG_REFUSED", f"config.{field}")
+        assert told in error["message"]
+        assert error["hint"].startswith("Check the DKIM settings")
+        assert "hunter" not in response.text
+
+    # And a change of the first is checked together with the key that is stored
+    (error,) = await gql.refused(UPDATE_ACCOUNT, input={"id": account["id"], "config": {"dkim_selector": "a b"}})
+    assert (error["code"], error["path"]) == ("CONFIG_REFUSED", "config.dkim_selector")
+    (error,) = await gql.refused(UPDATE_ACCOUNT, input={"id": account["id"], "config": {"dkim_private_key": "hunter3"}})
+    assert error["path"] == "config.dkim_private_key"
+    changed = await gql.do(UPDATE_ACCOUNT, input={"id": account["id"], "config": {"dkim_selector": "s2"}})
+    assert (changed["channelAccount"]["config"]["dkim_selector"], changed["channelAccount"]["version"]) == ("s2", 2)
+
+
+def _pem(private: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey) -> str:
+    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return private.private_bytes(serialization.Encoding.PEM, form, plain).decode()
 
 
 async def test_settings_that_are_no_object_and_channels_that_are_not_there_are_refused(gql: Gql) -> None:

@@ -1,0 +1,131 @@
+"""Header fields that authors add: one `name: value` per line (feature map 4.36), and Gmail's Feedback-ID.
+
+Each value is a template of its own, so no value and no block can reach into the next field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from channels.contract import ContentProblem, ContentRefused
+from render_ext import TemplateSyntaxError
+from render_ext import compile as compile_template
+from render_ext.email_fields import header_name_problem
+
+HEADERS = "headers"
+FEEDBACK_ID = "feedback_id"
+MOST_LINES = 50
+LONGEST_FEEDBACK_ID = 127
+_SERVERS = frozenset({"authentication-results", "delivered-to", "dkim-signature", "received", "received-spf"})
+_SERVERS_START = ("arc-", "resent-")
+_LIQUID = re.compile(r"{{.*?}}|{%.*?%}", re.DOTALL)
+_LINES = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderLine:
+    """One field and where its value stands: the part, the line and the column."""
+
+    name: str
+    value: str
+    part: str
+    line: int
+    column: int
+
+    def problem(self, message: str, hint: str | None = None, *, column: int | None = None) -> ContentProblem:
+        """A problem of the field, of its value where no other column is given."""
+        at = self.column if column is None else column
+        return ContentProblem(part=self.part, line=self.line, column=at, message=message, hint=hint)
+
+
+def read_headers(headers: str, feedback_id: str) -> list[HeaderLine]:
+    """The fields of both parts, the Feedback-ID last. Raises ContentRefused with every problem."""
+    lines = list(_lines(headers))
+    problems = [problem for line in lines for problem in _problems(line)]
+    if len(lines) > MOST_LINES:
+        problems.append(lines[MOST_LINES].problem(f"there are more than {MOST_LINES} header fields", column=1))
+    if feedback_id.strip():
+        one = _feedback_line(feedback_id)
+        problems += _feedback_problems(one)
+        lines.append(one)
+    if problems:
+        raise ContentRefused(problems)
+    return lines
+
+
+def _lines(source: str) -> Iterator[HeaderLine]:
+    for number, text in enumerate(_LINES.split(source), 1):
+        if not text.strip():
+            continue
+        name, _, value = text.partition(":")
+        column = len(text) - len(value.lstrip()) + 1
+        yield HeaderLine(name=name, value=value.strip(), part=HEADERS, line=number, column=column)
+
+
+def _problems(line: HeaderLine) -> Iterator[ContentProblem]:
+    lower = line.name.lower()
+    if line.name[:1].isspace():
+        yield line.problem("a header field begins at the start of its line", "Write each field on one line.", column=1)
+    elif not line.value:
+        yield line.problem(f"{line.name[:80]!r} has no value", "Write `Name: value`.", column=1)
+    elif problem := header_name_problem(line.name):
+        yield line.problem(problem, "Names are letters, digits and dashes, such as X-Campaign.", column=1)
+    elif lower in _SERVERS or lower.startswith(_SERVERS_START):
+        yield line.problem(f"the header field {line.name} is written by mail servers", column=1)
+    elif lower == "feedback-id":
+        yield line.problem("Feedback-ID has a part of its own", f"Write its value in the part {FEEDBACK_ID}.", column=1)
+    else:
+        yield from _template_problems(line)
+
+
+def _template_problems(line: HeaderLine) -> Iterator[ContentProblem]:
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", line.value):
+        yield line.problem(f"the header field {line.name} holds a control character")
+        return
+    try:
+        compile_template(line.value, name=line.part, escape="header")
+    except TemplateSyntaxError as error:
+        hint = "A value is a template of its own: a block begins and ends in it."
+        column = line.column + error.column - 1 if error.line == 1 else line.column
+        yield line.problem(error.message, hint, column=column)
+
+
+def _feedback_line(source: str) -> HeaderLine:
+    before = source[: len(source) - len(source.lstrip())]
+    number = len(_LINES.findall(before)) + 1
+    column = len(_LINES.split(before)[-1]) + 1
+    return HeaderLine(name="Feedback-ID", value=source.strip(), part=FEEDBACK_ID, line=number, column=column)
+
+
+def _feedback_problems(line: HeaderLine) -> Iterator[ContentProblem]:
+    """Gmail's rules: up to three identifiers and a sender of 5 to 15 characters, the same for a whole mailing."""
+    literal = _LIQUID.sub("\0", line.value)
+    *identifiers, sender = literal.split(":")
+    form = "Write campaign:customer:type:sender; the first three may be left out."
+    if len(_LINES.split(line.value)) > 1 or re.search(r"[^!-~\0]", literal):
+        yield line.problem("a Feedback-ID is one line of ASCII without spaces", form)
+    elif len(literal) > LONGEST_FEEDBACK_ID:
+        yield line.problem(f"the Feedback-ID is longer than {LONGEST_FEEDBACK_ID} characters", form)
+    elif len(identifiers) > 3:
+        yield line.problem("a Feedback-ID has at most four fields", form)
+    elif "\0" in sender or not 5 <= len(sender) <= 15:
+        yield line.problem("the last field of a Feedback-ID, the sender, is 5 to 15 characters without Liquid", form)
+    else:
+        yield from _template_problems(line)
+        yield from _personal(line)
+
+
+def _personal(line: HeaderLine) -> Iterator[ContentProblem]:
+    try:
+        variables = compile_template(line.value, name=line.part, escape="header").variables
+    except TemplateSyntaxError:
+        return  # told already
+    for variable in variables:
+        if variable.path[0] == "profile":
+            column = line.column + variable.column - 1 if variable.line == 1 else line.column
+            yield line.problem(
+                "a Feedback-ID is the same for all recipients: Gmail adds up complaints by it",
+                "Use what the delivery or the content's data says.", column=column,
+            )  # fmt: skip

@@ -1,0 +1,112 @@
+"""What is known of the values that templates read: the content's own data exactly, profile fields by their type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from types import MappingProxyType
+from typing import Any
+
+from channels.contract import AddressKind
+from core.content.data_paths import DataPaths
+from core.errors import Invalid
+from core.profiles.fields import FIELDS, Field, FieldType
+
+# A recipient without an address is left out of a delivery, so these are always there.
+ADDRESSES: Mapping[AddressKind, frozenset[str]] = MappingProxyType(
+    {
+        AddressKind.EMAIL: frozenset({"email", "email_domain"}),
+        AddressKind.MOBILE: frozenset({"mobile_phone"}),
+        AddressKind.PHONE: frozenset({"phone"}),
+    }
+)
+MOST_SAMPLES = 20  # values of one path that are tried
+LONGEST_SAMPLE = 1_000  # characters or items
+
+_MOMENT = datetime(2001, 2, 3, tzinfo=UTC)
+_EXAMPLES: Mapping[FieldType, tuple[Any, ...]] = {
+    FieldType.TEXT: ("word", "12"),
+    FieldType.EMAIL: ("zoe@example.com",),
+    FieldType.PHONE: ("+493012345678",),
+    FieldType.COUNTRY: ("DE",),
+    FieldType.LANGUAGE: ("de-AT",),
+    FieldType.TIME_ZONE: ("Europe/Vienna",),
+    FieldType.URL: ("https://example.com/",),
+    FieldType.DATE: (date(2001, 2, 3),),
+    FieldType.BOOLEAN: (True, False),
+    FieldType.NUMBER: (7, 2.5),
+    FieldType.INTEGER: (7,),
+    FieldType.UUID: ("0f8fad5b-d9cb-469f-a165-70867728950e",),
+    FieldType.INSTANT: (_MOMENT,),
+}
+_DELIVERY: Mapping[str, tuple[Any, ...]] = {"label": ("word", "12"), "date": (_MOMENT,)}
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Values to try a filter on. `exact`: the very values; `nullable`: it may be nothing as well."""
+
+    values: tuple[Any, ...]
+    exact: bool = False
+    nullable: bool = False
+
+
+class KnownValues:
+    """What is known before there are recipients; see `render_ext.Values`."""
+
+    def __init__(self, data: Mapping[str, Any], address_kind: AddressKind) -> None:
+        self._data = DataPaths(data)
+        self._addresses = ADDRESSES.get(address_kind, frozenset())
+        self._reached: dict[tuple[str, ...], Sequence[Any] | None] = {}
+
+    def known(self, path: tuple[str, ...]) -> Sequence[Any] | None:
+        """All that a path into the data leads to; None for others, and where only a rendering can tell."""
+        if path not in self._reached:
+            try:
+                self._reached[path] = self._data.reached(path)
+            except Invalid:  # too much to follow
+                self._reached[path] = None
+        return self._reached[path]
+
+    def is_something(self, path: tuple[str, ...]) -> bool:
+        """Whether a path leads to something that is not empty, for every recipient."""
+        if path[0] == "profile":
+            return self.nullable_field(path) is None
+        if path[0] == "delivery":
+            return True
+        known = self.known(path)
+        return known is None or all(value not in (None, "", [], {}) for value in known[:LONGEST_SAMPLE])
+
+    def is_personal(self, path: tuple[str, ...]) -> bool:
+        """Whether each recipient has a value of their own."""
+        return path[0] == "profile"
+
+    def nullable_field(self, path: tuple[str, ...]) -> Field | None:
+        """The profile field that a path is, if recipients may have nothing in it."""
+        field = FIELDS.get(path[1]) if path[0] == "profile" and len(path) == 2 else None
+        return field if field is not None and not field.required and field.name not in self._addresses else None
+
+    def samples(self, path: tuple[str, ...]) -> Samples | None:
+        """Values that a path may lead to, or None."""
+        if path[0] == "profile":
+            field = FIELDS.get(path[1]) if len(path) == 2 else None
+            return Samples(_examples(field), nullable=self.nullable_field(path) is not None) if field else None
+        if path[0] == "delivery":
+            examples = _DELIVERY.get(path[1]) if len(path) == 2 else None
+            return Samples(examples) if examples else None
+        known = self.known(path)
+        if not known:
+            return None
+        short = [value for value in known[:MOST_SAMPLES] if value is not None and _is_short(value)]
+        return Samples(tuple(short), exact=True, nullable=len(short) < len(known))
+
+
+def _examples(field: Field) -> tuple[Any, ...]:
+    if field.values is not None:
+        return tuple(member.name.lower() for member in field.values)
+    return _EXAMPLES[field.type]
+
+
+def _is_short(value: Any) -> bool:
+    return not isinstance(value, (str, list, dict)) or len(value) <= LONGEST_SAMPLE

@@ -1,0 +1,78 @@
+"""Links that say nothing about where they lead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from core.content.checks.part import CheckedPart
+from core.content.liquid import SpanKind, pieces
+from core.content.markup import Kind, Piece, unescaped
+from core.content.records import ContentWarning
+
+_UNSEEN = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
+_CONTROL = frozenset(  # tags that print nothing themselves
+    (
+        "if", "elsif", "else", "endif", "unless", "endunless", "for", "endfor", "case", "when", "endcase", "assign", "capture",
+        "endcapture", "ifchanged", "endifchanged", "tablerow", "endtablerow", "break", "continue", "#",
+    )
+)  # fmt: skip
+_SEEN = frozenset({"svg", "video", "object", "input", "button", "canvas", "iframe", "picture"})  # may show anything
+_NAMING = ("aria-label", "aria-labelledby", "title")
+_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+
+
+def links_without_label(part: CheckedPart) -> Iterator[ContentWarning]:
+    """Links without a word, an image with `alt`, or a `title`."""
+    for found in part.addresses("href", "a", "area"):
+        if found.piece.conditional or _is_named(part, found.piece) or _is_hidden(part, found.piece):
+            continue
+        if found.piece.name == "area" or not _has_content(part, found.index):
+            yield part.told_at(
+                found.piece.start,
+                "LINK_WITHOUT_LABEL",
+                "this link has no words: screen readers and reports have no name for it",
+                "Write what it leads to as its text, as the alt of its image, or as its title.",
+            )
+
+
+def _is_named(part: CheckedPart, piece: Piece) -> bool:
+    return any(_attribute(part, piece, name) for name in (*_NAMING, *(("alt",) if piece.name == "area" else ())))
+
+
+def _is_hidden(part: CheckedPart, piece: Piece) -> bool:
+    return _attribute(part, piece, "aria-hidden") == "true" or bool(_HIDDEN.search(_attribute(part, piece, "style")))
+
+
+def _attribute(part: CheckedPart, piece: Piece, name: str) -> str:
+    found = piece.find(name)
+    return part.text[found.start : found.end].strip() if found is not None else ""
+
+
+def _has_content(part: CheckedPart, index: int) -> bool:
+    """Whether there is something to see or hear before the link ends; an image without any alt is told by itself."""
+    for position in range(index + 1, len(part.pieces)):
+        piece = part.pieces[position]
+        if piece.name == "a" and piece.kind in (Kind.START, Kind.END):
+            return False
+        if piece.kind is Kind.TEXT and _has_words(part.text[piece.start : piece.end]):
+            return True
+        if piece.kind is Kind.START and (piece.name in _SEEN or _image_speaks(part, piece) or _is_named(part, piece)):
+            return True
+    return False
+
+
+def _image_speaks(part: CheckedPart, piece: Piece) -> bool:
+    if piece.name != "img":
+        return False
+    return _attribute(part, piece, "alt") != "" or not any(one.name == "alt" for one in piece.attributes)
+
+
+def _has_words(text: str) -> bool:
+    for literal, span in pieces(text):
+        if span is None:
+            if _UNSEEN.sub("", unescaped(literal)):
+                return True
+        elif span.kind in (SpanKind.OUTPUT, SpanKind.RAW) or (span.kind is SpanKind.TAG and span.name not in _CONTROL):
+            return True
+    return False

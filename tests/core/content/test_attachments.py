@@ -1,0 +1,391 @@
+"""Files of content: taken in from uploads, checked with their places, frozen, sent, and shown on pages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from channels.contract import OutgoingMessage, RecipientRow
+from channels.email import EmailChannel
+from channels.memory import MemoryChannel
+from core import blobs
+from core import files as stored_files
+from core.access import Actor
+from core.content import contents
+from core.content.attachments import AttachmentDraft, create_upload, look_at, take_in
+from core.content.compile import FrozenContent, freeze, thaw, values
+from core.content.errors import ContentInvalid
+from core.content.expansion import expand_parts
+from core.content.inline_images import references, show_images
+from core.content.media_types import media_type_of
+from core.content.placements import NO_FRAGMENTS
+from core.content.preview import preview
+from core.content.records import Attachment, ContentDraft
+from core.content.review import review
+from core.content.validate import check_content
+from core.db import Connection
+from core.errors import ClarionError, NotFound
+from core.files import FileKind, Files, StoredFile
+from render_ext import Identity, TokenKey, TokenSigner
+from tests.channels.conftest import complete
+from tests.core.authors import PARTS, REGISTRY
+
+NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
+LOGO = b"\x89PNG\r\n\x1a\n" + bytes(100)
+PDF = b"%PDF-1.7 " + bytes(range(256))
+HTML = '<body><p>{{ profile.first_name }}</p><img alt="" src="cid:logo"><a href="{% unsubscribe_url %}">Bye</a></body>'
+SIGNER = TokenSigner("https://t.example.com", TokenKey(1, bytes(32)))
+
+
+def attachment(name: str, content: bytes, content_id: str | None = None, media_type: str | None = None) -> Attachment:
+    digest = sha256(content).hexdigest()
+    kind = media_type or media_type_of(name)
+    return Attachment(name=name, media_type=kind, size=len(content), sha256=digest, content_id=content_id)
+
+
+FILES = (attachment("preise.pdf", PDF), attachment("logo.png", LOGO, "logo"))
+BYTES = {one.sha256: content for one, content in zip(FILES, (PDF, LOGO), strict=True)}
+DRAFT = ContentDraft(name="spring", label="Spring", channel="email", parts={**PARTS, "html": HTML}, attachments=FILES)
+
+
+def channel() -> EmailChannel:
+    return EmailChannel(complete(EmailChannel.manifest.config, host="127.0.0.1", sender_domain="news.example.com"))
+
+
+def problems(*attachments: Attachment, html: str = HTML, **parts: str) -> list[tuple[str, str | None]]:
+    """Code and place of everything that is wrong."""
+    try:
+        check_content({**PARTS, "html": html, **parts}, {}, EmailChannel.manifest, attachments=attachments)
+    except ContentInvalid as found:
+        return [(problem.code, problem.path) for problem in found.problems]
+    return []
+
+
+def frozen(draft: ContentDraft = DRAFT, **options: Any) -> FrozenContent:
+    return freeze(draft, EmailChannel.manifest, label="Spring", date=NOW, seed="7", base_url=SIGNER.base_url, **options)
+
+
+def sent(content: FrozenContent, files: dict[str, bytes] | None) -> bytes:
+    row = RecipientRow(address="zoe@example.com", identity=Identity(1, 1, 2), values=values(content, {"first_name": "Zoë"}))
+    (message,) = thaw(content, SIGNER, channel(), files).render([row])
+    assert isinstance(message, OutgoingMessage)
+    return message.body
+
+
+# taking in
+
+
+async def an_upload(
+    conn: Connection, actor: Actor, files: Files, name: str, content: bytes | None, kind: FileKind = FileKind.ATTACHMENT
+) -> StoredFile:
+    """A file that somebody uploaded, or did not yet."""
+    if kind is FileKind.ATTACHMENT:
+        file, ticket = await create_upload(conn, actor, files, file_name=name, now=NOW)
+        assert ticket.file_id == file.id
+    else:
+        file = await stored_files.create_file(conn, kind, name, files.new_location(name), "anna")
+    if content is not None:
+        files.path(file).write_bytes(content)
+        await stored_files.complete_file(conn, file.id, len(content), NOW)
+    return await stored_files.get_file(conn, file.id)
+
+
+async def test_content_keeps_its_files_whatever_becomes_of_the_upload(conn: Connection, actor: Actor, tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    uploads = [await an_upload(conn, actor, files, name, data) for name, data in (("preise.pdf", PDF), ("logo.png", LOGO))]
+    drafts = [AttachmentDraft(file_id=uploads[0].id), AttachmentDraft(file_id=uploads[1].id, content_id="logo")]
+    taken = await take_in(conn, actor, files, drafts, NOW)
+    assert taken == FILES
+    content = await contents.create_content(conn, actor, REGISTRY, replace(DRAFT, attachments=taken))
+    assert (await contents.get_content(conn, content.id)).attachments == FILES
+
+    # When the uploads are gone, and unused bytes too
+    await stored_files.mark_removed(conn, NOW + timedelta(days=400), timedelta(days=30), 10)
+    for upload in uploads:
+        files.path(upload).unlink()
+    await blobs.forget_unused(conn, NOW + timedelta(days=400))
+
+    # Then the bytes are there, and content can be changed by naming them
+    assert await blobs.read(conn, set(BYTES)) == BYTES
+    again = [AttachmentDraft(sha256=FILES[1].sha256.upper(), name="other.png", content_id="logo")]
+    kept = await take_in(conn, actor, files, again, NOW)
+    changed = await contents.update_content(conn, actor, REGISTRY, content.id, {"attachments": kept})
+    assert (changed.attachments[0].name, changed.version) == ("other.png", 2)
+    assert await blobs.forget_unused(conn, NOW + timedelta(days=400)) == 1
+    assert await blobs.sizes(conn, set(BYTES)) == {FILES[1].sha256: len(LOGO)}
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "path"),
+    [
+        ({}, "BAD_ATTACHMENT", "attachments/0"),
+        ({"file_id": 1, "sha256": "0" * 64}, "BAD_ATTACHMENT", "attachments/0"),
+        ({"sha256": "0" * 64, "name": "x"}, "ATTACHMENT_NOT_FOUND", "attachments/0/sha256"),
+        ({"sha256": "zz", "name": "x"}, "ATTACHMENT_NOT_FOUND", "attachments/0/sha256"),
+        ({"file_id": 999_999}, "FILE_NOT_FOUND", "attachments/0/fileId"),
+    ],
+)
+async def test_drafts_that_name_nothing(
+    conn: Connection, actor: Actor, tmp_path: Path, given: dict[str, Any], code: str, path: str | None
+) -> None:
+    for way in (take_in(conn, actor, Files(tmp_path), [AttachmentDraft(**given)], NOW),
+                look_at(conn, Files(tmp_path), [AttachmentDraft(**given)])):  # fmt: skip
+        with pytest.raises(ClarionError) as caught:
+            await way
+        assert (caught.value.code, caught.value.path) == (code, path)
+
+
+async def test_uploads_that_cannot_be_attached(conn: Connection, actor: Actor, tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    awaited = await an_upload(conn, actor, files, "a.pdf", None)
+    people = await an_upload(conn, actor, files, "people.csv", b"email\n", FileKind.UPLOAD)
+    huge = await an_upload(conn, actor, files, "b.bin", b"x")
+    await conn.execute("UPDATE stored_file SET size = 52428801 WHERE id = $1", huge.id)
+    removed = await an_upload(conn, actor, files, "c.pdf", PDF)
+    await conn.execute("UPDATE stored_file SET removed_at = now() WHERE id = $1", removed.id)
+    gone = await an_upload(conn, actor, files, "d.pdf", PDF)
+    files.path(gone).unlink()
+    told = {}
+    for file in (awaited, people, huge, removed, gone):
+        with pytest.raises(ClarionError) as caught:
+            await take_in(conn, actor, files, [AttachmentDraft(file_id=file.id)], NOW)
+        told[file.name] = (caught.value.code, caught.value.path)
+    assert told == {
+        "a.pdf": ("FILE_NOT_UPLOADED", "attachments/0/fileId"),
+        "people.csv": ("BAD_ATTACHMENT", "attachments/0/fileId"),
+        "b.bin": ("FILE_TOO_LARGE", "attachments/0/fileId"),
+        "c.pdf": ("FILE_REMOVED", "attachments/0/fileId"),
+        "d.pdf": ("FILE_GONE", "attachments/0/fileId"),
+    }
+    assert await conn.fetchval("SELECT count(*) FROM blob") == 0
+
+
+async def test_looking_keeps_nothing(conn: Connection, actor: Actor, tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    logo, pdf = await an_upload(conn, actor, files, "logo.png", LOGO), await an_upload(conn, actor, files, "preise.pdf", PDF)
+    await blobs.keep(conn, PDF, NOW)
+    drafts = [
+        AttachmentDraft(sha256=FILES[0].sha256, name="preise.pdf"),
+        AttachmentDraft(file_id=logo.id, content_id="logo"),
+        AttachmentDraft(file_id=pdf.id, name="nochmal.pdf", media_type="application/x-pdf"),
+    ]
+    attachments, images = await look_at(conn, files, drafts)
+    assert attachments == (*FILES, replace(FILES[0], name="nochmal.pdf", media_type="application/x-pdf"))
+    assert images[FILES[1].sha256] == LOGO
+    assert await conn.fetchval("SELECT count(*) FROM blob") == 1
+
+
+async def test_names_of_uploads(conn: Connection, actor: Actor, tmp_path: Path) -> None:
+    with pytest.raises(ClarionError) as caught:
+        await create_upload(conn, actor, Files(tmp_path), file_name="../x", now=NOW)
+    assert caught.value.code == "BAD_FILE_NAME"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.PDF", "application/pdf"),
+        ("b.png", "image/png"),
+        ("c.csv.gz", "application/gzip"),
+        ("x.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        (".png", "image/png"),
+        ("d", "application/octet-stream"),
+        ("e.ics", "text/calendar"),
+    ],
+)
+def test_what_a_name_says_of_a_file(name: str, kind: str) -> None:
+    assert media_type_of(name) == kind
+
+
+# checks
+
+
+def test_files_that_fit_are_no_problem() -> None:
+    assert problems(*FILES) == []
+    assert problems(html=PARTS["html"]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "path"),
+    [
+        ({"name": "a/b"}, "BAD_FILE_NAME", "attachments/1/name"),
+        ({"media_type": "png"}, "BAD_MEDIA_TYPE", "attachments/1/mediaType"),
+        ({"media_type": "text/html"}, "INLINE_NOT_IMAGE", "attachments/1/contentId"),
+        ({"content_id": "lo go"}, "BAD_CONTENT_ID", "attachments/1/contentId"),
+    ],
+)
+def test_each_problem_has_its_place(change: dict[str, str], code: str, path: str) -> None:
+    fields: dict[str, Any] = {**change}
+    found = problems(FILES[0], replace(FILES[1], **fields), html=HTML if "content_id" not in change else PARTS["html"])
+    assert found == [(code, path)]
+
+
+def test_content_ids_meet_the_html() -> None:
+    other = replace(FILES[1], content_id="Logo")
+    assert problems(FILES[1], other) == [("CONTENT_ID_TWICE", "attachments/1/contentId")]
+    assert problems(FILES[1], html="", text="Hi {% unsubscribe_url %}") == [("INLINE_WITHOUT_HTML", "attachments/0/contentId")]
+    html = '<p>cid:text</p>\n<td background="cid:logo"><img src=cid:loga>\n<style>p { background: url(cid:bg) }</style>'
+    assert problems(FILES[1], html=html) == [
+        ("INLINE_IMAGE_UNKNOWN", "parts.html:2:36"),
+        ("INLINE_IMAGE_UNKNOWN", "parts.html:3:28"),
+    ]
+    mjml = (
+        '<mjml><mj-body><mj-section><mj-column>\n<mj-image alt="" src="cid:nope" /></mj-column></mj-section></mj-body></mjml>'
+    )
+    ((code, path),) = problems(html=mjml)
+    assert (code, str(path).rpartition(":")[0]) == ("INLINE_IMAGE_UNKNOWN", "parts.html:2")
+
+
+def test_how_many_and_how_large() -> None:
+    assert problems(*[FILES[0]] * 21, html=PARTS["html"]) == [("TOO_MANY_ATTACHMENTS", "attachments")]
+    large = replace(FILES[0], size=20_000_000)
+    assert problems(large, html=PARTS["html"]) == [("ATTACHMENTS_TOO_LARGE", "attachments")]
+    with pytest.raises(ContentInvalid) as caught:
+        check_content({"text": "x"}, {}, MemoryChannel.manifest, attachments=FILES)
+    assert caught.value.code == "TOO_MANY_ATTACHMENTS"
+    assert "carry no files" in caught.value.message
+
+
+def test_warnings() -> None:
+    draft = replace(DRAFT, parts=PARTS, attachments=(FILES[1], replace(FILES[0], size=9_000_000)))
+    expanded = expand_parts(draft.parts, (), EmailChannel.manifest, NO_FRAGMENTS)
+    found = {(one.code, one.part) for one in review(draft, EmailChannel.manifest, expanded)}
+    assert found == {("INLINE_IMAGE_UNUSED", "html"), ("MESSAGE_HEAVY", None)}
+
+
+# headers
+
+
+def test_header_fields_are_checked_with_their_places() -> None:
+    parts = {**PARTS, "headers": "X-A: {{ profile.city }}\nSubject: no\nX-B", "feedback_id": "x"}
+    with pytest.raises(ContentInvalid) as caught:
+        contents.check_sendable(REGISTRY, replace(DRAFT, parts=parts, attachments=()))
+    assert [(one.code, one.path) for one in caught.value.problems] == [
+        ("CONTENT_REFUSED", "parts.headers:2:1"),
+        ("CONTENT_REFUSED", "parts.headers:3:1"),
+        ("CONTENT_REFUSED", "parts.feedback_id:1:1"),
+    ]
+    unknown = {**PARTS, "headers": "X-A: b\nX-B: {{ profile.ctiy }}"}
+    with pytest.raises(ContentInvalid) as caught:
+        contents.check_sendable(REGISTRY, replace(DRAFT, parts=unknown, attachments=()))
+    assert (caught.value.code, caught.value.path) == ("UNKNOWN_VARIABLE", "parts.headers:2:9")
+
+
+def test_header_fields_carry_values() -> None:
+    parts = {
+        **PARTS,
+        "html": HTML,
+        "headers": "X-Customer: {{ profile.first_name }}\r\nX-Campaign: {{ delivery.label }}",
+        "feedback_id": "{{ delivery.label }}:shop1",
+        "to_name": "{{ profile.first_name }} {{ profile.last_name }}",
+    }
+    content = frozen(replace(DRAFT, parts=parts))
+    assert content.fields == ("first_name", "last_name")
+    message = parsed(sent(content, BYTES))
+    assert (message["x-customer"], message["x-campaign"], message["feedback-id"]) == ("Zoë", "Spring", "Spring:shop1")
+    assert message["to"].addresses[0].display_name == "Zoë"
+
+
+# frozen, sent, shown
+
+
+def parsed(message: bytes) -> EmailMessage:
+    found: EmailMessage = BytesParser(policy=policy.default).parsebytes(message)
+    assert not [defect for part in found.walk() for defect in part.defects]
+    return found
+
+
+def test_a_stored_description_makes_the_same_message_and_holds_no_bytes() -> None:
+    content = frozen()
+    stored = content.to_json()
+    assert stored["attachments"] == [
+        {
+            "name": "preise.pdf",
+            "media_type": "application/pdf",
+            "size": len(PDF),
+            "sha256": FILES[0].sha256,
+            "content_id": None,
+        },
+        {"name": "logo.png", "media_type": "image/png", "size": len(LOGO), "sha256": FILES[1].sha256, "content_id": "logo"},
+    ]
+    first = sent(content, BYTES)
+    assert sent(FrozenContent.from_json(stored), BYTES) == first
+    files = {part.get_filename(): part.get_content() for part in parsed(first).walk() if part.get_filename()}
+    assert files == {"preise.pdf": PDF, "logo.png": LOGO}
+
+
+def test_descriptions_from_before_have_no_files() -> None:
+    stored = frozen(replace(DRAFT, parts=PARTS, attachments=())).to_json()
+    del stored["attachments"]
+    assert FrozenContent.from_json(stored).attachments == ()
+
+
+def test_other_bytes_are_refused() -> None:
+    with pytest.raises(ClarionError, match=r"no file was given for 'preise\.pdf'") as caught:
+        thaw(frozen(), SIGNER, channel(), {one.sha256: b"other" for one in FILES})
+    assert caught.value.code == "CONTENT_REFUSED"
+
+
+def test_pages_show_images_out_of_the_message() -> None:
+    uri = "data:image/png;base64,"
+    html = (
+        '<p>cid:logo</p><img src="cid:logo" alt="cid:logo"><img src=\'CID:logo\'><td background=cid:logo style="'
+        'background:url( \'cid:logo\' )"><img src="cid:other"><style>p{background:url(cid:logo)}</style>'
+        '<img src="https://x.example/acid:logo">'
+    )
+    shown = show_images(html, FILES, BYTES)
+    assert shown.startswith("<p>cid:logo</p>")
+    assert shown.count(uri) == 6  # the alt text too: nobody reads it where the image is there
+    assert '"cid:other"' in shown
+    assert "acid:logo" in shown
+    assert show_images(html, FILES[:1], {}) == html
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<img alt="a > b" src="cid:logo">',
+        "<img alt=don't src=cid:logo>",
+        '<img alt=\'say "hi\' src="cid:logo" title="it\'s">',
+    ],
+)
+def test_pages_show_images_of_odd_tags(tag: str) -> None:
+    assert "src=data:image/png" in show_images(tag, FILES, BYTES).replace('"', "")
+
+
+def test_odd_markup_takes_no_longer_than_its_length() -> None:
+    for piece in ("<a ", '<a "', "<a '\"", "\"'", '<a ="x" \''):
+        source = piece * (300_000 // len(piece)) + "cid:logo"
+        assert show_images(source, FILES, BYTES) == source
+
+
+def test_references_are_found_in_attributes_and_style_sheets() -> None:
+    html = '<img src="cid:a" alt="cid:no"><!-- cid:no --><p style="background:url(cid:b.c@d)">cid:no</p>'
+    html += "<style>x{y:url(cid:e)}</style>"
+    assert [name for _, name in references(html)] == ["a", "b.c@d", "e"]
+
+
+def test_a_preview_shows_its_images_and_tells_its_files() -> None:
+    shown = preview(DRAFT, channel(), SIGNER, row_values={"first_name": "Zoë"}, address="z@example.com", date=NOW, files=BYTES)
+    assert shown.html is not None
+    assert 'src="data:image/png;base64,' in shown.html
+    assert shown.attachments == FILES
+    assert not {"INLINE_IMAGE_UNUSED", "RENDERING_FAILED"} & {one.code for one in shown.warnings}
+
+
+async def test_removed_content_lets_go(conn: Connection, actor: Actor) -> None:
+    for data in (PDF, LOGO):
+        await blobs.keep(conn, data, NOW)
+    content = await contents.create_content(conn, actor, REGISTRY, DRAFT)
+    await contents.delete_content(conn, actor, content.id)
+    assert await blobs.forget_unused(conn, NOW + timedelta(days=2)) == 2
+    with pytest.raises(NotFound):
+        await contents.get_content(conn, content.id)
