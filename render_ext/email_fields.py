@@ -13,7 +13,7 @@ from render_ext.errors import BadSender
 if TYPE_CHECKING:
     from render_ext.email import EmailSource
 
-FIELD_NAME = re.compile(r"[!-9;-~]{1,70}")
+FIELD_NAME = re.compile(r"[!-\-/-9;-~][!-9;-~]{0,69}")  # RFC 5322, but for a dot in front
 OURS = frozenset(
     {
         "bcc", "cc", "date", "from", "list-unsubscribe", "list-unsubscribe-post", "message-id", "mime-version",

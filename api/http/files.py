@@ -24,9 +24,10 @@ from starlette.types import Receive, Scope, Send
 from api.errors import internal, translate
 from api.metrics import TRANSFERRED
 from api.requests import ClientGone, encode_json, header, request_id, respond, respond_error
+from core.content import attachments
 from core.db import Connection, transaction
 from core.errors import Invalid, LimitReached, NotFound, Unavailable
-from core.files import StoredFile, check_kept, complete_file, redeem_ticket
+from core.files import FileKind, StoredFile, check_kept, complete_file, redeem_ticket
 from core.log import get_logger
 from core.runtime import Runtime
 
@@ -69,14 +70,16 @@ class FileDoor:
         Raises NotFound, Conflict, Invalid, LimitReached (FILE_TOO_LARGE, UPLOAD_STALLED), Unavailable (STORAGE_FULL).
         """
         _check_plain(scope)
+        file = await self._look(ticket, "write")
         limit = self.runtime.settings.upload_max_bytes
+        if file.kind is FileKind.ATTACHMENT:
+            limit = min(limit, attachments.LARGEST)
         declared = header(scope, b"content-length")
         if declared is not None and declared.isdecimal() and int(declared) > limit:
-            raise _too_large(limit)
-        file = await self._look(ticket, "write")
+            raise _too_large(limit, file.kind)
         try:
             async with self.runtime.files.part(file.location) as part:
-                size = await self._receive(part, receive, limit)
+                size = await self._receive(part, receive, limit, file.kind)
                 async with transaction(self.runtime.pool) as conn:
                     await redeem_ticket(conn, ticket, "write", self.runtime.clock())
                     await complete_file(conn, file.id, size, self.runtime.clock())
@@ -86,14 +89,14 @@ class FileDoor:
         TRANSFERRED.labels("received").inc(size)
         return size
 
-    async def _receive(self, part: Path, receive: Receive, limit: int) -> int:
+    async def _receive(self, part: Path, receive: Receive, limit: int, kind: FileKind) -> int:
         size = 0
         handle = await asyncio.to_thread(_create, part)
         try:
             async for piece in _pieces(receive):
                 size += len(piece)
                 if size > limit:
-                    raise _too_large(limit)
+                    raise _too_large(limit, kind)
                 await asyncio.to_thread(handle.write, piece)
             await asyncio.to_thread(_sync, handle)
         finally:
@@ -196,10 +199,11 @@ def _check_plain(scope: Scope) -> None:
         )
 
 
-def _too_large(limit: int) -> LimitReached:
+def _too_large(limit: int, kind: FileKind) -> LimitReached:
+    several = "Send it in several files, or raise CLARION_UPLOAD_MAX_BYTES."
     return LimitReached(
         f"the file is larger than {limit} bytes", code="FILE_TOO_LARGE",
-        hint="Send it in several files, or raise CLARION_UPLOAD_MAX_BYTES.",
+        hint="Link to large files instead." if kind is FileKind.ATTACHMENT else several,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from channels.email.envelope import is_mailbox
 from channels.email.replies import Stage, classify
 
 REFUSED = "archive_refused"  # what /metrics calls a message without a copy
-REST = 300.0  # seconds without copies after the server closed a connection rather than take the address
+REST = 300.0  # seconds without copies after a connection ended at the address
 LOG_EVERY = 60.0  # seconds
 
 
@@ -55,17 +55,18 @@ class Archive:
         notify = " NOTIFY=NEVER" if session.dsn else ""
         return f"RCPT TO:<{self._address}>{notify}\r\n".encode()
 
-    def asked(self, reply: bytes) -> None:
-        """What the server said to the command. One that hangs up on us for it is not asked for a while."""
-        if reply.startswith(b"2"):
+    def asked(self, reply: bytes | None) -> None:
+        """What the server said to the command, None: nothing. One that hangs up on us for it is not asked for a while."""
+        if reply is not None and reply.startswith(b"2"):
             return
         now = self._io.now()
         self._io.count(REFUSED)
-        if reply.startswith(b"421"):
+        if reply is None or reply.startswith(b"421"):
             self._rests_until = now + REST
         if now >= self._next_log:
             self._next_log = now + LOG_EVERY
-            self._io.log("the server refuses the archive address", code=classify(reply, Stage.RCPT).code)
+            code = "no answer" if reply is None else classify(reply, Stage.RCPT).code
+            self._io.log("the server refuses the archive address", code=code)
 
 
 async def archive_refusal(session: Session, sender: str, seconds: float) -> str | None:

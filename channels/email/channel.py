@@ -72,12 +72,17 @@ class EmailChannel:
         return SmtpSender(self._config, _Dialler(self._config, io), connections=min(connections, self._config.connections))
 
     def config_problems(self) -> Sequence[ConfigProblem]:
-        """Whether the DKIM keys can sign. See `channels.contract.Validating`."""
+        """Whether copies can be asked for and the DKIM keys can sign. See `channels.contract.Validating`."""
+        problems = []
+        try:
+            check_archive_address(self._config.archive_address)
+        except BadArchiveAddress:
+            problems.append(ConfigProblem(field="archive_address", message="not an email address in ASCII"))
         try:
             dkim_keys(self._config)
         except BadDkimSetting as error:
-            return [ConfigProblem(field=error.setting, message=error.problem, hint=_DKIM_HINT)]
-        return []
+            problems.append(ConfigProblem(field=error.setting, message=error.problem, hint=_DKIM_HINT))
+        return problems
 
     async def check(self, io: ChannelIO) -> CheckResult:
         """Look at the DKIM keys, connect, encrypt, log in, ask for the archive address and leave."""

@@ -70,6 +70,10 @@ def _problems(line: HeaderLine) -> Iterator[ContentProblem]:
         yield line.problem("a header field begins at the start of its line", "Write each field on one line.", column=1)
     elif not line.value:
         yield line.problem(f"{line.name[:80]!r} has no value", "Write `Name: value`.", column=1)
+    elif "{{" in line.name or "{%" in line.name:
+        yield line.problem(
+            f"the name of a header field has no Liquid: {line.name[:80]!r}", "Only values are templates.", column=1
+        )
     elif problem := header_name_problem(line.name):
         yield line.problem(problem, "Names are letters, digits and dashes, such as X-Campaign.", column=1)
     elif lower in _SERVERS or lower.startswith(_SERVERS_START):

@@ -165,9 +165,9 @@ class Lane:
             replies = await self._exchange(prefix, mail + rcpt + command, due=3)
         else:
             replies = await self._in_steps(prefix, mail, rcpt, command)
-        if len(replies) < 3 or not all(reply.startswith(b"2") for reply in replies[:2]):
+        if len(replies) < 2 or not all(reply.startswith(b"2") for reply in replies[:2]):
             return replies[:2]
-        archive.asked(replies[2])
+        archive.asked(replies[2] if len(replies) == 3 else None)
         return replies[:2] + await self._exchange(b"", DATA, due=1)
 
     async def _exchange(self, prefix: bytes, rest: bytes = b"", due: int = 0) -> list[bytes]:

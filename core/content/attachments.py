@@ -21,6 +21,7 @@ from core.files import FileKind, Files, StoredFile, Ticket
 from render_ext.attachments import content_id_problem, encoded_size, media_type_problem, name_problem
 
 LARGEST = 50 * 1024 * 1024  # bytes of the uploads that are taken in at once, whatever the channel
+MOST = 200  # files that are looked for at once, whatever the channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +73,13 @@ async def take_in(
 ) -> tuple[Attachment, ...]:
     """Keep the bytes of files for content that is about to name them.
 
-    Raises Invalid (BAD_ATTACHMENT, FILE_TOO_LARGE, ATTACHMENT_NOT_FOUND), Conflict (FILE_NOT_UPLOADED), NotFound (also
-    FILE_REMOVED).
+    Raises Invalid (BAD_ATTACHMENT, TOO_MANY_ATTACHMENTS, FILE_TOO_LARGE, ATTACHMENT_NOT_FOUND), Conflict
+    (FILE_NOT_UPLOADED), NotFound (also FILE_REMOVED).
     """
     require(actor, Permission.EDIT)
     await blobs.touch(conn, [one.sha256 for one in drafts if one.sha256 is not None and _is_digest(one.sha256)], now)
     found = await _find(conn, files, drafts)
-    for one in found:
+    for one in sorted(found, key=lambda one: one.sha256):  # all lock the same files in the same order
         if one.content is not None:
             await blobs.keep(conn, one.content, now)
     return tuple(one.attachment() for one in found)
@@ -148,6 +149,8 @@ def _problems(one: Attachment, path: str, ids: set[str], *, has_html: bool) -> I
 
 
 async def _find(conn: Connection, files: Files, drafts: Sequence[AttachmentDraft]) -> list[_Found]:
+    if len(drafts) > MOST:
+        raise Invalid(f"a message carries at most {MOST} files", code="TOO_MANY_ATTACHMENTS", path="attachments")
     kept = await blobs.sizes(conn, [one.sha256 for one in drafts if one.sha256 is not None and _is_digest(one.sha256)])
     uploads: dict[int, StoredFile] = {}
     for number, draft in enumerate(drafts):

@@ -16,12 +16,21 @@ from core.content.suggestions import nearest
 
 _ID = r"([A-Za-z0-9][A-Za-z0-9._+@-]*)"
 _REFERENCE = re.compile(rf"(?<![\w.+-])cid:{_ID}", re.IGNORECASE)
+_NAME = re.compile(r"(?<![\w.+-])cid:((?:[A-Za-z0-9][A-Za-z0-9._+@-]*+)?)({{|{%-?+\s*+(?!end|els|when))?", re.IGNORECASE)
 _TAG = re.compile(r"""<[A-Za-z](?>[^<>"']|"[^"<]*"|'[^'<]*'|["'])*+>""")
 _STYLE = re.compile(rf"(?<=url\()(\s{{0,9}}[\"']?)cid:{_ID}", re.IGNORECASE)
 
 
 def references(html: str) -> Iterator[tuple[int, str]]:
-    """The content ids that the attributes and style sheets of a template name, each with its offset."""
+    """The content ids that the attributes and style sheets of a template name, each with its offset.
+
+    Left out are those that Liquid goes on with, as in `cid:logo-{{ data.brand }}`: a message alone knows their names.
+    """
+    return ((offset, name) for offset, name, goes_on in _names(html) if name and not goes_on)
+
+
+def _names(html: str) -> Iterator[tuple[int, str, bool]]:
+    """What is written of content ids: offset, name, and whether Liquid goes on with it."""
     for piece in read(html):
         if piece.kind is Kind.RAW_TEXT and piece.name == "style":
             spans = [(piece.start, piece.end)]
@@ -30,8 +39,8 @@ def references(html: str) -> Iterator[tuple[int, str]]:
         else:
             continue
         for start, end in spans:
-            for found in _REFERENCE.finditer(html, start, end):
-                yield found.start(), found[1]
+            for found in _NAME.finditer(html, start, end):
+                yield found.start(), found[1], found[2] is not None
 
 
 def check_references(html: str, known: Collection[str]) -> list[TemplateProblem]:
@@ -41,9 +50,14 @@ def check_references(html: str, known: Collection[str]) -> list[TemplateProblem]
 
 
 def unused(html: str, attachments: Sequence[Attachment]) -> list[Attachment]:
-    """Inline images that the HTML does not show."""
-    named = {name for _, name in references(html)}
-    return [one for one in attachments if one.content_id is not None and one.content_id not in named]
+    """Inline images that the HTML cannot show."""
+    named, begun = set(), []
+    for _, name, goes_on in _names(html):
+        named.add(name)
+        if goes_on:
+            begun.append(name)
+    ids = [(one, one.content_id) for one in attachments if one.content_id is not None]
+    return [one for one, name in ids if name not in named and not name.startswith(tuple(begun))]
 
 
 def show_images(html: str, attachments: Sequence[Attachment], files: Mapping[str, bytes]) -> str:

@@ -6,7 +6,7 @@ targeted recipient and ends with one state and one reason for each; at every mom
     targeted = excluded + pending + accepted + failed + unknown + withdrawn + expired + cancelled
 
 Announces `delivery.prepare_asked`, `delivery.prepared`, `delivery.confirmed`, `delivery.started`, `delivery.resumed`,
-`delivery.stopped`, `delivery.finished`.
+`delivery.due`, `delivery.stopped`, `delivery.finished`.
 
 Read `lifecycle.py` for what a person may do, `prepare.py` for how the ledger comes to be, `send.py` for the hot path.
 """

@@ -86,6 +86,6 @@ async def _send_on(conn: Connection, run: DeliveryRun, now: datetime) -> None:
         await announce(conn, "delivery.ending", delivery_id=run.delivery_id)
     elif due <= now:
         await runs.move_on(conn, run.delivery_id, DeliveryState.RETRY_PENDING, DeliveryState.RETRY_IN_PROGRESS, now)
-        await announce(conn, "delivery.resumed", delivery_id=run.delivery_id)
+        await announce(conn, "delivery.due", delivery_id=run.delivery_id)
     elif run.state is not DeliveryState.RETRY_PENDING:
         await runs.move_on(conn, run.delivery_id, run.state, DeliveryState.RETRY_PENDING, now)

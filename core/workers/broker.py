@@ -18,6 +18,7 @@ from core.jobs import JOBS, Job
 
 STALE = 60_000  # milliseconds after which a wake-up is worth nothing: the sweeps have made another
 LONGEST_WAIT = 60_000  # milliseconds between two tries of a job; the sweeps find lost work anyway
+PASSES = 20  # of one wake-up from process to process; then the sweeps ask again
 PATIENCE = 10.0  # seconds for an answer of the broker: the relay holds a transaction open meanwhile
 
 
@@ -78,9 +79,10 @@ def bind(broker: Broker, run: Callable[[Job], Callable[..., Any]]) -> dict[str, 
     }
 
 
-def message_for(job: Job, ids: dict[str, Any]) -> dramatiq.Message[Any]:
-    """A wake-up for a job."""
-    return dramatiq.Message(queue_name=job.queue.value, actor_name=job.name, args=(), kwargs=ids, options={"max_age": STALE})
+def message_for(job: Job, ids: dict[str, Any], *, passes: int = PASSES) -> dramatiq.Message[Any]:
+    """A wake-up for a job, which `passes` processes may pass on."""
+    kwargs = ids if passes == PASSES else {**ids, "passes": passes}
+    return dramatiq.Message(queue_name=job.queue.value, actor_name=job.name, args=(), kwargs=kwargs, options={"max_age": STALE})
 
 
 def touch(broker: Broker) -> None:

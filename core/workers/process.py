@@ -26,15 +26,14 @@ from core.process import die_with_parent
 from core.profiles.exports import SELECTION_RESOURCE
 from core.runtime import Runtime, open_runtime
 from core.workers import wiring
-from core.workers.broker import bind, make_broker, message_for
+from core.workers.broker import PASSES, bind, make_broker, message_for
 from core.workers.selection import select_people
 from render_ext import retain_memory
 
 log = get_logger(__name__)
 
 RETAINED_BYTES = 64 << 20  # of freed batches, kept for the next one: page faults cost more than rendering
-PASSES = 20  # of one wake-up from process to process; then the sweeps ask again
-PASS_DELAY = 50  # milliseconds between them
+PASS_DELAY = 50  # milliseconds, at least, for which a wake-up that is passed on waits
 STOP_SECONDS = 4.5  # for jobs to come to a safe point; the master loses patience a little later
 
 
@@ -99,7 +98,7 @@ class House(Middleware):
         def run_or_pass_on(*, passes: int = PASSES, **ids: Any) -> None:
             """One process may have fetched the wake-ups of all: what it cannot use goes back to the broker."""
             if do(**ids) is Next.PASS_ON and passes and self._broker is not None:
-                self._broker.enqueue(message_for(job, {**ids, "passes": passes - 1}), delay=PASS_DELAY)
+                self._broker.enqueue(message_for(job, ids, passes=passes - 1), delay=PASS_DELAY)
 
         return run_or_pass_on
 

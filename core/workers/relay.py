@@ -21,12 +21,13 @@ from core.metrics import ANNOUNCEMENTS, OUTBOX_AGE, OUTBOX_WAITING, SWEEP_SECOND
 from core.outbox import CHANNEL, Announcement, take, waiting
 from core.process import die_with_parent
 from core.runtime import Runtime, database_url, open_runtime
-from core.workers.broker import PATIENCE, make_broker, message_for
-from core.workers.wiring import SCHEDULE, SHARED, WIRING
+from core.workers.broker import PASSES, PATIENCE, make_broker, message_for
+from core.workers.wiring import REPEATED, SCHEDULE, SHARED, WIRING
 
 log = get_logger(__name__)
 
 BATCH = 200  # announcements carried per transaction
+FEW_PASSES = 2  # of what the next sweep says again
 
 
 class Relay:
@@ -98,8 +99,9 @@ class Relay:
                 if key in seen:  # the same look asked for twice
                     continue
                 seen.add(key)
+                passes = FEW_PASSES if one.topic in REPEATED else PASSES
                 for _ in range(self._runtime.settings.worker_processes if job.name in SHARED else 1):
-                    self._broker.enqueue(message_for(job, one.ids))
+                    self._broker.enqueue(message_for(job, one.ids, passes=passes))
 
     async def _sweep(self) -> None:
         while True:

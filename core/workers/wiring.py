@@ -20,6 +20,7 @@ WIRING: dict[str, tuple[Job, ...]] = {
     "delivery.confirmed": (delivery.start,),
     "delivery.started": (delivery.send,),
     "delivery.resumed": (delivery.send,),
+    "delivery.due": (delivery.send,),
     "delivery.stopped": (delivery.end,),
     "delivery.ending": (delivery.end,),
     "delivery.finished": (),
@@ -29,6 +30,9 @@ WIRING: dict[str, tuple[Job, ...]] = {
 
 # Jobs that every worker process should take a share of: one message per process.
 SHARED: frozenset[str] = frozenset({"delivery.send"})
+
+# What sweeps say of all that moves, every time: its wake-ups need not be carried far, for the next ones are near.
+REPEATED: frozenset[str] = frozenset({"delivery.due"})
 
 Sweep = Callable[[Runtime], Awaitable[None]]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import asyncpg
 import pytest
 
+from core.content.compile import FrozenContent
 from migrations.runner import DatabaseTooNew, DatabaseTooOld, check_schema, current_revision, migrate, newest_revision
 from tests.conftest import with_database
 
@@ -56,6 +58,32 @@ async def test_files_of_runs_that_are_under_way_are_not_idle(database_url: str) 
     await migrate(database_url)
     idle = await conn.fetch("SELECT name FROM stored_file WHERE idle_since = created_at ORDER BY name")
     assert [row["name"] for row in idle] == ["finished", "waiting"]
+    await conn.close()
+
+
+async def test_what_was_sent_before_links_had_targets_can_be_read(database_url: str) -> None:
+    """Of a database from before content said anything about its links."""
+    link = {"number": 1, "url": "https://shop.example/a", "label": "A", "part": "html", "hidden": False, "conditional": False}
+    frozen = {
+        "parts": {"html": "<p>Hi</p>"}, "data": {}, "label": "Spring", "date": "2026-03-01T09:00:00Z", "seed": "1",
+        "locale": "en", "zone": "UTC", "tracked": True, "fields": [], "hidden_link": None, "format": 1,
+    }  # fmt: skip
+    conn = await asyncpg.connect(database_url)
+    await conn.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await migrate(database_url, to="0007")
+    for links in ([link, {**link, "number": 2}], []):
+        await conn.execute(
+            """
+            INSERT INTO program (delivery_id, channel, config, content, fields, token_key_id, base_url, engine_version)
+            VALUES (1, 'email', '{}', $1, '{}', 1, 'https://t.example', 1)
+            """,
+            json.dumps({**frozen, "links": links}),
+        )
+    await migrate(database_url)
+    stored = await conn.fetch("SELECT content FROM program ORDER BY id")
+    first, second = (FrozenContent.from_json(json.loads(row["content"])) for row in stored)
+    assert [(one.number, one.target) for one in first.links] == [(1, link["url"]), (2, link["url"])]
+    assert (second.links, second.attachments) == ((), ())
     await conn.close()
 
 

@@ -173,6 +173,19 @@ async def test_an_upload_that_stands_still_is_given_up(
     assert left_over(small) == []
 
 
+async def test_an_attachment_is_refused_that_no_content_would_take(
+    small: App, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.content.attachments.LARGEST", 1000)
+    async with transaction(small.runtime.pool) as conn:
+        file = await create_file(conn, FileKind.ATTACHMENT, "a.pdf", small.runtime.files.new_location("a.pdf"), "anna")
+        ticket = await issue_ticket(conn, file.id, "write", small.runtime.clock())
+    response = await client.put(f"/files/{ticket.secret}", content=b"x" * 1001)
+    assert (response.status_code, code_of(response)) == (413, "FILE_TOO_LARGE")
+    assert response.json()["errors"][0]["extensions"]["hint"] == "Link to large files instead."
+    assert (await client.put(f"/files/{ticket.secret}", content=b"x" * 1000)).status_code == 201
+
+
 @pytest.mark.parametrize("declared", [True, False])
 async def test_a_file_that_is_too_large_is_refused(small: App, client: httpx.AsyncClient, declared: bool) -> None:
     file_id, path = await upload_ticket(small)

@@ -117,6 +117,19 @@ async def test_an_archive_whose_answer_ends_the_connection_costs_one_attempt(
     assert len(io.lines) == 1
 
 
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_a_server_that_leaves_without_an_answer_at_the_archive_keeps_nothing_from_others(
+    serve: Any, email: Any, batch: Any, kept: Kept, pipelining: bool
+) -> None:
+    sink = await serve(Behaviour(rules=(Rule(prefix=b"archive", reply=b""), *RULES), pipelining=pipelining))
+    gate, io = await send(email(sink.port, archive_address=ARCHIVE, reply_timeout=0.2), batch(5), connections=1)
+    assert gate.settled[0].kind is OutcomeKind.TRANSIENT
+    assert gate.accepted() == {1, 2, 3, 4}
+    assert [message.recipients for message in kept()] == [(f"person{n}@example.org",) for n in range(1, 5)]
+    assert io.counts == {REFUSED: 5}
+    assert io.lines == ["the server refuses the archive address code=no answer"]
+
+
 async def test_a_check_tells_that_the_archive_is_refused(serve: Any, email: Any, kept: Kept) -> None:
     sink = await serve()
     assert (await email(sink.port, archive_address=ARCHIVE).check(DirectIO())).ok
@@ -131,6 +144,7 @@ async def test_a_check_tells_that_the_archive_is_refused(serve: Any, email: Any,
 async def test_a_setting_that_is_no_address(serve: Any, email: Any, batch: Any, kept: Kept, address: str) -> None:
     sink = await serve()
     channel = email(sink.port, archive_address=address)
+    assert [problem.field for problem in channel.config_problems()] == ["archive_address"]
     result = await channel.check(DirectIO())
     assert (result.ok, result.message) == (False, "archive_address is not an email address in ASCII")
     gate, _ = await send(channel, batch(2))

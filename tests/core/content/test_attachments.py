@@ -24,7 +24,7 @@ from core.content.attachments import AttachmentDraft, create_upload, look_at, ta
 from core.content.compile import FrozenContent, freeze, thaw, values
 from core.content.errors import ContentInvalid
 from core.content.expansion import expand_parts
-from core.content.inline_images import references, show_images
+from core.content.inline_images import references, show_images, unused
 from core.content.media_types import media_type_of
 from core.content.placements import NO_FRAGMENTS
 from core.content.preview import preview
@@ -166,6 +166,12 @@ async def test_uploads_that_cannot_be_attached(conn: Connection, actor: Actor, t
         "d.pdf": ("FILE_GONE", "attachments/0/fileId"),
     }
     assert await conn.fetchval("SELECT count(*) FROM blob") == 0
+
+
+async def test_more_files_than_any_message_carries_are_not_looked_for(conn: Connection, actor: Actor, tmp_path: Path) -> None:
+    with pytest.raises(ClarionError) as caught:
+        await take_in(conn, actor, Files(tmp_path), [AttachmentDraft(file_id=1)] * 201, NOW)
+    assert (caught.value.code, caught.value.path) == ("TOO_MANY_ATTACHMENTS", "attachments")
 
 
 async def test_looking_keeps_nothing(conn: Connection, actor: Actor, tmp_path: Path) -> None:
@@ -365,6 +371,15 @@ def test_odd_markup_takes_no_longer_than_its_length() -> None:
     for piece in ("<a ", '<a "', "<a '\"", "\"'", '<a ="x" \''):
         source = piece * (300_000 // len(piece)) + "cid:logo"
         assert show_images(source, FILES, BYTES) == source
+
+
+def test_images_whose_names_liquid_makes_are_for_the_message_to_know() -> None:
+    one_of_two = '<img src="{% if x %}cid:b{% else %}cid:c{% endif %}">'
+    html = f'<img src="cid:logo-{{{{ brand }}}}"><img src="cid:a{{% if dark %}}-dark{{% endif %}}">{one_of_two}'
+    assert [name for _, name in references(html)] == ["b", "c"]
+    images = [attachment("i.png", LOGO, name) for name in ("logo-x", "a", "a-dark", "b", "other")]
+    assert [one.content_id for one in unused(html, images)] == ["other"]
+    assert unused('<img src="cid:{{ image }}">', images) == []
 
 
 def test_references_are_found_in_attributes_and_style_sheets() -> None:

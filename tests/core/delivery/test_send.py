@@ -271,7 +271,7 @@ async def test_the_sweep_finds_work_that_no_message_announced(
     await jobs.sweep(runtime)
     async with db.transaction():
         found = [(one.topic, one.ids) for one in await take(db, 1000)]
-    assert found == [("delivery.resumed", {"delivery_id": delivery_id})]
+    assert found == [("delivery.due", {"delivery_id": delivery_id})]
 
 
 async def test_two_processes_share_a_delivery(engine: Engine, runtime: Runtime, db: Connection) -> None:

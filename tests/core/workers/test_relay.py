@@ -98,6 +98,16 @@ async def test_sending_wakes_every_worker_process_and_repeats_once(runtime: Runt
     await relay
 
 
+async def test_what_sweeps_repeat_is_not_carried_far(runtime: Runtime, pool: Pool, broker: Broker) -> None:
+    async with pool.acquire() as conn, conn.transaction():
+        await announce(conn, "delivery.due", delivery_id=9)
+    relay = asyncio.create_task(Relay(runtime, broker).run())
+    await _until_empty(pool)
+    assert await asyncio.to_thread(_received, broker, "send") == [("delivery.send", {"delivery_id": 9, "passes": 2})] * 2
+    runtime.stopping.set()
+    await relay
+
+
 async def test_a_topic_of_another_version_holds_up_nothing(runtime: Runtime, pool: Pool, broker: Broker) -> None:
     async with pool.acquire() as conn, conn.transaction():
         await announce(conn, "delivery.of_the_future", delivery_id=1)
