@@ -41,13 +41,15 @@ class LoadedProgram:
     frozen: FrozenContent
     signer: TokenSigner
     channel: Channel
-    files: Mapping[str, bytes] | None  # of attachments, by SHA-256; None: nothing is sent with it
+    files: Mapping[str, bytes] | None  # of attachments, by SHA-256, until it is compiled; None: nothing is sent with it
     shared: Mapping[str, Any]  # what every recipient's templates see besides the profile
 
     @cached_property
     def program(self) -> Program:
         """What renders. Raises Invalid, and what a channel raises."""
-        return thaw(self.frozen, self.signer, self.channel, self.files)
+        made = thaw(self.frozen, self.signer, self.channel, self.files)
+        self.files = None  # they stand in the program now
+        return made
 
     @property
     def file_bytes(self) -> int:
@@ -73,13 +75,15 @@ class Programs:
         self._registry = registry
         self._urls = urls
         self._sends = sends
+        self._compiling = asyncio.Lock()  # one program with files at a time, and each once
         self._cache: OrderedDict[int, LoadedProgram] = OrderedDict()
 
     async def get(self, conn: Connection, program_id: int) -> LoadedProgram:
         """A program by id, compiled. Raises NotFound, Invalid, Unavailable (its token key is gone, the engine is another)."""
         loaded = await self._find(conn, program_id)
-        if loaded.files:
-            await asyncio.to_thread(lambda: loaded.program)  # megabytes to be hashed and encoded
+        async with self._compiling:
+            if loaded.files:
+                await asyncio.to_thread(lambda: loaded.program)  # megabytes to be hashed and encoded
         _ = loaded.program  # here its errors are expected
         return loaded
 
