@@ -9,15 +9,14 @@ from typing import Any
 
 from channels.contract import Channel, RecipientRow
 from core.content.compile import FrozenContent, freeze, thaw, values
-from core.content.dynamic import VARIANTS, unused
-from core.content.expansion import expand_parts, expanded_content
-from core.content.found_links import unused_settings
+from core.content.dynamic import VARIANTS
+from core.content.expansion import expand_parts
 from core.content.inline_images import show_images
 from core.content.insertions import PIXEL
 from core.content.languages import for_reader, untranslated
 from core.content.placements import NO_FRAGMENTS, Library
 from core.content.records import Content, ContentDraft, ContentWarning, Preview, WarningLevel
-from core.content.review import missing_values, review, review_rendered
+from core.content.review import missing_values, review, review_rendered, review_whole
 from render_ext import Identity, RenderError, TokenSigner
 
 NOBODY = Identity(delivery_id=0, recipient_kind=1, recipient_id=0)
@@ -60,9 +59,8 @@ def preview(
     expanded = expand_parts(content.parts, content.dynamic, channel.manifest, library)
     warnings = review(content, channel.manifest, expanded)
     warnings = [found for found in warnings if found.code != "HTML_CLIPPED"]  # its size is known here
-    warnings += unused(content.dynamic, frozen.dynamic)
     warnings += untranslated(original, content.language)
-    warnings += unused_settings(expanded_content(original, channel.manifest, library))
+    warnings += review_whole(original, channel.manifest, library)
     warnings += missing_values(channel.manifest, expanded, row_values)
     try:
         sent = program.parts(row)

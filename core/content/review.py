@@ -11,6 +11,7 @@ from channels.contract import Manifest
 from core.content.checks import findings
 from core.content.checks.part import CheckedContent
 from core.content.checks.size import CLIPPED_BYTES, clipped
+from core.content.dynamic import unused as unused_places
 from core.content.errors import ContentInvalid, TemplateProblem
 from core.content.expansion import expanded_content
 from core.content.found_links import unused_settings
@@ -19,7 +20,7 @@ from core.content.languages import untranslated, variants
 from core.content.link_settings import LinkRules
 from core.content.links import MOST_TOLD
 from core.content.origins import Expanded
-from core.content.personalization import FIELDS
+from core.content.personalization import FIELDS, dynamic_read
 from core.content.placements import Library
 from core.content.records import (
     Attachment,
@@ -61,14 +62,37 @@ def review(content: Content | ContentDraft, manifest: Manifest, expanded: Expand
 def review_saved(content: Content, manifest: Manifest, library: Library) -> list[ContentWarning]:
     """The same of content that was valid when it was saved, in all its languages: where it no longer is, what is wrong."""
     found: list[ContentWarning] = []
+    parts = {field.name for field in manifest.content}
     for variant in variants(content):
         told = _review_or_problems(variant, manifest, library)
-        if variant.language != content.language:
-            own = content.translations[variant.language]
-            told = [replace(one, language=variant.language) for one in told if one.part in own]  # not what languages share
+        if variant.language != content.language:  # not what languages share, in fragments and dynamic content neither
+            own, shared = content.translations[variant.language], set(found)
+            told = [one for one in told if one.part in own or (one.part not in parts and one not in shared)]
+            told = [replace(one, language=variant.language if one.part in parts else None) for one in told]
             told += untranslated(content, variant.language)
         found += told
-    return (found + unused_settings(expanded_content(content, manifest, library)))[:MOST_TOLD]
+    return [*found, *review_whole(content, manifest, library)][:MOST_TOLD]
+
+
+def review_whole(content: Content | ContentDraft, manifest: Manifest, library: Library) -> list[ContentWarning]:
+    """What belongs to the content and is used in none of its languages."""
+    expanded = expanded_content(content, manifest, library)
+    return [*_unused_dynamic(expanded, manifest), *unused_settings(expanded)]
+
+
+def _unused_dynamic(expanded: Content | ContentDraft, manifest: Manifest) -> Iterator[ContentWarning]:
+    """Nothing where a part cannot be read: its error is told, and what it would show is not known."""
+    if not expanded.dynamic:
+        return
+    templates = [field.name for field in manifest.content if field.template]
+    used: set[str] = set()
+    for parts in (expanded.parts, *expanded.translations.values()):
+        for name in templates:
+            try:
+                used |= dynamic_read(compile_part(name, parts.get(name, ""), tracking=True).variables)
+            except TemplateProblem:
+                return
+    yield from unused_places(expanded.dynamic, used)
 
 
 def _review_or_problems(content: Content, manifest: Manifest, library: Library) -> list[ContentWarning]:

@@ -9,7 +9,10 @@ import pytest
 from core.access import Actor
 from core.content import contents
 from core.content.dynamic import MOST_PLACES, MOST_VARIANTS, VARIANTS, check_dynamic, chosen, unused
+from core.content.placements import NO_FRAGMENTS
+from core.content.preview import preview
 from core.content.records import ContentDraft, DynamicContent, DynamicVariant
+from core.content.stand_ins import SIGNER, stand_in_channel
 from core.db import Connection
 from core.delivery.recipient_values import fetch_values
 from core.errors import Invalid
@@ -60,6 +63,18 @@ def test_only_what_there_is_can_be_asked_for() -> None:
 def test_what_nothing_shows_is_a_warning() -> None:
     found = unused([place("id > 0"), place("id > 0", name="vip")], {"vip": ()})
     assert [(one.code, one.part) for one in found] == [("DYNAMIC_UNUSED", "dynamic.hero")]
+
+
+async def test_what_nothing_shows_is_told_at_the_save_and_a_preview_knows_all_languages(conn: Connection, actor: Actor) -> None:
+    dynamic = (place("id > 0"), place("id > 0", name="vip"), place("id > 0", name="none"))
+    translations = {"de": {"html": '{% dynamic "hero" %}', "subject": "{% if dynamic.vip == 1 %}Hallo{% else %}Tag{% endif %}"}}
+    draft = ContentDraft(name="x", label="X", channel="email", parts=PARTS, translations=translations, dynamic=dynamic)
+    content = await contents.create_content(conn, actor, REGISTRY, draft)
+    told = await contents.warnings_of(REGISTRY, content, NO_FRAGMENTS)
+    assert [one.part for one in told if one.code == "DYNAMIC_UNUSED"] == ["dynamic.none"]
+    email = stand_in_channel(REGISTRY, "email")
+    shown = preview(content, email, SIGNER, row_values={}, address="zoe@shop.example", date=NOW)
+    assert [one.part for one in shown.warnings if one.code == "DYNAMIC_UNUSED"] == ["dynamic.none"]
 
 
 async def test_it_is_kept_with_the_content(conn: Connection, actor: Actor) -> None:

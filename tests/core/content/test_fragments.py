@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from core import audit
 from core.access import Actor, Permission
 from core.content import contents, fragments
 from core.content.errors import ContentInvalid
-from core.content.records import Content, ContentDraft, Fragment, FragmentDraft, FragmentParameter
+from core.content.records import Content, ContentDraft, Fragment, FragmentDraft, FragmentParameter, WarningLevel
 from core.db import Connection, Pool, transaction
 from core.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from core.paging import PageRequest
@@ -197,3 +198,19 @@ async def test_content_and_fragment_are_not_changed_past_each_other(pool: Pool, 
     assert broken.value.code == "FRAGMENT_BREAKS_CONTENT"
     with pytest.raises(Conflict, match="is used by the content 'welcome'"):
         await deleting
+
+
+async def test_warnings_in_fragments_that_only_a_translation_uses_are_told_once(conn: Connection, actor: Actor) -> None:
+    footer = await a_fragment(conn, actor, html='<p>\n<img src="https://shop.example.com/x.png"></p>', parameters=())
+    html = {"html": '<p>{% render "footer" %}<a href="{% unsubscribe_url %}">u</a></p>'}
+    content = await a_content(conn, actor, "x", "<p>Hello</p>", translations={"de": html, "fr": html})
+    library = await contents.fragments_of(conn, content)
+    told = await contents.warnings_of(REGISTRY, content, library)
+    at = [(one.code, one.line, one.language) for one in told if one.part == "fragments.footer.html"]
+    assert at == [("IMAGE_WITHOUT_ALT", 2, None)]
+
+    broken = replace(library, fragments={"footer": replace(footer, html="{{ profile.cty }}")})
+    told = await contents.warnings_of(REGISTRY, content, broken)
+    assert [(one.code, one.level) for one in told if one.part == "fragments.footer.html"] == [
+        ("UNKNOWN_VARIABLE", WarningLevel.ERROR)
+    ]
