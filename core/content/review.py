@@ -52,7 +52,6 @@ def review(content: Content | ContentDraft, manifest: Manifest, expanded: Expand
     )
     found = [one for part in checked.parts if part.is_html for one in part.built.warnings]
     found += findings(checked)
-    found += _files(content.attachments, next((part.text for part in checked.parts if part.is_html), ""))
     order = {part.name: number for number, part in enumerate(checked.parts)}
     found.sort(key=lambda one: (order.get(one.part or "", -1), one.line or 0, one.column or 0))
     told = dict.fromkeys(map(expanded.warning, found))  # MJML writes some things several times, and so do fragments
@@ -77,7 +76,7 @@ def review_saved(content: Content, manifest: Manifest, library: Library) -> list
 def review_whole(content: Content | ContentDraft, manifest: Manifest, library: Library) -> list[ContentWarning]:
     """What belongs to the content and is used in none of its languages."""
     expanded = expanded_content(content, manifest, library)
-    return [*_unused_dynamic(expanded, manifest), *unused_settings(expanded)]
+    return [*_unused_dynamic(expanded, manifest), *unused_settings(expanded), *_files(expanded)]
 
 
 def _unused_dynamic(expanded: Content | ContentDraft, manifest: Manifest) -> Iterator[ContentWarning]:
@@ -115,8 +114,8 @@ def _as_told(problem: Invalid) -> ContentWarning:
     told = ContentWarning(code=problem.code, message=problem.message, level=WarningLevel.ERROR, hint=problem.hint)
     if isinstance(problem, TemplateProblem):
         return replace(told, part=problem.part, line=problem.line, column=problem.column)
-    where, _, part = (problem.path or "").partition(".")
-    return replace(told, part=part if where == "parts" else None)
+    path = (problem.path or "").partition(":")[0]  # such as a condition's, `dynamic.hero.variants.0.condition:1:5`
+    return replace(told, part=path.removeprefix("parts.") if path.startswith(("parts.", "dynamic.")) else None)
 
 
 def missing_values(manifest: Manifest, expanded: Expanded, row_values: Mapping[str, Any]) -> Iterator[ContentWarning]:
@@ -154,13 +153,16 @@ def review_rendered(subject: str | None, html: str | None, text: str | None) -> 
         yield ContentWarning(code="EMPTY_TEXT", message="the text part is empty", hint=hint, part="text")
 
 
-def _files(attachments: Sequence[Attachment], html: str) -> Iterator[ContentWarning]:
-    for one in unused(html, attachments):
+def _files(expanded: Content | ContentDraft) -> Iterator[ContentWarning]:
+    attachments: Sequence[Attachment] = expanded.attachments
+    size = sum(encoded_size(one.size) for one in attachments)
+    for parts in (expanded.parts, *expanded.translations.values()):
+        attachments = unused(parts.get("html", ""), attachments)
+    for one in attachments:
         yield ContentWarning(
             code="INLINE_IMAGE_UNUSED", message=f"nothing shows the image {one.name!r}",
             hint=f"Write cid:{one.content_id} where it belongs, or leave the image out.", part="html",
         )  # fmt: skip
-    size = sum(encoded_size(one.size) for one in attachments)
     if size > HEAVY_BYTES:
         text = f"with its files a message has {size // 1_000_000} MB; many mailboxes take no more than 10"
         yield ContentWarning(code="MESSAGE_HEAVY", message=text, hint="Put large files on a page, and link to it.")

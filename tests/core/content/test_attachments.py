@@ -23,13 +23,12 @@ from core.content import contents
 from core.content.attachments import AttachmentDraft, create_upload, look_at, take_in
 from core.content.compile import FrozenContent, freeze, thaw, values
 from core.content.errors import ContentInvalid
-from core.content.expansion import expand_parts
 from core.content.inline_images import references, show_images, unused
 from core.content.media_types import media_type_of
 from core.content.placements import NO_FRAGMENTS
 from core.content.preview import preview
 from core.content.records import Attachment, ContentDraft
-from core.content.review import review
+from core.content.review import review_whole
 from core.content.validate import check_content
 from core.db import Connection
 from core.errors import ClarionError, NotFound
@@ -262,9 +261,10 @@ def test_how_many_and_how_large() -> None:
 
 def test_warnings() -> None:
     draft = replace(DRAFT, parts=PARTS, attachments=(FILES[1], replace(FILES[0], size=9_000_000)))
-    expanded = expand_parts(draft.parts, (), EmailChannel.manifest, NO_FRAGMENTS)
-    found = {(one.code, one.part) for one in review(draft, EmailChannel.manifest, expanded)}
+    found = {(one.code, one.part) for one in review_whole(draft, EmailChannel.manifest, NO_FRAGMENTS)}
     assert found == {("INLINE_IMAGE_UNUSED", "html"), ("MESSAGE_HEAVY", None)}
+    german = replace(draft, translations={"de": {"html": f'<img alt="" src="cid:{FILES[1].content_id}">'}})
+    assert {one.code for one in review_whole(german, EmailChannel.manifest, NO_FRAGMENTS)} == {"MESSAGE_HEAVY"}
 
 
 # headers
