@@ -82,9 +82,9 @@ async def update_content(
     return updated
 
 
-async def fragments_of(conn: Connection, content: Content | ContentDraft) -> Library:
-    """The fragments that content uses."""
-    return await load_library(conn, sources_of(content))
+async def fragments_of(conn: Connection, *found: Content | ContentDraft) -> Library:
+    """The fragments that contents use."""
+    return await load_library(conn, (source for content in found for source in sources_of(content)))
 
 
 async def warnings_of(registry: ChannelRegistry, content: Content, library: Library) -> list[ContentWarning]:

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from channels.contract import Manifest
 from core.content.addresses import AddressKind, BadAddress, examine
 from core.content.building import build_html
 from core.content.errors import TemplateProblem
+from core.content.expansion import expand_parts
 from core.content.languages import variants
 from core.content.link_settings import LinkRules
 from core.content.links import LinkPlace, html_places, text_places
 from core.content.liquid import place
+from core.content.placements import Library
 from core.content.records import Content, ContentDraft, ContentWarning, FoundLink, TrackingMode
 from core.content.suggestions import nearest
 
 
-def found_links(content: Content | ContentDraft) -> list[FoundLink]:
-    """Every link of all languages, in order; what a translation shares with the default is told once."""
+def found_links(content: Content | ContentDraft, manifest: Manifest, library: Library) -> list[FoundLink]:
+    """Every link of all languages, fragments and dynamic content, in order; what languages share is told once."""
     rules = LinkRules.of(content)
-    return [_link(found, rules, language, part, line, column) for language, part, found, line, column in _found(content)]
+    found = _found(content, manifest, library)
+    return [_link(one, rules, language, *written) for language, one, written in found]
 
 
-def unused_settings(content: Content | ContentDraft) -> list[ContentWarning]:
+def unused_settings(content: Content | ContentDraft, manifest: Manifest, library: Library) -> list[ContentWarning]:
     """A warning for each setting whose address is nowhere in the content, with the address that was probably meant."""
     if not content.links:
         return []
-    urls = dict.fromkeys(found.url.strip() for _, _, found, _, _ in _found(content))
+    urls = dict.fromkeys(found.url.strip() for _, found, _ in _found(content, manifest, library))
     warnings = []
     for one in content.links:
         if one.url.strip() not in urls:
@@ -38,25 +42,29 @@ def unused_settings(content: Content | ContentDraft) -> list[ContentWarning]:
     return warnings
 
 
-def _found(content: Content | ContentDraft) -> Iterator[tuple[str, str, LinkPlace, int, int]]:
-    """Language, part, link, line and column."""
+def _found(
+    content: Content | ContentDraft, manifest: Manifest, library: Library
+) -> Iterator[tuple[str, LinkPlace, tuple[str, int, int]]]:
+    """Language, link, and where it was written: part, line and column."""
     seen: set[tuple[str, str]] = set()
     for variant in variants(content):
+        expanded = expand_parts(variant.parts, variant.dynamic, manifest, library)
         for part in ("html", "text"):
-            source = variant.parts.get(part, "")
+            source = expanded.parts.get(part, "")
             if (part, source) in seen:
                 continue
             seen.add((part, source))
             if part == "text":
                 for found in text_places(source):
-                    yield variant.language, part, found, *place(source, found.start)
+                    yield variant.language, found, expanded.place(part, *place(source, found.start))
                 continue
             try:
                 built = build_html(source, inline=False)
             except TemplateProblem:  # its check has told so
                 continue
             for found in html_places(built.plain):
-                yield variant.language, part, found, *built.source_place(*place(built.plain, found.start))
+                at = built.source_place(*place(built.plain, found.start))
+                yield variant.language, found, expanded.place(part, *at)
 
 
 def _link(found: LinkPlace, rules: LinkRules, language: str, part: str, line: int, column: int) -> FoundLink:

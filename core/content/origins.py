@@ -103,3 +103,11 @@ class Expanded:
         authored, offset = origins.find(offset_of(self.parts[found.part], found.line, found.column))
         line, column = authored.place(offset)
         return replace(found, message=found.message + authored.told, part=authored.name, line=line, column=column)
+
+    def place(self, part: str, line: int, column: int) -> tuple[str, int, int]:
+        """Where something of these parts was written: a part or a path such as `fragments.footer.html`, line and column."""
+        origins = self.origins.get(part)
+        if origins is None:
+            return part, line, column
+        authored, offset = origins.find(offset_of(self.parts[part], line, column))
+        return authored.name, *authored.place(offset)

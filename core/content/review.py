@@ -76,7 +76,7 @@ def review_saved(content: Content, manifest: Manifest, library: Library) -> list
 def review_whole(content: Content | ContentDraft, manifest: Manifest, library: Library) -> list[ContentWarning]:
     """What belongs to the content and is used in none of its languages."""
     expanded = expanded_content(content, manifest, library)
-    return [*_unused_dynamic(expanded, manifest), *unused_settings(expanded), *_files(expanded)]
+    return [*_unused_dynamic(expanded, manifest), *unused_settings(content, manifest, library), *_files(expanded)]
 
 
 def _unused_dynamic(expanded: Content | ContentDraft, manifest: Manifest) -> Iterator[ContentWarning]:

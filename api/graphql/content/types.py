@@ -8,7 +8,9 @@ from typing import Any
 
 import strawberry
 
+from api.context import Info
 from api.graphql.content.dynamic_types import DynamicChoiceInput, DynamicContent, DynamicContentInput
+from api.graphql.content.loaders import load_libraries
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, optional_id, record_of
 from api.graphql.scalars import JSON, Long
@@ -142,9 +144,10 @@ class Content(Node):
     created_by: str
 
     @field(list[FoundLink])
-    async def found_links(self: Any) -> Any:
-        """Every link of all languages in order; what a translation shares with the default is told once."""
-        return await asyncio.to_thread(found_links, self)
+    async def found_links(self: Any, info: Info) -> Any:
+        """Every link of all languages, fragments and dynamic content in order; what languages share is told once."""
+        library = await info.context.loader(load_libraries).load(self.id)
+        return await asyncio.to_thread(found_links, self, info.context.channels.manifest(self.channel), library)
 
 
 @strawberry.type(description="What one person would get. Show `html` in a sandboxed frame: it is foreign HTML.")

@@ -15,10 +15,13 @@ from core.content.found_links import found_links, unused_settings
 from core.content.link_checks import check_links
 from core.content.link_settings import LinkRules
 from core.content.links import rewrite_html
+from core.content.placements import NO_FRAGMENTS
 from core.content.records import (
     CampaignParameter,
     CampaignParameters,
     ContentDraft,
+    DynamicContent,
+    DynamicVariant,
     LinkSettings,
     TrackedLink,
     TrackingMode,
@@ -26,6 +29,7 @@ from core.content.records import (
 from core.content.variants import freeze_variants
 from tests.core.authors import PARTS, REGISTRY
 from tests.core.content.test_compile import BASE, DATE
+from tests.core.content.test_expansion import fragment, library
 
 HTML = """<p><a href="https://shop.example/sale?a=1&amp;b={{ profile.id }}">Sale</a>
 <a href="https://shop.example/browser">Read it there</a> <a href='https://shop.example/fixed?x={{ profile.city }}'>Fixed</a>
@@ -100,13 +104,33 @@ def test_a_number_means_the_same_in_every_language() -> None:
 
 def test_settings_that_meet_no_link_are_told_with_the_one_that_was_meant() -> None:
     stray = LinkSettings(url="https://shop.example/sale?a=1&amp;b={{ profile.id }}")
-    (warning,) = unused_settings(draft(links=(*SETTINGS, stray)))
+    (warning,) = unused_settings(draft(links=(*SETTINGS, stray)), EmailChannel.manifest, NO_FRAGMENTS)
     assert warning.code == "LINK_SETTINGS_UNUSED"
     assert "Did you mean 'https://shop.example/sale?a=1&b={{ profile.id }}'" in (warning.hint or "")
     # one language that has it is enough
     only_german = LinkSettings(url="https://shop.example/de")
     html = '<a href="https://shop.example/de">x</a>'
-    assert unused_settings(draft(links=(only_german,), translations={"de": {"html": html}})) == []
+    assert (
+        unused_settings(draft(links=(only_german,), translations={"de": {"html": html}}), EmailChannel.manifest, NO_FRAGMENTS)
+        == []
+    )
+
+
+def test_links_of_fragments_and_dynamic_content_are_listed_where_they_are_written() -> None:
+    button = fragment("button", '<b>\n<a href="https://shop.example/leave">Go</a></b>')
+    html = '<p>\n{% dynamic "hero" %}{% render "button" %}</p>'
+    hero = DynamicContent(
+        name="hero",
+        variants=(DynamicVariant(label="x", condition="country = 'FR'", html='<a href="https://shop.example/fr">Fr</a>'),),
+    )
+    content = draft(parts={**PARTS, "html": html}, dynamic=(hero,), campaign_parameters=utm(utm_source="b"))
+    found = found_links(content, EmailChannel.manifest, library(button))
+    assert [(one.part, one.line, one.column, one.url, one.mode) for one in found] == [
+        ("dynamic.hero.variants.0.html", 1, 10, "https://shop.example/fr", TrackingMode.TRACKED),
+        ("fragments.button.html", 2, 10, "https://shop.example/leave", TrackingMode.OPT_OUT),
+    ]
+    told = {one.message.split("'")[1] for one in unused_settings(content, EmailChannel.manifest, library(button))}
+    assert "https://shop.example/leave" not in told
 
 
 def test_the_links_of_content_can_be_listed() -> None:
@@ -114,7 +138,7 @@ def test_the_links_of_content_can_be_listed() -> None:
     content = draft(translations={"de": {"html": html}}, campaign_parameters=utm(utm_source="b"))
     told = [
         (one.language, one.part, one.line, one.url, one.mode, one.label, one.campaign_parameters)
-        for one in found_links(content)
+        for one in found_links(content, EmailChannel.manifest, NO_FRAGMENTS)
     ]
     sale = "https://shop.example/sale?a=1&b={{ profile.id }}"
     fixed = "https://shop.example/fixed?x={{ profile.city }}"

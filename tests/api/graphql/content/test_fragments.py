@@ -155,3 +155,13 @@ async def test_dynamic_content_is_changed_as_a_whole(gql: Gql) -> None:
     await gql.do(UPDATE, input={"id": content["id"], "dynamic": [{**HERO, "html": "new"}]})
     kept = (await gql.ask(CONTENT, id=content["id"]))["content"]
     assert (kept["version"], kept["dynamic"][0]["html"]) == (2, "new")
+
+
+async def test_links_in_fragments_are_listed_for_several_contents_at_once(gql: Gql) -> None:
+    button = await fragment(gql, html='<p>\n<a href="https://shop.example/go">Go</a></p>', parameters=[])
+    html = f'{{% render "{button["name"]}" %}}<a href="{{% unsubscribe_url %}}">x</a>'
+    ids = [(await create(gql, parts=parts(html=html)))["id"] for _ in range(2)]
+    asked = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Content { foundLinks { url part line column } } } }"
+    for node in (await gql.ask(asked, ids=ids))["nodes"]:
+        found = {"url": "https://shop.example/go", "part": f"fragments.{button['name']}.html", "line": 2, "column": 10}
+        assert found in node["foundLinks"]
