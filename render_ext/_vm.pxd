@@ -13,6 +13,7 @@ cdef struct Step:
     int a
     int b
     int room  # of a TEXT in quoted-printable: the column up to which its first line fits; of a FILTER its price; of a PUT AS_TEXT
+    int whole  # number of the value itself, for a path that stands several times; -1 for others
     int prefix  # number of the object that holds the last key of a path, -1 for none; of a FOR the slot of its record
     int tail  # and the column after it, -1 where it has no line break; of a FOR its kind
     Py_ssize_t at

@@ -369,14 +369,29 @@ cdef inline PyObject* find(PyObject* c_values, Frame frame, Step* step) except? 
     cdef PyObject* c_keys = step.c_value
     cdef Py_ssize_t count = c_tuple_size(c_keys)
     cdef PyObject* c_next
+    if step.whole >= 0 and frame.c_prefixes[step.whole] != NULL:
+        c_next = frame.c_prefixes[step.whole]
+        c_incref(c_next)
+        return c_next
     if step.prefix >= 0 and frame.c_prefixes[step.prefix] != NULL:
         c_next = c_dict_get(frame.c_prefixes[step.prefix], c_tuple_item(c_keys, count - 1))
         if c_next != NULL:
             c_incref(c_next)
+            keep(frame, step, c_next)
             return c_next
         if c_error() != NULL:
             return NULL
-    return find_all(c_values, frame, step)
+    c_next = find_all(c_values, frame, step)
+    if c_next != NULL:
+        keep(frame, step, c_next)
+    return c_next
+
+
+cdef inline void keep(Frame frame, Step* step, PyObject* c_found) noexcept:
+    """For the next time that the same path is read."""
+    if step.whole >= 0:
+        c_incref(c_found)
+        frame.c_prefixes[step.whole] = c_found
 
 
 cdef PyObject* find_all(PyObject* c_values, Frame frame, Step* step) except? NULL:
@@ -1460,6 +1475,7 @@ cdef int set_step(Step* c_step, object step, int transfer) except -1:
         c_step.c_value = <PyObject*>value.keys
         c_step.commands = value.commands
         c_step.prefix = value.prefix
+        c_step.whole = value.whole
     elif c_step.op == FILTER:
         c_step.c_value = <PyObject*>value[0]
         c_step.c_names = NULL if value[1] is None else <PyObject*>value[1]

@@ -7,6 +7,7 @@ expressions are in expression_steps.py, those of blocks in block_steps.py.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -136,8 +137,23 @@ class _Compiler(BlockSteps):
         layout = self.layout
         layout.stack, layout.loops, layout.calls, layout.renders = needs
         layout.slots = len(layout.following)
-        layout.prefixes = len(self.prefixes)
+        layout.prefixes = len(self.prefixes) + self._number_repeated()
         return layout
+
+    def _number_repeated(self) -> int:
+        """Give the paths into the values that stand several times a number each, after those of prefixes; returns how many."""
+        steps = self.layout.steps
+        paths = {
+            index: (step.value.keys, step.value.commands)
+            for index, step in enumerate(steps)
+            if step.op in (Op.PUT_PATH, Op.LOAD_PATH) and step.a < 0 and len(step.value.keys) > 1
+        }
+        often = (path for path, number in Counter(paths.values()).items() if number > 1)
+        numbers = {path: number for number, path in enumerate(often, len(self.prefixes))}
+        for index, path in paths.items():
+            if path in numbers:
+                steps[index] = steps[index]._replace(value=steps[index].value._replace(whole=numbers[path]))
+        return len(numbers)
 
     def _template(self, template: Template, end: Op) -> tuple[_Needs, list[_Call]]:
         """Append the steps of a template; returns what it needs by itself, and its calls."""

@@ -28,6 +28,7 @@ class PathOperand(NamedTuple):
     commands: int
     text: str
     prefix: int
+    whole: int = -1  # number of the value itself, of a path that stands several times in the template
 
 
 class Variable(NamedTuple):
@@ -61,7 +62,7 @@ class Layout:
     registers: int = 0
     following: list[int] = field(default_factory=list)  # for each slot the one to look at where it is empty, -1 for the values
     units: list[Unit] = field(default_factory=list)
-    prefixes: int = 0  # objects on the way to values that are looked up once per rendering
+    prefixes: int = 0  # what is looked up once per rendering: objects on the way to values, and values of repeated paths
     highest_link: int = -1
     variables: list[Variable] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
