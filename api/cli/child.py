@@ -78,6 +78,7 @@ class RunningChild:
         self._reader: threading.Thread | None = None
         self._last_words: deque[str] = deque(maxlen=_LAST_WORDS)
         self._lock = threading.Lock()
+        self._told = False  # the present process, to end
         self._clean = False
 
     @property
@@ -107,7 +108,7 @@ class RunningChild:
         self._stopping.set()
         with self._lock:
             if self._process is not None and self._process.poll() is None:
-                self._process.send_signal(self.child.stop_signal)
+                self._tell(self._process)
 
     def stop(self, deadline: float | None = None) -> None:
         """End the process by `deadline` (monotonic; default: in `stop_seconds`), if need be by force."""
@@ -128,6 +129,8 @@ class RunningChild:
             self._process, self._pipe = spawn(child.argv, env=child.env, output=output, death_signal=child.death_signal)
         except OSError as error:
             raise ChildError(f"{child.name}: {error}") from error
+        else:
+            self._told = False
         finally:
             if log:
                 log.close()
@@ -159,14 +162,18 @@ class RunningChild:
         process = self._process
         if process is None or process.poll() is not None:
             return
-        signals = ((self.child.stop_signal, deadline), (self.child.kill_signal, deadline + _KILL_SECONDS))
-        for signum, until in signals:
-            process.send_signal(signum)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.0, until - time.monotonic()))
-                break
+        self._tell(process)
+        if not _ended(process, deadline):
+            process.send_signal(self.child.kill_signal)
+            _ended(process, deadline + _KILL_SECONDS)
         self._sweep()
         process.wait()
+
+    def _tell(self, process: subprocess.Popen[bytes]) -> None:
+        """Send the stop signal, once: to some programs a second one means that they must not finish what they do."""
+        if not self._told:
+            process.send_signal(self.child.stop_signal)
+        self._told = True
 
     def _sweep(self) -> None:
         """Kill what is left of the process and of those it started in its own group."""
@@ -186,6 +193,14 @@ class RunningChild:
                 line = raw.decode(errors="replace").rstrip("\r\n")
                 self._last_words.append(line)
                 self._out.write(self.child.name, line)
+
+
+def _ended(process: subprocess.Popen[bytes], deadline: float) -> bool:
+    """Whether it ends by then."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(max(0.0, deadline - time.monotonic()))
+        return True
+    return False
 
 
 def _tail(log: Path | None) -> list[str]:

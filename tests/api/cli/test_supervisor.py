@@ -13,6 +13,7 @@ import asyncpg
 import psutil
 import pytest
 
+from api.cli.child import Lines, RunningChild
 from api.cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from api.cli.supervisor import Child, ChildError, Supervisor
 
@@ -165,16 +166,15 @@ def test_a_child_that_does_not_listen_is_killed_in_time() -> None:
     assert not psutil.pid_exists(supervisor.pids()["stubborn"])
 
 
-# Says when it is told to stop, and takes its time.
+# Says each time it is told to stop, and takes its time.
 SLOW = """
-import signal, sys, time
-def stop(*_):
-    print("told", flush=True)
-    time.sleep(1)
-    sys.exit(0)
-signal.signal(signal.SIGTERM, stop)
+import signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 print("runs", flush=True)
-time.sleep(600)
+signal.sigwait([signal.SIGTERM])
+print("told", flush=True)
+if signal.sigtimedwait([signal.SIGTERM], 1):
+    print("told", flush=True)
 """
 
 
@@ -191,6 +191,20 @@ def test_children_that_are_stopped_together_all_have_the_whole_time() -> None:
     assert "killed" not in out.getvalue()
     codes = [running._process.returncode for running in supervisor._running if running._process]
     assert codes == [0, 0, 0, 0]
+
+
+def test_a_child_is_told_once() -> None:
+    out = io.StringIO()
+    child = RunningChild(Child(name="slow", argv=python(SLOW)), out=Lines(out))
+    child.start()
+    until(lambda: "runs" in out.getvalue())
+    child.tell()
+    until(lambda: "told" in out.getvalue())
+
+    child.stop()
+
+    assert child.wait().startswith("ended with status 0")
+    assert out.getvalue().count("told") == 1
 
 
 def test_what_a_child_started_in_its_own_group_ends_with_it(gone: Gone) -> None:
