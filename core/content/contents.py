@@ -33,12 +33,14 @@ from core.paging import Page, PageRequest, cut
 
 CHECK_SECONDS = 60.0  # that compiling one language of a large content may take while others compile theirs
 _SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)  # nothing is rendered when content is saved
+_NAMED = ("data", "dynamic", "links", "campaign_parameters", "attachments")  # they may hold words and personal values
 
 
 async def create_content(conn: Connection, actor: Actor, registry: ChannelRegistry, draft: ContentDraft) -> Content:
     """Raises Invalid (BAD_NAME, BAD_LABEL, …), NotFound (CHANNEL_NOT_FOUND), Conflict (NAME_TAKEN)."""
     require(actor, Permission.EDIT)
-    draft, library = await _checked(conn, registry, draft)
+    draft = with_checked_languages(draft)
+    library = await _check(conn, registry, draft)
     content = await store.insert_content(conn, draft, actor.name)
     if content is None:
         raise name_taken("content", draft.name)
@@ -66,10 +68,10 @@ async def update_content(
     content = await lock_content(conn, content_id)
     check_version("content", content.version, expected_version)
     before = _draft(content)
-    draft = _applied(before, changes)
+    draft = with_checked_languages(_applied(before, changes))
     if draft == before:
         return content
-    draft, library = await _checked(conn, registry, draft)
+    library = await _check(conn, registry, draft)
     try:
         async with conn.transaction():
             updated = await store.update_content(conn, content_id, draft)
@@ -77,7 +79,7 @@ async def update_content(
         raise name_taken("content", draft.name) from None
     await set_fragments_of_content(conn, content_id, _used(draft, library))
     await use(conn, BlobUser.CONTENT, content_id, [one.sha256 for one in updated.attachments])
-    told = difference(_told(content), _told(updated)) | {"parts": _touched(before, draft)}
+    told = difference(_told(content), _told(updated)) | {"parts": _touched(before, draft), "fields": _fields(before, draft)}
     await record(conn, actor, "content.update", "content", content_id, told)
     return updated
 
@@ -164,15 +166,14 @@ def _applied(before: ContentDraft, changes: Mapping[str, Any]) -> ContentDraft:
     return changed(draft, {"parts": parts})
 
 
-async def _checked(conn: Connection, registry: ChannelRegistry, draft: ContentDraft) -> tuple[ContentDraft, Library]:
-    """The draft as it is kept, and the fragments that it uses, held until the end of the transaction."""
+async def _check(conn: Connection, registry: ChannelRegistry, draft: ContentDraft) -> Library:
+    """The fragments that a draft uses, held until the end of the transaction. Raises what keeps it from being sent."""
     check_name(draft.name)
     check_label(draft.label)
-    draft = with_checked_languages(draft)
     await allow_silence(conn, CHECK_SECONDS * len(languages_of(draft)))
     library = await load_library(conn, sources_of(draft), hold=True)
     await asyncio.to_thread(check_sendable, registry, draft, library)  # long content takes its time, and the loop serves others
-    return draft, library
+    return library
 
 
 def check_sendable(registry: ChannelRegistry, draft: ContentDraft, library: Library = NO_FRAGMENTS) -> None:
@@ -224,8 +225,12 @@ def _told(content: Content) -> dict[str, Any]:
 def _touched(before: ContentDraft, after: ContentDraft) -> list[str]:
     """The parts that differ, those of translations as `de.subject`."""
     old, new = _sources(before), _sources(after)
-    touched = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    return touched if before.dynamic == after.dynamic else [*touched, "dynamic"]
+    return [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+
+
+def _fields(before: ContentDraft, after: ContentDraft) -> list[str]:
+    """What else differs of that which the audit names only."""
+    return [name for name in _NAMED if getattr(before, name) != getattr(after, name)]
 
 
 def _sources(draft: ContentDraft) -> dict[str, str]:

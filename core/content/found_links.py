@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from channels.contract import Manifest
 from core.content.addresses import AddressKind, BadAddress, examine
@@ -21,8 +22,12 @@ from core.content.suggestions import nearest
 def found_links(content: Content | ContentDraft, manifest: Manifest, library: Library) -> list[FoundLink]:
     """Every link of all languages, fragments and dynamic content, in order; what languages share is told once."""
     rules = LinkRules.of(content)
-    found = _found(content, manifest, library)
-    return [_link(one, rules, language, *written) for language, one, written in found]
+    first: dict[FoundLink, FoundLink] = {}
+    for language, one, written in _found(content, manifest, library):
+        link = _link(one, rules, language, *written)
+        own = link.part in content.translations.get(language, {})
+        first.setdefault(link if own else replace(link, language=content.language), link)
+    return list(first.values())
 
 
 def unused_settings(content: Content | ContentDraft, manifest: Manifest, library: Library) -> list[ContentWarning]:

@@ -57,7 +57,7 @@ def with_checked_languages(draft: ContentDraft) -> ContentDraft:
         checked = check_language(tag, f"translations.{tag[:LONGEST_TAG]}")
         if checked == language or checked in translations:
             hint = "The parts themselves are of the default language." if checked == language else "Give each language once."
-            raise Invalid(f"{checked} was given twice", code="LANGUAGE_TWICE", path=f"translations.{checked}", hint=hint)
+            raise _twice(checked, hint)
         translations[checked] = parts
     if len(translations) >= MAX_LANGUAGES:
         raise Invalid(f"content has at most {MAX_LANGUAGES} languages", code="TOO_MANY_LANGUAGES", path="translations")
@@ -65,16 +65,27 @@ def with_checked_languages(draft: ContentDraft) -> ContentDraft:
 
 
 def with_changed_translations(draft: ContentDraft, changes: Mapping[str, Mapping[str, str | None] | None]) -> ContentDraft:
-    """The draft with the translations given: their parts merged, None takes a part or a whole translation out."""
+    """The draft with the translations given: their parts merged, None takes a part or a whole translation out.
+
+    Raises Invalid (BAD_LANGUAGE, LANGUAGE_TWICE).
+    """
     translations: dict[str, Any] = dict(draft.translations)
+    seen: set[str] = set()
     for tag, parts in changes.items():
         known = check_language(tag, f"translations.{tag[:LONGEST_TAG]}")
+        if known in seen:
+            raise _twice(known, "Give each language once.")
+        seen.add(known)
         if parts is None:
             translations.pop(known, None)
             continue
         merged = {**translations.get(known, {}), **parts}
         translations[known] = {name: source for name, source in merged.items() if source is not None}
     return replace(draft, translations=translations)
+
+
+def _twice(tag: str, hint: str) -> Invalid:
+    return Invalid(f"{tag} was given twice", code="LANGUAGE_TWICE", path=f"translations.{tag}", hint=hint)
 
 
 def variants(content: Draft) -> list[Draft]:

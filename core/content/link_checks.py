@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from channels.contract import Manifest
@@ -36,7 +36,7 @@ def check_links(content: Content | ContentDraft, manifest: Manifest) -> Iterator
                 yield Invalid("this channel tracks no links", code="LINKS_NOT_TRACKED", path=path, hint="Leave it out.")
         return
     yield from check_settings(content.links)
-    yield from check_parameters(content.campaign_parameters, content.data)
+    yield from check_parameters(content.campaign_parameters, content.data, [place.name for place in content.dynamic])
 
 
 def check_settings(links: Sequence[LinkSettings]) -> Iterator[Invalid]:
@@ -63,8 +63,8 @@ def check_settings(links: Sequence[LinkSettings]) -> Iterator[Invalid]:
                 )
 
 
-def check_parameters(found: CampaignParameters, data: Mapping[str, Any]) -> Iterator[Invalid]:
-    """What is wrong with campaign parameters, each at its place."""
+def check_parameters(found: CampaignParameters, data: Mapping[str, Any], dynamic: Collection[str] = ()) -> Iterator[Invalid]:
+    """What is wrong with campaign parameters, each at its place; `dynamic` are the names of the dynamic content."""
     if len(found.parameters) > MAX_PARAMETERS or len(found.hosts) > MAX_HOSTS:
         message = f"there are at most {MAX_PARAMETERS} campaign parameters, for at most {MAX_HOSTS} hosts"
         yield Invalid(message, code="BAD_CAMPAIGN_PARAMETERS", path=PATH)
@@ -82,7 +82,7 @@ def check_parameters(found: CampaignParameters, data: Mapping[str, Any]) -> Iter
             message = f"a parameter's value has up to {VALUE_LENGTH} characters, and no NUL"
             yield Invalid(message, code="BAD_CAMPAIGN_PARAMETERS", path=path)
         else:
-            yield from _check_value(one, data, path)
+            yield from _check_value(one, data, dynamic, path)
     for index, host in enumerate(found.hosts):
         try:
             ascii_host(host)
@@ -93,16 +93,16 @@ def check_parameters(found: CampaignParameters, data: Mapping[str, Any]) -> Iter
             )  # fmt: skip
 
 
-def _check_value(one: CampaignParameter, data: Mapping[str, Any], path: str) -> Iterator[Invalid]:
+def _check_value(one: CampaignParameter, data: Mapping[str, Any], dynamic: Collection[str], path: str) -> Iterator[Invalid]:
     try:
-        for problem in _value_problems(one, data):
+        for problem in _value_problems(one, data, dynamic):
             problem.path = f"{path}:{problem.line}:{problem.column}"
             yield problem
     except BadAddress as error:
         yield Invalid(error.message, code=error.code, path=path, hint=error.hint)
 
 
-def _value_problems(one: CampaignParameter, data: Mapping[str, Any]) -> list[TemplateProblem]:
+def _value_problems(one: CampaignParameter, data: Mapping[str, Any], dynamic: Collection[str]) -> list[TemplateProblem]:
     """Problems of a value as a template of its own. Raises BadAddress."""
     if found := list(reserved_words(one.value, one.name)):
         return found
@@ -111,7 +111,7 @@ def _value_problems(one: CampaignParameter, data: Mapping[str, Any]) -> list[Tem
         program = compile_part(one.name, f"{_LINK}{one.value}{{% endlink %}}", tracking=True)
     except TemplateProblem as problem:
         return [_shifted(problem)]
-    return [_shifted(problem) for problem in check_variables(program.variables, data, one.name)]
+    return [_shifted(problem) for problem in check_variables(program.variables, data, one.name, dynamic)]
 
 
 def _shifted(problem: TemplateProblem) -> TemplateProblem:

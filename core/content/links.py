@@ -19,6 +19,7 @@ from core.content.markup import Attribute, Kind, Piece, decode_attribute, read, 
 from core.content.records import ContentWarning, LinkSettings, TrackedLink, TrackingMode
 
 LABEL_LENGTH = 100
+MOST_WRITTEN = 2_000_000  # characters that the links of one part have, with their numbers and campaign parameters
 MOST_TOLD = 100  # problems and warnings of one part, problems of all parts; the rest is for after these are mended
 _BARE = re.compile(r"(?<![\w{])https?://[^\s<>\"]+", re.IGNORECASE)
 _TRAILING = ".,;:!?'\"»”’*_~"
@@ -77,7 +78,7 @@ class _Rewriting:
     def all(self, places: Iterator[LinkPlace]) -> Rewritten:
         """The part with its links numbered."""
         written: list[str] = []
-        position = 0
+        position = size = 0
         for found in places:
             if len(self.problems) + len(self.warnings) >= MOST_TOLD:
                 break
@@ -89,6 +90,12 @@ class _Rewriting:
             if replacement is not None:
                 written += [self.source[position : found.start], replacement]
                 position = found.end
+                size += len(replacement)
+            if size > MOST_WRITTEN:
+                hint = "Use fewer links, or shorter campaign parameters."
+                message = f"with what is appended to them, the links have more than {MOST_WRITTEN:,} characters"
+                self.problems.append(_problem(self.source, found.start, self.part, "PART_TOO_LARGE", message, hint))
+                break
         written.append(self.source[position:])
         if self.numbers.highest > MAX_LINKS:
             hint = "Split the message, or leave repeated links out."

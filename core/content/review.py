@@ -84,13 +84,14 @@ def _unused_dynamic(expanded: Content | ContentDraft, manifest: Manifest) -> Ite
     if not expanded.dynamic:
         return
     templates = [field.name for field in manifest.content if field.template]
+    sources = [(name, parts.get(name, "")) for parts in (expanded.parts, *expanded.translations.values()) for name in templates]
+    sources += [(one.name, one.value) for one in expanded.campaign_parameters.parameters]
     used: set[str] = set()
-    for parts in (expanded.parts, *expanded.translations.values()):
-        for name in templates:
-            try:
-                used |= dynamic_read(compile_part(name, parts.get(name, ""), tracking=True).variables)
-            except TemplateProblem:
-                return
+    for name, source in sources:
+        try:
+            used |= dynamic_read(compile_part(name, source, tracking=True).variables)
+        except TemplateProblem:
+            return
     yield from unused_places(expanded.dynamic, used)
 
 

@@ -136,7 +136,7 @@ class Preparation:
         audience = await audiences.get_audience(conn, delivery.audience_id)
         dynamic: dict[str, Sequence[str]] = {}
         for one in programs:
-            dynamic |= (await self._programs.get(conn, one.id)).frozen.dynamic
+            dynamic |= one.dynamic
         return Population(
             delivery_id=delivery_id,
             programs=programs,

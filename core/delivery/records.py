@@ -193,6 +193,7 @@ class ProgramVariant:
     channel: str
     language: str
     fields: tuple[str, ...]
+    dynamic: Mapping[str, tuple[str, ...]]  # conditions of the variants, by dynamic content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

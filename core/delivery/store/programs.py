@@ -74,12 +74,21 @@ async def list_variants_of(conn: Connection, delivery_id: int) -> list[ProgramVa
     """The programs of a delivery's standing preparation, the default first."""
     rows = await conn.fetch(
         """
-        SELECT id, channel, content ->> 'locale' AS language, fields
+        SELECT id, channel, content ->> 'locale' AS language, fields, coalesce(content -> 'dynamic', '{}') AS dynamic
           FROM program WHERE delivery_id = $1 ORDER BY variant, id
         """,
         delivery_id,
     )
-    return [ProgramVariant(**{**dict(row), "fields": tuple(row["fields"])}) for row in rows]
+    return [
+        ProgramVariant(
+            id=row["id"],
+            channel=row["channel"],
+            language=row["language"],
+            fields=tuple(row["fields"]),
+            dynamic={name: tuple(conditions) for name, conditions in row["dynamic"].items()},
+        )
+        for row in rows
+    ]
 
 
 async def list_programs_of(conn: Connection, delivery_id: int) -> list[int]:

@@ -122,6 +122,17 @@ async def test_content_keeps_its_files_whatever_becomes_of_the_upload(conn: Conn
     assert await blobs.sizes(conn, set(BYTES)) == {FILES[1].sha256: len(LOGO)}
 
 
+async def test_the_audit_tells_that_a_file_was_renamed(conn: Connection, actor: Actor, tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    uploaded = await an_upload(conn, actor, files, "preise.pdf", PDF)
+    taken = await take_in(conn, actor, files, [AttachmentDraft(file_id=uploaded.id)], NOW)
+    content = await contents.create_content(conn, actor, REGISTRY, replace(DRAFT, parts=PARTS, attachments=taken))
+    renamed = (replace(taken[0], name="anna.pdf"),)
+    await contents.update_content(conn, actor, REGISTRY, content.id, {"attachments": renamed})
+    told = await conn.fetchval("SELECT changes FROM audit_entry WHERE action = 'content.update'")
+    assert told == {"version": {"from": 1, "to": 2}, "parts": [], "fields": ["attachments"]}
+
+
 @pytest.mark.parametrize(
     ("given", "code", "path"),
     [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.content.addresses import BadAddress, examine
 from core.content.campaign_parameters import Appendix
 from core.content.link_settings import LinkRules
-from core.content.links import rewrite_html
+from core.content.links import MOST_WRITTEN, rewrite_html
 from core.content.records import CampaignParameter, CampaignParameters, LinkSettings, TrackingMode
 from render_ext import compile as compile_template
 
@@ -181,6 +181,17 @@ def test_with_links_masked_the_html_is_what_it_was(source: str) -> None:
     plain = rewrite_html(source).source
     assert link.sub("@", rewritten) == link.sub("@", plain)
     assert len(link.findall(rewritten)) == rewritten.count("utm_source=") == len(link.findall(plain))
+
+
+def test_what_links_have_in_all_is_limited() -> None:
+    long = tuple(CampaignParameter(name=f"p{n}", value="v" * 500) for n in range(20))
+    rules = LinkRules({}, Appendix.of(CampaignParameters(parameters=long)))
+    each = len(rules.target(LinkSettings(url="https://a.example/"), "https://a.example/"))
+    few, many = MOST_WRITTEN // (each + 40), MOST_WRITTEN // each + 1
+    assert rewrite_html('<a href="https://a.example/">' * few, rules=rules).problems == ()
+    refused = rewrite_html('<a href="https://a.example/">' * (many + 50), rules=rules)
+    assert [one.code for one in refused.problems] == ["PART_TOO_LARGE"]
+    assert len(refused.source) < 2 * MOST_WRITTEN
 
 
 def test_a_link_may_do_without_and_one_that_is_not_tracked_stays() -> None:

@@ -14,7 +14,15 @@ from core.access import Actor, Permission
 from core.channel_registry import ChannelRegistry
 from core.content import contents
 from core.content.errors import ContentInvalid
-from core.content.records import Content, ContentDraft
+from core.content.records import (
+    CampaignParameter,
+    CampaignParameters,
+    Content,
+    ContentDraft,
+    DynamicContent,
+    DynamicVariant,
+    LinkSettings,
+)
 from core.db import Connection
 from core.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from core.paging import PageRequest
@@ -50,8 +58,23 @@ async def test_a_change_touches_what_it_names(conn: Connection, actor: Actor) ->
     assert await change(conn, actor, content, label="Welcome", parts={}) == without
     told = await audit.list_entries(conn, object_type="content", object_ids=[str(content.id)], before_id=None, limit=10)
     assert [entry.action for entry in told] == ["content.update", "content.update", "content.create"]
-    assert told[1].changes == {"version": {"from": 1, "to": 2}, "parts": ["subject", "text"]}
+    assert told[1].changes == {"version": {"from": 1, "to": 2}, "parts": ["subject", "text"], "fields": []}
+    assert told[0].changes == {"version": {"from": 2, "to": 3}, "parts": ["text"], "fields": ["data"]}
     assert "shop.example.com" not in str(told)
+
+
+async def test_the_audit_names_what_changed_besides_the_parts(conn: Connection, actor: Actor) -> None:
+    content = await a_content(conn, actor)
+    hero = DynamicContent(name="hero", variants=(DynamicVariant(label="x", condition="city = 'Bonn'", html="<b>secret</b>"),))
+    changes = {
+        "dynamic": (hero,),
+        "links": (LinkSettings(url="https://secret.example/"),),
+        "campaign_parameters": CampaignParameters(parameters=(CampaignParameter(name="utm_source", value="secret"),)),
+    }
+    await change(conn, actor, content, **changes)
+    (told, _) = await audit.list_entries(conn, object_type="content", object_ids=[str(content.id)], before_id=None, limit=10)
+    fields = ["dynamic", "links", "campaign_parameters"]
+    assert told.changes == {"version": {"from": 1, "to": 2}, "parts": [], "fields": fields}
 
 
 async def test_what_cannot_be_sent_is_not_saved(conn: Connection, actor: Actor) -> None:

@@ -113,6 +113,16 @@ async def test_translations_are_changed_one_by_one(conn: Connection, actor: Acto
     assert kept["parts"] == ["de.subject", "fr.subject", "pt-BR.html"]
 
 
+async def test_a_change_gives_each_language_once(conn: Connection, actor: Actor) -> None:
+    made = await create_content(conn, actor, REGISTRY, draft({"pt-BR": {"subject": "Olá"}}))
+    for first in ({"subject": "Oi"}, None):
+        changes = {"pt_br": first, "pt-BR": {"html": "<p>Oi</p>"}}
+        with pytest.raises(Invalid) as refused:
+            await update_content(conn, actor, REGISTRY, made.id, {"translations": changes})
+        assert (refused.value.code, refused.value.path) == ("LANGUAGE_TWICE", "translations.pt-BR")
+    assert await get_content(conn, made.id) == made
+
+
 def test_problems_of_a_translation_are_told_at_their_place_and_shared_ones_once() -> None:
     wrong = {
         "de": {"html": "<p>\n{{ profile.nam }}", "subjekt": "x"},

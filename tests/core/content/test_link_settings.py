@@ -26,6 +26,7 @@ from core.content.records import (
     TrackedLink,
     TrackingMode,
 )
+from core.content.review import review_whole
 from core.content.variants import freeze_variants
 from tests.core.authors import PARTS, REGISTRY
 from tests.core.content.test_compile import BASE, DATE
@@ -131,6 +132,34 @@ def test_links_of_fragments_and_dynamic_content_are_listed_where_they_are_writte
     ]
     told = {one.message.split("'")[1] for one in unused_settings(content, EmailChannel.manifest, library(button))}
     assert "https://shop.example/leave" not in told
+
+
+def test_what_languages_share_is_listed_once_and_what_they_write_themselves_each_time() -> None:
+    button = fragment("button", '<a href="https://shop.example/leave">Go</a>')
+    html = '<p>{% render "button" %} <a href="https://shop.example/x">A</a></p>'
+    translations = {"de": {"html": f"{html}<p>Hallo</p>"}, "fr": {"subject": "x"}}
+    content = draft(parts={**PARTS, "html": html}, translations=translations)
+    found = found_links(content, EmailChannel.manifest, library(button))
+    assert [(one.language, one.part, one.url) for one in found if one.part != "text"] == [
+        ("en", "fragments.button.html", "https://shop.example/leave"),
+        ("en", "html", "https://shop.example/x"),
+        ("de", "html", "https://shop.example/x"),
+    ]
+
+
+def test_campaign_parameters_may_read_dynamic_content() -> None:
+    hero = DynamicContent(name="hero", variants=(DynamicVariant(label="x", condition="country = 'FR'", html="x"),))
+    parameters = utm(utm_content="{{ dynamic.hero }}")
+    content = draft(dynamic=(hero,), campaign_parameters=parameters)
+    check_sendable(REGISTRY, content)
+    frozen = freeze(content, EmailChannel.manifest, label="Spring", date=DATE, seed="7", base_url=BASE)
+    assert frozen.dynamic == {"hero": ("country = 'FR'",)}
+    assert review_whole(content, EmailChannel.manifest, NO_FRAGMENTS) == []
+
+    (wrong,) = check_links(draft(dynamic=(hero,), campaign_parameters=utm(a="{{ dynamic.hreo }}")), EmailChannel.manifest)
+    assert (wrong.code, wrong.path) == ("UNKNOWN_VARIABLE", "campaign_parameters.parameters.a:1:4")
+    (whole,) = check_links(draft(dynamic=(hero,), campaign_parameters=utm(a='{% dynamic "hero" %}')), EmailChannel.manifest)
+    assert str(whole.path).startswith("campaign_parameters.parameters.a")
 
 
 def test_the_links_of_content_can_be_listed() -> None:

@@ -7,6 +7,7 @@ import pytest
 from channels.contract import OutgoingMessage
 from core.access import SYSTEM
 from core.content.languages import choose
+from core.content.records import DynamicContent, DynamicVariant
 from core.db import Connection
 from core.delivery import lifecycle, prepare, reading
 from core.delivery.engine import Engine
@@ -98,6 +99,25 @@ async def test_a_preparation_in_several_languages_goes_on_after_a_crash(
         row = await reading.find_row(db, delivery_id, profile_id)
         assert row is not None
         assert row.program_id == variants[choose([one.language for one in variants], spoken)].id
+
+
+async def test_a_preparation_compiles_nothing_to_know_the_conditions(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    hero = DynamicContent(name="hero", variants=(DynamicVariant(label="x", condition="city = 'Bonn'", html="x", text="x"),))
+    html = "<p>{% if dynamic.hero == 1 %}Bonn{% endif %}</p>"
+    translations = {"de": {"html": html}, "fr": {"subject": "Salut"}}
+    someone = await add_person(db, "p@mail.example", language="de", city="Bonn")
+    delivery_id = await new_delivery(runtime, db, html=HTML, translations=translations, dynamic=(hero,))
+    async with db.transaction():
+        await lifecycle.prepare(db, SYSTEM, delivery_id, runtime.clock())
+    plan = await engine.preparation._lay_out(delivery_id)
+    assert plan is not None
+    variants = await store.list_variants_of(db, delivery_id)
+    assert list(variants) == list(plan.population.programs)
+    assert [one.dynamic for one in variants] == [{}, {"hero": ("city = 'Bonn'",)}, {}]
+    assert plan.population.dynamic == {"hero": ("city = 'Bonn'",)}
+    assert not any("program" in vars(one) for one in await engine.programs.list_of(db, delivery_id))
+    await engine.preparation.run(delivery_id)
+    assert await message(engine, db, delivery_id, someone) == "<p>Bonn</p>"
 
 
 async def test_only_the_languages_that_are_rendered_are_compiled(engine: Engine, runtime: Runtime, db: Connection) -> None:
