@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DEEPEST = 120  # blocks that are read, whatever the limit: the compiler calls itself for each
+DEEPEST = 120  # blocks and partials that are read, whatever the limit: the compiler calls itself for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Limits:
     output_bytes  bytes written
     nesting       depth of the blocks of a template, 120 at most; more is a TemplateSyntaxError
     value_bytes   characters of any text that a filter makes, bytes of what `capture` and `ifchanged` hold at once
-    partials      depth of partials that use others; more is a TemplateSyntaxError
+    partials      depth of partials that use others, 120 at most; more is a TemplateSyntaxError
     """
 
     steps: int = 1_000_000

@@ -30,8 +30,11 @@ class Stored:
     WHAT: ClassVar[str]
 
     def to_json(self) -> bytes:
-        """The source as JSON; `from_json` gives an equal one."""
-        return msgspec.json.encode(self)
+        """The source as JSON; `from_json` gives an equal one. Raises ValueError for halves of characters."""
+        try:
+            return msgspec.json.encode(self)
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{self.WHAT} with half of a character (U+{ord(error.object[error.start]):04X})") from None
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:

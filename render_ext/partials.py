@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from render_ext.errors import TemplateSyntaxError, nearest
-from render_ext.limits import DEFAULT_LIMITS, Limits
+from render_ext.limits import DEEPEST, DEFAULT_LIMITS, Limits
 from render_ext.nodes import Node
 from render_ext.parser import Parser
 from render_ext.walk import PartialUse
@@ -85,7 +85,8 @@ class _Depths:
 
     def __init__(self, partials: Mapping[str, Template], limits: Limits):
         self.partials = partials
-        self.limits = limits
+        self.nesting = limits.nesting
+        self.most = min(limits.partials, DEEPEST)
         self.path: list[str] = []
         self.known: dict[str, tuple[int, int]] = {}  # partials and blocks below a partial, itself included
 
@@ -95,10 +96,10 @@ class _Depths:
         for use in template.uses:
             below = self._use(template, use)
             partials, blocks = max(partials, below[0]), max(blocks, use.depth + below[1])
-            if len(self.path) + below[0] > self.limits.partials:
+            if len(self.path) + below[0] > self.most:
                 self._too_deep(template, use)
-            if blocks > self.limits.nesting:
-                limit = f"nesting={self.limits.nesting}"
+            if blocks > self.nesting:
+                limit = f"nesting={self.nesting}"
                 _fail(f"blocks nested deeper than the limit {limit}, with those of the partial", template, use)
         return partials, blocks
 
@@ -107,7 +108,7 @@ class _Depths:
             circle = " → ".join([*self.path[self.path.index(use.name) :], use.name])
             _fail(f"partials that use each other: {circle}", template, use, expected="a partial that does not lead back here")
         if use.name not in self.known:
-            if len(self.path) >= self.limits.partials:
+            if len(self.path) >= self.most:
                 self._too_deep(template, use)
             self.path.append(use.name)
             partials, blocks = self.check(self.partials[use.name])
@@ -116,7 +117,7 @@ class _Depths:
         return self.known[use.name]
 
     def _too_deep(self, template: Template, use: PartialUse) -> NoReturn:
-        _fail(f"partials within partials deeper than the limit partials={self.limits.partials}", template, use)
+        _fail(f"partials within partials deeper than the limit partials={self.most}", template, use)
 
 
 def _unknown(template: Template, use: PartialUse, partials: Mapping[str, str]) -> NoReturn:

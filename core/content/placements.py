@@ -18,10 +18,10 @@ from core.content.reserved import reserved_words
 from core.content.suggestions import nearest
 from render_ext import PartialUse, TemplateSyntaxError, partials_used
 
-_DYNAMIC = re.compile(r"\{%-?\s*dynamic\s+(?:\"([^\"]*)\"|'([^']*)')\s*-?%\}")
+_DYNAMIC = re.compile(r"\{%-?\s*dynamic\s*(?:\"([^\"]*)\"|'([^']*)')\s*-?%\}")
 _BLANKS = " \t\n\v\f\r"
 _NAME = re.compile(r"\{\{\s*([A-Za-z_][\w-]*)\s*\}\}")
-_RENDERED = re.compile(r"\{%-?\s*render\s+(?:\"([^\"]*)\"|'([^']*)')")
+_RENDERED = re.compile(r"\{%-?\s*render\s*(?:\"([^\"]*)\"|'([^']*)')")
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,11 @@ def test_message_id_envelope_sender_and_unsubscribe() -> None:
         without.envelope_sender(IDENTITY)
 
 
+def test_half_a_character_cannot_be_stored() -> None:
+    with pytest.raises(ValueError, match=r"an email source with half of a character \(U\+D800\)"):
+        source(subject="a\ud800").to_json()
+
+
 def test_the_same_row_is_the_same_bytes_also_after_storing() -> None:
     original = source(limits=Limits(steps=5000), partials={"a": "b"}, zone="Europe/Paris")
     again = EmailSource.from_json(original.to_json())

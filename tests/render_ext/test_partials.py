@@ -72,6 +72,9 @@ def test_a_long_chain_of_partials_is_refused_at_once() -> None:
     partials = {f"p{n}": f"{{% render 'p{n + 1}' %}}" for n in range(5000)} | {"p5000": ""}
     with pytest.raises(TemplateSyntaxError, match="partials=20"):
         compile("{% render 'p0' %}", partials=partials)
+    with pytest.raises(TemplateSyntaxError, match="partials=120"):
+        compile("{% render 'p0' %}", partials=partials, limits=Limits(partials=100_000))
+    assert compile("{% render 'p4910' %}", partials=partials, limits=Limits(partials=100_000)).render({}) == ""
 
 
 def test_blocks_of_partials_count_together() -> None:

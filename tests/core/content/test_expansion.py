@@ -408,7 +408,14 @@ def test_names_are_found_where_liquid_is() -> None:
         "{% render 'a' %}{%- render \"b\", x: 1 -%}{% raw %}{% render 'c' %}{% endraw %}"
         "{% comment %}{% render 'd' %}{% endcomment %}render 'e'"
     )
-    assert names_rendered([source, "{% render f %}"]) == {"a", "b"}
+    assert names_rendered([source, "{% render f %}", '{%render"g"%}']) == {"a", "b", "g"}
+
+
+def test_blanks_before_a_name_are_not_needed() -> None:
+    hero = DynamicContent(name="hero", variants=(DynamicVariant(label="A", condition="country = 'FR'", html="A"),), html="else")
+    html = "{%render'footer'%}{%dynamic\"hero\"%}"
+    made = frozen({"html": html}, fragment("footer", "<p>Bye</p>"), dynamic=(hero,))
+    assert "<p>Bye</p>A" in compile(made.parts["html"], escape="html", links=True).render({"dynamic": {"hero": 1}})
 
 
 def test_problems_without_a_place_stay_as_they_are() -> None:
