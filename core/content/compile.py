@@ -92,15 +92,7 @@ def freeze(
     """
     if problems := list(check_links(content, manifest)):
         raise ContentInvalid(problems)
-    expanded = check_content(
-        content.parts,
-        content.data,
-        manifest,
-        inline_css=content.inline_css,
-        dynamic=content.dynamic,
-        library=library,
-        attachments=content.attachments,
-    )
+    expanded = check_content(content, manifest, library)
     tracking = manifest.capabilities.tracking if tracked is None else tracked
     work = _Work(
         parts={name: source for name, source in expanded.parts.items() if source.strip()},

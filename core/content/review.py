@@ -97,15 +97,7 @@ def _unused_dynamic(expanded: Content | ContentDraft, manifest: Manifest) -> Ite
 
 def _review_or_problems(content: Content, manifest: Manifest, library: Library) -> list[ContentWarning]:
     try:
-        expanded = check_content(
-            content.parts,
-            content.data,
-            manifest,
-            inline_css=content.inline_css,
-            dynamic=content.dynamic,
-            library=library,
-            attachments=content.attachments,
-        )
+        expanded = check_content(content, manifest, library)
     except ContentInvalid as invalid:
         return [_as_told(problem) for problem in invalid.problems]
     return review(content, manifest, expanded)

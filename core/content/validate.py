@@ -21,7 +21,7 @@ from core.content.links import MOST_TOLD, rewrite_html, rewrite_text
 from core.content.origins import Expanded
 from core.content.personalization import check_variables
 from core.content.placements import NO_FRAGMENTS, Library
-from core.content.records import Attachment, ContentWarning, DynamicContent
+from core.content.records import Attachment, ContentDraft, ContentWarning
 from core.content.suggestions import nearest
 from core.content.text import text_from_html
 from core.errors import Invalid
@@ -32,49 +32,39 @@ _NOW = datetime(2000, 1, 1, tzinfo=UTC)  # nothing is rendered here; only `"now"
 BODIES = ("html", "text")
 
 
-def check_content(
-    parts: Mapping[str, str],
-    data: Mapping[str, Any],
-    manifest: Manifest,
-    *,
-    inline_css: bool = False,
-    dynamic: Sequence[DynamicContent] = (),
-    library: Library = NO_FRAGMENTS,
-    attachments: Sequence[Attachment] = (),
-) -> Expanded:
-    """The parts with fragments and variants in place.
+def check_content(content: ContentDraft, manifest: Manifest, library: Library = NO_FRAGMENTS) -> Expanded:
+    """The content's own parts with fragments and variants in place.
 
     Raises ContentInvalid with the problems found (the first MOST_TOLD of them), each at its place in what was written.
     """
-    expanded = expand_parts(parts, dynamic, manifest, library)
-    names = [place.name for place in dynamic]
+    expanded = expand_parts(content.parts, content.dynamic, manifest, library)
     found = chain(
-        _problems(expanded, data, manifest, inline_css, names),
-        check_files(attachments, expanded.parts, manifest, inline_css=inline_css),
+        _problems(content, expanded, manifest),
+        check_files(content.attachments, expanded.parts, manifest, inline_css=content.inline_css),
     )
-    problems = [*check_dynamic(dynamic), *expanded.problems(islice(found, MOST_TOLD)), *expanded.wrong]
+    problems = [*check_dynamic(content.dynamic), *expanded.problems(islice(found, MOST_TOLD)), *expanded.wrong]
     if not problems:
-        checked = CheckedContent(expanded.parts, data, manifest, inline_css=inline_css)
+        checked = CheckedContent(expanded.parts, content.data, manifest, inline_css=content.inline_css)
         problems = expanded.problems(_refusal(found) for found in islice(errors(checked), MOST_TOLD))
     if problems:
         raise ContentInvalid(problems[:MOST_TOLD])
     return expanded
 
 
-def _problems(
-    expanded: Expanded, data: Mapping[str, Any], manifest: Manifest, inline: bool, dynamic: Collection[str]
-) -> Iterator[Invalid]:
+def _problems(content: ContentDraft, expanded: Expanded, manifest: Manifest) -> Iterator[Invalid]:
     parts = expanded.parts
-    yield from check_data(data)
+    dynamic = [place.name for place in content.dynamic]
+    tracking = manifest.capabilities.tracking
+    yield from check_data(content.data)
     yield from _check_fields(parts, manifest)
     fields = {field.name: field for field in manifest.content}
     for name, source in parts.items():
         readable = name in fields and fields[name].template and name not in expanded.unfinished
         if readable and not _size_problems(name, source):
-            found = _check_part(name, source, data, dynamic, tracking=manifest.capabilities.tracking)
+            found = _check_part(name, source, content.data, dynamic, tracking=tracking)
             yield from found
             if name == "html" and not found:
-                yield from _check_html(source, parts, tracking=manifest.capabilities.tracking, inline=inline)
+                yield from _check_html(source, parts, tracking=tracking, inline=content.inline_css)
 
 
 def check_files(

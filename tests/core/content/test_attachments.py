@@ -62,7 +62,7 @@ def channel() -> EmailChannel:
 def problems(*attachments: Attachment, html: str = HTML, **parts: str) -> list[tuple[str, str | None]]:
     """Code and place of everything that is wrong."""
     try:
-        check_content({**PARTS, "html": html, **parts}, {}, EmailChannel.manifest, attachments=attachments)
+        check_content(replace(DRAFT, parts={**PARTS, "html": html, **parts}, attachments=attachments), EmailChannel.manifest)
     except ContentInvalid as found:
         return [(problem.code, problem.path) for problem in found.problems]
     return []
@@ -265,7 +265,7 @@ def test_how_many_and_how_large() -> None:
     large = replace(FILES[0], size=20_000_000)
     assert problems(large, html=PARTS["html"]) == [("ATTACHMENTS_TOO_LARGE", "attachments")]
     with pytest.raises(ContentInvalid) as caught:
-        check_content({"text": "x"}, {}, MemoryChannel.manifest, attachments=FILES)
+        check_content(replace(DRAFT, parts={"text": "x"}, attachments=FILES), MemoryChannel.manifest)
     assert caught.value.code == "TOO_MANY_ATTACHMENTS"
     assert "carry no files" in caught.value.message
 

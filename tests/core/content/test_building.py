@@ -58,7 +58,7 @@ def shown(draft: ContentDraft) -> Preview:
 
 def problems(html: str, *, inline_css: bool = False) -> list[tuple[str, str | None]]:
     with pytest.raises(ContentInvalid) as caught:
-        check_content({**PARTS, "html": html}, DATA, EmailChannel.manifest, inline_css=inline_css)
+        check_content(replace(DRAFT, parts={**PARTS, "html": html}, inline_css=inline_css), EmailChannel.manifest)
     return [(problem.code, problem.path) for problem in caught.value.problems]
 
 

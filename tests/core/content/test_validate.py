@@ -9,6 +9,7 @@ import pytest
 from channels.email import EmailChannel
 from core.content.data import MAX_BYTES, MAX_DEPTH
 from core.content.errors import ContentInvalid, TemplateProblem
+from core.content.records import ContentDraft
 from core.content.validate import check_content
 from tests.core.authors import PARTS
 
@@ -19,9 +20,14 @@ DATA = {
 }
 
 
+def check(parts: dict[str, Any], data: dict[str, Any] | None = None) -> None:
+    draft = ContentDraft(name="x", label="X", channel="email", parts={**PARTS, **parts}, data=data or {})
+    check_content(draft, MANIFEST)
+
+
 def problems(parts: dict[str, Any], data: dict[str, Any] | None = None) -> list[Any]:
     with pytest.raises(ContentInvalid) as caught:
-        check_content({**PARTS, **parts}, data or {}, MANIFEST)
+        check(parts, data)
     return list(caught.value.problems)
 
 
@@ -33,7 +39,7 @@ def test_good_content_passes() -> None:
         "{% assign x = profile.city %}{{ x }}{{ x.size }}"
         '<a href="{% mirror_url %}">web</a>'
     )
-    check_content({**PARTS, "html": html, "preheader": "{{ profile.gender }}"}, DATA, MANIFEST)
+    check({"html": html, "preheader": "{{ profile.gender }}"}, DATA)
 
 
 @pytest.mark.parametrize(
@@ -113,11 +119,11 @@ def test_links_of_the_text_are_checked_too() -> None:
 
 def test_liquid_may_overlap_with_elements_but_not_with_an_address() -> None:
     source = "{% if profile.city %}<style>{% endif %}</style>{% if profile.city %}<p>{% endif %}x</p>"
-    check_content({**PARTS, "html": source}, {}, MANIFEST)
+    check({"html": source})
     source = '\n<a href="#{% if profile.city %}x">a</a>{% endif %}'
     (problem,) = problems({"html": source})
     assert problem.code == "TEXT_NOT_MADE"
-    check_content({**PARTS, "html": source, "text": "My own"}, {}, MANIFEST)
+    check({"html": source, "text": "My own"})
 
 
 @pytest.mark.parametrize(
@@ -164,7 +170,7 @@ def test_data_is_bounded_json(data: dict[str, Any], code: str, path: str) -> Non
 
 
 def test_data_up_to_the_bounds_passes() -> None:
-    check_content(PARTS, {"a": nested(MAX_DEPTH - 1), "b": 2**53, "c": None, "d": True, "e": 0.5}, MANIFEST)
+    check({}, {"a": nested(MAX_DEPTH - 1), "b": 2**53, "c": None, "d": True, "e": 0.5})
 
 
 @pytest.mark.parametrize(
@@ -203,7 +209,7 @@ def test_there_is_no_other_way_to_a_name(source: str, told: str) -> None:
 
 def test_a_name_that_may_be_the_templates_own_is_no_problem() -> None:
     found = "{% for p in products %}{% if p.price > 2 %}{% assign best = p %}{% endif %}{% endfor %}{{ best.name }}"
-    check_content({**PARTS, "html": found}, DATA, MANIFEST)
+    check({"html": found}, DATA)
 
 
 def test_a_hundred_problems_are_enough() -> None:

@@ -32,7 +32,7 @@ DATA: dict[str, Any] = {
 
 def reviewed(draft: ContentDraft) -> list[ContentWarning]:
     """What is told of content that can be saved."""
-    expanded = check_content(draft.parts, draft.data, MANIFEST, inline_css=draft.inline_css, dynamic=draft.dynamic)
+    expanded = check_content(draft, MANIFEST)
     return review(draft, MANIFEST, expanded)
 
 
