@@ -57,7 +57,7 @@ def with_checked_languages(draft: ContentDraft) -> ContentDraft:
         checked = check_language(tag, f"translations.{tag[:LONGEST_TAG]}")
         if checked == language or checked in translations:
             hint = "The parts themselves are of the default language." if checked == language else "Give each language once."
-            raise _twice(checked, hint)
+            raise given_twice(checked, hint)
         translations[checked] = parts
     if len(translations) >= MAX_LANGUAGES:
         raise Invalid(f"content has at most {MAX_LANGUAGES} languages", code="TOO_MANY_LANGUAGES", path="translations")
@@ -74,7 +74,7 @@ def with_changed_translations(draft: ContentDraft, changes: Mapping[str, Mapping
     for tag, parts in changes.items():
         known = check_language(tag, f"translations.{tag[:LONGEST_TAG]}")
         if known in seen:
-            raise _twice(known, "Give each language once.")
+            raise given_twice(known)
         seen.add(known)
         if parts is None:
             translations.pop(known, None)
@@ -84,7 +84,8 @@ def with_changed_translations(draft: ContentDraft, changes: Mapping[str, Mapping
     return replace(draft, translations=translations)
 
 
-def _twice(tag: str, hint: str) -> Invalid:
+def given_twice(tag: str, hint: str = "Give each language once.") -> Invalid:
+    """The error of a language that is there already (LANGUAGE_TWICE)."""
     return Invalid(f"{tag} was given twice", code="LANGUAGE_TWICE", path=f"translations.{tag}", hint=hint)
 
 

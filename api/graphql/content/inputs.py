@@ -19,6 +19,7 @@ from api.graphql.content.types import (
 )
 from api.graphql.scalars import json_object
 from core.content.attachments import AttachmentDraft
+from core.content.languages import LONGEST_TAG, given_twice
 from core.content.records import Attachment, CampaignParameter, CampaignParameters, ContentDraft, LinkSettings
 from core.errors import Invalid
 
@@ -58,14 +59,12 @@ def parts_of(parts: Sequence[ContentPartInput | ContentPartChangeInput], path: s
 
 def translations_of(found: Sequence[ContentTranslationInput | ContentTranslationChangeInput]) -> dict[str, Any]:
     """Parts by language; None for a translation that goes. Raises Invalid (PART_TWICE, LANGUAGE_TWICE)."""
-    by_language = {
-        one.language: None if one.parts is None else parts_of(one.parts, f"translations.{one.language[:35]}.parts")
-        for one in found
-    }
-    if len(by_language) < len(found):
-        raise Invalid(
-            "a language was given twice", code="LANGUAGE_TWICE", path="translations", hint="Give each language once.",
-        )  # fmt: skip
+    by_language: dict[str, Any] = {}
+    for one in found:
+        shown = one.language[:LONGEST_TAG]
+        if one.language in by_language:
+            raise given_twice(shown)
+        by_language[one.language] = None if one.parts is None else parts_of(one.parts, f"translations.{shown}.parts")
     return by_language
 
 

@@ -90,7 +90,9 @@ async def test_mistakes_are_told_where_they_are(gql: Gql) -> None:
         "campaignParameters": ("UNKNOWN_VARIABLE", "campaignParameters.parameters.utm_campaign:1:4"),
     }
     twice = [{"language": "de", "parts": []}, {"language": "de", "parts": []}]
-    assert (await gql.refused(CREATE, input={**base, "translations": twice}))[0]["code"] == "LANGUAGE_TWICE"
+    for again in (twice, [{"language": "de", "parts": []}, {"language": "DE", "parts": []}]):
+        (error,) = await gql.refused(CREATE, input={**base, "translations": again})
+        assert (error["code"], error["path"]) == ("LANGUAGE_TWICE", "translations.de")
     assert (await gql.refused(CREATE, input={**base, "language": "xx"}))[0]["path"] == "language"
 
 
