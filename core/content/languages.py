@@ -55,9 +55,10 @@ def with_checked_languages(draft: ContentDraft) -> ContentDraft:
     translations: dict[str, Mapping[str, str]] = {}
     for tag, parts in draft.translations.items():
         checked = check_language(tag, f"translations.{tag[:LONGEST_TAG]}")
-        if checked == language or checked in translations:
-            hint = "The parts themselves are of the default language." if checked == language else "Give each language once."
-            raise given_twice(checked, hint)
+        if checked == language:
+            raise given_twice(checked, "The parts themselves are of the default language.")
+        if checked in translations:
+            raise given_twice(checked)
         translations[checked] = parts
     if len(translations) >= MAX_LANGUAGES:
         raise Invalid(f"content has at most {MAX_LANGUAGES} languages", code="TOO_MANY_LANGUAGES", path="translations")
