@@ -18,7 +18,7 @@ from core.jobs import JOBS, Job
 
 STALE = 60_000  # milliseconds after which a wake-up is worth nothing: the sweeps have made another
 LONGEST_WAIT = 60_000  # milliseconds between two tries of a job; the sweeps find lost work anyway
-PASSES = 20  # of one wake-up from process to process; then the sweeps ask again
+PASSES = 30  # of one wake-up from process to process; then the sweeps ask again
 PATIENCE = 10.0  # seconds for an answer of the broker: the relay holds a transaction open meanwhile
 
 

@@ -33,7 +33,10 @@ from render_ext import retain_memory
 log = get_logger(__name__)
 
 RETAINED_BYTES = 64 << 20  # of freed batches, kept for the next one: page faults cost more than rendering
-PASS_DELAY = 50  # milliseconds, at least, for which a wake-up that is passed on waits
+# Milliseconds, at least, for which a wake-up that is passed on waits. Who fetched last asks the broker again sooner than the
+# idle do, until it has found nothing for a while: what came back at once would go round between the same processes.
+FIRST_PASS_DELAY = 50
+LONGEST_PASS_DELAY = 200
 STOP_SECONDS = 4.5  # for jobs to come to a safe point; the master loses patience a little later
 
 
@@ -98,9 +101,14 @@ class House(Middleware):
         def run_or_pass_on(*, passes: int = PASSES, **ids: Any) -> None:
             """One process may have fetched the wake-ups of all: what it cannot use goes back to the broker."""
             if do(**ids) is Next.PASS_ON and passes and self._broker is not None:
-                self._broker.enqueue(message_for(job, ids, passes=passes - 1), delay=PASS_DELAY)
+                self._broker.enqueue(message_for(job, ids, passes=passes - 1), delay=pass_delay(PASSES - passes))
 
         return run_or_pass_on
+
+
+def pass_delay(passed: int) -> int:
+    """Milliseconds for which a wake-up waits that was passed on so often before: twice as long each time, up to a bound."""
+    return int(min(FIRST_PASS_DELAY * 2 ** min(passed, 10), LONGEST_PASS_DELAY))
 
 
 def main() -> None:

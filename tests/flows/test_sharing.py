@@ -11,13 +11,13 @@ from tests.flows.test_crash import WORKER, recording_sink, started_delivery, sta
 
 
 async def test_every_worker_process_takes_a_share(tmp_path: Path) -> None:
-    # Given processes that no sweep wakes in time, and a server that takes its time
+    # Given processes that no sweep wakes in time, and a server that takes its time: some twelve seconds for all
     async with (
         recording_sink(tmp_path / "sink", delay=0.05) as port,
         house(tmp_path, worker_processes=3, reconcile_seconds=120, worker_threads=4) as made,
     ):
         # When a delivery starts
-        delivery_id = await started_delivery(made, port, 3000, connections=6)
+        delivery_id = await started_delivery(made, port, 6000, connections=6)
         # Then all of them hold connections for it before it ends
         conn = await made.connect()
         deadline = time.monotonic() + 30
@@ -27,5 +27,5 @@ async def test_every_worker_process_takes_a_share(tmp_path: Path) -> None:
             assert time.monotonic() < deadline, f"{sharing} of {len(made.find(WORKER))} processes take part"
         await state_of(made, delivery_id, {DeliveryState.FINISHED}, 120)
         # And their shares add up
-        assert await conn.fetchval("SELECT count(*) FROM ledger WHERE delivery_id = $1 AND state = 4", delivery_id) == 3000
+        assert await conn.fetchval("SELECT count(*) FROM ledger WHERE delivery_id = $1 AND state = 4", delivery_id) == 6000
         await conn.close()
