@@ -6,6 +6,7 @@ generated from this class (`clarion settings --markdown`) and a test holds the t
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +21,11 @@ def _region(code: str) -> str:
     if code.upper() not in SUPPORTED_REGIONS:
         raise ValueError(f"{code!r} is no country; write its two letters (ISO 3166), such as GB")
     return code.upper()
+
+
+def _processes(number: int) -> int:
+    """One process sends with about one core, and keeps the database and the receiving server as busy again."""
+    return number or min(max(1, len(os.sched_getaffinity(0)) // 2), 64)
 
 
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)]
@@ -49,7 +55,10 @@ class Settings(BaseSettings):
         0, ge=0, le=65535, description="Port for `/metrics` of `clarion worker` where it runs without the API; 0: none."
     )
     api_processes: int = Field(1, ge=1, le=64, description="API processes of `clarion up` and `clarion api`.")
-    worker_processes: int = Field(2, ge=1, le=64, description="Worker processes of `clarion up` and `clarion worker`.")
+    worker_processes: Annotated[int, AfterValidator(_processes)] = Field(
+        0, ge=0, le=64, validate_default=True,
+        description="Worker processes of `clarion up` and `clarion worker`. 0: half as many as there are cores, at least one.",
+    )  # fmt: skip
     worker_threads: int = Field(8, ge=1, le=64, description="Jobs that one worker process runs at once.")
     database_pool_size: int = Field(10, ge=6, le=200, description="Database connections per process at most.")
     secret_keys: SecretStr | None = Field(

@@ -31,7 +31,8 @@ class SmtpSender:
         self._dial = dial
         self._limit = connections
         self._active: set[Run] = set()
-        self._runs: deque[Run] = deque()  # those of them with messages to take
+        self._runs: deque[Run] = deque()  # those of them with messages to take, oldest first
+        self._turn = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._dialling: set[asyncio.Task[None]] = set()
         self._lanes: set[Lane] = set()
@@ -94,15 +95,19 @@ class SmtpSender:
     # for lanes
 
     def take(self) -> Parcel | None:
-        """The next message; batches take turns."""
+        """The next message. Every other turn is the oldest batch's, the rest go round.
+
+        So nobody waits for the whole of another's batch, and those of one delivery do not run dry all at once: while one is
+        let go of and the next is claimed and rendered, another has messages left.
+        """
         runs = self._runs
         while runs:
-            parcel = runs[0].take()
+            self._turn += 1
+            place = 0 if self._turn % 2 else self._turn // 2 % len(runs)
+            parcel = runs[place].take()
             if parcel is not None:
-                if len(runs) > 1:
-                    runs.rotate(-1)
                 return parcel
-            runs.popleft()
+            del runs[place]
         return None
 
     def put_back(self, parcel: Parcel) -> None:

@@ -42,6 +42,7 @@ class BatchGate:
         self._pace = pace
         self._units = units
         self._handed_over: set[int] = set()
+        self._answered: set[int] = set()
         self._closed = False
         self.lost = asyncio.Event()  # a row was not this lease's any more, or the account is in trouble: take nothing more
         self.settled = 0
@@ -60,7 +61,7 @@ class BatchGate:
         """See `channels.contract.Gate`."""
         if self._pace is not None and not self._closed:
             await self._pace.take(self._units[index])
-        if self._closed:
+        if self._closed or index in self._answered:
             return False
         stored = self._writer.hand_over(Intent(_key(self._rows[index]), self._lease_id))
         try:
@@ -79,14 +80,14 @@ class BatchGate:
         if not stored.cancelled() and stored.result():
             row = self._rows[index]
             verdict = Verdict(state=LedgerState.PENDING, reason=FailureReason.NOT_DEFINED, due_at=self._clock())
-            settlement = Settlement(_key(row), self._lease_id, verdict, False, None, None)
-            self._writer.settle(settlement, row.address_key)
+            self._writer.settle(Settlement(_key(row), self._lease_id, verdict, False, None, None, row.address_key))
 
     def settle(self, index: int, outcome: Outcome) -> None:
         """See `channels.contract.Gate`."""
         row = self._rows[index]
         verdict = judge(outcome, attempt=row.attempt, now=self._clock(), rule=self._rule)
         self.settled += 1
+        self._answered.add(index)
         self.outcomes[outcome.kind] += 1
         self.invalid += verdict.address is AddressVerdict.HARD
         self.refused += outcome.kind is OutcomeKind.CONTENT_REJECTED and outcome.code is not None
@@ -97,16 +98,18 @@ class BatchGate:
         accepted = outcome.kind is OutcomeKind.ACCEPTED
         if accepted:
             self.accepted.append(row.address_key)
-        settlement = Settlement(
-            _key(row),
-            self._lease_id,
-            verdict,
-            # What the provider itself refused counts as sent and bounced, also where it did so before the last byte.
-            index in self._handed_over or outcome.code is not None,
-            storable(outcome.provider_id) if outcome.provider_id else None,
-            None if accepted else self._told(f"{outcome.code or ''} {outcome.text}".strip()),
+        self._writer.settle(
+            Settlement(
+                _key(row),
+                self._lease_id,
+                verdict,
+                # What the provider itself refused counts as sent and bounced, also where it did so before the last byte.
+                index in self._handed_over or outcome.code is not None,
+                storable(outcome.provider_id) if outcome.provider_id else None,
+                None if accepted else self._told(f"{outcome.code or ''} {outcome.text}".strip()),
+                row.address_key,
+            )
         )
-        self._writer.settle(settlement, row.address_key)
 
     def _told(self, text: str) -> str:
         return storable(self._redacted(text))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from core.db import Connection, transaction
-from core.delivery import ending
+from core.delivery import ending, lease_ends
 from core.delivery.engine import engine_of
 from core.delivery.records import DeliveryRun, DeliveryState
 from core.delivery.state import PREPARING, SENDING, UNPREPARED
-from core.delivery.store import leases, ledger, runs
+from core.delivery.store import ledger, runs
 from core.jobs import Next, Queue, job
 from core.log import get_logger
 from core.outbox import announce
@@ -61,7 +61,7 @@ async def sweep(runtime: Runtime) -> None:
     """Reap dead leases, and announce again what somebody should be working on. Runs every few seconds in the relay."""
     now = runtime.clock()
     async with transaction(runtime.pool) as conn:
-        for reaped in await leases.reap(conn, now):
+        for reaped in await lease_ends.reap(conn, now):
             log.warning(
                 "lease of a silent worker ended", lease_id=reaped.lease_id, delivery_id=reaped.delivery_id,
                 released=reaped.released, unknown=reaped.unknown,

@@ -1,29 +1,31 @@
-"""Group commits: what the connections of a process want to store about one delivery, in as few transactions as fit.
+"""Group commits: what the connections of a process do with the messages of one delivery, stored in as few statements as fit.
 
-A commit takes all that waits, so that its size follows the load: alone a message waits for one commit, together twenty
-messages wait for the same one. Outcomes go before intents of the same commit, so that a connection that settles one
-message and hands over the next is never in doubt about two.
+What must not be forgotten goes to the journal: a commit takes all that waits, so that its size follows the load; alone a
+message waits for one commit, together twenty messages wait for the same one. Outcomes and intents of one commit are stored
+together, so that a connection that settles one message and hands over the next is never in doubt about two. What people look
+at, the ledger's rows and counters, follows a moment later, in sets.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from core.clock import Clock
 from core.db import Connection, Pool
-from core.delivery.retries import AddressVerdict
-from core.delivery.store import moves
-from core.delivery.store.moves import Intent, Settlement
+from core.delivery import settling
+from core.delivery.store import journal
+from core.delivery.store.journal import Entry
+from core.delivery.store.moves import Intent, Key, Settlement
 from core.log import get_logger
-from core.profiles import quarantine
 
 log = get_logger(__name__)
+_T = TypeVar("_T")
 
-_BLAMED = (AddressVerdict.HARD, AddressVerdict.SOFT)
 GATHER_SECONDS = 0.001  # waited for company: halves the commits under load, and costs a single message a millisecond
+LAG_SECONDS = 0.5  # for which rows and counters may say less than the journal
 RETRY_SECONDS = 0.25  # between tries while the database is away
 
 
@@ -36,81 +38,86 @@ class LedgerWriter:
         self._address_kind = address_kind
         self._slot = slot
         self._clock = clock
-        self._intents: list[tuple[Intent, asyncio.Future[bool]]] = []
-        self._settlements: list[tuple[Settlement, str]] = []
+        self._intents: list[tuple[Intent, asyncio.Future[bool]]] = []  # not in the journal yet
+        self._settlements: list[Settlement] = []  # not in the journal yet
+        self._open: dict[Key, Intent] = {}  # in the journal, without an outcome, and their rows do not say so yet
+        self._outcomes: list[Settlement] = []  # whose rows do not say so yet
         self._wake = asyncio.Event()
-        self._told = 0  # what was to be stored, ever
-        self._stored = 0  # how much of it is
+        self._behind = asyncio.Event()  # rows say less than we know
+        self._hurry = asyncio.Event()  # somebody waits for the rows
+        self._asked = 0  # looks at the rows, ever
+        self._answered = 0  # how many of them found all that was told before
         self._progress = asyncio.Condition()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._conn: Connection | None = None
 
     def start(self) -> None:
         """Begin to write."""
-        self._task = asyncio.create_task(self._run(), name=f"ledger-writer-{self._delivery_id}")
+        self._tasks = [
+            asyncio.create_task(self._keep_journal(), name=f"ledger-journal-{self._delivery_id}"),
+            asyncio.create_task(self._keep_rows(), name=f"ledger-rows-{self._delivery_id}"),
+        ]
 
     async def close(self) -> None:
         """Write what waits, then end."""
         await self.flush()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._release()
 
     def hand_over(self, intent: Intent) -> asyncio.Future[bool]:
-        """True once the intent is stored; False when the row is not this lease's any more."""
+        """True once the intent is stored; False when the lease has ended or the delivery does not run."""
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._intents.append((intent, future))
-        self._poke()
+        self._wake.set()
         return future
 
-    def settle(self, settlement: Settlement, address_key: str) -> None:
+    def settle(self, settlement: Settlement) -> None:
         """Store an outcome with the next commit."""
-        self._settlements.append((settlement, address_key))
-        self._poke()
+        self._open.pop(settlement.key, None)
+        self._settlements.append(settlement)
+        self._outcomes.append(settlement)
+        self._wake.set()
+        self._behind.set()
 
     async def flush(self) -> None:
-        """Wait until everything told so far is stored."""
-        told = self._told
+        """Wait until the rows say all that was told so far."""
+        self._asked += 1
+        asked = self._asked
+        self._hurry.set()
+        self._behind.set()
         async with self._progress:
-            await self._progress.wait_for(lambda: self._stored >= told)
+            await self._progress.wait_for(lambda: self._answered >= asked)
 
-    def _poke(self) -> None:
-        self._told += 1
-        self._wake.set()
+    # the journal
 
-    async def _run(self) -> None:
+    async def _keep_journal(self) -> None:
         while True:
             await self._wake.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._wake.clear()
             intents, self._intents = self._intents, []
             settlements, self._settlements = self._settlements, []
-            if intents or settlements:
-                await self._commit_surely(intents, settlements)
-                async with self._progress:
-                    self._stored += len(intents) + len(settlements)
-                    self._progress.notify_all()
-
-    async def _commit_surely(
-        self, intents: list[tuple[Intent, asyncio.Future[bool]]], settlements: list[tuple[Settlement, str]]
-    ) -> None:
-        """Try until the database takes it. Both may be stored twice without harm: the lease fences them.
-
-        Whatever goes wrong here is tried again: were this task to end, every connection would wait for it for ever.
-        """
-        while True:
-            try:
-                granted = await self._commit(await self._connection(), [one for one, _ in intents], settlements)
-            except Exception as error:
-                log.warning("ledger commit failed; trying again", delivery_id=self._delivery_id, error=repr(error))
-                await self._release()
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
+            granted = await self._surely(lambda: self._append(intents, settlements))  # noqa: B023 (awaited at once)
             for intent, future in intents:
+                if intent.lease_id in granted:
+                    self._open[intent.key] = intent
+                    self._behind.set()
                 if not future.done():
-                    future.set_result(intent.key in granted)
-            return
+                    future.set_result(intent.lease_id in granted)
+
+    async def _append(self, intents: list[tuple[Intent, asyncio.Future[bool]]], settlements: list[Settlement]) -> set[int]:
+        entries: dict[int, Entry] = {}
+        for intent, _ in intents:
+            entries.setdefault(intent.lease_id, Entry([], [])).intents.append(intent)
+        for settlement in settlements:
+            entries.setdefault(settlement.lease_id, Entry([], [])).settlements.append(settlement)
+        try:
+            return await journal.append(await self._connection(), self._delivery_id, entries)
+        except Exception:
+            await self._release()
+            raise
 
     async def _connection(self) -> Connection:
         """One connection for the life of the writer: taking it from the pool each time would cost a round trip more.
@@ -129,37 +136,39 @@ class LedgerWriter:
             with contextlib.suppress(Exception):
                 await self._pool.release(conn)
 
-    async def _commit(
-        self, conn: Connection, intents: list[Intent], settlements: list[tuple[Settlement, str]]
-    ) -> set[moves.Key]:
-        now = self._clock()
-        bad = [pair for pair in settlements if pair[0].verdict.address in _BLAMED]
-        if not bad:
-            stored = await moves.commit(conn, self._delivery_id, self._slot, intents, [one for one, _ in settlements], now)
-            return stored.granted
-        async with conn.transaction():
-            stored = await moves.commit(conn, self._delivery_id, self._slot, intents, [one for one, _ in settlements], now)
-            await self._blame_addresses(conn, [pair for pair in bad if pair[0].key in stored.settled], now)
-            return stored.granted
+    # the rows
 
-    async def _blame_addresses(self, conn: Connection, bad: Sequence[tuple[Settlement, str]], now: datetime) -> None:
-        for verdict, store in (
-            (AddressVerdict.HARD, quarantine.record_hard),
-            (AddressVerdict.SOFT, quarantine.record_soft),
-        ):
-            found = [(one, address) for one, address in bad if one.verdict.address is verdict]
-            if found:
-                await store(
-                    conn,
-                    self._address_kind,
-                    [
-                        quarantine.AddressError(
-                            address_key=address,
-                            reason=one.verdict.address_reason or one.verdict.reason,
-                            text=one.answer or "",
-                        )
-                        for one, address in found
-                    ],
-                    delivery_id=self._delivery_id,
-                    now=now,
-                )
+    async def _keep_rows(self) -> None:
+        while True:
+            await self._behind.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), LAG_SECONDS)
+            self._behind.clear()
+            self._hurry.clear()
+            asked = self._asked
+            handed_over, self._open = list(self._open.values()), {}
+            outcomes, self._outcomes = self._outcomes, []
+            if handed_over or outcomes:
+                await self._surely(lambda: self._write(handed_over, outcomes))  # noqa: B023 (awaited at once)
+            async with self._progress:
+                self._answered = asked
+                self._progress.notify_all()
+
+    async def _write(self, handed_over: list[Intent], outcomes: list[Settlement]) -> None:
+        async with self._pool.acquire() as conn, conn.transaction():
+            await conn.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            await settling.write(
+                conn, self._delivery_id, self._address_kind, self._slot, handed_over, outcomes, self._clock()
+            )  # fmt: skip
+
+    async def _surely(self, write: Callable[[], Awaitable[_T]]) -> _T:
+        """Try until the database takes it. It may be stored twice without harm.
+
+        Whatever goes wrong here is tried again: were a task to end, every connection would wait for it for ever.
+        """
+        while True:
+            try:
+                return await write()
+            except Exception as error:
+                log.warning("ledger not written; trying again", delivery_id=self._delivery_id, error=repr(error))
+                await asyncio.sleep(RETRY_SECONDS)

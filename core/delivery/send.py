@@ -15,7 +15,7 @@ from channels.contract import FailureReason, Limits, OutgoingMessage, RenderFail
 from core.access import SYSTEM
 from core.channel_registry import ChannelRegistry
 from core.db import transaction
-from core.delivery import ending
+from core.delivery import ending, lease_ends
 from core.delivery.gate import BatchGate, storable
 from core.delivery.lease_keeper import LeaseKeeper
 from core.delivery.ledger_writer import LedgerWriter
@@ -285,13 +285,13 @@ class Sending:
                 continue
             verdict = Verdict(state=LedgerState.FAILED, reason=reason)
             key = (row.recipient_kind, row.recipient_id, row.occurrence)
-            course.writer.settle(Settlement(key, lease_id, verdict, False, None, text), row.address_key)
+            course.writer.settle(Settlement(key, lease_id, verdict, False, None, text, row.address_key))
 
     async def _let_go(self, course: Course, claim: Claim, gate: BatchGate | None) -> None:
         now = self._runtime.clock()
         self._keeper.drop(claim.lease_id)
         async with transaction(self._runtime.pool) as conn:
-            await leases.end(
+            await lease_ends.end(
                 conn,
                 claim.lease_id,
                 settled=gate.settled if gate else 0,

@@ -126,6 +126,7 @@ async def _house(folder: Path, settings: dict[str, object]) -> AsyncIterator[Hou
         "secret_keys": new_key_text(1),
         "allow_private_egress": True,
         "log_format": "json",
+        "worker_processes": 2,
         **settings,
     }
     environment = {**os.environ, **{f"CLARION_{name.upper()}": str(value) for name, value in values.items()}}

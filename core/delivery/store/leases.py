@@ -21,14 +21,15 @@ class Claim:
     cursor: tuple[datetime, int, int, int] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reaped:
-    """What became of a dead lease's rows."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A lease that was just ended, its rows' recipients from … to …"""
 
     lease_id: int
     delivery_id: int
-    released: int
-    unknown: int
+    address_kind: str | None  # None: of a version that blamed addresses at once
+    recipient_low: int | None
+    recipient_high: int | None
 
 
 async def lock_account(conn: Connection, account_id: int, worker: str, now: datetime) -> int:
@@ -65,10 +66,10 @@ async def claim(
     """
     lease_id: int = await conn.fetchval(
         """
-        INSERT INTO lease (delivery_id, account_id, worker, connections, claimed_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
+        INSERT INTO lease (delivery_id, account_id, address_kind, worker, connections, claimed_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id
         """,
-        delivery_id, account_id, worker, connections, now, expires_at,
+        delivery_id, account_id, address_kind, worker, connections, now, expires_at,
     )  # fmt: skip
     if cursor is None:
         rows = await conn.fetch(_CLAIM, delivery_id, lease_id, address_kind, limit, now)
@@ -157,45 +158,48 @@ async def renew(conn: Connection, lease_ids: Sequence[int], expires_at: datetime
     await conn.execute("UPDATE lease SET expires_at = $2 WHERE id = ANY($1) AND ended_at IS NULL", list(lease_ids), expires_at)
 
 
-async def end(conn: Connection, lease_id: int, *, settled: int, invalid: int, refused: int, now: datetime) -> tuple[int, int]:
-    """Let go of a lease: claimed rows go back, rows in doubt become unknown or go back, as the delivery says.
-
-    Returns (released, unknown). Does nothing to a lease that was reaped before.
-    """
+async def end(conn: Connection, lease_id: int, *, settled: int, invalid: int, refused: int, now: datetime) -> Ended | None:
+    """End a lease for its holder; None: it was ended before. Its rows still have to be let go of."""
+    # FOR UPDATE, which the update itself would not take, waits for what is being stored under the lease.
     row = await conn.fetchrow(
         """
         UPDATE lease SET ended_at = $2, settled = $3, invalid = $4, refused = $5
-         WHERE id = $1 AND ended_at IS NULL
-        RETURNING delivery_id, recipient_low, recipient_high
+         WHERE id = (SELECT id FROM lease WHERE id = $1 AND ended_at IS NULL FOR UPDATE)
+        RETURNING id, delivery_id, address_kind, recipient_low, recipient_high
         """,
         lease_id, now, settled, invalid, refused,
     )  # fmt: skip
-    if row is None:
-        return (0, 0)
-    return await _let_go(conn, lease_id, row["delivery_id"], row["recipient_low"], row["recipient_high"], now)
+    return None if row is None else Ended(*row)
 
 
-async def reap(conn: Connection, now: datetime, limit: int = 100) -> list[Reaped]:
-    """End the leases of workers that gave no sign of life."""
-    dead = await conn.fetch(
+async def end_silent(conn: Connection, now: datetime, limit: int = 100) -> list[Ended]:
+    """End the leases of workers that gave no sign of life. Their rows still have to be let go of."""
+    rows = await conn.fetch(
         """
         UPDATE lease SET ended_at = $1
          WHERE id IN (SELECT id FROM lease WHERE ended_at IS NULL AND expires_at < $1
                        ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
-        RETURNING id, delivery_id, recipient_low, recipient_high
+        RETURNING id, delivery_id, address_kind, recipient_low, recipient_high
         """,
         now, limit,
     )  # fmt: skip
-    reaped = []
-    for row in dead:  # a handful after a crash, never one per recipient
-        released, unknown = await _let_go(conn, row["id"], row["delivery_id"], row["recipient_low"], row["recipient_high"], now)
-        reaped.append(Reaped(lease_id=row["id"], delivery_id=row["delivery_id"], released=released, unknown=unknown))
-    return reaped
+    return [Ended(*row) for row in rows]
 
 
-async def _let_go(
-    conn: Connection, lease_id: int, delivery_id: int, low: int | None, high: int | None, now: datetime
-) -> tuple[int, int]:
+async def has_claimed(conn: Connection, ended: Ended) -> bool:
+    """Whether rows of the lease are told to be claimed and no more."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM ledger
+                        WHERE delivery_id = $1 AND recipient_id BETWEEN $2 AND $3 AND lease_id = $4 AND state = 2)
+        """,
+        ended.delivery_id, ended.recipient_low, ended.recipient_high, ended.lease_id,
+    )  # fmt: skip
+    return found
+
+
+async def let_go(conn: Connection, ended: Ended, now: datetime) -> tuple[int, int]:
+    """Claimed rows go back, rows handed over become unknown or go back, as the delivery says: (released, unknown)."""
     row = await conn.fetchrow(
         """
         WITH policy AS (SELECT unknown_policy = 'resend' AS resend FROM delivery WHERE id = $2),
@@ -222,7 +226,7 @@ async def _let_go(
         )
         SELECT released, unknown FROM total
         """,
-        lease_id, delivery_id, low, high, now,
+        ended.lease_id, ended.delivery_id, ended.recipient_low, ended.recipient_high, now,
     )  # fmt: skip
     return (row["released"], row["unknown"])
 

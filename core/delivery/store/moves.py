@@ -1,4 +1,4 @@
-"""SQL of the group commit: intents to hand over and outcomes of one delivery, many at once."""
+"""SQL that moves ledger rows and counters to what was done with the messages of one delivery, many at once."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Settlement:
     handed_over: bool
     provider_id: str | None
     answer: str | None
+    address_key: str
 
 
-# One statement, so that a commit costs one round trip. Intents: a row moves only while it is claimed under this very lease and
-# the delivery is running: that is the fence. (A row that is handed over already under the same lease is one whose first
-# commit was stored while its answer was lost.) Outcomes: rows in doubt (6) may still be settled by the lease that handed
-# them over; their counters move from unknown then. One that wants to be sent again stays in doubt when its delivery does not
-# run any more: nobody would send it. No row is in both lists.
-_COMMIT = """
+# One statement, so that a set costs one round trip; written twice it changes nothing more. A row moves only while it belongs
+# to this very lease. Rows in doubt (6) may still be settled by the lease that handed them over; their counters move from
+# unknown then. One that wants to be sent again stays in doubt when its delivery does not run any more: nobody would send it.
+# No row is in both lists.
+_WRITE = """
 WITH told AS (
     SELECT * FROM unnest($3::smallint[], $4::bigint[], $5::integer[], $6::bigint[], $7::smallint[], $8::smallint[],
                          $9::timestamptz[], $10::boolean[], $11::boolean[], $12::text[], $13::text[])
@@ -81,35 +81,23 @@ WITH told AS (
       FROM unnest($15::smallint[], $16::bigint[], $17::integer[], $18::bigint[])
              AS i (recipient_kind, recipient_id, occurrence, lease_id)
      WHERE l.delivery_id = $1 AND l.recipient_kind = i.recipient_kind AND l.recipient_id = i.recipient_id
-       AND l.occurrence = i.occurrence AND l.lease_id = i.lease_id AND l.state IN (2, 3)
-       AND EXISTS (SELECT FROM running)
-    RETURNING l.recipient_kind, l.recipient_id, l.occurrence
+       AND l.occurrence = i.occurrence AND l.lease_id = i.lease_id AND l.state = 2
 )
-SELECT true AS granted, recipient_kind, recipient_id, occurrence FROM handed_over
-UNION ALL
-SELECT false, recipient_kind, recipient_id, occurrence FROM settled
+SELECT recipient_kind, recipient_id, occurrence FROM settled
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What of a commit was still the lease's to do."""
-
-    granted: set[Key]  # may really be handed over
-    settled: set[Key]
-
-
-async def commit(
+async def write(
     conn: Connection,
     delivery_id: int,
     slot: int,
-    intents: Sequence[Intent],
+    handed_over: Sequence[Intent],
     settlements: Sequence[Settlement],
     now: datetime,
-) -> Stored:
-    """Store outcomes, counters and intents together."""
+) -> set[Key]:
+    """Move rows and counters; returns the keys of those that were still their leases' to settle."""
     rows = await conn.fetch(
-        _COMMIT,
+        _WRITE,
         delivery_id,
         slot,
         [one.key[0] for one in settlements],
@@ -124,12 +112,9 @@ async def commit(
         [one.provider_id for one in settlements],
         [one.answer for one in settlements],
         now,
-        [one.key[0] for one in intents],
-        [one.key[1] for one in intents],
-        [one.key[2] for one in intents],
-        [one.lease_id for one in intents],
+        [one.key[0] for one in handed_over],
+        [one.key[1] for one in handed_over],
+        [one.key[2] for one in handed_over],
+        [one.lease_id for one in handed_over],
     )
-    stored = Stored(set(), set())
-    for granted, kind, recipient_id, occurrence in rows:
-        (stored.granted if granted else stored.settled).add((kind, recipient_id, occurrence))
-    return stored
+    return {(kind, recipient_id, occurrence) for kind, recipient_id, occurrence in rows}

@@ -89,6 +89,17 @@ async def test_a_small_batch_does_not_wait_for_a_large_one(serve: Any, email: An
     assert last < 450
 
 
+async def test_batches_of_the_same_age_do_not_run_dry_together(serve: Any, email: Any, batch: Any) -> None:
+    """While one batch is let go of and the next is claimed, the other must have messages left for all connections."""
+    sink, gates = await serve(), (RecordingGate(), RecordingGate())
+    sender = email(sink.port).open(DirectIO(), connections=4)
+    sending = [asyncio.create_task(send(sender, batch(400), gate)) for gate in gates]
+    await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+    assert 100 < min(len(gate.settled) for gate in gates) < 200
+    await asyncio.gather(*sending)
+    await sender.close()
+
+
 @pytest.mark.parametrize(
     "behaviour",
     [

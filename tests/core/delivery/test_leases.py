@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 
 from channels.contract import FailureReason
 from core.db import Connection, Pool
+from core.delivery import lease_ends
 from core.delivery.engine import Engine
 from core.delivery.records import LedgerState
 from core.delivery.retries import Verdict
-from core.delivery.store import leases, moves
+from core.delivery.store import journal, leases, moves
+from core.delivery.store.journal import Entry
 from core.delivery.store.leases import Claim
 from core.delivery.store.moves import Intent, Settlement
 from core.runtime import Runtime
@@ -52,12 +54,15 @@ def _intents(claim: Claim) -> list[Intent]:
 
 def _settled(claim: Claim, state: LedgerState) -> list[Settlement]:
     verdict = Verdict(state=state, reason=FailureReason.NOT_DEFINED)
-    return [Settlement(intent.key, intent.lease_id, verdict, True, None, None) for intent in _intents(claim)]
+    return [
+        Settlement(intent.key, intent.lease_id, verdict, True, None, None, f"p{intent.key[1]}@mail.example")
+        for intent in _intents(claim)
+    ]
 
 
-async def _hand_over(conn: Connection, delivery_id: int, intents: list[Intent]) -> set[moves.Key]:
-    now = await conn.fetchval("SELECT now()")
-    return (await moves.commit(conn, delivery_id, 1, intents, [], now)).granted
+async def _hand_over(conn: Connection, delivery_id: int, intents: list[Intent]) -> bool:
+    (lease_id,) = {intent.lease_id for intent in intents}
+    return await journal.append(conn, delivery_id, {lease_id: Entry(intents, [])}) == {lease_id}
 
 
 async def test_two_workers_never_claim_the_same_row(engine: Engine, runtime: Runtime, db: Connection, pool: Pool) -> None:
@@ -106,11 +111,11 @@ async def test_a_worker_that_wakes_up_late_cannot_hand_over_what_another_took(
     async with db.transaction():
         late = await _claim(db, delivery_id, times())
     assert late is not None
-    assert len(await _hand_over(db, delivery_id, _intents(late)[:1])) == 1
+    assert await _hand_over(db, delivery_id, _intents(late)[:1])
 
     # When its lease runs out and is reaped
     times.move(seconds=31)
-    reaped = await leases.reap(db, times())
+    reaped = await lease_ends.reap(db, times())
     assert [(one.released, one.unknown) for one in reaped] == [(3, 1)]
     await check_equation(db, delivery_id)
 
@@ -121,8 +126,8 @@ async def test_a_worker_that_wakes_up_late_cannot_hand_over_what_another_took(
     assert [row.recipient_id for row in other.rows] == [2, 3, 4]
 
     # And the late one can hand over none of them, but may still tell what became of the first
-    assert await _hand_over(db, delivery_id, _intents(late)) == set()
-    assert (await moves.commit(db, delivery_id, 1, [], _settled(late, LedgerState.ACCEPTED), times())).settled == {(1, 1, 0)}
+    assert not await _hand_over(db, delivery_id, _intents(late))
+    assert await moves.write(db, delivery_id, 1, [], _settled(late, LedgerState.ACCEPTED), times()) == {(1, 1, 0)}
     assert (await outcome_of(db, delivery_id, 1))[0] is LedgerState.ACCEPTED
     assert (await outcome_of(db, delivery_id, 2))[0] is LedgerState.CLAIMED
     await check_equation(db, delivery_id)
@@ -138,7 +143,7 @@ async def test_a_delivery_that_may_resend_puts_doubtful_rows_back(
     assert claim is not None
     await _hand_over(db, delivery_id, _intents(claim))
     times.move(seconds=31)
-    await leases.reap(db, times())
+    await lease_ends.reap(db, times())
     assert (await outcome_of(db, delivery_id, 1))[0] is LedgerState.PENDING
     await check_equation(db, delivery_id)
 
@@ -151,7 +156,7 @@ async def test_a_lease_that_is_renewed_is_not_reaped(engine: Engine, runtime: Ru
     times.move(seconds=20)
     await leases.renew(db, [claim.lease_id], times() + LIFE)
     times.move(seconds=20)
-    assert await leases.reap(db, times()) == []
+    assert await lease_ends.reap(db, times()) == []
 
 
 async def test_nothing_is_handed_over_while_the_delivery_is_paused(
@@ -162,8 +167,8 @@ async def test_nothing_is_handed_over_while_the_delivery_is_paused(
         claim = await _claim(db, delivery_id, times())
     assert claim is not None
     await db.execute("UPDATE delivery_run SET state = 75")
-    assert await _hand_over(db, delivery_id, _intents(claim)) == set()
-    assert await leases.end(db, claim.lease_id, settled=0, invalid=0, refused=0, now=times()) == (2, 0)
+    assert not await _hand_over(db, delivery_id, _intents(claim))
+    assert await lease_ends.end(db, claim.lease_id, settled=0, invalid=0, refused=0, now=times()) == (2, 0)
     assert (await outcome_of(db, delivery_id, 1))[0] is LedgerState.PENDING
     await check_equation(db, delivery_id)
 

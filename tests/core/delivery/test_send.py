@@ -428,7 +428,7 @@ async def test_doubt_that_has_a_reason_leaves_no_trace_in_the_counters(
     verdict = Verdict(state=LedgerState.UNKNOWN, reason=FailureReason.NOT_CONNECTED)
     await db.execute("UPDATE ledger SET state = 3, lease_id = 7 WHERE recipient_id = 1")
     writer.start()
-    writer.settle(Settlement((1, 1, 0), 7, verdict, True, None, "connection lost"), "p1@mail.example")
+    writer.settle(Settlement((1, 1, 0), 7, verdict, True, None, "connection lost", "p1@mail.example"))
     await writer.close()
     assert await outcome_of(db, delivery_id, 1) == (LedgerState.UNKNOWN, FailureReason.NOT_CONNECTED)
     await check_equation(db, delivery_id)
@@ -447,7 +447,7 @@ async def test_a_late_wish_to_try_again_stays_in_doubt_when_the_delivery_is_over
     again = Verdict(state=LedgerState.PENDING, reason=FailureReason.REFUSED, due_at=runtime.clock(), counts_attempt=True)
     writer = LedgerWriter(runtime.pool, delivery_id, "email", 0, runtime.clock)
     writer.start()
-    writer.settle(Settlement((1, 1, 0), 7, again, True, None, "451 4.3.0 later"), "p1@mail.example")
+    writer.settle(Settlement((1, 1, 0), 7, again, True, None, "451 4.3.0 later", "p1@mail.example"))
     await writer.close()
     assert (await outcome_of(db, delivery_id, 1))[0] is LedgerState.UNKNOWN
     await check_equation(db, delivery_id)
