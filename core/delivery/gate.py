@@ -67,6 +67,7 @@ class BatchGate:
         try:
             granted = await asyncio.shield(stored)
         except asyncio.CancelledError:
+            self._answered.add(index)
             stored.add_done_callback(lambda done: self._take_back(index, done))
             raise
         if granted:

@@ -9,6 +9,9 @@ from core.db import Connection
 from core.delivery import settling
 from core.delivery.store import journal, leases
 from core.delivery.store.leases import Ended
+from core.log import get_logger
+
+log = get_logger(__name__)
 
 _SLOT = 0  # of the counters
 
@@ -39,17 +42,29 @@ async def end(conn: Connection, lease_id: int, *, settled: int, invalid: int, re
 
 
 async def reap(conn: Connection, now: datetime) -> list[Reaped]:
-    """End the leases of workers that gave no sign of life, after writing down what they had done."""
+    """End the leases of workers that gave no sign of life, after writing down what they had done.
+
+    One that cannot be ended does not keep the others: it is logged, and tried again the next time.
+    """
     reaped = []
-    for ended in await leases.end_silent(conn, now):  # a handful after a crash, never one per recipient
-        done = await journal.read(conn, ended.lease_id)
-        settled = {one.key for one in done.settlements}
-        handed_over = [one for one in done.intents if one.key not in settled]
-        kind = ended.address_kind or ""
-        await settling.write(conn, ended.delivery_id, kind, _SLOT, handed_over, done.settlements, now)
-        released, unknown = await _let_go(conn, ended, now)
-        reaped.append(Reaped(lease_id=ended.lease_id, delivery_id=ended.delivery_id, released=released, unknown=unknown))
+    for lease_id in await leases.lock_silent(conn, now):  # a handful after a crash, never one per recipient
+        try:
+            async with conn.transaction():
+                ended = await leases.end(conn, lease_id, settled=0, invalid=0, refused=0, now=now)
+                if ended is not None:
+                    reaped.append(await _reap(conn, ended, now))
+        except Exception:
+            log.exception("lease of a silent worker not ended; trying again later", lease_id=lease_id)
     return reaped
+
+
+async def _reap(conn: Connection, ended: Ended, now: datetime) -> Reaped:
+    done = await journal.read(conn, ended.lease_id)
+    settled = {one.key for one in done.settlements}
+    handed_over = [one for one in done.intents if one.key not in settled]
+    await settling.write(conn, ended.delivery_id, ended.address_kind or "", _SLOT, handed_over, done.settlements, now)
+    released, unknown = await _let_go(conn, ended, now)
+    return Reaped(lease_id=ended.lease_id, delivery_id=ended.delivery_id, released=released, unknown=unknown)
 
 
 async def _let_go(conn: Connection, ended: Ended, now: datetime) -> tuple[int, int]:

@@ -35,6 +35,11 @@ class LeaseKeeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    @property
+    def held(self) -> frozenset[int]:
+        """The leases renewed from time to time."""
+        return frozenset(self._held)
+
     def hold(self, lease_id: int) -> None:
         """Renew this lease from now on."""
         self._held.add(lease_id)

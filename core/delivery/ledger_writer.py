@@ -50,6 +50,7 @@ class LedgerWriter:
         self._progress = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
         self._conn: Connection | None = None
+        self._closed = False
 
     def start(self) -> None:
         """Begin to write."""
@@ -59,18 +60,26 @@ class LedgerWriter:
         ]
 
     async def close(self) -> None:
-        """Write what waits, then end."""
-        await self.flush()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._release()
+        """Write what waits, then end; who still waits to hand over is told no, also when this is cancelled."""
+        try:
+            await self.flush()
+        finally:
+            self._closed = True
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            intents, self._intents = self._intents, []
+            self._answer(intents, set())
+            await self._release()
 
     def hand_over(self, intent: Intent) -> asyncio.Future[bool]:
-        """True once the intent is stored; False when the lease has ended or the delivery does not run."""
+        """True once the intent is stored; False when the lease or the writer has ended, or the delivery does not run."""
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._intents.append((intent, future))
-        self._wake.set()
+        if self._closed:
+            future.set_result(False)
+        else:
+            self._intents.append((intent, future))
+            self._wake.set()
         return future
 
     def settle(self, settlement: Settlement) -> None:
@@ -99,13 +108,19 @@ class LedgerWriter:
             self._wake.clear()
             intents, self._intents = self._intents, []
             settlements, self._settlements = self._settlements, []
-            granted = await self._surely(lambda: self._append(intents, settlements))  # noqa: B023 (awaited at once)
-            for intent, future in intents:
-                if intent.lease_id in granted:
-                    self._open[intent.key] = intent
-                    self._behind.set()
-                if not future.done():
-                    future.set_result(intent.lease_id in granted)
+            granted: set[int] = set()
+            try:
+                granted = await self._surely(lambda: self._append(intents, settlements))  # noqa: B023 (awaited at once)
+            finally:  # also when this ends: a connection that is not answered would wait for ever
+                self._answer(intents, granted)
+
+    def _answer(self, intents: list[tuple[Intent, asyncio.Future[bool]]], granted: set[int]) -> None:
+        for intent, future in intents:
+            if intent.lease_id in granted:
+                self._open[intent.key] = intent
+                self._behind.set()
+            if not future.done():
+                future.set_result(intent.lease_id in granted)
 
     async def _append(self, intents: list[tuple[Intent, asyncio.Future[bool]]], settlements: list[Settlement]) -> set[int]:
         entries: dict[int, Entry] = {}

@@ -159,6 +159,7 @@ class Sending:
             if claim.rows:
                 await self._send_batch(course, claim)
             else:
+                self._keeper.drop(claim.lease_id)
                 await self._let_go(course, claim, None)
 
     async def _claim(self, course: Course) -> Claim | None:
@@ -207,7 +208,10 @@ class Sending:
             course.halted = True
             await self._blame(course, AccountVerdict.DOWN, "the channel plugin failed")
         finally:
-            await course.writer.flush()
+            try:
+                await course.writer.flush()
+            finally:  # were this cancelled, the lease has to run out: the journal has what was done under it
+                self._keeper.drop(claim.lease_id)
             await self._let_go(course, claim, gate)
 
     def _gate(self, course: Course, claim: Claim, rows: Sequence[ClaimedRow], messages: Sequence[OutgoingMessage]) -> BatchGate:
@@ -289,7 +293,6 @@ class Sending:
 
     async def _let_go(self, course: Course, claim: Claim, gate: BatchGate | None) -> None:
         now = self._runtime.clock()
-        self._keeper.drop(claim.lease_id)
         async with transaction(self._runtime.pool) as conn:
             await lease_ends.end(
                 conn,

@@ -24,7 +24,7 @@ async def write(
     """Write it all, inside a transaction; what was written before, or is not its lease's any more, changes nothing."""
     settled = await moves.write(conn, delivery_id, slot, handed_over, settlements, now)
     for verdict, blame in ((AddressVerdict.HARD, quarantine.record_hard), (AddressVerdict.SOFT, quarantine.record_soft)):
-        bad = [one for one in settlements if one.verdict.address is verdict and one.key in settled]
+        bad = [one for one in settlements if one.verdict.address is verdict and (one.key, one.lease_id) in settled]
         if bad:
             await blame(conn, address_kind, [_error(one) for one in bad], delivery_id=delivery_id, now=now)
 

@@ -172,18 +172,16 @@ async def end(conn: Connection, lease_id: int, *, settled: int, invalid: int, re
     return None if row is None else Ended(*row)
 
 
-async def end_silent(conn: Connection, now: datetime, limit: int = 100) -> list[Ended]:
-    """End the leases of workers that gave no sign of life. Their rows still have to be let go of."""
+async def lock_silent(conn: Connection, now: datetime, limit: int = 100) -> list[int]:
+    """The leases of workers that gave no sign of life, for us alone to end."""
     rows = await conn.fetch(
         """
-        UPDATE lease SET ended_at = $1
-         WHERE id IN (SELECT id FROM lease WHERE ended_at IS NULL AND expires_at < $1
-                       ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
-        RETURNING id, delivery_id, address_kind, recipient_low, recipient_high
+        SELECT id FROM lease WHERE ended_at IS NULL AND expires_at < $1
+         ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
         now, limit,
     )  # fmt: skip
-    return [Ended(*row) for row in rows]
+    return [row["id"] for row in rows]
 
 
 async def has_claimed(conn: Connection, ended: Ended) -> bool:

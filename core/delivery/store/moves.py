@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.db import Connection
+from core.delivery.records import LedgerState
 from core.delivery.retries import Verdict
 
 Key = tuple[int, int, int]  # recipient kind, recipient id, occurrence
@@ -46,7 +47,7 @@ WITH told AS (
 ), running AS (
     SELECT FROM delivery_run WHERE delivery_id = $1 AND state IN (55, 61, 62)
 ), before AS (
-    SELECT l.recipient_kind, l.recipient_id, l.occurrence, l.state AS was, l.reason AS was_reason,
+    SELECT l.recipient_kind, l.recipient_id, l.occurrence, l.lease_id, l.state AS was, l.reason AS was_reason,
            l.after_hand_over AS was_after
       FROM told t JOIN ledger l
         ON l.delivery_id = $1 AND l.recipient_kind = t.recipient_kind AND l.recipient_id = t.recipient_id
@@ -61,11 +62,11 @@ WITH told AS (
            settled_at = CASE WHEN t.state = 1 THEN NULL ELSE $14::timestamptz END,
            after_hand_over = t.handed_over AND t.state NOT IN (1, 8),
            provider_id = t.provider_id, answer = t.answer
-      FROM told t JOIN before b USING (recipient_kind, recipient_id, occurrence)
+      FROM told t JOIN before b USING (recipient_kind, recipient_id, occurrence, lease_id)
      WHERE l.delivery_id = $1 AND l.recipient_kind = t.recipient_kind AND l.recipient_id = t.recipient_id
        AND l.occurrence = t.occurrence
     RETURNING b.was, b.was_reason, b.was_after, l.state, l.reason, l.after_hand_over,
-              l.recipient_kind, l.recipient_id, l.occurrence
+              l.recipient_kind, l.recipient_id, l.occurrence, b.lease_id
 ), change AS (
     SELECT state, CASE WHEN state = 1 THEN 0 ELSE reason END AS reason, after_hand_over, 1 AS n FROM settled
     UNION ALL
@@ -83,7 +84,7 @@ WITH told AS (
      WHERE l.delivery_id = $1 AND l.recipient_kind = i.recipient_kind AND l.recipient_id = i.recipient_id
        AND l.occurrence = i.occurrence AND l.lease_id = i.lease_id AND l.state = 2
 )
-SELECT recipient_kind, recipient_id, occurrence FROM settled
+SELECT recipient_kind, recipient_id, occurrence, lease_id FROM settled
 """
 
 
@@ -94,8 +95,11 @@ async def write(
     handed_over: Sequence[Intent],
     settlements: Sequence[Settlement],
     now: datetime,
-) -> set[Key]:
-    """Move rows and counters; returns the keys of those that were still their leases' to settle."""
+) -> set[tuple[Key, int]]:
+    """Move rows and counters; returns key and lease of those that were still their leases' to settle."""
+    if any(one.verdict.state is LedgerState.PENDING for one in settlements):
+        # What goes back to be sent again must not do so while its delivery is being finished.
+        await conn.execute("SELECT FROM delivery_run WHERE delivery_id = $1 FOR SHARE", delivery_id)
     rows = await conn.fetch(
         _WRITE,
         delivery_id,
@@ -117,4 +121,4 @@ async def write(
         [one.key[2] for one in handed_over],
         [one.lease_id for one in handed_over],
     )
-    return {(kind, recipient_id, occurrence) for kind, recipient_id, occurrence in rows}
+    return {((kind, recipient_id, occurrence), lease_id) for kind, recipient_id, occurrence, lease_id in rows}

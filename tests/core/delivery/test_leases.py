@@ -127,7 +127,8 @@ async def test_a_worker_that_wakes_up_late_cannot_hand_over_what_another_took(
 
     # And the late one can hand over none of them, but may still tell what became of the first
     assert not await _hand_over(db, delivery_id, _intents(late))
-    assert await moves.write(db, delivery_id, 1, [], _settled(late, LedgerState.ACCEPTED), times()) == {(1, 1, 0)}
+    told = await moves.write(db, delivery_id, 1, [], _settled(late, LedgerState.ACCEPTED), times())
+    assert told == {((1, 1, 0), late.lease_id)}
     assert (await outcome_of(db, delivery_id, 1))[0] is LedgerState.ACCEPTED
     assert (await outcome_of(db, delivery_id, 2))[0] is LedgerState.CLAIMED
     await check_equation(db, delivery_id)
