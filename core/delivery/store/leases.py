@@ -186,10 +186,12 @@ async def lock_silent(conn: Connection, now: datetime, limit: int = 100) -> list
 
 async def has_claimed(conn: Connection, ended: Ended) -> bool:
     """Whether rows of the lease are told to be claimed and no more."""
+    # It names every kind, because before PostgreSQL 18 a scan cannot skip over a column: it would read the whole delivery.
     found: bool = await conn.fetchval(
         """
         SELECT EXISTS (SELECT FROM ledger
-                        WHERE delivery_id = $1 AND recipient_id BETWEEN $2 AND $3 AND lease_id = $4 AND state = 2)
+                        WHERE delivery_id = $1 AND recipient_kind IN (1, 2, 3, 4, 5) AND recipient_id BETWEEN $2 AND $3
+                           AND lease_id = $4 AND state = 2)
         """,
         ended.delivery_id, ended.recipient_low, ended.recipient_high, ended.lease_id,
     )  # fmt: skip
@@ -210,7 +212,8 @@ async def let_go(conn: Connection, ended: Ended, now: datetime) -> tuple[int, in
                    lease_id = CASE WHEN l.state = 2 OR policy.resend THEN NULL ELSE l.lease_id END,
                    settled_at = CASE WHEN l.state = 2 OR policy.resend THEN NULL ELSE $5::timestamptz END
               FROM policy
-             WHERE l.delivery_id = $2 AND l.recipient_id BETWEEN $3 AND $4 AND l.lease_id = $1 AND l.state IN (2, 3)
+             WHERE l.delivery_id = $2 AND l.recipient_kind IN (1, 2, 3, 4, 5) AND l.recipient_id BETWEEN $3 AND $4
+               AND l.lease_id = $1 AND l.state IN (2, 3)
             RETURNING l.state
         ), total AS (
             SELECT count(*) FILTER (WHERE state = 1) AS released, count(*) FILTER (WHERE state = 6) AS unknown FROM moved
