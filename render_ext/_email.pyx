@@ -261,7 +261,7 @@ cdef class Writer:
         return 0
 
     def texts(self, values, identity):
-        """Subject and parts as text."""
+        """Subject and parts as text; what else would keep the message from being written is run too."""
         cdef Buffer scratch = self.scratch
         cdef Part part
         cdef Py_ssize_t start = 0, size
@@ -271,6 +271,10 @@ cdef class Writer:
             raise RenderError(str(error)) from error
         size = self._line(self.assembler.subject, self.subject_frame, values, &start)
         found = [scratch.c_data[start:start + size].decode() if size else ""]
+        if self.assembler.to_name is not None:
+            self._line(self.assembler.to_name, self.name_frame, values, &start)
+        for i in range(len(self.assembler.headers)):
+            self._line(<Program>(<tuple>self.assembler.headers[i])[1], <Frame>self.header_frames[i], values, &start)
         for i, part in enumerate(self.assembler.parts):
             scratch.start(256)
             scratch.transfer = TRANSFER_LF

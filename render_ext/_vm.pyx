@@ -65,7 +65,7 @@ from render_ext._buffer cimport (
 )
 from render_ext._tokens cimport Packed, TokenSigner, pack_identity
 
-from render_ext.errors import FilterError, LimitReached, RenderError
+from render_ext.errors import FilterError, LimitReached, RenderError, position
 from render_ext.places import link_places, variable_places
 from render_ext.values import (
     Html, contains, equal, inspect, leading_integer, less, loop_items, make_range, output_text, to_integer, to_text,
@@ -1110,7 +1110,7 @@ cdef class Program:
         cdef Step* step = &self.c_steps[frame.at]
         unit = self.layout.units[bisect_right(self.layout.units, frame.at, key=unit_start) - 1]
         cdef str source = unit.source
-        cdef Py_ssize_t line = source.count("\n", 0, step.at) + 1
+        line, column = position(source, step.at)
         reason = str(error)
         if isinstance(error, ArithmeticError):
             reason = "a number is too large, or is none"
@@ -1119,7 +1119,7 @@ cdef class Program:
             reason = f"filter `{name}`: {reason or type(error).__name__}"
         elif not isinstance(error, (FilterError, LimitReached, ArithmeticError)):
             reason = f"{type(error).__name__}: {reason}"
-        return RenderError(reason, template=unit.name, line=line, limit=getattr(error, "limit", None))
+        return RenderError(reason, template=unit.name, line=line, column=column, limit=getattr(error, "limit", None))
 
     cdef int _run(self, Frame frame, PyObject* c_values, Buffer out, Message message, bint wire) except -1:
         # One function on purpose: the loop is the engine.

@@ -71,13 +71,17 @@ class TemplateSyntaxError(RenderExtError):
 
 
 class RenderError(RenderExtError):
-    """One rendering that failed. `limit` names the field of Limits that was reached, if one was."""
+    """One rendering that failed, at a line and column from 1; 0 where there is no place.
 
-    def __init__(self, message: str, *, template: str = "", line: int = 0, limit: str | None = None):
+    `limit` names the field of Limits that was reached, if one was.
+    """
+
+    def __init__(self, message: str, *, template: str = "", line: int = 0, column: int = 0, limit: str | None = None):
         super().__init__(f"{template}:{line}: {message}" if template else message)
         self.message = message
         self.template = template
         self.line = line
+        self.column = column
         self.limit = limit
 
 

@@ -58,6 +58,7 @@ class MessageContent:
     zone: str = "UTC"
     partials: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[MessageAttachment, ...] = ()  # none where nothing is sent: pages, links, checks
+    shared: Mapping[str, Any] | None = None  # what all templates see alike, where content is checked; None: it was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,16 @@ recipient: where the server refuses the address, the message goes without a copy
 
 from __future__ import annotations
 
-from channels.contract import ChannelIO
+from channels.contract import ChannelIO, ConfigProblem
 from channels.email.dial import Session
 from channels.email.envelope import is_mailbox
 from channels.email.replies import Stage, classify
+from render_ext.email import DOMAIN
 
 REFUSED = "archive_refused"  # what /metrics calls a message without a copy
 REST = 300.0  # seconds without copies after a connection ended at the address
 LOG_EVERY = 60.0  # seconds
+_ONE_ADDRESS = "Write the address of one mailbox; which recipient a copy is of is told by its To."
 
 
 class BadArchiveAddress(ValueError):
@@ -24,6 +26,26 @@ def check_archive_address(address: str | None) -> None:
     """Raises BadArchiveAddress for what cannot be asked for on every server."""
     if address is not None and not (address.isascii() and is_mailbox(address)):
         raise BadArchiveAddress("archive_address is not an email address in ASCII")
+
+
+def archive_setting_problem(address: str | None) -> ConfigProblem | None:
+    """Why an account should not get this address, None where nothing is against it.
+
+    Accounts that have one go on sending: their server says what it thinks of it.
+    """
+    name = "archive_address"
+    try:
+        check_archive_address(address)
+    except BadArchiveAddress:
+        return ConfigProblem(field=name, message="not an email address in ASCII")
+    if address is None:
+        return None
+    if "{{" in address or "{%" in address:
+        return ConfigProblem(field=name, message="holds Liquid, and is one address for all messages", hint=_ONE_ADDRESS)
+    domain = address.rpartition("@")[2]
+    if not domain.startswith("[") and DOMAIN.fullmatch(domain) is None:
+        return ConfigProblem(field=name, message=f"has {domain[:80]!r} after the @, which is no domain")
+    return None
 
 
 class Archive:

@@ -24,13 +24,14 @@ from channels.contract import (
     Program,
     Sender,
 )
-from channels.email.archive import Archive, BadArchiveAddress, archive_refusal, check_archive_address
+from channels.email.archive import Archive, BadArchiveAddress, archive_refusal, archive_setting_problem, check_archive_address
 from channels.email.config import CONFIG_FIELDS, SmtpConfig
 from channels.email.dial import DialFailed, Session, dial, refused_settings, tls_context
 from channels.email.pool import SmtpSender
 from channels.email.program import compile_email
 from channels.email.signing import BadDkimSetting, dkim_keys, dkim_signer, dns_records
 from render_ext import BadDkimKey, DkimSigner
+from render_ext.email import DOMAIN
 
 _DKIM_HINT = "Check the DKIM settings of the account: a selector and its private key go together."
 _CONTENT = (
@@ -72,12 +73,12 @@ class EmailChannel:
         return SmtpSender(self._config, _Dialler(self._config, io), connections=min(connections, self._config.connections))
 
     def config_problems(self) -> Sequence[ConfigProblem]:
-        """Whether copies can be asked for and the DKIM keys can sign. See `channels.contract.Validating`."""
+        """Whether bounces find us, copies can be asked for and the DKIM keys can sign. See `channels.contract.Validating`."""
         problems = []
-        try:
-            check_archive_address(self._config.archive_address)
-        except BadArchiveAddress:
-            problems.append(ConfigProblem(field="archive_address", message="not an email address in ASCII"))
+        if DOMAIN.fullmatch(self._config.sender_domain) is None:
+            problems.append(ConfigProblem(field="sender_domain", message="not a domain name in ASCII"))
+        if (archive := archive_setting_problem(self._config.archive_address)) is not None:
+            problems.append(archive)
         try:
             dkim_keys(self._config)
         except BadDkimSetting as error:

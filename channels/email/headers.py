@@ -6,11 +6,13 @@ Each value is a template of its own, so no value and no block can reach into the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import Any
 
-from channels.contract import ContentProblem, ContentRefused
-from render_ext import TemplateSyntaxError
+from channels.contract import ContentProblem, ContentRefused, MessageContent
+from render_ext import Program, RenderError, TemplateSyntaxError
 from render_ext import compile as compile_template
 from render_ext.email_fields import header_name_problem
 
@@ -22,6 +24,13 @@ _SERVERS = frozenset({"authentication-results", "delivered-to", "dkim-signature"
 _SERVERS_START = ("arc-", "resent-")
 _LIQUID = re.compile(r"{{.*?}}|{%.*?%}", re.DOTALL)
 _LINES = re.compile(r"\r\n|\r|\n")
+_FORM = "Write campaign:customer:type:sender; the first three may be left out."
+_SAFE = "Write {{ … | url_encode }}, or change the value that Liquid prints."
+_NOT_PERSONAL = (
+    "a Feedback-ID is the same for all recipients: Gmail adds up complaints by it",
+    "Use what the delivery or the content's data says.",
+)
+_OWN_COLON = "\ue000"  # stands for a colon that the author wrote between fields: the others come out of values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,19 +112,76 @@ def _feedback_line(source: str) -> HeaderLine:
     return HeaderLine(name="Feedback-ID", value=source.strip(), part=FEEDBACK_ID, line=number, column=column)
 
 
+def check_feedback_id(lines: Sequence[HeaderLine], content: MessageContent) -> None:
+    """That the Feedback-ID is one for Gmail with what the delivery and the data say, where that is known.
+
+    What was checked once is made again as it is, also by rules of today: its links must lead on. Raises ContentRefused.
+    """
+    if content.shared is None:
+        return
+    found = (_value_problem(line, content, content.shared) for line in lines if line.part == FEEDBACK_ID)
+    if problems := [problem for problem in found if problem is not None]:
+        raise ContentRefused(problems)
+
+
+def _value_problem(line: HeaderLine, content: MessageContent, shared: Mapping[str, Any]) -> ContentProblem | None:
+    liquid = _LIQUID.search(line.value)
+    if liquid is None:
+        return None
+    column = line.column + liquid.start()
+    program = _template(line.value, content)
+    if any(variable.path[0] == "dynamic" for variable in program.variables):
+        return line.problem(*_NOT_PERSONAL, column=column)
+    try:
+        value = program.render(dict(shared)).strip()
+        marked = _template(_with_own_colons(line.value), content).render(dict(shared))
+    except RenderError as error:
+        return line.problem(f"the Feedback-ID cannot be made: {error.message}", _SAFE, column=column)
+    problem = _form_problem(value) or ("has a colon within a field" if ":" in marked else None)
+    return line.problem(f"the Feedback-ID {value[:80]!r} {problem}", _SAFE, column=column) if problem else None
+
+
+def _form_problem(value: str) -> str | None:
+    """What Gmail would not understand of a finished Feedback-ID."""
+    *identifiers, sender = value.split(":")
+    if re.search(r"[^!-~]", value):
+        return "is not one line of ASCII without spaces"
+    if len(value) > LONGEST_FEEDBACK_ID:
+        return f"is longer than {LONGEST_FEEDBACK_ID} characters"
+    if len(identifiers) > 3:
+        return "has more than four fields"
+    if not 5 <= len(sender) <= 15:
+        return "does not end with a sender of 5 to 15 characters"
+    return None
+
+
+def _template(source: str, content: MessageContent) -> Program:
+    return compile_template(
+        source, name=FEEDBACK_ID, escape="header", partials=content.partials, now=content.date, locale=content.locale,
+        zone=content.zone,
+    )  # fmt: skip
+
+
+def _with_own_colons(source: str) -> str:
+    """The source with its colons outside of Liquid marked."""
+    pieces = _LIQUID.split(source)
+    between = _LIQUID.findall(source)
+    marked = [piece.replace(":", _OWN_COLON) for piece in pieces]
+    return "".join(chain.from_iterable(zip_longest(marked, between, fillvalue="")))
+
+
 def _feedback_problems(line: HeaderLine) -> Iterator[ContentProblem]:
     """Gmail's rules: up to three identifiers and a sender of 5 to 15 characters, the same for a whole mailing."""
     literal = _LIQUID.sub("\0", line.value)
     *identifiers, sender = literal.split(":")
-    form = "Write campaign:customer:type:sender; the first three may be left out."
     if len(_LINES.split(line.value)) > 1 or re.search(r"[^!-~\0]", literal):
-        yield line.problem("a Feedback-ID is one line of ASCII without spaces", form)
+        yield line.problem("a Feedback-ID is one line of ASCII without spaces", _FORM)
     elif len(literal) > LONGEST_FEEDBACK_ID:
-        yield line.problem(f"the Feedback-ID is longer than {LONGEST_FEEDBACK_ID} characters", form)
+        yield line.problem(f"the Feedback-ID is longer than {LONGEST_FEEDBACK_ID} characters", _FORM)
     elif len(identifiers) > 3:
-        yield line.problem("a Feedback-ID has at most four fields", form)
+        yield line.problem("a Feedback-ID has at most four fields", _FORM)
     elif "\0" in sender or not 5 <= len(sender) <= 15:
-        yield line.problem("the last field of a Feedback-ID, the sender, is 5 to 15 characters without Liquid", form)
+        yield line.problem("the last field of a Feedback-ID, the sender, is 5 to 15 characters without Liquid", _FORM)
     else:
         yield from _template_problems(line)
         yield from _personal(line)
@@ -129,7 +195,4 @@ def _personal(line: HeaderLine) -> Iterator[ContentProblem]:
     for variable in variables:
         if variable.path[0] == "profile":
             column = line.column + variable.column - 1 if variable.line == 1 else line.column
-            yield line.problem(
-                "a Feedback-ID is the same for all recipients: Gmail adds up complaints by it",
-                "Use what the delivery or the content's data says.", column=column,
-            )  # fmt: skip
+            yield line.problem(*_NOT_PERSONAL, column=column)

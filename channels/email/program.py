@@ -11,7 +11,7 @@ from channels.contract import (
     RenderedParts,
     RenderFailure,
 )
-from channels.email.headers import FEEDBACK_ID, HEADERS, read_headers
+from channels.email.headers import FEEDBACK_ID, HEADERS, check_feedback_id, read_headers
 from render_ext import Attachment, EmailProgram, EmailRow, EmailSource, RenderError
 
 
@@ -56,6 +56,7 @@ def compile_email(content: MessageContent, sender_domain: str) -> EmailMessages:
     """Raises TemplateSyntaxError, ContentRefused, ValueError for addresses and files that cannot stand in a message."""
     parts = content.parts
     headers = read_headers(parts.get(HEADERS, ""), parts.get(FEEDBACK_ID, ""))
+    check_feedback_id(headers, content)
     source = EmailSource(
         subject=parts["subject"],
         html=parts.get("html") or None,

@@ -91,6 +91,8 @@ async def look_at(
     """What `take_in` would make of them, and the bytes of inline images by their hash. Keeps nothing; raises as it does."""
     found = await _find(conn, files, drafts)
     attachments = tuple(one.attachment() for one in found)
+    if sum({one.sha256: one.size for one in attachments if one.content_id is not None}.values()) > LARGEST:
+        raise _too_large("the inline images", "attachments")  # before they are read: what is kept came in many uploads
     uploaded = {one.sha256: one.content for one in found if one.content is not None}
     kept = await blobs.read(conn, {one.sha256 for one in attachments if one.content_id is not None} - set(uploaded))
     return attachments, uploaded | kept
@@ -163,14 +165,18 @@ async def _find(conn: Connection, files: Files, drafts: Sequence[AttachmentDraft
         if draft.file_id is not None:
             uploads[number] = await _uploaded(conn, draft.file_id, f"{path}/fileId")
         if sum(file.size or 0 for file in uploads.values()) > LARGEST:
-            text = f"the files have more than {LARGEST:,} bytes together"
-            raise Invalid(text, code="FILE_TOO_LARGE", path=f"{path}/fileId", hint="Link to large files instead.")
+            raise _too_large("the files", f"{path}/fileId")
     return [
         await _read(files, uploads[number], draft, f"attachments/{number}/fileId")
         if number in uploads
         else _kept(kept, draft, f"attachments/{number}")
         for number, draft in enumerate(drafts)
     ]
+
+
+def _too_large(what: str, path: str) -> Invalid:
+    message = f"{what} have more than {LARGEST:,} bytes together"
+    return Invalid(message, code="FILE_TOO_LARGE", path=path, hint="Link to large files instead.")
 
 
 async def _read(files: Files, upload: StoredFile, draft: AttachmentDraft, path: str) -> _Found:

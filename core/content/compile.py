@@ -28,6 +28,7 @@ from core.errors import Invalid
 from render_ext import TemplateSyntaxError, TokenSigner, Variable
 
 FORMAT = 1
+SOME_LABEL = "Delivery"  # where content is checked before there is a delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,10 +168,18 @@ def _variables(parts: Mapping[str, str], manifest: Manifest) -> list[Variable]:
     ]
 
 
-def thaw(frozen: FrozenContent, signer: TokenSigner, channel: Channel, files: Mapping[str, bytes] | None = None) -> Program:
+def thaw(
+    frozen: FrozenContent,
+    signer: TokenSigner,
+    channel: Channel,
+    files: Mapping[str, bytes] | None = None,
+    *,
+    shared: Mapping[str, Any] | None = None,
+) -> Program:
     """The channel's program of a frozen description; the same one, byte for byte, after any restart.
 
     `files` are the bytes of the attachments, by SHA-256; without, the program makes parts and links but no messages to send.
+    `shared` are the `shared_values`, where content is checked: the channel looks at what becomes of them too.
 
     Raises TemplateProblem, ContentInvalid, and Invalid (CONTENT_REFUSED) where the channel cannot use a part; its path names
     the part where the channel's error says which it is (`part`).
@@ -184,6 +193,7 @@ def thaw(frozen: FrozenContent, signer: TokenSigner, channel: Channel, files: Ma
         locale=frozen.locale,
         zone=frozen.zone,
         attachments=() if files is None else message_attachments(frozen.attachments, files),
+        shared=shared,
     )
     try:
         return channel.compile(content)

@@ -17,7 +17,7 @@ from core.authored import changed, check_label, check_name, check_version, name_
 from core.blobs import BlobUser, use
 from core.channel_registry import ChannelRegistry
 from core.content import store
-from core.content.compile import thaw
+from core.content.compile import SOME_LABEL, shared_values, thaw
 from core.content.errors import ContentInvalid
 from core.content.fragment_store import set_fragments_of_content
 from core.content.languages import languages_of, with_changed_translations, with_checked_languages
@@ -32,7 +32,7 @@ from core.errors import ClarionError, Conflict, Invalid, NotFound
 from core.paging import Page, PageRequest, cut
 
 CHECK_SECONDS = 60.0  # that compiling one language of a large content may take while others compile theirs
-_SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)  # nothing is rendered when content is saved
+_SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)  # nothing that is rendered when content is saved is kept
 _NAMED = ("data", "dynamic", "links", "campaign_parameters", "attachments")  # they may hold words and personal values
 
 
@@ -185,11 +185,11 @@ def check_sendable(registry: ChannelRegistry, draft: ContentDraft, library: Libr
     freeze_variants(
         draft,
         manifest,
-        label=draft.label,
+        label=SOME_LABEL,
         date=_SOME_DAY,
         seed="",
         base_url=SIGNER.base_url,
-        check=lambda frozen: channel is None or thaw(frozen, SIGNER, channel),
+        check=lambda frozen: channel is None or thaw(frozen, SIGNER, channel, shared=shared_values(frozen)),
         library=library,
     )
 

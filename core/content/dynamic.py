@@ -71,20 +71,19 @@ def variant_number(conditions: Sequence[str], *, at: datetime, profile: FromClau
     return cast(case(*cases, else_=0), SmallInteger)
 
 
-def chosen(dynamic: Sequence[DynamicContent], variants: Mapping[str, int]) -> dict[str, int]:
-    """Variants that somebody asked to see. Raises Invalid (UNKNOWN_DYNAMIC, UNKNOWN_VARIANT)."""
+def check_chosen(dynamic: Sequence[DynamicContent], variants: Mapping[str, int]) -> Iterator[Invalid]:
+    """One problem for each variant that somebody asked to see and that is not there (UNKNOWN_DYNAMIC, UNKNOWN_VARIANT)."""
     places = {place.name: place for place in dynamic}
     for name, number in variants.items():
         if name not in places:
             near = nearest(name, places)
             hint = f"Did you mean {near!r}?" if near else f"There are {', '.join(places)}." if places else "There is none."
-            raise Invalid(f"there is no dynamic content {name[:80]!r}", code="UNKNOWN_DYNAMIC", path="variants", hint=hint)
-        if not 0 <= number <= len(places[name].variants):
-            raise Invalid(
+            yield Invalid(f"there is no dynamic content {name[:80]!r}", code="UNKNOWN_DYNAMIC", path="variants", hint=hint)
+        elif not 0 <= number <= len(places[name].variants):
+            yield Invalid(
                 f"{name!r} has no variant {number}", code="UNKNOWN_VARIANT", path="variants",
                 hint=f"It has 1 to {len(places[name].variants)}, and 0 for the default.",
             )  # fmt: skip
-    return dict(variants)
 
 
 def unused(dynamic: Sequence[DynamicContent], used: Collection[str]) -> Iterator[ContentWarning]:

@@ -144,8 +144,8 @@ async def _check_users(conn: Connection, registry: ChannelRegistry, fragment: Fr
         problems = await asyncio.to_thread(sending_problems, registry, content, library)
         if not problems:
             continue
-        known = {(one.code, one.path) for one in await asyncio.to_thread(sending_problems, registry, content, found)}
-        new = [one for one in problems if (one.code, one.path) not in known]
+        known = set(map(_found, await asyncio.to_thread(sending_problems, registry, content, found)))
+        new = [one for one in problems if _found(one) not in known]
         if new:
             broken.append(content.name)
             first = first or new[0]
@@ -155,6 +155,11 @@ async def _check_users(conn: Connection, registry: ChannelRegistry, fragment: Fr
             f"with this the content {names} could not be sent: {first.message}",
             code="FRAGMENT_BREAKS_CONTENT", path=first.path, hint=first.hint,
         )  # fmt: skip
+
+
+def _found(problem: ClarionError) -> tuple[str, str | None, str]:
+    """What is the same of a problem that was there before: another of its kind may have come to its place."""
+    return problem.code, problem.path, problem.message
 
 
 def _used(draft: FragmentDraft, library: Library) -> list[int]:

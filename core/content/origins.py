@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -85,15 +85,21 @@ class Expanded:
 
     def problems(self, found: Iterable[Invalid]) -> list[Invalid]:
         """Problems of these parts at their places in what was written, each once."""
-        told = [self._problem(one) if isinstance(one, TemplateProblem) else one for one in found]
-        return list({(one.code, one.path, one.message): one for one in told}.values())
+        return _once(self._problem(one) if isinstance(one, TemplateProblem) else one for one in found)
 
     def _problem(self, found: TemplateProblem) -> TemplateProblem:
         origins = self.origins.get(found.part)
         if origins is None:
             return found
-        authored, offset = origins.find(offset_of(self.parts[found.part], found.line, found.column))
+        authored, offset = origins.find(_nearest_offset(self.parts[found.part], found.line, found.column))
         return authored.problem_at(found, offset)
+
+    def refused(self, found: Iterable[Invalid], sent: Mapping[str, str]) -> list[Invalid]:
+        """Problems that a channel has with the parts that are `sent`, where those are as they were expanded, at their places
+        in what was written; of others, such as HTML with its links numbered, nobody knows the way back.
+        """
+        same = {name for name, source in sent.items() if source == self.parts.get(name)}
+        return _once(self._problem(one) if isinstance(one, TemplateProblem) and one.part in same else one for one in found)
 
     def warning(self, found: ContentWarning) -> ContentWarning:
         """A warning about these parts at its place in what was written."""
@@ -111,3 +117,14 @@ class Expanded:
             return part, line, column
         authored, offset = origins.find(offset_of(self.parts[part], line, column))
         return authored.name, *authored.place(offset)
+
+
+def _once(found: Iterable[Invalid]) -> list[Invalid]:
+    return list({(one.code, one.path, one.message): one for one in found}.values())
+
+
+def _nearest_offset(source: str, line: int, column: int) -> int:
+    """The offset of a place that a channel told, which may count lines otherwise."""
+    lines = source.split("\n")
+    line = min(max(line, 1), len(lines))
+    return offset_of(source, line, min(max(column, 1), len(lines[line - 1]) + 1))

@@ -8,14 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from channels.contract import Channel, RecipientRow
-from core.content.compile import FrozenContent, freeze, thaw, values
+from core.content.compile import SOME_LABEL, FrozenContent, freeze, shared_values, thaw, values
 from core.content.dynamic import VARIANTS
+from core.content.errors import ContentInvalid
 from core.content.expansion import expand_parts
+from core.content.failing import rendering_failed
 from core.content.inline_images import show_images
 from core.content.insertions import PIXEL
 from core.content.languages import for_reader, untranslated
 from core.content.placements import NO_FRAGMENTS, Library
-from core.content.records import Content, ContentDraft, ContentWarning, Preview, WarningLevel
+from core.content.records import Content, ContentDraft, ContentWarning, Preview
 from core.content.review import missing_values, review, review_rendered, review_whole
 from render_ext import Identity, RenderError, TokenSigner
 
@@ -52,11 +54,14 @@ def preview(
         content, channel.manifest, label=label, date=date, seed=seed, base_url=signer.base_url, zone=zone, hidden=False,
         library=library,
     )  # fmt: skip
-    program = thaw(frozen, signer, channel)
+    expanded = expand_parts(content.parts, content.dynamic, channel.manifest, library)
+    try:
+        program = thaw(frozen, signer, channel, shared=shared_values(replace(frozen, label=SOME_LABEL)))
+    except ContentInvalid as refusal:
+        raise ContentInvalid(expanded.refused(refusal.problems, frozen.parts)) from None
     names = (*frozen.fields, VARIANTS) if frozen.dynamic else frozen.fields
     carried = {name: row_values.get(name) for name in names}  # as a ledger row: nothing else can be shown
     row = RecipientRow(address=address, identity=NOBODY, values=values(frozen, carried))
-    expanded = expand_parts(content.parts, content.dynamic, channel.manifest, library)
     warnings = review(content, channel.manifest, expanded)
     warnings = [found for found in warnings if found.code != "HTML_CLIPPED"]  # its size is known here
     warnings += untranslated(original, content.language)
@@ -66,11 +71,7 @@ def preview(
         sent = program.parts(row)
         shown = thaw(_without_pixel(frozen), _showing(signer), channel).parts(row)
     except RenderError as error:
-        failed = ContentWarning(
-            code="RENDERING_FAILED", message=str(error), level=WarningLevel.ERROR, part=error.template, line=error.line,
-            hint="This profile would get no message: change what fails, or put a condition around it.",
-        )  # fmt: skip
-        return _shown(content, (failed, *warnings))
+        return _shown(content, (rendering_failed(error, frozen, expanded, signer, row), *warnings))
     warnings += review_rendered(sent.subject, sent.html, sent.text)
     html = shown.html if shown.html is None or files is None else show_images(shown.html, content.attachments, files)
     return _shown(content, warnings, subject=shown.subject, html=html, text=shown.text)

@@ -18,6 +18,7 @@ from core.content.errors import ContentInvalid, TemplateProblem
 from core.content.expansion import MAX_CHARACTERS, expand_parts
 from core.content.inline_images import check_references
 from core.content.links import MOST_TOLD, rewrite_html, rewrite_text
+from core.content.liquid import place, spans
 from core.content.origins import Expanded
 from core.content.personalization import check_variables
 from core.content.placements import NO_FRAGMENTS, Library
@@ -115,6 +116,8 @@ def _check_fields(parts: Mapping[str, str], manifest: Manifest) -> Iterator[Inva
             yield Invalid(f"there is no part {name[:80]!r}", code="UNKNOWN_PART", path=f"parts.{name[:80]}", hint=hint)
         else:
             yield from _size_problems(name, source)
+            if not known[name].template:
+                yield from _liquid_problems(name, source)
     for field in manifest.content:
         if field.required and not parts.get(field.name, "").strip():
             yield _missing(field)
@@ -126,6 +129,16 @@ def _check_fields(parts: Mapping[str, str], manifest: Manifest) -> Iterator[Inva
             path="parts.html",
             hint="Write one of them.",
         )
+
+
+def _liquid_problems(name: str, source: str) -> Iterator[Invalid]:
+    """Everybody would read the Liquid itself."""
+    if found := spans(source):
+        line, column = place(source, found[0].start)
+        yield TemplateProblem(
+            f"{name} is no template: everybody would see this Liquid as it stands",
+            code="LIQUID_NOT_READ", part=name, line=line, column=column, hint="Write out what is the same for all recipients.",
+        )  # fmt: skip
 
 
 def _missing(field: ContentField) -> Invalid:

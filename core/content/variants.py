@@ -8,6 +8,7 @@ from datetime import datetime
 from channels.contract import Manifest
 from core.content.compile import FrozenContent, freeze
 from core.content.errors import ContentInvalid
+from core.content.expansion import expand_parts
 from core.content.languages import Draft, located, variants
 from core.content.link_numbers import LinkNumbers
 from core.content.links import MOST_TOLD
@@ -40,7 +41,7 @@ def freeze_variants(
             one = freeze(
                 variant, manifest, label=label, date=date, seed=seed, base_url=base_url, numbers=numbers, library=library
             )
-            check(one)
+            _check(one, check, variant, manifest, library)
             frozen.append(one)
         except Invalid as error:
             translated = content.translations.get(variant.language, {})
@@ -49,6 +50,17 @@ def freeze_variants(
     if problems:
         raise ContentInvalid(_once(problems)[:MOST_TOLD])
     return frozen
+
+
+def _check(
+    frozen: FrozenContent, check: Callable[[FrozenContent], object], variant: Draft, manifest: Manifest, library: Library
+) -> None:
+    """Raises what `check` raises, at the places where fragments and dynamic content were written."""
+    try:
+        check(frozen)
+    except ContentInvalid as refusal:
+        expanded = expand_parts(variant.parts, variant.dynamic, manifest, library)
+        raise ContentInvalid(expanded.refused(refusal.problems, frozen.parts)) from None
 
 
 def _once(problems: list[Invalid]) -> list[Invalid]:

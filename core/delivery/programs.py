@@ -146,7 +146,7 @@ class Programs:
             date=now.replace(microsecond=0),
             seed=f"{delivery.id}-{content.id}-{content.version}-{int(now.timestamp())}",
             base_url=self._urls.base_url,
-            check=lambda frozen: thaw(frozen, signer, channel),
+            check=lambda frozen: thaw(frozen, signer, channel, shared=shared_values(frozen)),
             library=library,
         )
         if account.channel != content.channel:

@@ -158,3 +158,13 @@ def test_nothing_is_read_that_is_not_told(source: str, values: dict[str, Any]) -
     program = compile(source, partials=PARTIALS)
     roots = {variable.path[0] for variable in program.variables}
     assert shown(program, {name: value for name, value in values.items() if name in roots}) == shown(program, values)
+
+
+def test_a_rendering_that_fails_has_its_place() -> None:
+    program = compile("one\n two {{ 1 | divided_by: x }}", name="html")
+    with pytest.raises(RenderError) as caught:
+        program.render({"x": 0})
+    error = caught.value
+    assert (error.template, error.line) == ("html", 2)
+    assert error.column == len(" two {{ 1 | ") + 1
+    assert str(error) == f"html:2: {error.message}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import strawberry
 
@@ -75,8 +75,14 @@ def dynamic_of(given: Sequence[DynamicContentInput]) -> tuple[records.DynamicCon
 
 
 def choices_of(given: Sequence[DynamicChoiceInput]) -> dict[str, int]:
-    """Numbers by name. Raises Invalid (VARIANT_TWICE)."""
-    named = {one.name: one.number for one in given}
-    if len(named) < len(given):
-        raise Invalid("two variants were asked for in one place", code="VARIANT_TWICE", path="input.variants")
-    return named
+    """Numbers by name."""
+    return {one.name: one.number for one in given}
+
+
+def check_choices(given: Sequence[DynamicChoiceInput]) -> Iterator[Invalid]:
+    """A problem where one place is to show two variants (VARIANT_TWICE)."""
+    if len(choices_of(given)) < len(given):
+        yield Invalid(
+            "two variants were asked for in one place", code="VARIANT_TWICE", path="input.variants",
+            hint="Ask for one variant of each dynamic content.",
+        )  # fmt: skip

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from api.context import RequestContext
-from api.graphql.content.dynamic_types import choices_of
+from api.graphql.content.dynamic_types import check_choices, choices_of
 from api.graphql.content.inputs import draft_of, drafts_of
 from api.graphql.content.types import PreviewInput
 from core import blobs
 from core.content.attachments import look_at
 from core.content.contents import get_content
-from core.content.dynamic import VARIANTS, check_dynamic, chosen
+from core.content.dynamic import VARIANTS, check_chosen, check_dynamic
 from core.content.errors import ContentInvalid
 from core.content.languages import check_language, with_checked_languages
 from core.content.libraries import load_library, sources_of, sources_of_fragment
@@ -35,8 +36,9 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
     language = None if input.reader_language is None else check_language(input.reader_language, "input.readerLanguage")
     async with context.lease.use() as conn:
         content, files = await _content(context, conn, input)
-        asked = chosen(content.dynamic, choices_of(input.variants))
-        if wrong := list(check_dynamic(content.dynamic)):
+        asked = choices_of(input.variants)
+        problems = check_dynamic(content.dynamic), check_choices(input.variants), check_chosen(content.dynamic, asked)
+        if wrong := list(chain.from_iterable(problems)):
             raise ContentInvalid(wrong)
         profile_id = from_global_id("Profile", input.profile_id, "input.profileId")
         library = await load_library(conn, sources_of(content))

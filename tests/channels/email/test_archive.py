@@ -152,6 +152,31 @@ async def test_a_setting_that_is_no_address(serve: Any, email: Any, batch: Any, 
     assert kept() == []
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("{{profile.id}}@shop.example", "one address for all"),
+        ("a{%raw%}@shop.example", "one address for all"),
+        ("archive@shop..example", "no domain"),
+        ("archive@{{domain}}", "one address for all"),
+        ("archive@shop_.example", "no domain"),
+        ("archive@shop.example", None),
+        ('"a b"@shop.example', None),
+        ("archive@[192.0.2.1]", None),
+        ("archive@localhost", None),
+    ],
+)
+def test_an_account_gets_no_archive_that_no_copy_can_reach(email: Any, address: str, told: str | None) -> None:
+    problems = [(one.field, one.message) for one in email(25, archive_address=address).config_problems()]
+    assert [field for field, _ in problems] == ([] if told is None else ["archive_address"])
+    assert told is None or told in problems[0][1]
+
+
+def test_an_account_needs_a_domain_that_bounces_come_to(email: Any) -> None:
+    for domain in ("mail_shop.example", "näws.example", "{{ x }}", "a@b.example", "-x.example"):
+        assert [one.field for one in email(25, sender_domain=domain).config_problems()] == ["sender_domain"]
+
+
 def test_no_bounce_of_a_copy_is_asked_for_where_the_server_can_be_told() -> None:
     def command(dsn: bool) -> bytes:
         stream: Any = None

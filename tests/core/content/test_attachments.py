@@ -21,15 +21,16 @@ from core import files as stored_files
 from core.access import Actor
 from core.content import contents
 from core.content.attachments import AttachmentDraft, create_upload, look_at, take_in
-from core.content.compile import FrozenContent, freeze, thaw, values
+from core.content.compile import FrozenContent, freeze, shared_values, thaw, values
 from core.content.errors import ContentInvalid
 from core.content.inline_images import references, show_images, unused
 from core.content.media_types import media_type_of
 from core.content.placements import NO_FRAGMENTS
 from core.content.preview import preview
-from core.content.records import Attachment, ContentDraft
+from core.content.records import Attachment, ContentDraft, DynamicContent, DynamicVariant
 from core.content.review import review_whole
 from core.content.validate import check_content
+from core.content.variants import freeze_variants
 from core.db import Connection
 from core.errors import ClarionError, NotFound
 from core.files import FileKind, Files, StoredFile
@@ -178,6 +179,24 @@ async def test_uploads_that_cannot_be_attached(conn: Connection, actor: Actor, t
     assert await conn.fetchval("SELECT count(*) FROM blob") == 0
 
 
+async def test_kept_images_are_not_read_where_they_are_too_large_together(
+    conn: Connection, actor: Actor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for content in (LOGO, PDF):
+        await blobs.keep(conn, content, NOW)
+    drafts = [
+        AttachmentDraft(sha256=sha256(content).hexdigest(), name=f"{number}.png", content_id=f"image{number}")
+        for number, content in enumerate((LOGO, LOGO, PDF))
+    ]
+    monkeypatch.setattr("core.content.attachments.LARGEST", len(LOGO) + len(PDF))
+    _, read = await look_at(conn, Files(tmp_path), drafts)
+    assert sorted(map(len, read.values())) == sorted((len(LOGO), len(PDF)))
+    monkeypatch.setattr("core.content.attachments.LARGEST", len(LOGO) + len(PDF) - 1)
+    with pytest.raises(ClarionError, match="the inline images have more than") as caught:
+        await look_at(conn, Files(tmp_path), drafts)
+    assert (caught.value.code, caught.value.path) == ("FILE_TOO_LARGE", "attachments")
+
+
 async def test_more_files_than_any_message_carries_are_not_looked_for(conn: Connection, actor: Actor, tmp_path: Path) -> None:
     with pytest.raises(ClarionError) as caught:
         await take_in(conn, actor, Files(tmp_path), [AttachmentDraft(file_id=1)] * 201, NOW)
@@ -294,6 +313,75 @@ def test_header_fields_are_checked_with_their_places() -> None:
     with pytest.raises(ContentInvalid) as caught:
         contents.check_sendable(REGISTRY, replace(DRAFT, parts=unknown, attachments=()))
     assert (caught.value.code, caught.value.path) == ("UNKNOWN_VARIABLE", "parts.headers:2:9")
+
+
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [
+        ("Spring sale", "is not one line of ASCII without spaces"),
+        ("Früh", "is not one line of ASCII without spaces"),
+        ("a\r\nBcc: x@example.com", "is not one line of ASCII without spaces"),
+        ("sale:fr", "has a colon within a field"),
+        ("x" * 122, "is longer than 127 characters"),
+    ],
+)
+def test_a_feedback_id_is_one_with_what_the_delivery_says(label: str, told: str) -> None:
+    parts = {**PARTS, "feedback_id": "{{ delivery.label }}:shop1"}
+    draft = replace(DRAFT, parts=parts, attachments=())
+    contents.check_sendable(REGISTRY, draft)  # what the delivery will be called is not known yet
+    with pytest.raises(ContentInvalid) as caught:
+        checked(draft, label)
+    assert (caught.value.code, caught.value.path) == ("CONTENT_REFUSED", "parts.feedback_id:1:1")
+    assert told in caught.value.message
+    assert "url_encode" in (caught.value.hint or "")
+
+    checked(draft, "Spring-sale")
+    safe = replace(draft, parts={**parts, "feedback_id": "{{ delivery.label | url_encode | slice: 0, 50 }}:shop1"})
+    checked(safe, label)
+
+
+def checked(draft: ContentDraft, label: str) -> None:
+    """As a preparation does."""
+    freeze_variants(
+        draft, EmailChannel.manifest, label=label, date=NOW, seed="1", base_url=SIGNER.base_url,
+        check=lambda frozen: thaw(frozen, SIGNER, channel(), shared=shared_values(frozen)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("feedback_id", "path", "told"),
+    [
+        ("{{ shop.name }}:shop1", "parts.feedback_id:1:1", "'Tea & Co:shop1' is not one line"),
+        ("a:{{ shop.ids }}:shop1", "parts.feedback_id:1:3", "a colon within a field"),
+        ("a:{{ 1 | divided_by: delivery.label }}:shop1", "parts.feedback_id:1:3", "cannot be made: filter `divided_by`"),
+        ("a:{% if shop.none %}b{% endif %}:shop1", None, ""),
+        ("a:{% raw %}b:c{% endraw %}:shop1", None, ""),
+        ('{% dynamic "hero" %}:shop1', "parts.feedback_id:1:1", "the same for all recipients"),
+    ],
+)
+def test_a_feedback_id_is_one_with_what_the_data_says(feedback_id: str, path: str | None, told: str) -> None:
+    variant = DynamicVariant(label="x", condition="country = 'FR'", html="", text="fr")
+    draft = replace(
+        DRAFT,
+        parts={**PARTS, "feedback_id": feedback_id},
+        data={"shop": {"name": "Tea & Co", "ids": "7:8", "none": ""}},
+        dynamic=(DynamicContent(name="hero", variants=(variant,), html="", text="all"),),
+        attachments=(),
+    )
+    if path is None:
+        contents.check_sendable(REGISTRY, draft)
+        return
+    with pytest.raises(ContentInvalid, match=told) as caught:
+        contents.check_sendable(REGISTRY, draft)
+    assert caught.value.path == path
+
+
+def test_what_was_prepared_with_a_feedback_id_of_old_goes_on_working() -> None:
+    draft = replace(DRAFT, parts={**PARTS, "feedback_id": "{{ delivery.label }}:shop1"}, attachments=())
+    content = replace(frozen(draft), label="Früh\r\nBcc: x@example.com")
+    message = parsed(sent(content, {}))
+    assert message["feedback-id"] == "Früh  Bcc: x@example.com:shop1"
+    assert message["bcc"] is None
 
 
 def test_header_fields_carry_values() -> None:

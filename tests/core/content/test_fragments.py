@@ -167,6 +167,16 @@ async def test_content_that_was_broken_before_keeps_no_fragment_from_changing(co
     assert (await change(conn, actor, inner, html="<b>{{ title }}</b>")).version == 2
 
 
+async def test_another_mistake_in_the_place_of_a_known_one_is_new(conn: Connection, actor: Actor) -> None:
+    inner = await a_fragment(conn, actor, "inner", "{{ word }}{{ title }}")
+    await a_content(conn, actor, "near", '{% render "inner", title: 1 %}', data={"word": "x"})
+    await conn.execute("UPDATE content SET data = '{}'")
+    assert (await change(conn, actor, inner, html="{{ word }}<b>{{ title }}</b>")).version == 2
+    with pytest.raises(Invalid, match="there is no 'brand'") as caught:
+        await change(conn, actor, inner, html="{{ brand }}{{ title }}")
+    assert (caught.value.code, caught.value.path) == ("FRAGMENT_BREAKS_CONTENT", "fragments.inner.html:1:4")
+
+
 async def test_content_says_what_it_cannot_find(conn: Connection, actor: Actor) -> None:
     await a_fragment(conn, actor, "footer")
     with pytest.raises(ContentInvalid) as caught:

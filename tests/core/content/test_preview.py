@@ -14,14 +14,16 @@ from channels.email import EmailChannel
 from core.channel_registry import check_config
 from core.content import preview as previews
 from core.content.compile import FrozenContent, values
+from core.content.placements import NO_FRAGMENTS, Library
 from core.content.preview import preview
 from core.content.records import ContentDraft, Preview
 from core.errors import Invalid
 from tests.core.authors import PARTS, SMTP
 from tests.core.content.test_compile import BASE, DATE, DRAFT, SIGNER, ZOE, channel
+from tests.core.content.test_expansion import fragment, library
 
 
-def seen(draft: ContentDraft = DRAFT, person: Any = None, **parts: str) -> Preview:
+def seen(draft: ContentDraft = DRAFT, person: Any = None, library: Library = NO_FRAGMENTS, **parts: str) -> Preview:
     draft = replace(draft, parts={**draft.parts, **parts})
     return preview(
         draft,
@@ -30,6 +32,7 @@ def seen(draft: ContentDraft = DRAFT, person: Any = None, **parts: str) -> Previ
         row_values=ZOE if person is None else person,
         address="zoe@example.com",
         date=DATE,
+        library=library,
     )
 
 
@@ -107,6 +110,38 @@ def test_what_fails_for_this_profile_is_a_warning() -> None:
     assert codes(found)[0][0] == "RENDERING_FAILED"
 
 
+FAILS = "{{ 1 | divided_by: profile.latitude }}"
+SECTION = "<mj-section><mj-column><mj-text>%s</mj-text></mj-column></mj-section>"
+
+
+@pytest.mark.parametrize(
+    ("parts", "place"),
+    [
+        ({"subject": f"Hello\n  {FAILS}"}, ("subject", 2, 10)),
+        ({"preheader": f"{{{{ profile.city }}}}{FAILS}"}, ("preheader", 1, 26)),
+        ({"text": f"a\n\n{FAILS}"}, ("text", 3, 8)),
+        ({"html": f"<p>\n<a href='https://a.example'>x</a>\n<b>{FAILS}</b>", "preheader": "Hi"}, ("html", 3, 11)),
+        ({"html": f"<mjml><mj-body>\n{SECTION % 'a'}\n{SECTION % FAILS}\n</mj-body></mjml>"}, ("html", 3, 40)),
+        ({"html": '<p>{% render "piece" %}</p>'}, ("fragments.piece.html", 2, 12)),
+        ({"to_name": FAILS}, ("to_name", 1, 8)),
+        ({"headers": f"X-A: b\nX-B: c {FAILS}"}, ("headers", 2, 15)),
+    ],
+)  # fmt: skip
+def test_a_rendering_that_fails_is_told_where_it_was_written(parts: dict[str, str], place: tuple[str, int, int]) -> None:
+    piece = fragment("piece", f"<p>\n<b> {FAILS}</b>")
+    found = seen(PLAIN, library=library(piece), **parts)
+    (failed,) = [one for one in found.warnings if one.code == "RENDERING_FAILED"]
+    assert (failed.part, failed.line, failed.column) == place
+    assert failed.message.startswith("filter `divided_by`: ")
+
+
+def test_what_the_channel_refuses_in_a_fragment_is_told_there() -> None:
+    piece = fragment("piece", "", "{{ profile.city }}:{{ profile.id }}")
+    with pytest.raises(Invalid) as caught:
+        seen(PLAIN, library=library(piece), feedback_id='a:{% render "piece" %}:shop1')
+    assert (caught.value.code, caught.value.path) == ("CONTENT_REFUSED", "fragments.piece.text:1:4")
+
+
 def test_what_the_channel_refuses_is_an_error() -> None:
     with pytest.raises(Invalid) as caught:
         seen(PLAIN, from_address="nobody")
@@ -157,8 +192,8 @@ def test_a_template_that_computes_for_ever_is_a_warning() -> None:
     html = "{% assign s = (1..200000) | join %}{% for i in (1..200000) %}{% assign t = s | upcase %}{% endfor %}"
     found = seen(PLAIN, html=html)
     assert found.html is None
-    assert [warning.message for warning in found.warnings if warning.code == "RENDERING_FAILED"] == [
-        "html:1: filter `upcase`: the limit steps=1000000 was reached"
+    assert [(one.message, one.line, one.column) for one in found.warnings if one.code == "RENDERING_FAILED"] == [
+        ("filter `upcase`: the limit steps=1000000 was reached", 1, html.index("upcase") + 1)
     ]
 
 

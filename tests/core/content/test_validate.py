@@ -61,6 +61,20 @@ def test_a_template_error_has_its_line_and_column(source: str, place: tuple[int,
 
 
 @pytest.mark.parametrize(
+    ("part", "source", "place"),
+    [
+        ("from_name", "Shop\n for {{ profile.city }}", "2:6"),
+        ("from_address", "{{sender}}@shop.example", "1:1"),
+        ("reply_to", "a{%if x%}b{%endif%}@shop.example", "1:2"),
+    ],
+)
+def test_liquid_that_nobody_would_read_is_refused(part: str, source: str, place: str) -> None:
+    (problem,) = problems({part: source})
+    assert (problem.code, problem.path) == ("LIQUID_NOT_READ", f"parts.{part}:{place}")
+    check({"from_name": "100 % {Shop}"})
+
+
+@pytest.mark.parametrize(
     ("source", "told", "hint"),
     [
         ("{{ profile.frist_name }}", "no profile field 'frist_name'", "Did you mean 'profile.first_name'?"),

@@ -21,7 +21,7 @@ from core.channel_registry import ChannelRegistry
 from core.content import contents
 from core.content.records import Attachment
 from core.db import Connection
-from core.delivery import ending, reading
+from core.delivery import ending, lifecycle, reading
 from core.delivery import programs as delivery_programs
 from core.delivery import send as sending
 from core.delivery.engine import Engine, open_engine
@@ -105,6 +105,29 @@ async def test_what_was_prepared_is_made_again_whatever_becomes_of_the_content(
     # And with the program the bytes go
     await ledger.clear(db, delivery_id)
     assert await blobs.forget_unused(db, later) == 2
+
+
+async def test_a_label_that_no_feedback_id_can_hold_fails_the_preparation(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:
+    # Given content whose Feedback-ID is right by itself
+    await add_person(db, "anna@mail.example")
+    delivery_id = await a_delivery(runtime, db)
+    await change_content(db, delivery_id, parts={"feedback_id": "a:{{ delivery.label }}:shop1"})
+
+    # When a delivery with a blank in its label is prepared
+    await db.execute("UPDATE delivery SET label = 'Spring sale'")
+    async with db.transaction():
+        await lifecycle.prepare(db, SYSTEM, delivery_id, runtime.clock())
+    await engine.preparation.run(delivery_id)
+
+    # Then it says what is wrong, where, and what to do
+    run = await lifecycle.get_run(db, delivery_id)
+    assert run.state is DeliveryState.PREPARATION_ERROR
+    assert run.error is not None
+    assert (run.error["code"], run.error["path"]) == ("CONTENT_REFUSED", "parts.feedback_id:1:3")
+    assert "'a:Spring sale:shop1'" in run.error["message"]
+    assert "url_encode" in run.error["hint"]
 
 
 async def test_bytes_that_are_gone_are_an_error_that_says_so(engine: Engine, runtime: Runtime, db: Connection) -> None:

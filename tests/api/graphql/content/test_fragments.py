@@ -134,6 +134,10 @@ async def test_a_draft_with_fragments_and_variants_is_tried_and_told_where(gql: 
     (error,) = await gql.errors(PREVIEW, input={**draft, "dynamic": [wrong]})
     assert error["extensions"]["path"] == "dynamic.hero.variants.0.condition:1:1"
 
+    # what was asked for in vain hides nothing of that
+    both = await gql.errors(PREVIEW, input={**draft, "dynamic": [wrong], "variants": [{"name": "hreo", "number": 0}] * 2})
+    assert [one["extensions"]["code"] for one in both] == ["UNKNOWN_FIELD", "VARIANT_TWICE", "UNKNOWN_DYNAMIC"]
+
 
 async def test_a_condition_alone_shows_something_to_some(gql: Gql) -> None:
     vip = {"name": "vip", "variants": [{"label": "VIP", "condition": "country = 'FR'"}]}
