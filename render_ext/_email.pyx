@@ -11,7 +11,7 @@ from render_ext._headers cimport checked_address, trimmed, write_mailbox, write_
 from render_ext._tokens cimport TOKEN_CHARACTERS, Packed, TokenSigner, pack_identity
 from render_ext._vm cimport Frame, Message, Program
 
-from render_ext.errors import RenderError
+from render_ext.errors import RenderError, row_error
 
 cdef enum:
     UNSUBSCRIBE = 3
@@ -95,12 +95,10 @@ cdef class Assembler:
         for row in rows:
             try:
                 results.append(writer.message_bytes(row))
-            except RenderError as error:
-                results.append(kept(error))
             except MemoryError:
                 raise
             except Exception as error:
-                results.append(RenderError(str(error) or type(error).__name__, limit=getattr(error, "limit", None)))
+                results.append(row_error(error))
         return results
 
     def render_parts(self, values, identity):
@@ -120,12 +118,6 @@ cdef class Assembler:
             if message.found is not None:
                 break
         return message.found
-
-
-cdef object kept(object error):
-    """The error without the frames it came through, which hold the values of the row."""
-    error.__traceback__ = error.__cause__ = error.__context__ = None
-    return error
 
 
 cdef int highest_link(tuple parts) except -2:

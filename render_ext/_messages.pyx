@@ -12,7 +12,7 @@ from render_ext._vm cimport Frame, Message, Program
 from decimal import Decimal
 from math import isfinite
 
-from render_ext.errors import FilterError, LimitReached, RenderError
+from render_ext.errors import FilterError, LimitReached, RenderError, row_error
 from render_ext.values import DEEPEST, to_text
 
 
@@ -147,12 +147,10 @@ cdef class Document:
         for row in rows:
             try:
                 results.append(writer.result(row))
-            except RenderError as error:
-                results.append(kept(error))
             except MemoryError:
                 raise
             except Exception as error:
-                results.append(RenderError(str(error) or type(error).__name__, limit=getattr(error, "limit", None)))
+                results.append(row_error(error))
         return results
 
     def around(self, row, int index):
@@ -172,12 +170,6 @@ cdef class Document:
             if message.found is not None:
                 break
         return message.found
-
-
-cdef object kept(object error):
-    """The error without the frames it came through, which hold the values of the row."""
-    error.__traceback__ = error.__cause__ = error.__context__ = None
-    return error
 
 
 @cython.final

@@ -85,6 +85,14 @@ class RenderError(RenderExtError):
         self.limit = limit
 
 
+def row_error(error: Exception) -> RenderError:
+    """What kept one row of a batch from being made, without the frames it came through: those hold the row's values."""
+    if not isinstance(error, RenderError):
+        error = RenderError(str(error) or type(error).__name__, limit=getattr(error, "limit", None))
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
 class BadSender(ValueError):
     """An address that a message cannot come from; `part` is its name in EmailSource."""
 
