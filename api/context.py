@@ -101,6 +101,7 @@ class RequestContext:
     failed: bool = False  # a mutation was refused outside a savepoint: the transaction must not be committed
     after_commit: list[Callable[[], None]] = field(default_factory=list)  # small things of this process, such as forgetting
     plans: dict[Any, Any] = field(default_factory=dict)  # compiled selections, kept with the prepared document
+    computing: asyncio.Lock = field(default_factory=asyncio.Lock)  # one long computation at a time: threads are few
     conditions: tuple[Any, ...] = ()  # values of the variables that steer @skip and @include
     connection_params: dict[str, Any] | None = None
     _loaders: dict[Any, DataLoader[Any, Any]] = field(default_factory=dict)

@@ -111,6 +111,13 @@ def _target(text: str, masked: str, host_start: int, host_end: int, scheme: str)
     return f"{scheme}://{start}{encoded(rest, _SAFE)}"
 
 
+def encoded_braces(source: str) -> str:
+    """An address in which braces that are no Liquid are percent-encoded."""
+    if "{" not in source and "}" not in source:
+        return source
+    return "".join(piece.replace("{", "%7B").replace("}", "%7D") if span is None else piece for piece, span in pieces(source))
+
+
 def encoded(source: str, safe: str) -> str:
     """Literal text as an address carries it, percent-encoded but for `safe` characters; Liquid as it is.
 

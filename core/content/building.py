@@ -37,8 +37,11 @@ class Built:
         """Line and column of a place of `plain` in the source."""
         if self.converted is None:
             return line, column
-        offset = offset_of(self.plain, line, column)
-        return place(self.converted.source, self.converted.origin(offset))
+        return place(self.converted.source, self.source_offset(offset_of(self.plain, line, column)))
+
+    def source_offset(self, offset: int) -> int:
+        """Where in the source an offset of `plain` comes from."""
+        return offset if self.converted is None else self.converted.origin(offset)
 
 
 def build_html(source: str, *, inline: bool, part: str = "html") -> Built:

@@ -70,6 +70,7 @@ async def update_content(
     before = _draft(content)
     draft = with_checked_languages(_applied(before, changes))
     if draft == before:
+        await _take_time(conn, draft)
         return content
     library = await _check(conn, registry, draft)
     try:
@@ -166,11 +167,16 @@ def _applied(before: ContentDraft, changes: Mapping[str, Any]) -> ContentDraft:
     return changed(draft, {"parts": parts})
 
 
+async def _take_time(conn: Connection, draft: ContentDraft) -> None:
+    """Checks ask the database nothing for long; so does who tells the warnings in this transaction, changed or not."""
+    await allow_silence(conn, CHECK_SECONDS * len(languages_of(draft)))
+
+
 async def _check(conn: Connection, registry: ChannelRegistry, draft: ContentDraft) -> Library:
     """The fragments that a draft uses, held until the end of the transaction. Raises what keeps it from being sent."""
     check_name(draft.name)
     check_label(draft.label)
-    await allow_silence(conn, CHECK_SECONDS * len(languages_of(draft)))
+    await _take_time(conn, draft)
     library = await load_library(conn, sources_of(draft), hold=True)
     await asyncio.to_thread(check_sendable, registry, draft, library)  # long content takes its time, and the loop serves others
     return library

@@ -56,7 +56,7 @@ def with_checked_languages(draft: ContentDraft) -> ContentDraft:
     for tag, parts in draft.translations.items():
         checked = check_language(tag, f"translations.{tag[:LONGEST_TAG]}")
         if checked == language:
-            raise given_twice(checked, "The parts themselves are of the default language.")
+            raise given_twice(checked, "The parts themselves are of the default language: take its translation out.")
         if checked in translations:
             raise given_twice(checked)
         translations[checked] = parts

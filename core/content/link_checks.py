@@ -10,9 +10,11 @@ from core.content.addresses import BadAddress, examine
 from core.content.campaign_parameters import ascii_host
 from core.content.data import is_storable
 from core.content.errors import TemplateProblem
+from core.content.link_settings import address_key
 from core.content.links import LABEL_LENGTH
+from core.content.liquid import SYSTEM_URL
 from core.content.personalization import check_variables
-from core.content.records import CampaignParameter, CampaignParameters, Content, ContentDraft, LinkSettings
+from core.content.records import CampaignParameter, CampaignParameters, Content, ContentDraft, LinkSettings, TrackingMode
 from core.content.reserved import reserved_words
 from core.content.validate import compile_part
 from core.errors import Invalid
@@ -46,15 +48,20 @@ def check_settings(links: Sequence[LinkSettings]) -> Iterator[Invalid]:
         return
     seen: set[str] = set()
     for index, one in enumerate(links):
-        url = one.url.strip()
+        url, key = one.url.strip(), address_key(one.url)
         if not url or len(url) > LONGEST_URL or not is_storable(url):
             yield Invalid(
                 f"an address has 1 to {LONGEST_URL:,} characters, and no NUL", code="BAD_LINK_SETTINGS",
                 path=f"links.{index}.url", hint="Write it as it stands in the content, with & for &amp;.",
             )  # fmt: skip
-        elif url in seen:
+        elif key in seen:
             yield Invalid(f"{url[:80]!r} was given twice", code="LINK_SETTINGS_TWICE", path=f"links.{index}.url")
-        seen.add(url)
+        elif one.mode is TrackingMode.MIRROR and SYSTEM_URL.match(url):  # nobody could unsubscribe any more
+            yield Invalid(
+                f"{url[:80]!r} cannot become the mirror page", code="BAD_LINK_SETTINGS", path=f"links.{index}.mode",
+                hint="Write {% mirror_url %} into the content where you want it.",
+            )  # fmt: skip
+        seen.add(key)
         for name, longest in (("label", LABEL_LENGTH), ("category", CATEGORY_LENGTH)):
             text = getattr(one, name)
             if text is not None and not (text.strip() and len(text) <= longest and text.isprintable()):

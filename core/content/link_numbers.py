@@ -25,7 +25,7 @@ class LinkNumbers:
     def __init__(self) -> None:
         self._given: dict[_Key, list[int]] = {}
         self._used: dict[_Key, int] = {}  # by this variant
-        self._first: dict[str, int] = {}  # in this variant, by target
+        self._first: dict[str, int] = {}  # that everybody can see in this variant, by target
         self.highest = 0
 
     def begin(self) -> None:
@@ -36,11 +36,12 @@ class LinkNumbers:
     def give(self, target: str, *, conditional: bool = False) -> int:
         """The number of one more link; links of one variant have different ones, even to the same place."""
         number = self._next(_Key(target, conditional))
-        self._first.setdefault(target, number)
+        if not conditional:
+            self._first.setdefault(target, number)
         return number
 
     def known(self, target: str) -> int | None:
-        """The number of the first link of this variant that leads there."""
+        """The number of the first link of this variant that leads there and that not only Outlook sees."""
         return self._first.get(target)
 
     def give_hidden(self) -> int:

@@ -7,6 +7,7 @@ follow the order in the source.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from core.content.records import ContentWarning, LinkSettings, TrackedLink, Trac
 
 LABEL_LENGTH = 100
 MOST_WRITTEN = 2_000_000  # characters that the links of one part have, with their numbers and campaign parameters
-MOST_TOLD = 100  # problems and warnings of one part, problems of all parts; the rest is for after these are mended
+MOST_TOLD = 100  # warnings of one part, problems of one kind in it, problems of all parts; the rest is for after these
 _BARE = re.compile(r"(?<![\w{])https?://[^\s<>\"]+", re.IGNORECASE)
 _TRAILING = ".,;:!?'\"»”’*_~"
 _HOST_ENDS = re.compile(r"[/?#]")
@@ -73,6 +74,7 @@ class _Rewriting:
         self.share = share
         self.links: list[TrackedLink] = []
         self.problems: list[TemplateProblem] = []
+        self.told: Counter[str] = Counter()  # problems by code
         self.warnings: list[ContentWarning] = []
 
     def all(self, places: Iterator[LinkPlace]) -> Rewritten:
@@ -80,12 +82,10 @@ class _Rewriting:
         written: list[str] = []
         position = size = 0
         for found in places:
-            if len(self.problems) + len(self.warnings) >= MOST_TOLD:
-                break
             try:
                 replacement = self._replacement(found)
             except BadAddress as error:
-                self.problems.append(_problem(self.source, found.start, self.part, error.code, error.message, error.hint))
+                self._tell(found, error)
                 continue
             if replacement is not None:
                 written += [self.source[position : found.start], replacement]
@@ -98,8 +98,9 @@ class _Rewriting:
                 break
         written.append(self.source[position:])
         if self.numbers.highest > MAX_LINKS:
-            hint = "Split the message, or leave repeated links out."
-            self.problems.append(_problem(self.source, 0, self.part, "TOO_MANY_LINKS", f"more than {MAX_LINKS} links", hint))
+            message = f"with this part all languages together have more than {MAX_LINKS:,} links"
+            hint = "Split the message, leave repeated links out, or let languages link to the same addresses."
+            self.problems.append(_problem(self.source, 0, self.part, "TOO_MANY_LINKS", message, hint))
         return Rewritten(
             source="".join(written),
             links=tuple(self.links),
@@ -107,13 +108,19 @@ class _Rewriting:
             warnings=tuple(self.warnings),
         )
 
+    def _tell(self, found: LinkPlace, error: BadAddress) -> None:
+        """A problem, unless there are enough of its kind: others may be worse, so all links are looked at whatever was told."""
+        self.told[error.code] += 1
+        if self.told[error.code] <= MOST_TOLD:
+            self.problems.append(_problem(self.source, found.start, self.part, error.code, error.message, error.hint))
+
     def _replacement(self, found: LinkPlace) -> str | None:
         """What stands in the place of an address; None where it stays. Raises BadAddress."""
         settings = self.rules.about(found.url)
         if settings.mode is TrackingMode.MIRROR:
             return MIRROR
         address = examine(found.url)
-        if address.kind is AddressKind.RELATIVE:
+        if address.kind is AddressKind.RELATIVE and len(self.warnings) < MOST_TOLD:
             self.warnings.append(_relative(self.source, found, self.part))
         if address.kind is not AddressKind.TRACK or settings.mode is TrackingMode.NEVER:
             return None
@@ -146,9 +153,10 @@ def html_places(source: str) -> Iterator[LinkPlace]:
     for index, piece in enumerate(found):
         if piece.kind is not Kind.START or not _may_link(piece):
             continue
-        for attribute in _addresses(source, piece):
+        addresses = _addresses(source, piece)
+        label = _label(source, found, index) if addresses else None
+        for attribute in addresses:
             value = _decode(source[attribute.start : attribute.end])
-            label = _label(source, found, index)
             yield LinkPlace(attribute.start, attribute.end, value, label, piece.conditional)
 
 

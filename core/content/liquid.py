@@ -213,6 +213,18 @@ def place(source: str, offset: int) -> tuple[int, int]:
     return source.count("\n", 0, offset) + 1, offset - (source.rfind("\n", 0, offset) + 1) + 1
 
 
+class Lines:
+    """The lines of a text in which many places are looked for: `place` counts the lines before each anew."""
+
+    def __init__(self, source: str):
+        self._starts = [0, *(found.end() for found in re.finditer("\n", source))]
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, from 1."""
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+
 def offset_of(source: str, line: int, column: int) -> int:
     """The offset of a line and column, from 1."""
     start = 0

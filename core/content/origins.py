@@ -110,13 +110,10 @@ class Expanded:
         line, column = authored.place(offset)
         return replace(found, message=found.message + authored.told, part=authored.name, line=line, column=column)
 
-    def place(self, part: str, line: int, column: int) -> tuple[str, int, int]:
-        """Where something of these parts was written: a part or a path such as `fragments.footer.html`, line and column."""
+    def origin(self, part: str, offset: int) -> tuple[Authored, int]:
+        """Where something of these parts was written: a part or a text such as `fragments.footer.html`, and where in it."""
         origins = self.origins.get(part)
-        if origins is None:
-            return part, line, column
-        authored, offset = origins.find(offset_of(self.parts[part], line, column))
-        return authored.name, *authored.place(offset)
+        return (Authored(part, self.parts[part]), offset) if origins is None else origins.find(offset)
 
 
 def _once(found: Iterable[Invalid]) -> list[Invalid]:

@@ -147,7 +147,8 @@ class Content(Node):
     async def found_links(self: Any, info: Info) -> Any:
         """Every link of all languages, fragments and dynamic content in order; what languages share is told once."""
         library = await info.context.loader(load_libraries).load(self.id)
-        return await asyncio.to_thread(found_links, self, info.context.channels.manifest(self.channel), library)
+        async with info.context.computing:
+            return await asyncio.to_thread(found_links, self, info.context.channels.manifest(self.channel), library)
 
 
 @strawberry.type(description="What one person would get. Show `html` in a sandboxed frame: it is foreign HTML.")

@@ -63,6 +63,13 @@ async def test_a_change_touches_what_it_names(conn: Connection, actor: Actor) ->
     assert "shop.example.com" not in str(told)
 
 
+async def test_warnings_may_take_their_time_also_where_nothing_changed(conn: Connection, actor: Actor) -> None:
+    content = await a_content(conn, actor)
+    await conn.execute("SET LOCAL idle_in_transaction_session_timeout = '5s'")  # as at the start of a request
+    assert await change(conn, actor, content, label=content.label) == content
+    assert await conn.fetchval("SHOW idle_in_transaction_session_timeout") == "1min"
+
+
 async def test_the_audit_names_what_changed_besides_the_parts(conn: Connection, actor: Actor) -> None:
     content = await a_content(conn, actor)
     hero = DynamicContent(name="hero", variants=(DynamicVariant(label="x", condition="city = 'Bonn'", html="<b>secret</b>"),))

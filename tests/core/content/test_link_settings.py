@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -117,6 +118,54 @@ def test_settings_that_meet_no_link_are_told_with_the_one_that_was_meant() -> No
     )
 
 
+def test_of_many_settings_that_meet_no_link_the_first_are_told() -> None:
+    stray = tuple(LinkSettings(url=f"https://shop.example/old/{number}") for number in range(1_000))
+    told = unused_settings(draft(links=(*stray, *SETTINGS)), EmailChannel.manifest, NO_FRAGMENTS)
+    assert [one.message.split("'")[1] for one in told] == [one.url for one in stray[:20]]
+
+
+def test_braces_that_are_no_liquid_are_the_same_in_html_text_and_settings() -> None:
+    url = "https://shop.example/{day}?to={{ profile.city }}"
+    for written in (url, url.replace("{day}", "%7Bday%7D")):
+        content = draft(
+            parts={**PARTS, "html": f'<a href="{url}">A</a>', "text": f"A: {url}"},
+            links=(LinkSettings(url=written, mode=TrackingMode.OPT_OUT),),
+        )
+        frozen = freeze(content, EmailChannel.manifest, label="Spring", date=DATE, seed="7", base_url=BASE)
+        assert [(link.number, link.mode) for link in frozen.links if not link.hidden] == [(1, TrackingMode.OPT_OUT)]
+        assert "{% link 1 %}" in frozen.parts["text"]
+        assert {one.mode for one in found_links(content, EmailChannel.manifest, NO_FRAGMENTS)} == {TrackingMode.OPT_OUT}
+        assert unused_settings(content, EmailChannel.manifest, NO_FRAGMENTS) == []
+
+
+def test_a_link_in_the_text_is_not_the_one_that_only_outlook_sees() -> None:
+    html = (
+        '<!--[if mso]><v:roundrect href="https://shop.example/a"></v:roundrect><![endif]-->'
+        '<a href="https://shop.example/a">A</a><!--[if mso]><v:rect href="https://shop.example/b"></v:rect><![endif]-->'
+    )
+    text = "A: https://shop.example/a B: https://shop.example/b and https://shop.example/b"
+    content = draft(parts={**PARTS, "html": html, "text": text}, links=())
+    frozen = freeze(content, EmailChannel.manifest, label="Spring", date=DATE, seed="7", base_url=BASE)
+    assert re.findall("link ([0-9])", frozen.parts["text"]) == ["2", "4", "4"]
+    assert [(link.number, link.part, link.label, link.conditional) for link in frozen.links if not link.hidden] == [
+        (1, "html", None, True), (2, "html", "A", False), (3, "html", None, True), (4, "text", None, False),
+    ]  # fmt: skip
+
+
+def test_finding_the_places_of_many_links_takes_time_by_their_number_only() -> None:
+    footer = fragment("footer", "<p>{{ profile.city }}</p>")
+
+    def seconds(many: int) -> float:
+        lines = "".join(f'<p><a href="https://shop.example/{number}">A</a></p>\n' for number in range(many))
+        content = draft(parts={**PARTS, "html": f'{lines}{{% render "footer" %}}'}, links=())
+        started = time.process_time()
+        found = found_links(content, EmailChannel.manifest, library(footer))
+        assert (found[-1].line, found[-1].column) == (many, 13)
+        return time.process_time() - started
+
+    assert min(seconds(8_000) for _ in range(2)) < 24 * min(seconds(1_000) for _ in range(3))  # its square: 64
+
+
 def test_links_of_fragments_and_dynamic_content_are_listed_where_they_are_written() -> None:
     button = fragment("button", '<b>\n<a href="https://shop.example/leave">Go</a></b>')
     html = '<p>\n{% dynamic "hero" %}{% render "button" %}</p>'
@@ -192,6 +241,8 @@ def test_the_links_of_content_can_be_listed() -> None:
         ([LinkSettings(url="a"), LinkSettings(url="a ")], "LINK_SETTINGS_TWICE", "links.1.url"),
         ([LinkSettings(url="a", label="x" * 101)], "BAD_LINK_SETTINGS", "links.0.label"),
         ([LinkSettings(url="a", category="x\ny")], "BAD_LINK_SETTINGS", "links.0.category"),
+        ([LinkSettings(url="https://a/{x}"), LinkSettings(url="https://a/%7Bx%7D")], "LINK_SETTINGS_TWICE", "links.1.url"),
+        ([LinkSettings(url="{%- unsubscribe_url %}", mode=TrackingMode.MIRROR)], "BAD_LINK_SETTINGS", "links.0.mode"),
         ([LinkSettings(url=str(n)) for n in range(1_001)], "TOO_MANY_LINK_SETTINGS", "links"),
     ],
 )

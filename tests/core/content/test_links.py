@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.content import links
 from core.content.link_numbers import LinkNumbers
-from core.content.links import Rewritten, rewrite_html, rewrite_text
+from core.content.links import Rewritten, html_places, rewrite_html, rewrite_text
 
 LINK = re.compile(r"\{% link (\d+) %\}(.*?)\{% endlink %\}", re.DOTALL)
 
@@ -30,6 +31,25 @@ def one(source: str) -> str:
 
 def codes(source: str) -> list[str]:
     return [problem.code for problem in rewrite_html(source).problems]
+
+
+def test_links_after_many_that_lead_nowhere_are_numbered_all_the_same() -> None:
+    rewritten = rewrite_html('<a href="/x">x</a>' * 150 + '<a href="https://a.example/">A</a>')
+    assert targets(rewritten) == [(1, "https://a.example/")]
+    assert len(rewritten.warnings) == 100
+
+
+def test_the_label_of_a_tag_is_looked_for_once_however_many_addresses_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+
+    def look(*found: object) -> str:
+        looked.append(found)
+        return "x"
+
+    monkeypatch.setattr(links, "_label", look)
+    source = f"<a {{% if a %}}{'href=x ' * 1_000}{{% endif %}}>x</a>"
+    assert [found.label for found in html_places(source)] == ["x"] * 1_000
+    assert len(looked) == 1  # it reads all of them
 
 
 def test_links_are_numbered_in_order_and_the_rest_stays() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -233,6 +234,20 @@ def test_a_hundred_problems_are_enough() -> None:
     assert found[0].hint == "Did you mean 'name_0'?"
     assert len(problems({"html": "{% link 1 %}" * 150})) == 100
     assert len(problems({}, {f"a b{number}": 1 for number in range(150)})) == 100
+
+
+def test_what_is_told_of_other_links_lets_no_script_through() -> None:
+    script = '<a href="javascript:alert(1)">x</a>'
+    (problem,) = problems({"html": '<a href="/relative">x</a>' * 150 + script})
+    assert problem.code == "LINK_SCRIPT"
+    # and where links are not tracked, a host that comes from a value is let pass, a script is not
+    untracked = replace(MANIFEST, capabilities=replace(MANIFEST.capabilities, tracking=False))
+    html = '<a href="{{ profile.city }}">x</a>' * 150
+    draft = ContentDraft(name="x", label="X", channel="email", parts={**PARTS, "html": html})
+    check_content(draft, untracked)
+    with pytest.raises(ContentInvalid) as caught:
+        check_content(replace(draft, parts={**PARTS, "html": html + script}), untracked)
+    assert [one.code for one in caught.value.problems] == ["LINK_SCRIPT"]
 
 
 def test_data_that_is_read_too_often_is_refused() -> None:

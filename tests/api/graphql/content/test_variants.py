@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from api.graphql.content import types
 from tests.api.gql import Gql, create_profile, fresh
 from tests.api.graphql.content.test_content import CREATE, PREVIEW, create, parts
 
@@ -117,3 +125,39 @@ async def test_a_preview_is_in_the_language_of_the_profile_or_the_one_asked_for(
     assert "Hello Zoë" in shown["html"]
     (error,) = await gql.errors(preview, input={**draft, "readerLanguage": "x y"})
     assert error["extensions"]["code"] == "BAD_LANGUAGE"
+
+
+async def test_clients_that_change_other_languages_at_once_lose_nothing_of_each_other(gql: Gql) -> None:
+    content_id = (await create(gql))["id"]
+    tags = ["cs", "da", "de", "es", "fr", "it"]
+
+    async def change(**changes: Any) -> list[str]:
+        answer = (await gql.post(UPDATE, {"input": {"id": content_id, **changes}})).json()
+        return [error["code"] for error in answer["data"]["updateContent"]["userErrors"]]
+
+    translations = [{"language": tag, "parts": [{"name": "subject", "source": tag}]} for tag in tags]
+    assert await asyncio.gather(*(change(translations=[one]) for one in translations)) == [[]] * len(tags)
+    found = (await gql.ask("query ($id: ID!) { content(id: $id) { version translations { language } } }", id=content_id))[
+        "content"
+    ]
+    assert (found["version"], [one["language"] for one in found["translations"]]) == (1 + len(tags), tags)
+
+    # Who says what they have read is told that it is no longer so
+    links = [[{"url": LINK, "label": tag}] for tag in tags]
+    told = await asyncio.gather(*(change(links=one, expectedVersion=found["version"]) for one in links))
+    assert sorted(told) == [[], *([["VERSION_CHANGED"]] * (len(tags) - 1))]
+
+
+async def test_one_request_looks_for_the_links_of_one_content_at_a_time(gql: Gql, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [(await create(gql))["id"] for _ in range(4)]
+    looking = Lock()
+
+    def look(*arguments: Any) -> list[Any]:
+        assert looking.acquire(blocking=False)
+        time.sleep(0.02)
+        looking.release()
+        return []
+
+    monkeypatch.setattr(types, "found_links", look)
+    asked = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Content { foundLinks { url } } } }"
+    assert (await gql.ask(asked, ids=ids))["nodes"] == [{"foundLinks": []}] * len(ids)
