@@ -47,8 +47,7 @@ WITH told AS (
 ), running AS (
     SELECT FROM delivery_run WHERE delivery_id = $1 AND state IN (55, 61, 62)
 ), before AS (
-    SELECT l.recipient_kind, l.recipient_id, l.occurrence, l.lease_id, l.state AS was, l.reason AS was_reason,
-           l.after_hand_over AS was_after
+    SELECT t.*, l.state AS was, l.reason AS was_reason, l.after_hand_over AS was_after
       FROM told t JOIN ledger l
         ON l.delivery_id = $1 AND l.recipient_kind = t.recipient_kind AND l.recipient_id = t.recipient_id
        AND l.occurrence = t.occurrence AND l.lease_id = t.lease_id
@@ -56,15 +55,15 @@ WITH told AS (
        FOR UPDATE OF l
 ), settled AS (
     UPDATE ledger l
-       SET state = t.state, reason = t.reason, due_at = coalesce(t.due_at, l.due_at),
-           attempt = l.attempt + t.counts_attempt::int,
-           lease_id = CASE WHEN t.state = 6 THEN l.lease_id END,
-           settled_at = CASE WHEN t.state = 1 THEN NULL ELSE $14::timestamptz END,
-           after_hand_over = t.handed_over AND t.state NOT IN (1, 8),
-           provider_id = t.provider_id, answer = t.answer
-      FROM told t JOIN before b USING (recipient_kind, recipient_id, occurrence, lease_id)
-     WHERE l.delivery_id = $1 AND l.recipient_kind = t.recipient_kind AND l.recipient_id = t.recipient_id
-       AND l.occurrence = t.occurrence
+       SET state = b.state, reason = b.reason, due_at = coalesce(b.due_at, l.due_at),
+           attempt = l.attempt + b.counts_attempt::int,
+           lease_id = CASE WHEN b.state = 6 THEN l.lease_id END,
+           settled_at = CASE WHEN b.state = 1 THEN NULL ELSE $14::timestamptz END,
+           after_hand_over = b.handed_over AND b.state NOT IN (1, 8),
+           provider_id = b.provider_id, answer = b.answer
+      FROM before b
+     WHERE l.delivery_id = $1 AND l.recipient_kind = b.recipient_kind AND l.recipient_id = b.recipient_id
+       AND l.occurrence = b.occurrence
     RETURNING b.was, b.was_reason, b.was_after, l.state, l.reason, l.after_hand_over,
               l.recipient_kind, l.recipient_id, l.occurrence, b.lease_id
 ), change AS (
