@@ -1,4 +1,7 @@
-"""`campaign_send`: MESSAGES emails of 33 KB from ledger to SMTP, against `smtp-source -d -s 20 -l 33000` to the same sink."""
+"""`campaign_send`: MESSAGES emails of 33 KB from ledger to SMTP, against `smtp-source -d -s 40 -l 33000` to the same sink.
+
+Both get CONNECTIONS; smtp-source is as fast with 20.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ MESSAGES = int(os.environ.get("MESSAGES", "50000"))
 RUNS = int(os.environ.get("RUNS", "3"))
 SIZE = 33_000  # bytes of one message
 AROUND = 1_800  # of them that are not the page: headers, text part, boundaries
-CONNECTIONS = 20
+CONNECTIONS = 40
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
+from msgspec import Struct
+
 from render_ext._buffer import Escape, Transfer, encode
 from render_ext._dkim import DkimSigner
 from render_ext._email import Assembler, Encoding, Part
@@ -46,8 +48,7 @@ TRANSFERS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmailRow:
+class EmailRow(Struct, frozen=True, kw_only=True, gc=False):
     """One recipient of a batch: the address and display name for To, the ledger row, what templates see."""
 
     address: str

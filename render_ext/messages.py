@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 
 import msgspec
+from msgspec import Struct
 
 from render_ext.limits import DEFAULT_LIMITS, Limits
 from render_ext.template import Options
@@ -15,8 +16,7 @@ from render_ext.tokens import Identity
 from render_ext.version import ENGINE_VERSION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageRow:
+class MessageRow(Struct, frozen=True, kw_only=True, gc=False):
     """One recipient of a batch: the ledger row, and what templates see."""
 
     identity: Identity

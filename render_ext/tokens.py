@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from msgspec import Struct
+
 SECRET_BYTES = 32
 
 
@@ -26,8 +28,7 @@ class TokenKind(IntEnum):
     MIRROR = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True, gc=False):
     """The ledger row that a message belongs to. Numbers are 0 to 2**63 - 1."""
 
     delivery_id: int

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from channels.contract.messages import OutgoingMessage
 from render_ext import Identity, TokenSigner
 
@@ -61,8 +63,7 @@ class MessageContent:
     shared: Mapping[str, Any] | None = None  # what all templates see alike, where content is checked; None: it was
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientRow:
+class RecipientRow(Struct, frozen=True, kw_only=True, gc=False):
     """One recipient to render."""
 
     address: str

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from render_ext import Identity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingMessage:
+class OutgoingMessage(Struct, frozen=True, kw_only=True, gc=False):
     """Bytes for one recipient. The reference (Message-ID) and the sender are the same on every attempt."""
 
     identity: Identity
@@ -16,3 +15,4 @@ class OutgoingMessage:
     body: bytes
     reference: str
     sender: str | None = None  # envelope sender, where the channel has one
+    wire_ready: bool = False  # of email: the body is ASCII, its lines end with CRLF, and none begins with a dot

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+
+from msgspec import Struct
 
 
 class OutcomeKind(StrEnum):
@@ -49,8 +50,7 @@ class FailureReason(IntEnum):
     LEFT_AUDIENCE = 23
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True, gc=False):
     """The class of an outcome with what the provider said."""
 
     kind: OutcomeKind

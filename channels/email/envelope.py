@@ -33,7 +33,7 @@ def commands(session: Session, message: OutgoingMessage) -> tuple[bytes, bytes] 
         if session.size is not None and len(body) > session.size:
             text = f"{len(body)} bytes; the server takes {session.size}"
             return _unasked(OutcomeKind.TOO_LARGE, FailureReason.TEXT_TOO_LONG, text)
-    if not body.isascii():
+    if not message.wire_ready and not body.isascii():
         if not session.eight_bit:
             return _unasked(*_NOT_SUPPORTED, "the server takes no 8-bit messages")
         parameters += " BODY=8BITMIME"

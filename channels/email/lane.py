@@ -200,7 +200,8 @@ class Lane:
     async def _deliver(self, parcel: Parcel) -> bytes:
         """The server wants the message. Send it, hand it over; its end goes out with the next write."""
         stream = self.stream
-        stream.write(_wire_ready(parcel.message.body), 0)
+        message = parcel.message
+        stream.write(message.body if message.wire_ready else _wire_ready(message.body), 0)
         await stream.written(self._final_timeout)
         if not stream.ended and stream.unasked is None and not await self._hand_over(parcel):
             self.useful = True
@@ -268,6 +269,6 @@ class Lane:
 
 
 def _wire_ready(body: bytes) -> bytes:
-    """The body, its dots stuffed (RFC 5321 §4.5.2), ended by CRLF. Programs see to both; this makes sure."""
+    """The body, its dots stuffed (RFC 5321 §4.5.2), ended by CRLF."""
     body = dot_stuffed(body)
     return body if body.endswith(b"\r\n") else body + b"\r\n"

@@ -38,6 +38,7 @@ class EmailMessages:
                 body=body,
                 reference=program.message_id(row.identity),
                 sender=program.envelope_sender(row.identity),
+                wire_ready=row.address.isascii(),  # an address in To is all that the engine writes in UTF-8
             )
             for row, body in zip(rows, bodies, strict=True)
         ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from channels.contract import Gate, Outcome, OutgoingMessage
 from render_ext import DkimSigner

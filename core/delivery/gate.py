@@ -6,12 +6,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from channels.contract import FailureReason, Outcome, OutcomeKind
+from channels.contract import Outcome, OutcomeKind
 from core.clock import Clock
 from core.delivery.ledger_writer import LedgerWriter
 from core.delivery.pace import Pace
-from core.delivery.records import ClaimedRow, LedgerState
-from core.delivery.retries import AccountVerdict, AddressVerdict, RetryRule, Verdict, judge
+from core.delivery.records import ClaimedRow
+from core.delivery.retries import AccountVerdict, AddressVerdict, RetryRule, judge
 from core.delivery.store.moves import Intent, Key, Settlement
 
 ANSWER_LENGTH = 300  # characters kept of what the provider said
@@ -63,25 +63,20 @@ class BatchGate:
             await self._pace.take(self._units[index])
         if self._closed or index in self._answered:
             return False
-        stored = self._writer.hand_over(Intent(_key(self._rows[index]), self._lease_id))
+        intent = Intent(_key(self._rows[index]), self._lease_id)
+        asked = self._writer.hand_over(intent)
         try:
-            granted = await asyncio.shield(stored)
+            granted = await asked
         except asyncio.CancelledError:
             self._answered.add(index)
-            stored.add_done_callback(lambda done: self._take_back(index, done))
+            if not asked.cancelled() and asked.result():  # granted in the same moment
+                self._writer.take_back(intent)
             raise
         if granted:
             self._handed_over.add(index)
         else:
             self.lost.set()
         return granted
-
-    def _take_back(self, index: int, stored: asyncio.Future[bool]) -> None:
-        """The plugin stopped waiting for its intent, so the message never left: it is not in doubt."""
-        if not stored.cancelled() and stored.result():
-            row = self._rows[index]
-            verdict = Verdict(state=LedgerState.PENDING, reason=FailureReason.NOT_DEFINED, due_at=self._clock())
-            self._writer.settle(Settlement(_key(row), self._lease_id, verdict, False, None, None, row.address_key))
 
     def settle(self, index: int, outcome: Outcome) -> None:
         """See `channels.contract.Gate`."""

@@ -13,9 +13,12 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from channels.contract import FailureReason
 from core.clock import Clock
 from core.db import Connection, Pool
 from core.delivery import settling
+from core.delivery.records import LedgerState
+from core.delivery.retries import Verdict
 from core.delivery.store import journal
 from core.delivery.store.journal import Entry
 from core.delivery.store.moves import Intent, Key, Settlement
@@ -73,7 +76,10 @@ class LedgerWriter:
             await self._release()
 
     def hand_over(self, intent: Intent) -> asyncio.Future[bool]:
-        """True once the intent is stored; False when the lease or the writer has ended, or the delivery does not run."""
+        """True once the intent is stored; False when the lease or the writer has ended, or the delivery does not run.
+
+        Who cancels it must not hand the message over: should its intent have been stored, it is taken back.
+        """
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         if self._closed:
             future.set_result(False)
@@ -81,6 +87,11 @@ class LedgerWriter:
             self._intents.append((intent, future))
             self._wake.set()
         return future
+
+    def take_back(self, intent: Intent) -> None:
+        """A message whose intent was stored did not leave, and will not: it is not in doubt, but due."""
+        verdict = Verdict(state=LedgerState.PENDING, reason=FailureReason.NOT_DEFINED, due_at=self._clock())
+        self.settle(Settlement(intent.key, intent.lease_id, verdict, False, None, None, ""))
 
     def settle(self, settlement: Settlement) -> None:
         """Store an outcome with the next commit."""
@@ -119,6 +130,8 @@ class LedgerWriter:
             if intent.lease_id in granted:
                 self._open[intent.key] = intent
                 self._behind.set()
+                if future.cancelled():
+                    self.take_back(intent)
             if not future.done():
                 future.set_result(intent.lease_id in granted)
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 from channels.contract import FailureReason
 from core.content.records import TrackingMode
 
@@ -196,8 +198,7 @@ class ProgramVariant:
     dynamic: Mapping[str, tuple[str, ...]]  # conditions of the variants, by dynamic content
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedRow:
+class ClaimedRow(Struct, frozen=True, kw_only=True, gc=False):
     """A ledger row under a lease, ready to render."""
 
     recipient_kind: int

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msgspec import Struct
+
 from channels.contract import FailureReason, Outcome, OutcomeKind
 from core.delivery.records import LedgerState
 
@@ -59,8 +61,7 @@ class RetryRule:
         return last if now < last and asked is None else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """Where a ledger row goes, and what else follows."""
 
     state: LedgerState

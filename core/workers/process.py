@@ -5,6 +5,7 @@ Run as a process: `python -m core.workers.process`.
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from render_ext import retain_memory
 log = get_logger(__name__)
 
 RETAINED_BYTES = 64 << 20  # of freed batches, kept for the next one: page faults cost more than rendering
+GARBAGE_THRESHOLDS = (20_000, 20, 50)  # a batch makes thousands of objects, no cycle among them, that were searched each time
 # Milliseconds, at least, for which a wake-up that is passed on waits. Who fetched last asks the broker again sooner than the
 # idle do, until it has found nothing for a while: what came back at once would go round between the same processes.
 FIRST_PASS_DELAY = 50
@@ -123,6 +125,8 @@ def main() -> None:
         signal.signal(number, lambda *_: ended.set())
     retain_memory(RETAINED_BYTES)
     house = House(settings)
+    gc.freeze()  # what is there now stays
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     broker = make_broker(settings.broker_url, house)
     bind(broker, house.actor_for)
     worker = Worker(broker, worker_threads=settings.worker_threads, worker_timeout=200)

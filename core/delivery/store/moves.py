@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from core.db import Connection
 from core.delivery.records import LedgerState
@@ -13,16 +14,14 @@ from core.delivery.retries import Verdict
 Key = tuple[int, int, int]  # recipient kind, recipient id, occurrence
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True, gc=False):
     """A message about to be handed over under a lease."""
 
     key: Key
     lease_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Struct, frozen=True, gc=False):
     """A message whose outcome is known."""
 
     key: Key

@@ -71,6 +71,7 @@ def rendered(address: str) -> list[OutgoingMessage]:
                     body=body,
                     reference=program.message_id(identity),
                     sender=program.envelope_sender(identity),
+                    wire_ready=to.isascii(),
                 )
             )
     return found
