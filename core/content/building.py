@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from core.content.errors import TemplateProblem
-from core.content.inlining import inline_css
+from core.content.html.inlining import inline_css
 from core.content.liquid import offset_of, place
-from core.content.mjml import Converted, convert
-from core.content.mjml_components import is_mjml
+from core.content.mjml.components import is_mjml
+from core.content.mjml.conversion import Converted, convert
 from core.content.records import ContentWarning
 
 

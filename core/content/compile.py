@@ -14,15 +14,15 @@ from core.content.attachments import message_attachments
 from core.content.building import build_html
 from core.content.dynamic import VARIANTS
 from core.content.errors import ContentInvalid, TemplateProblem
-from core.content.insertions import PIXEL, hidden_link, insert_at_end, insert_preheader
-from core.content.link_checks import check_links
-from core.content.link_numbers import LinkNumbers
-from core.content.link_settings import LinkRules
-from core.content.links import Rewritten, rewrite_html, rewrite_text
+from core.content.html.insertions import PIXEL, hidden_link, insert_at_end, insert_preheader
+from core.content.html.text import text_from_html
+from core.content.links.checks import check_links
+from core.content.links.numbers import LinkNumbers
+from core.content.links.rewriting import Rewritten, rewrite_html, rewrite_text
+from core.content.links.settings import LinkRules
 from core.content.personalization import dynamic_read, fields_read, shown
 from core.content.placements import NO_FRAGMENTS, Library
 from core.content.records import Attachment, Content, ContentDraft, TrackedLink
-from core.content.text import text_from_html
 from core.content.validate import check_content, compile_part, located
 from core.errors import Invalid
 from render_ext import TemplateSyntaxError, TokenSigner, Variable

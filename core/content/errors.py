@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 from core.errors import Invalid
 
+MOST_TOLD = 100  # warnings of one part, problems of one kind in it, problems of all parts; the rest is for after these
+
 
 class TemplateProblem(Invalid):
     """Something wrong at one place of a part. `path` reads `parts.html:12:5`.

@@ -16,14 +16,14 @@ from itertools import islice
 from typing import NamedTuple
 
 from channels.contract import Manifest
+from core.content.errors import MOST_TOLD
+from core.content.html.text import text_from_html
 from core.content.languages import Draft
-from core.content.links import MOST_TOLD
 from core.content.liquid import quoted
 from core.content.origins import Authored, Expanded, Origins
 from core.content.parameters import NO_ADDRESSES, Addresses, addresses_given, defaults_written
 from core.content.placements import Library, Placement, Printed, Reading, read_placements
 from core.content.records import DynamicContent, FragmentDraft
-from core.content.text import text_from_html
 from core.errors import Invalid
 from render_ext import PartialUse
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from core.content.data import LARGEST_NUMBER, is_storable
-from core.content.errors import ContentInvalid, TemplateProblem
+from core.content.errors import MOST_TOLD, ContentInvalid, TemplateProblem
 from core.content.expansion import MAX_CHARACTERS, expand_fragment
-from core.content.links import MOST_TOLD, rewrite_html
+from core.content.links.rewriting import rewrite_html
 from core.content.personalization import OURS, RESERVED_NAMES, check_variables
 from core.content.placements import Library
 from core.content.records import FragmentDraft, FragmentParameter

@@ -7,10 +7,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
-from core.content.errors import TemplateProblem
-from core.content.links import MOST_TOLD
+from core.content.errors import MOST_TOLD, TemplateProblem
+from core.content.html.markup import Kind, read
 from core.content.liquid import place
-from core.content.markup import Kind, read
 from core.content.records import Attachment
 from core.content.suggestions import nearest
 

@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from core.content.errors import TemplateProblem
-from core.content.links import MOST_TOLD
+from core.content.errors import MOST_TOLD, TemplateProblem
 from core.content.liquid import Span, SpanKind, offset_of, spans
 from core.content.liquid_names import bound_by
 from core.content.origins import Authored

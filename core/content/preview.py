@@ -13,8 +13,8 @@ from core.content.dynamic import VARIANTS
 from core.content.errors import ContentInvalid
 from core.content.expansion import expand_parts
 from core.content.failing import rendering_failed
+from core.content.html.insertions import PIXEL
 from core.content.inline_images import show_images
-from core.content.insertions import PIXEL
 from core.content.languages import for_reader, untranslated
 from core.content.placements import NO_FRAGMENTS, Library
 from core.content.records import Content, ContentDraft, ContentWarning, Preview

@@ -12,13 +12,12 @@ from core.content.checks import findings
 from core.content.checks.part import CheckedContent
 from core.content.checks.size import CLIPPED_BYTES, clipped
 from core.content.dynamic import unused as unused_places
-from core.content.errors import ContentInvalid, TemplateProblem
+from core.content.errors import MOST_TOLD, ContentInvalid, TemplateProblem
 from core.content.expansion import expanded_content
-from core.content.found_links import unused_settings
 from core.content.inline_images import unused
 from core.content.languages import untranslated, variants
-from core.content.link_settings import LinkRules
-from core.content.links import MOST_TOLD
+from core.content.links.found import unused_settings
+from core.content.links.settings import LinkRules
 from core.content.origins import Expanded
 from core.content.personalization import FIELDS, dynamic_read
 from core.content.placements import Library

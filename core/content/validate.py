@@ -14,17 +14,17 @@ from core.content.checks import errors
 from core.content.checks.part import CheckedContent
 from core.content.data import check_data, is_storable
 from core.content.dynamic import check_dynamic
-from core.content.errors import ContentInvalid, TemplateProblem
+from core.content.errors import MOST_TOLD, ContentInvalid, TemplateProblem
 from core.content.expansion import MAX_CHARACTERS, expand_parts
+from core.content.html.text import text_from_html
 from core.content.inline_images import check_references
-from core.content.links import MOST_TOLD, rewrite_html, rewrite_text
+from core.content.links.rewriting import rewrite_html, rewrite_text
 from core.content.liquid import place, spans
 from core.content.origins import Expanded
 from core.content.personalization import check_variables
 from core.content.placements import NO_FRAGMENTS, Library
 from core.content.records import Attachment, ContentDraft, ContentWarning
 from core.content.suggestions import nearest
-from core.content.text import text_from_html
 from core.errors import Invalid
 from render_ext import Program, TemplateSyntaxError
 from render_ext import compile as compile_template

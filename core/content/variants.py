@@ -7,11 +7,10 @@ from datetime import datetime
 
 from channels.contract import Manifest
 from core.content.compile import FrozenContent, freeze
-from core.content.errors import ContentInvalid
+from core.content.errors import MOST_TOLD, ContentInvalid
 from core.content.expansion import expand_parts
 from core.content.languages import Draft, located, variants
-from core.content.link_numbers import LinkNumbers
-from core.content.links import MOST_TOLD
+from core.content.links.numbers import LinkNumbers
 from core.content.placements import NO_FRAGMENTS, Library
 from core.errors import Invalid
 

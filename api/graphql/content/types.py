@@ -16,7 +16,7 @@ from api.graphql.nodes import Node, global_id, optional_id, record_of
 from api.graphql.scalars import JSON, Long
 from core.content import records
 from core.content.attachments import AttachmentDraft
-from core.content.found_links import found_links
+from core.content.links.found import found_links
 
 FILE = "File"  # in ids of uploads
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html.entities import html5
 
 from core.content.checks.part import CheckedPart
-from core.content.markup import Kind, Piece
+from core.content.html.markup import Kind, Piece
 from core.content.records import ContentWarning
 
 CODE = "AMPERSAND"

@@ -7,9 +7,9 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from core.content.addresses import BadAddress, examine
 from core.content.checks.part import CheckedPart
-from core.content.links import rewrite_html
+from core.content.links.addresses import BadAddress, examine
+from core.content.links.rewriting import rewrite_html
 from core.content.records import ContentWarning
 from core.egress import refused_because
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from core.content.checks.part import CheckedPart
+from core.content.html.markup import Kind, Piece, unescaped
 from core.content.liquid import SpanKind, pieces
-from core.content.markup import Kind, Piece, unescaped
 from core.content.records import ContentWarning
 
 _UNSEEN = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.content.checks.part import CheckedPart
-from core.content.markup import Kind
+from core.content.html.markup import Kind
 from core.content.records import ContentWarning
 
 

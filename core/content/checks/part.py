@@ -10,10 +10,10 @@ from typing import Any
 from channels.contract import Manifest
 from core.content.building import Built, build_html
 from core.content.checks.known import KnownValues
-from core.content.link_settings import NO_RULES, LinkRules
-from core.content.links import rewrite_html
+from core.content.html.markup import Attribute, Kind, Piece, decode_attribute, read
+from core.content.links.rewriting import rewrite_html
+from core.content.links.settings import NO_RULES, LinkRules
 from core.content.liquid import mask, place
-from core.content.markup import Attribute, Kind, Piece, decode_attribute, read
 from core.content.records import ContentWarning, WarningLevel
 from render_ext import Estimate, Inspection, estimate, inspect
 

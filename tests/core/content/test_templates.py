@@ -16,10 +16,10 @@ from channels.email import EmailChannel
 from core.channel_registry import check_config
 from core.content.building import build_html
 from core.content.compile import freeze, thaw, values
-from core.content.inlining import inline_css
-from core.content.links import rewrite_html
+from core.content.html.inlining import inline_css
+from core.content.html.markup import Kind, read
+from core.content.links.rewriting import rewrite_html
 from core.content.liquid import mask, spans
-from core.content.markup import Kind, read
 from core.content.records import ContentDraft
 from render_ext import Identity, TokenKey, TokenSigner
 from tests.core.authors import PARTS, SMTP

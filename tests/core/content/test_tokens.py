@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.content.inlining import inline_css
-from core.content.mjml import convert
+from core.content.html.inlining import inline_css
+from core.content.mjml.conversion import convert
 from core.content.tokens import Tokens
 
 

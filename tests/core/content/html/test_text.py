@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.content.links import rewrite_html
+from core.content.html.text import text_from_html
+from core.content.links.rewriting import rewrite_html
 from core.content.liquid import SpanKind, spans
-from core.content.text import text_from_html
 from render_ext import TemplateSyntaxError, compile
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote_plus
 
 import idna
 
-from core.content.addresses import BadAddress, encoded
+from core.content.links.addresses import BadAddress, encoded
 from core.content.liquid import MASK, Span, SpanKind, pieces
 from core.content.records import CampaignParameters
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.content.addresses import examine
+from core.content.links.addresses import examine
 from render_ext import compile
 
 VALUES = {"a": "A-1", "no": False}

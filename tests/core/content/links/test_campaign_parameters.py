@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.content.addresses import BadAddress, examine
-from core.content.campaign_parameters import Appendix
-from core.content.link_settings import LinkRules
-from core.content.links import MOST_WRITTEN, rewrite_html
+from core.content.links.addresses import BadAddress, examine
+from core.content.links.campaign_parameters import Appendix
+from core.content.links.rewriting import MOST_WRITTEN, rewrite_html
+from core.content.links.settings import LinkRules
 from core.content.records import CampaignParameter, CampaignParameters, LinkSettings, TrackingMode
 from render_ext import compile as compile_template
 

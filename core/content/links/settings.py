@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from core.content.addresses import encoded_braces
-from core.content.campaign_parameters import NO_APPENDIX, Appendix
+from core.content.links.addresses import encoded_braces
+from core.content.links.campaign_parameters import NO_APPENDIX, Appendix
 from core.content.records import Content, ContentDraft, LinkSettings
 
 MIRROR = "{% mirror_url %}"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from core.content.errors import TemplateProblem
 from core.content.liquid import spans
-from core.content.mjml import Converted, convert
-from core.content.mjml_components import is_mjml
+from core.content.mjml.components import is_mjml
+from core.content.mjml.conversion import Converted, convert
 from render_ext import compile
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.content import links
-from core.content.link_numbers import LinkNumbers
-from core.content.links import Rewritten, html_places, rewrite_html, rewrite_text
+from core.content.links import rewriting
+from core.content.links.numbers import LinkNumbers
+from core.content.links.rewriting import Rewritten, html_places, rewrite_html, rewrite_text
 
 LINK = re.compile(r"\{% link (\d+) %\}(.*?)\{% endlink %\}", re.DOTALL)
 
@@ -46,7 +46,7 @@ def test_the_label_of_a_tag_is_looked_for_once_however_many_addresses_it_has(mon
         looked.append(found)
         return "x"
 
-    monkeypatch.setattr(links, "_label", look)
+    monkeypatch.setattr(rewriting, "_label", look)
     source = f"<a {{% if a %}}{'href=x ' * 1_000}{{% endif %}}>x</a>"
     assert [found.label for found in html_places(source)] == ["x"] * 1_000
     assert len(looked) == 1  # it reads all of them

@@ -12,10 +12,10 @@ from channels.email import EmailChannel
 from core.content.compile import freeze
 from core.content.contents import check_sendable
 from core.content.errors import ContentInvalid
-from core.content.found_links import found_links, unused_settings
-from core.content.link_checks import check_links
-from core.content.link_settings import LinkRules
-from core.content.links import rewrite_html
+from core.content.links.checks import check_links
+from core.content.links.found import found_links, unused_settings
+from core.content.links.rewriting import rewrite_html
+from core.content.links.settings import LinkRules
 from core.content.placements import NO_FRAGMENTS
 from core.content.records import (
     CampaignParameter,

@@ -15,13 +15,12 @@ from html import escape
 
 from css_inline import CSSInliner
 
-from core.content.errors import TemplateProblem
-from core.content.links import MOST_TOLD
+from core.content.errors import MOST_TOLD, TemplateProblem
+from core.content.html.markup import RAW_TEXT, Kind, Piece, decode_attribute, read
+from core.content.html.style_sheets import Names, Sheets, add_sheet, sheets
+from core.content.html.styles import Declaration, declarations, family, merged
 from core.content.liquid import SpanKind, blocks, is_balanced, mask, outermost, pieces, place, spans, within
-from core.content.markup import RAW_TEXT, Kind, Piece, decode_attribute, read
 from core.content.records import ContentWarning
-from core.content.style_sheets import Names, Sheets, add_sheet, sheets
-from core.content.styles import Declaration, declarations, family, merged
 from core.content.tokens import Tokens
 
 MAX_DEPTH = 500  # of elements; the inliner has a stack to lose

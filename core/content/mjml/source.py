@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from core.content.errors import TemplateProblem
+from core.content.html.markup import Attribute, Kind, Piece, read
+from core.content.html.style_sheets import Names, Sheets, add_sheet
 from core.content.liquid import SpanKind, is_balanced, literal_text, mask, outermost, place, prints, spans, within
 from core.content.liquid_names import bound_by, is_unescaped
-from core.content.markup import Attribute, Kind, Piece, read
-from core.content.mjml_components import COMPONENTS, CONTENT, EMPTY, LIQUID_BETWEEN
-from core.content.mjml_copy import Copy, Kept, Rule, quoted_text, quoted_value, shows
-from core.content.style_sheets import Names, Sheets, add_sheet
+from core.content.mjml.components import COMPONENTS, CONTENT, EMPTY, LIQUID_BETWEEN
+from core.content.mjml.copying import Copy, Kept, Rule, quoted_text, quoted_value, shows
 from core.content.suggestions import nearest
 from core.content.tokens import Tokens
 

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from channels.contract import Manifest
-from core.content.addresses import BadAddress, examine
-from core.content.campaign_parameters import ascii_host
 from core.content.data import is_storable
 from core.content.errors import TemplateProblem
-from core.content.link_settings import address_key
-from core.content.links import LABEL_LENGTH
+from core.content.links.addresses import BadAddress, examine
+from core.content.links.campaign_parameters import ascii_host
+from core.content.links.rewriting import LABEL_LENGTH
+from core.content.links.settings import address_key
 from core.content.liquid import SYSTEM_URL
 from core.content.personalization import check_variables
 from core.content.records import CampaignParameter, CampaignParameters, Content, ContentDraft, LinkSettings, TrackingMode

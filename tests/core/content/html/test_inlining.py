@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.content.errors import TemplateProblem
-from core.content.inlining import inline_css
+from core.content.html.inlining import inline_css
 from core.content.liquid import spans
 from render_ext import compile
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from core.content.html.markup import Kind, Piece, read
 from core.content.liquid import pieces
-from core.content.markup import Kind, Piece, read
 
 PIXEL = '<img src="{% open_pixel_url %}" width="1" height="1" alt="" style="border:0;display:block">'
 _HIDDEN = "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;mso-hide:all;font-size:1px;line-height:1px"

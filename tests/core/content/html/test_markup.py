@@ -7,7 +7,7 @@ from css_inline import CSSInliner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.content.markup import decode_attribute, unescaped
+from core.content.html.markup import decode_attribute, unescaped
 
 _PARSER = CSSInliner(inline_style_tags=False)  # has the HTML parser of a browser in it
 _REFERENCE = st.one_of(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from core.content.html.markup import Kind, read
 from core.content.liquid import literal_text
-from core.content.markup import Kind, read
 
 # HTML, which is no MJML and comes over as it is
 CONTENT = frozenset(

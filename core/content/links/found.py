@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from channels.contract import Manifest
-from core.content.addresses import AddressKind, BadAddress, examine
 from core.content.building import build_html
 from core.content.checks import MOST_OF_ONE
 from core.content.errors import TemplateProblem
 from core.content.expansion import expand_parts
 from core.content.languages import variants
-from core.content.link_settings import LinkRules, address_key
-from core.content.links import LinkPlace, html_places, text_places
+from core.content.links.addresses import AddressKind, BadAddress, examine
+from core.content.links.rewriting import LinkPlace, html_places, text_places
+from core.content.links.settings import LinkRules, address_key
 from core.content.liquid import Lines
 from core.content.origins import Authored
 from core.content.placements import Library

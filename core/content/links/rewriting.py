@@ -11,17 +11,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core.content.addresses import AddressKind, BadAddress, examine
-from core.content.errors import TemplateProblem
-from core.content.link_numbers import MAX_LINKS, LinkNumbers
-from core.content.link_settings import MIRROR, LinkRules
+from core.content.errors import MOST_TOLD, TemplateProblem
+from core.content.html.markup import Attribute, Kind, Piece, decode_attribute, read, unescaped
+from core.content.links.addresses import AddressKind, BadAddress, examine
+from core.content.links.numbers import MAX_LINKS, LinkNumbers
+from core.content.links.settings import MIRROR, LinkRules
 from core.content.liquid import SpanKind, balanced_prefix, mask, pieces, place, spans
-from core.content.markup import Attribute, Kind, Piece, decode_attribute, read, unescaped
 from core.content.records import ContentWarning, LinkSettings, TrackedLink, TrackingMode
 
 LABEL_LENGTH = 100
 MOST_WRITTEN = 2_000_000  # characters that the links of one part have, with their numbers and campaign parameters
-MOST_TOLD = 100  # warnings of one part, problems of one kind in it, problems of all parts; the rest is for after these
 _BARE = re.compile(r"(?<![\w{])https?://[^\s<>\"]+", re.IGNORECASE)
 _TRAILING = ".,;:!?'\"»”’*_~"
 _HOST_ENDS = re.compile(r"[/?#]")

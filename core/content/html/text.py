@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from core.content.html.markup import Attribute, Kind, Piece, decode_attribute, read, unescaped
 from core.content.liquid import SYSTEM_URL, Span, SpanKind, pieces, prints, quoted, spans, within
-from core.content.markup import Attribute, Kind, Piece, decode_attribute, read, unescaped
 from core.content.tokens import Tokens
 
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "hr"})

@@ -10,9 +10,9 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
+from core.content.html.markup import Kind, Piece, read
 from core.content.liquid import MASK, Span, SpanKind, blocks, is_opener, mask, outermost, prints, spans, within
 from core.content.liquid_names import bound_names, is_unescaped, trusted_names, words
-from core.content.markup import Kind, Piece, read
 from core.content.tokens import Tokens
 
 SOME_ONLY = "this style is for some recipients only; it stays in its <style>, and styles in elements win over it"

@@ -11,8 +11,8 @@ from mjml import mjml2html
 
 from core.content.errors import TemplateProblem
 from core.content.liquid import place
-from core.content.mjml_copy import Copy, Rule
-from core.content.mjml_source import copy_of
+from core.content.mjml.copying import Copy, Rule
+from core.content.mjml.source import copy_of
 
 _POSITION = re.compile(r" in root template(?: at position (\d+):\d+)?")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.content.inlining import inline_css
+from core.content.html.inlining import inline_css
 
 
 def body(css: str) -> str:

@@ -1,0 +1,1 @@
+"""MJML as a source of HTML."""
