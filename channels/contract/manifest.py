@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 CONTRACT_VERSION = 1
 
@@ -80,6 +81,12 @@ class Limits:
     max_bytes: int = 25 * 1024 * 1024  # of one message, as sent
     attachments: int = 0  # files of one message
     units: Callable[[bytes], int] = field(default=_one_unit)  # what one message counts for, such as SMS parts
+
+    def of_account(self, config: Mapping[str, Any]) -> Limits:
+        """With the lower ones that an account's settings `rate` and `max_bytes` give."""
+        rates = [float(one) for one in (self.rate, config.get("rate")) if one]
+        most = min(self.max_bytes, int(config.get("max_bytes") or self.max_bytes))
+        return replace(self, rate=min(rates, default=None), max_bytes=most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,6 +151,13 @@ CONFIG_FIELDS = (
         description="Connections to the server at once, all worker processes together.",
     ),
     ConfigField(
+        name="max_bytes",
+        type=ConfigType.INTEGER,
+        minimum=1_000,
+        maximum=25 * 1024 * 1024,
+        description="Bytes of the largest message that the server takes; empty: 25 MB.",
+    ),
+    ConfigField(
         name="verify_certificates",
         type=ConfigType.BOOLEAN,
         default=True,

@@ -171,6 +171,12 @@ class MemoryChannel:
                 default=True,
                 description="Keep the messages; without, they are only counted.",
             ),
+            ConfigField(
+                name="max_bytes",
+                type=ConfigType.INTEGER,
+                minimum=1_000,
+                description="Bytes of the largest message that it takes; empty: those of the channel.",
+            ),
         ),
         content=(
             ContentField(name="subject", description="Subject, where there is one."),

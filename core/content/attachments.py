@@ -112,7 +112,7 @@ def check_attachments(attachments: Sequence[Attachment], parts: Mapping[str, str
     size = sum(encoded_size(one.size) for one in attachments)
     if attachments and size + sum(len(source.encode("utf-8", "replace")) for source in parts.values()) > limits.max_bytes:
         yield Invalid(
-            f"with its files a message has {size // 1024:,} KB or more; the channel takes {limits.max_bytes // 1024:,}",
+            f"with its files a message has {size // 1024:,} KB or more; channel or account take {limits.max_bytes // 1024:,}",
             code="ATTACHMENTS_TOO_LARGE", path="attachments", hint="Files grow by a third on their way. Link to large ones.",
         )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -135,6 +135,7 @@ class Programs:
         `library` holds the fragments that it uses. Raises what compiling it raises.
         """
         manifest = self._registry.manifest(account.channel)
+        manifest = replace(manifest, limits=manifest.limits.of_account(account.config))
         channel = self._registry.make(account.channel, account.config)
         signer = self._urls.signer(self._urls.newest_key_id, self._urls.base_url)
         await allow_silence(conn, CHECK_SECONDS * len(languages_of(content)))

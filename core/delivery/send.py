@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from channels.contract import FailureReason, Limits, OutgoingMessage, RenderFailure
+from channels.contract import FailureReason, OutgoingMessage, RenderFailure
 from core.access import SYSTEM
 from core.channel_registry import ChannelRegistry
 from core.db import transaction
@@ -54,7 +54,6 @@ class Course:
     account: ChannelAccount
     address_kind: str
     opened: OpenAccount
-    limits: Limits
     writer: LedgerWriter
     rule: RetryRule
     batch_size: int
@@ -130,7 +129,6 @@ class Sending:
             account=account,
             address_kind=manifest.address_kind.value,
             opened=opened,
-            limits=manifest.limits,
             writer=writer,
             rule=rule,
             batch_size=min(
@@ -224,7 +222,7 @@ class Sending:
             self._runtime.clock,
             redacted=course.opened.io.redacted,
             pace=pace,
-            units=[course.limits.units(message.body) for message in messages] if pace is not None else (),
+            units=[course.opened.limits.units(message.body) for message in messages] if pace is not None else (),
         )
 
     async def _watch(self, course: Course, gate: BatchGate, sending: asyncio.Task[None]) -> None:
@@ -278,10 +276,10 @@ class Sending:
         for row, result in zip(part, made, strict=True):
             if isinstance(result, RenderFailure):
                 reason, text = FailureReason.RENDERING_FAILED, storable(result.message)
-            elif len(result.body) > course.limits.max_bytes:
+            elif len(result.body) > course.opened.limits.max_bytes:
                 reason, text = (
                     FailureReason.TEXT_TOO_LONG,
-                    f"{len(result.body)} bytes; the channel takes {course.limits.max_bytes}",
+                    f"{len(result.body)} bytes; channel or account take {course.opened.limits.max_bytes}",
                 )
             else:
                 rows.append(row)

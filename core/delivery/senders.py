@@ -21,6 +21,7 @@ class OpenAccount:
     version: int
     sender: Sender
     io: AccountIO
+    limits: Limits
     pace: Pace | None  # this process's share of the rate; None: no bound
     connections: int  # this process's share
     all_connections: int  # of all processes together
@@ -50,7 +51,7 @@ class Senders:
     def _open_account(self, account: ChannelAccount) -> OpenAccount:
         config = channel_accounts.open_config(account, self._runtime.keyring)
         channel = self._registry.make(account.channel, config)
-        limits = self._registry.manifest(account.channel).limits
+        limits = self._registry.manifest(account.channel).limits.of_account(account.config)
         io = channel_accounts.io_of(account, config, self._runtime.io)
         total = max(1, min(int(account.config.get("connections") or limits.concurrency), 10 * limits.concurrency))
         share = max(1, total // self._runtime.settings.worker_processes)
@@ -58,15 +59,14 @@ class Senders:
             version=account.version,
             sender=channel.open(io, connections=share),
             io=io,
-            pace=self._pace(account, limits),
+            limits=limits,
+            pace=self._pace(limits),
             connections=share,
             all_connections=total,
         )
 
-    def _pace(self, account: ChannelAccount, limits: Limits) -> Pace | None:
-        """The channel's rate, or the account's where it sets a lower one."""
-        bounds = [float(one) for one in (limits.rate, account.config.get("rate")) if one]
-        return Pace(min(bounds) / self._runtime.settings.worker_processes, limits.burst) if bounds else None
+    def _pace(self, limits: Limits) -> Pace | None:
+        return Pace(limits.rate / self._runtime.settings.worker_processes, limits.burst) if limits.rate else None
 
     async def close(self) -> None:
         """Close all of them."""

@@ -36,7 +36,7 @@ def large_messages(content: CheckedContent) -> Iterator[ContentWarning]:
     if sum(sizes.values()) > largest:
         yield ContentWarning(
             code="MESSAGE_TOO_LARGE",
-            message=f"the message has at least {sum(sizes.values()):,.0f} bytes; the channel takes {largest:,}",
+            message=f"the message has at least {sum(sizes.values()):,.0f} bytes; channel or account take {largest:,}",
             level=WarningLevel.ERROR,
             hint="Say less, or loop over less data.",
             part=max(sizes, key=lambda name: sizes[name]),

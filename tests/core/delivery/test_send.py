@@ -451,3 +451,30 @@ async def test_a_late_wish_to_try_again_stays_in_doubt_when_the_delivery_is_over
     await writer.close()
     assert (await outcome_of(db, delivery_id, 1))[0] is LedgerState.UNKNOWN
     await check_equation(db, delivery_id)
+
+
+async def test_an_account_may_take_smaller_messages_than_its_channel(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    # Given somebody whose name makes the message too large for the account
+    await add_people(db, 2)
+    await db.execute("UPDATE profile SET first_name = repeat('x', 100) WHERE id = 2")
+    delivery_id = await new_delivery(
+        runtime, db, name="small", config={"max_bytes": 1500}, html="{{ profile.first_name }}" * 20
+    )
+    await prepared(engine, runtime, db, delivery_id)
+    await confirmed(db, runtime, delivery_id)
+    assert await ending.start(runtime.pool, delivery_id, runtime.clock())
+
+    # Then that message alone fails
+    await engine.sending.run(delivery_id)
+    assert await outcome_of(db, delivery_id, 1) == (LedgerState.ACCEPTED, FailureReason.NOT_DEFINED)
+    assert await outcome_of(db, delivery_id, 2) == (LedgerState.FAILED, FailureReason.TEXT_TOO_LONG)
+
+    # And content that is too large for everybody cannot be prepared for it
+    large = await new_delivery(runtime, db, name="large", config={"max_bytes": 1500}, html="x" * 2000)
+    async with db.transaction():
+        await lifecycle.prepare(db, SYSTEM, large, runtime.clock())
+    await engine.preparation.run(large)
+    run = await lifecycle.get_run(db, large)
+    assert run.state is DeliveryState.PREPARATION_ERROR
+    assert run.error is not None
+    assert run.error["code"] == "MESSAGE_TOO_LARGE"
