@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dkim
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -264,7 +265,7 @@ def test_the_same_row_is_the_same_bytes_also_after_storing() -> None:
     assert again == source()
     first = program()
     second = again.compile(TokenSigner("https://t.example.com", TokenKey(3, b"k" * 32)), keys=reversed(KEYS))
-    rows = [replace(row({"name": "n" * number}), identity=Identity(1, 1, number)) for number in range(20)]
+    rows = [msgspec.structs.replace(row({"name": "n" * number}), identity=Identity(1, 1, number)) for number in range(20)]
     together = first.render_many(rows)
     assert together == second.render_many(rows) == [sent(first, one) for one in reversed(rows)][::-1]
     for message in together:
