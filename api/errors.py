@@ -120,13 +120,13 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-EXPRESSION_DETAILS = ("found", "expected", "suggestion")
+DETAILS = ("found", "expected", "suggestion", "excerpt")  # of expressions and templates
 
 
 def as_dict(error: ClarionError, request_id: str | None = None) -> dict[str, Any]:
     """An error outside any field, in the shape of a GraphQL error."""
     extensions = {"code": error.code, "hint": error.hint, "path": public_path(error.path), "requestId": request_id}
-    extensions |= {name: getattr(error, name, None) for name in EXPRESSION_DETAILS}
+    extensions |= {name: getattr(error, name, None) for name in DETAILS}
     return {
         "message": error.message,
         "extensions": {key: value for key, value in extensions.items() if value is not None},

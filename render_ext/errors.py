@@ -51,12 +51,9 @@ class TemplateSyntaxError(RenderExtError):
         super().__init__(self._text())
 
     def _text(self) -> str:
-        gutter = f"{self.line} | "
-        shown, caret = clipped(self.source_line, self.column)
         lines = [
             f"{self.template}:{self.line}:{self.column}: {self.message}",
-            gutter + shown,
-            " " * (len(gutter) + caret) + "^" * max(1, min(self.width, len(shown) - caret)),
+            excerpt(self.source_line, self.line, self.column, self.width),
         ]
         facts = []
         if self.found is not None:
@@ -135,6 +132,13 @@ def source_line(source: str, at: int) -> str:
     start = source.rfind("\n", 0, at) + 1
     end = source.find("\n", at)
     return source[start : end if end >= 0 else len(source)].rstrip("\r").replace("\t", " ")
+
+
+def excerpt(source_line: str, line: int, column: int, width: int = 1) -> str:
+    """Two lines: that of a source, behind its number, and a caret under the place."""
+    gutter = f"{line} | "
+    shown, caret = clipped(source_line, column)
+    return f"{gutter}{shown}\n{' ' * (len(gutter) + caret)}{'^' * max(1, min(width, len(shown) - caret))}"
 
 
 def clipped(line: str, column: int, width: int = 120) -> tuple[str, int]:

@@ -20,7 +20,7 @@ import strawberry
 from strawberry.types.field import StrawberryField
 
 from api.context import Info, RequestContext
-from api.errors import EXPRESSION_DETAILS, parts_of, public_path, told, translate
+from api.errors import DETAILS, parts_of, public_path, told, translate
 from api.graphql.leaf import description_of
 from core.errors import ClarionError
 
@@ -33,9 +33,10 @@ class UserError:
     message: str
     path: str | None = strawberry.field(description="Where: an input field, a line and column, or a JSON pointer.")
     hint: str | None = strawberry.field(description="What to do next.")
-    found: str | None = strawberry.field(description="Of an expression: what stands there.")
-    expected: str | None = strawberry.field(description="Of an expression: what could stand there.")
-    suggestion: str | None = strawberry.field(description="Of an expression: the one replacement worth trying.")
+    found: str | None = strawberry.field(description="Of an expression or a template: what stands there.")
+    expected: str | None = strawberry.field(description="Of an expression or a template: what could stand there.")
+    suggestion: str | None = strawberry.field(description="Of an expression or a template: the one replacement worth trying.")
+    excerpt: str | None = strawberry.field(description="Of a template: the line that was written, and a caret under the place.")
 
 
 def mutation(**results: Any) -> Callable[[Callable[..., Awaitable[Any]]], StrawberryField]:
@@ -88,7 +89,7 @@ def user_error(error: ClarionError) -> UserError:
     """An error as an entry of `userErrors`."""
     return UserError(
         code=error.code, message=error.message, path=public_path(error.path), hint=error.hint,
-        **{name: getattr(error, name, None) for name in EXPRESSION_DETAILS},
+        **{name: getattr(error, name, None) for name in DETAILS},
     )  # fmt: skip
 
 

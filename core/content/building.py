@@ -23,8 +23,7 @@ class Built:
 
     def problem(self, found: TemplateProblem) -> TemplateProblem:
         """A problem of `plain` at its place in the source."""
-        line, column = self.source_place(found.line, found.column)
-        return TemplateProblem(found.message, code=found.code, part=found.part, line=line, column=column, hint=found.hint)
+        return found.moved(*self.source_place(found.line, found.column))
 
     def warning(self, found: ContentWarning) -> ContentWarning:
         """A warning about `plain` at its place in the source."""

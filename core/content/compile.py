@@ -13,7 +13,7 @@ from channels.contract import Channel, ContentRefused, Manifest, MessageContent,
 from core.content.attachments import message_attachments
 from core.content.building import build_html
 from core.content.dynamic import VARIANTS
-from core.content.errors import ContentInvalid, TemplateProblem
+from core.content.errors import ContentInvalid, TemplateProblem, syntax_problem
 from core.content.html.insertions import PIXEL, hidden_link, insert_at_end, insert_preheader
 from core.content.html.text import text_from_html
 from core.content.links.checks import check_links
@@ -23,7 +23,7 @@ from core.content.links.settings import LinkRules
 from core.content.personalization import dynamic_read, fields_read, shown
 from core.content.placements import NO_FRAGMENTS, Library
 from core.content.records import Attachment, Content, ContentDraft, TrackedLink
-from core.content.validate import check_content, compile_part, located
+from core.content.validate import check_content, compile_part
 from core.errors import Invalid
 from render_ext import TemplateSyntaxError, TokenSigner, Variable
 
@@ -212,7 +212,7 @@ def thaw(
             ]
         ) from None
     except TemplateSyntaxError as error:
-        raise located(error, error.template) from None
+        raise syntax_problem(error, error.template) from None
     except (ValueError, KeyError) as error:
         part = getattr(error, "part", None)
         path = f"parts.{part}" if part in frozen.parts else "parts"

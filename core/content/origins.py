@@ -28,12 +28,13 @@ class Authored:
 
     def problem(self, offset: int, code: str, message: str, hint: str | None = None) -> TemplateProblem:
         """A problem at an offset."""
-        line, column = self.place(offset)
-        return TemplateProblem(message + self.told, code=code, part=self.name, line=line, column=column, hint=hint)
+        return self.problem_at(TemplateProblem(message, code=code, part=self.name, line=1, column=1, hint=hint), offset)
 
     def problem_at(self, found: TemplateProblem, offset: int) -> TemplateProblem:
         """A problem found elsewhere, at an offset of this."""
-        return self.problem(offset, found.code, found.message, found.hint)
+        line, column = self.place(offset)
+        problem = found.moved(line, column, part=self.name, told=self.told)
+        return problem if self.made else problem.shown_in(self.source)
 
 
 class _Stretch(NamedTuple):
@@ -89,8 +90,10 @@ class Expanded:
 
     def _problem(self, found: TemplateProblem) -> TemplateProblem:
         origins = self.origins.get(found.part)
-        if origins is None:
+        if found.part not in self.parts:
             return found
+        if origins is None:
+            return found.shown_in(self.parts[found.part])
         authored, offset = origins.find(_nearest_offset(self.parts[found.part], found.line, found.column))
         return authored.problem_at(found, offset)
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from core.content.errors import MOST_TOLD, TemplateProblem
+from core.content.errors import MOST_TOLD, TemplateProblem, syntax_problem
 from core.content.liquid import Span, SpanKind, offset_of, spans
 from core.content.liquid_names import bound_by
 from core.content.origins import Authored
@@ -138,12 +138,10 @@ def _without(source: str, shown: list[Span]) -> str:
 
 
 def _syntax(authored: Authored, error: TemplateSyntaxError) -> TemplateProblem:
-    hint = f"Expected {error.expected}." if error.expected else None
-    if error.suggestion:
-        hint = f"Did you mean {error.suggestion}?"
+    problem = syntax_problem(error, authored.name)
     if error.found == "`dynamic`":  # within `liquid`: elsewhere it is known
-        hint = 'Write {% dynamic "name" %} in a tag of its own.'
-    return authored.problem(offset_of(authored.source, error.line, error.column), "TEMPLATE_SYNTAX", error.message, hint)
+        problem.hint = 'Write {% dynamic "name" %} in a tag of its own.'
+    return authored.problem_at(problem, offset_of(authored.source, error.line, error.column))
 
 
 def _wrong_place(authored: Authored, span: Span, name: str, places: Collection[str] | None) -> Iterator[TemplateProblem]:

@@ -14,7 +14,7 @@ from core.content.checks import errors
 from core.content.checks.part import CheckedContent
 from core.content.data import check_data, is_storable
 from core.content.dynamic import check_dynamic
-from core.content.errors import MOST_TOLD, ContentInvalid, TemplateProblem
+from core.content.errors import MOST_TOLD, ContentInvalid, TemplateProblem, syntax_problem
 from core.content.expansion import MAX_CHARACTERS, expand_parts
 from core.content.html.text import text_from_html
 from core.content.inline_images import check_references
@@ -96,15 +96,7 @@ def compile_part(name: str, source: str, *, tracking: bool, html: bool | None = 
     try:
         return compile_template(source, name=name, escape=escape, now=_NOW, links=tracking)
     except TemplateSyntaxError as error:
-        raise located(error, name) from None
-
-
-def located(error: TemplateSyntaxError, part: str) -> TemplateProblem:
-    """The engine's error as one of ours."""
-    hint = f"Expected {error.expected}." if error.expected else None
-    if error.suggestion:
-        hint = f"Did you mean {error.suggestion}?"
-    return TemplateProblem(error.message, code="TEMPLATE_SYNTAX", part=part, line=error.line, column=error.column, hint=hint)
+        raise syntax_problem(error, name) from None
 
 
 def _check_fields(parts: Mapping[str, str], manifest: Manifest) -> Iterator[Invalid]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from channels.email import EmailChannel
 from core.content.compile import FrozenContent, freeze, values
 from core.content.dynamic import VARIANTS
-from core.content.errors import ContentInvalid
+from core.content.errors import ContentInvalid, TemplateProblem
 from core.content.expansion import MAX_DEPTH, expand_parts
 from core.content.placements import Library, names_rendered
 from core.content.records import (
@@ -323,11 +323,17 @@ def test_mistakes_at_the_place_of_use(source: str, code: str, place: str, hint: 
     with pytest.raises(ContentInvalid) as caught:
         freeze(draft, MANIFEST, label="X", date=NOW, seed="7", base_url="https://t.example.com", library=known)
     assert (code, f"parts.html:{place}", hint) in [(one.code, one.path, one.hint) for one in caught.value.problems]
+    assert all(isinstance(one, TemplateProblem) and one.excerpt for one in caught.value.problems)
 
 
 def test_mistakes_in_a_fragment_are_told_there_and_once() -> None:
     wrong = fragment("wrong", '<p>{{ title }}\n {{ profile.frist_name }} <a href="{{ x }}">', title=...)
     html = '{% render "wrong", title: 1 %}{% render "wrong", title: profile.city %}'
+    with pytest.raises(ContentInvalid) as caught:
+        frozen({"html": html}, wrong)
+    first = caught.value.problems[0]
+    assert isinstance(first, TemplateProblem)
+    assert first.excerpt == '2 |  {{ profile.frist_name }} <a href="{{ x }}">\n        ^'
     assert problems({"html": html}, wrong) == [
         ("UNKNOWN_VARIABLE", "fragments.wrong.html:2:5", "Did you mean 'profile.first_name'?"),
         ("UNKNOWN_VARIABLE", "fragments.wrong.html:2:39", "There are profile, delivery."),

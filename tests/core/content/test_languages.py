@@ -136,6 +136,9 @@ def test_problems_of_a_translation_are_told_at_their_place_and_shared_ones_once(
         ("UNKNOWN_VARIABLE", "translations.de.parts.html:2:4"),
         ("TEMPLATE_SYNTAX", "translations.fr.parts.subject:1:6"),
     ]
+    assert [getattr(one, "excerpt", None) for one in refused.value.problems] == [
+        None, "2 | {{ profile.nam }}\n       ^", "1 | {% if %}\n         ^",
+    ]  # fmt: skip
     shared = ContentDraft(
         name="x", label="X", channel="email", parts={**PARTS, "subject": "{{ nope }}"}, translations={"de": {}, "fr": {}}
     )

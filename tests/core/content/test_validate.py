@@ -59,6 +59,12 @@ def test_a_template_error_has_its_line_and_column(source: str, place: tuple[int,
     assert (problem.line, problem.column) == place
     assert problem.path == f"parts.html:{place[0]}:{place[1]}"
     assert hint is None or hint in (problem.hint or "")
+    assert hint == (problem.suggestion and problem.suggestion.strip("`"))
+    assert problem.found
+    assert problem.excerpt is not None
+    line, caret = problem.excerpt.split("\n")
+    assert line == f"{place[0]} | {source.splitlines()[place[0] - 1]}"
+    assert caret.index("^") == len(f"{place[0]} | ") + place[1] - 1
 
 
 @pytest.mark.parametrize(

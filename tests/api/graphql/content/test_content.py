@@ -33,6 +33,22 @@ def parts(**sources: str) -> list[dict[str, str]]:
     return [{"name": name, "source": source} for name, source in {**usual, **sources}.items()]
 
 
+async def test_a_mistake_is_shown_in_its_line(gql: Gql) -> None:
+    (answer,) = (
+        await gql.ask(
+            CREATE.replace("path message hint", "path found expected suggestion excerpt"),
+            input={"name": fresh("mail"), "label": "Mail", "parts": parts(html="<p>\n  {{ word | upcse }}</p>")},
+        )
+    ).values()
+    assert answer["userErrors"] == [
+        {
+            "code": "TEMPLATE_SYNTAX", "path": "parts.html:2:13", "found": "`upcse`",
+            "expected": "a filter", "suggestion": "`upcase`",
+            "excerpt": "2 |   {{ word | upcse }}</p>\n                ^",
+        }
+    ]  # fmt: skip
+
+
 async def create(gql: Gql, **more: Any) -> dict[str, Any]:
     """An email."""
     made = await gql.do(
