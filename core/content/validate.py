@@ -31,6 +31,8 @@ from render_ext import compile as compile_template
 
 _NOW = datetime(2000, 1, 1, tzinfo=UTC)  # nothing is rendered here; only `"now" | date` wants to know that there is one
 BODIES = ("html", "text")
+MOST_LIQUID = 10_000  # outputs and tags of a part, each of which is checked in several ways: seconds for all of them,
+TAGS_FOR_LIQUID = 5  # and as much time for five times as many of HTML
 
 
 def check_content(content: ContentDraft, manifest: Manifest, library: Library = NO_FRAGMENTS) -> Expanded:
@@ -141,6 +143,9 @@ def _size_problems(name: str, source: str) -> list[Invalid]:
     path = f"parts.{name}"
     if len(source) > MAX_CHARACTERS:
         return [Invalid(f"{name} is longer than {MAX_CHARACTERS:,} characters", code="PART_TOO_LARGE", path=path)]
+    if max(source.count("{{") + source.count("{%"), source.count("<") // TAGS_FOR_LIQUID) > MOST_LIQUID:
+        message = f"{name} has more than {MOST_LIQUID:,} outputs and tags of Liquid, or {MOST_LIQUID * TAGS_FOR_LIQUID:,} tags"
+        return [Invalid(message, code="PART_TOO_LARGE", path=path, hint="Write what repeats in a loop.")]
     if not is_storable(source):
         return [Invalid(f"{name} contains NUL or half a character", code="BAD_TEXT", path=path)]
     return []

@@ -122,7 +122,8 @@ def _sentence(row: LedgerRow) -> str:
     because = _BECAUSE.get(row.reason, row.reason.name.lower().replace("_", " "))
     if row.state is LedgerState.FAILED and row.reason is FailureReason.DENYLISTED_ADDRESS:
         because = "the address is on the provider's suppression list"
-    said = f" The provider said: {row.answer}" if row.answer else ""
+    who = "The template" if row.reason is FailureReason.RENDERING_FAILED else "The provider"
+    said = f" {who} said: {row.answer}" if row.answer else ""
     sentences = {
         LedgerState.EXCLUDED: f"Excluded at preparation: {because}.",
         LedgerState.PENDING: f"Waiting to be sent{f', tried {row.attempt} times' if row.attempt else ''}.{said}",

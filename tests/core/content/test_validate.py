@@ -155,6 +155,8 @@ def test_liquid_may_overlap_with_elements_but_not_with_an_address() -> None:
         ({"html": "a\0b"}, "BAD_TEXT", "parts.html"),
         ({"html": "\ud800"}, "BAD_TEXT", "parts.html"),
         ({"html": "x" * 1_000_001}, "PART_TOO_LARGE", "parts.html"),
+        ({"html": "{{ profile.city }}" * 10_001}, "PART_TOO_LARGE", "parts.html"),
+        ({"html": "<" * 50_005}, "PART_TOO_LARGE", "parts.html"),
         ({"subjekt": "x"}, "UNKNOWN_PART", "parts.subjekt"),
     ],
 )

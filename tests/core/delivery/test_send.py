@@ -241,6 +241,8 @@ async def test_a_value_that_cannot_be_rendered_fails_that_person_alone(
     await ending.start(runtime.pool, delivery_id, runtime.clock())
     await engine.sending.run(delivery_id)
     assert await outcome_of(db, delivery_id, 3) == (LedgerState.FAILED, FailureReason.RENDERING_FAILED)
+    told = (await reading.explain(db, delivery_id, 3)).summary
+    assert told.startswith("Failed: the message could not be rendered for this person. The template said: html:1: ")
     counts = await reading.counts(db, delivery_id)
     assert (counts.accepted, counts.failed, counts.sent) == (4, 1, 4)
     await check_equation(db, delivery_id)
