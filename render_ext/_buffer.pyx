@@ -145,6 +145,13 @@ cdef inline int expand(int escape, uint8_t byte, char* c_out) noexcept:
     return 3
 
 
+cdef inline bint plain(const uint8_t* c_class, const char* c_text) noexcept:
+    """Whether eight bytes stay as they are."""
+    cdef const uint8_t* c = <const uint8_t*>c_text
+    return (c_class[c[0]] | c_class[c[1]] | c_class[c[2]] | c_class[c[3]]
+            | c_class[c[4]] | c_class[c[5]] | c_class[c[6]] | c_class[c[7]]) == COPY
+
+
 cdef inline int encode_utf8(uint32_t c, char* c_out) noexcept:
     """UTF-8 of one character; a lone surrogate becomes U+FFFD. Returns how many bytes (1 to 4)."""
     if c < 0x80:
@@ -292,32 +299,43 @@ cdef class Buffer:
         if number < 0:
             at -= 1
             c_digits[at] = c'-'
-        return self._chunk(c_digits + at, 24 - at, ESCAPE_NONE)
+        if self.transfer == TRANSFER_QP:
+            return self._chunk(c_digits + at, 24 - at, ESCAPE_NONE)
+        return self.write(c_digits + at, 24 - at)
 
     cdef int _chunk(self, const char* c_text, Py_ssize_t size, int escape) except -1:
         cdef const uint8_t* c_class = CLASS[self.transfer][escape]
-        cdef Py_ssize_t i, start = 0
+        cdef Py_ssize_t i = 0
         cdef char* c_out
         cdef uint8_t kind, byte
+        cdef bint crlf = self.transfer == TRANSFER_CRLF
         if self.transfer == TRANSFER_QP:
             return self._chunk_qp(c_text, size, escape)
         if self.size + size * WORST > self.capacity:
             self.grow(size * WORST)
         c_out = self.c_data + self.size
-        for i in range(size):
-            byte = <uint8_t>c_text[i]
-            kind = c_class[byte]
-            if kind == COPY:
+        while True:
+            while i + 8 <= size and plain(c_class, c_text + i):
+                memcpy(c_out, c_text + i, 8)
+                c_out += 8
+                i += 8
+            while i < size and c_class[<uint8_t>c_text[i]] == COPY:
                 c_out[0] = c_text[i]
                 c_out += 1
-            elif kind == ESCAPED:
+                i += 1
+            if i >= size:
+                break
+            byte = <uint8_t>c_text[i]
+            kind = c_class[byte]
+            if kind == ESCAPED:
                 c_out += expand(escape, byte, c_out)
             elif kind != CARRIAGE_RETURN or i + 1 == size or c_text[i + 1] != c'\n':
-                if self.transfer == TRANSFER_CRLF:
+                if crlf:
                     c_out[0] = c'\r'
                     c_out += 1
                 c_out[0] = c'\n'
                 c_out += 1
+            i += 1
         self.size = c_out - self.c_data
         if self.size > self.limit:
             self.full()
@@ -325,26 +343,35 @@ cdef class Buffer:
 
     cdef int _chunk_qp(self, const char* c_text, Py_ssize_t size, int escape) except -1:
         cdef const uint8_t* c_class = CLASS[<int>TRANSFER_QP][escape]
-        cdef Py_ssize_t i
-        cdef int column = self.column, width, j
+        cdef Py_ssize_t i = 0
+        cdef int column = self.column, width
         cdef char c_entity[8]
         cdef char* c_out
         cdef uint8_t kind, byte
         if self.size + size * WORST + 8 > self.capacity:
             self.grow(size * WORST + 8)
         c_out = self.c_data + self.size
-        for i in range(size):
-            byte = <uint8_t>c_text[i]
-            kind = c_class[byte]
-            if kind == COPY:
-                if column >= LINE:
-                    memcpy(c_out, b"=\r\n", 3)
-                    c_out += 3
-                    column = 0
-                c_out[0] = <char>byte
+        while i < size:
+            while column + 8 <= LINE and i + 8 <= size and plain(c_class, c_text + i):
+                memcpy(c_out, c_text + i, 8)
+                c_out += 8
+                column += 8
+                i += 8
+            while column < LINE and i < size and c_class[<uint8_t>c_text[i]] == COPY:
+                c_out[0] = c_text[i]
                 c_out += 1
                 column += 1
+                i += 1
+            if i >= size:
+                break
+            byte = <uint8_t>c_text[i]
+            kind = c_class[byte]
+            if kind == COPY:  # and the line is full
+                memcpy(c_out, b"=\r\n", 3)
+                c_out += 3
+                column = 0
                 continue
+            i += 1
             if kind == ESCAPED:
                 width = expand(escape, byte, c_entity)
                 if column + width > LINE:
@@ -356,14 +383,14 @@ cdef class Buffer:
                 column += width
                 continue
             if kind == CARRIAGE_RETURN or kind == LINE_FEED:
-                if kind == LINE_FEED or i + 1 == size or c_text[i + 1] != c'\n':
+                if kind == LINE_FEED or i == size or c_text[i] != c'\n':
                     memcpy(c_out, b"\r\n", 2)
                     c_out += 2
                     column = 0
                 continue
             width = 3
             if kind == BLANK:
-                if i + 1 < size and c_text[i + 1] != c'\r' and c_text[i + 1] != c'\n':
+                if i < size and c_text[i] != c'\r' and c_text[i] != c'\n':
                     width = 1
             elif kind == LINE_START and 0 < column < LINE:
                 width = 1

@@ -616,6 +616,11 @@ cdef inline int loop_base(Frame frame, Step* step) noexcept:
     return frame.depth - 1 - (step.b & 1) - (step.b >> 1 & 1) - (step.b >> 4 & 1)
 
 
+cdef inline object items_of(PyObject* c_value):
+    """What a loop goes over."""
+    return <object>c_value if c_is_list(c_value) else loop_items(<object>c_value)
+
+
 cdef int enter_loop(Frame frame, Step* step) except -1:
     """Take the items off the stack and set up the loop; returns whether there is any item."""
     cdef PyObject* c_limit = NULL
@@ -634,7 +639,7 @@ cdef int enter_loop(Frame frame, Step* step) except -1:
         record = offset
     if c_is_str(frame.c_stack[base]):
         offset, limit = 0, 1 << 41
-    items = loop_items(<object>frame.c_stack[base])
+    items = items_of(frame.c_stack[base])
     c_items = <PyObject*>items
     length = len(items)
     end = min(length, max(0, offset + limit))
@@ -716,7 +721,7 @@ cdef int enter_table(Frame frame, Step* step) except -1:
         cols = whole(frame.c_stack[at])
     if c_is_str(frame.c_stack[base]):
         offset, limit = 0, 1 << 41
-    items = loop_items(<object>frame.c_stack[base])
+    items = items_of(frame.c_stack[base])
     end = min(<Py_ssize_t>len(items), max(0, offset + limit))
     first = max(0, offset)
     while frame.depth > base:
