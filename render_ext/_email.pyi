@@ -32,7 +32,7 @@ class Assembler:
         signer: TokenSigner,
         subject: Program,
         to_name: Program | None,
-        headers: tuple[tuple[bytes, Program], ...],
+        headers: tuple[tuple[bytes, Program, bool], ...],
         parts: tuple[Part, ...],
         fields: bytes,
         tail: bytes,

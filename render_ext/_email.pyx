@@ -7,7 +7,7 @@ from libc.string cimport memcpy
 
 from render_ext._buffer cimport TRANSFER_CRLF, TRANSFER_LF, TRANSFER_NONE, TRANSFER_QP, Buffer
 from render_ext._dkim cimport DkimSigner
-from render_ext._headers cimport checked_address, trimmed, write_mailbox, write_named, write_unstructured
+from render_ext._headers cimport checked_address, trimmed, write_field, write_mailbox, write_named, write_subject
 from render_ext._tokens cimport TOKEN_CHARACTERS, Packed, TokenSigner, pack_identity
 from render_ext._vm cimport Frame, Message, Program
 
@@ -147,7 +147,7 @@ cdef class Writer:
         self.scratch = Buffer(assembler.most_bytes)
         self.subject_frame = assembler.subject.frame()
         self.name_frame = None if assembler.to_name is None else assembler.to_name.frame()
-        self.header_frames = [(<Program>program).frame() for _, program in assembler.headers]
+        self.header_frames = [(<Program>program).frame() for _, program, _ in assembler.headers]
         self.frames = [part.program.frame() for part in assembler.parts]
 
     cdef bytes message_bytes(self, row):
@@ -222,18 +222,13 @@ cdef class Writer:
         cdef Py_ssize_t start = 0
         cdef Py_ssize_t size = self._line(self.assembler.subject, self.subject_frame, values, &start)
         copy(out, b"\r\nSubject: ")
-        write_unstructured(out, self.scratch.c_data + start, size, 9)
+        write_subject(out, self.scratch.c_data + start, size)
         return copy(out, b"\r\n")
 
     cdef int _header(self, Buffer out, tuple header, Frame frame, object values) except -1:
         cdef Py_ssize_t start = 0
-        cdef bytes label = <bytes>header[0]
         cdef Py_ssize_t size = self._line(<Program>header[1], frame, values, &start)
-        if not size:
-            return 0
-        copy(out, label)
-        write_unstructured(out, self.scratch.c_data + start, size, <int>PyBytes_GET_SIZE(label))
-        return copy(out, b"\r\n")
+        return write_field(out, <bytes>header[0], self.scratch.c_data + start, size, <bint>header[2])
 
     cdef int _part(self, Buffer out, Part part, Frame frame, object values) except -1:
         cdef Buffer scratch = self.scratch

@@ -3,6 +3,7 @@
 The text given is UTF-8 without control characters (`trimmed`, or the escape "header", has replaced them), so nothing in a
 value can end a field. A text that plain ASCII words can carry is folded between them; any other is written as encoded words
 throughout, base64 or Q, whichever is shorter, never cutting a character in two.
+Structured fields have no encoded words: what would need them is left out.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -16,7 +17,8 @@ cdef enum:
     LINE = 76
     WORD = 75  # characters of one encoded word
     FRAME = 12  # of which `=?utf-8?B?` and `?=`
-    LONGEST_RUN = 700  # of plain text that cannot be folded; a line has at most 998
+    SUBJECT = 9  # of `Subject: `
+    LONGEST_LINE = 700  # of plain text that cannot be folded and that programs may read: a line has at most 998
     LONGEST_QUOTED = 60
 
 cdef const char* HEXADECIMAL = b"0123456789ABCDEF"
@@ -73,23 +75,47 @@ cdef inline bint can_fold(const char* c_text, Py_ssize_t size, Py_ssize_t i) noe
     return c_text[i] == c' ' and 0 < i < size - 1 and c_text[i - 1] != c' ' and c_text[i + 1] != c' '
 
 
-cdef bint is_plain(const char* c_text, Py_ssize_t size) noexcept:
-    """Printable ASCII that can be folded into lines."""
-    cdef Py_ssize_t i, run = 0
+cdef bint is_foldable(const char* c_text, Py_ssize_t size, int column, int longest) noexcept:
+    """Printable ASCII that can be folded into lines of at most `longest` characters, the first of which has `column` already."""
+    cdef Py_ssize_t i, line = column
     for i in range(size):
         if <uint8_t>c_text[i] < 32 or <uint8_t>c_text[i] > 126:
             return False
-        run = 0 if can_fold(c_text, size, i) else run + 1
-        if run > LONGEST_RUN:
+        line = 1 if can_fold(c_text, size, i) else line + 1
+        if line > longest:
             return False
-    return not has_encoded_word(c_text, size)
+    return True
 
 
 cdef int write_unstructured(Buffer out, const char* c_text, Py_ssize_t size, int column) except -1:
     """Write the text of a field of which `column` characters are written; returns the column after it."""
-    if not is_plain(c_text, size):
+    return write_text(out, c_text, size, column, LONGEST_LINE)
+
+
+cdef int write_subject(Buffer out, const char* c_text, Py_ssize_t size) except -1:
+    """Write the text of a Subject, whose name is written. People read it: longer words than a line has are encoded words."""
+    return write_text(out, c_text, size, SUBJECT, LINE)
+
+
+cdef int write_text(Buffer out, const char* c_text, Py_ssize_t size, int column, int longest) except -1:
+    if not is_foldable(c_text, size, column, longest) or has_encoded_word(c_text, size):
         return write_words(out, c_text, size, column)
     return write_folded(out, c_text, size, column)
+
+
+cdef int write_field(Buffer out, bytes label, const char* c_text, Py_ssize_t size, bint structured) except -1:
+    """Write a whole field, its name with colon and space first; nothing without a text.
+
+    A structured field has no encoded words (RFC 2047, 5): where its text would need them, nothing is written either.
+    """
+    if not size or (structured and not is_foldable(c_text, size, <int>PyBytes_GET_SIZE(label), LONGEST_LINE)):
+        return 0
+    out.write(PyBytes_AS_STRING(label), PyBytes_GET_SIZE(label))
+    if structured:
+        write_folded(out, c_text, size, <int>PyBytes_GET_SIZE(label))
+    else:
+        write_unstructured(out, c_text, size, <int>PyBytes_GET_SIZE(label))
+    return out.write(b"\r\n", 2)
 
 
 cdef int write_folded(Buffer out, const char* c_text, Py_ssize_t size, int column) except -1:
@@ -311,6 +337,30 @@ def unstructured_field(str name, str text):
     out.write(PyBytes_AS_STRING(label), len(label))
     write_unstructured(out, scratch.c_data + start, size, len(label))
     out.write(b"\r\n", 2)
+    return out.take()
+
+
+def subject_field(str text):
+    """The same of the Subject."""
+    cdef Buffer scratch = Buffer()
+    cdef Buffer out = Buffer()
+    cdef Py_ssize_t start = 0, size
+    scratch.write_str(<PyObject*>text, ESCAPE_HEADER)
+    size = trimmed(scratch.c_data, scratch.size, &start)
+    out.write(b"Subject: ", SUBJECT)
+    write_subject(out, scratch.c_data + start, size)
+    out.write(b"\r\n", 2)
+    return out.take()
+
+
+def structured_field(str name, str text):
+    """The same of a structured field; nothing where the text would need encoded words."""
+    cdef Buffer scratch = Buffer()
+    cdef Buffer out = Buffer()
+    cdef Py_ssize_t start = 0, size
+    scratch.write_str(<PyObject*>text, ESCAPE_HEADER)
+    size = trimmed(scratch.c_data, scratch.size, &start)
+    write_field(out, name.encode() + b": ", scratch.c_data + start, size, True)
     return out.take()
 
 

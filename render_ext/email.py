@@ -23,7 +23,7 @@ from render_ext._tokens import TokenSigner
 from render_ext._vm import Program
 from render_ext.attachments import Attachment, check_attachments, encode_attachments
 from render_ext.dkim import DkimKey, DkimSelector
-from render_ext.email_fields import check_headers, fixed_fields
+from render_ext.email_fields import check_headers, fixed_fields, is_structured
 from render_ext.email_structure import Structure, lay_out
 from render_ext.errors import RenderError
 from render_ext.limits import DEFAULT_LIMITS, Limits
@@ -200,7 +200,7 @@ class EmailProgram:
             subject=self._subject,
             to_name=self._to_name,
             headers=tuple(
-                (f"{name}: ".encode(), program)
+                (f"{name}: ".encode(), program, is_structured(name))
                 for (name, program), (_, _, same) in zip(self._headers, fixed, strict=True)
                 if not same
             ),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
-from render_ext._headers import mailbox_field, unstructured_field
+from render_ext._headers import mailbox_field, structured_field, unstructured_field
 from render_ext.errors import BadSender
 
 if TYPE_CHECKING:
@@ -18,6 +18,16 @@ OURS = frozenset(
     {
         "bcc", "cc", "date", "from", "list-unsubscribe", "list-unsubscribe-post", "message-id", "mime-version",
         "reply-to", "return-path", "sender", "subject", "to",
+    }
+)  # fmt: skip
+# Fields of addresses, ids and words of a list: other scripts have no place in them, not even encoded (RFC 2047, 5).
+STRUCTURED = frozenset(
+    {
+        "apparently-to", "auto-submitted", "auto-suppress", "autosubmitted", "bimi-selector",
+        "disposition-notification-options", "disposition-notification-to", "errors-to", "expires", "expiry-date",
+        "importance", "in-reply-to", "list-archive", "list-help", "list-id", "list-owner", "list-post", "list-subscribe",
+        "mail-followup-to", "mail-reply-to", "original-message-id", "precedence", "priority", "references", "reply-by",
+        "return-receipt-to", "sensitivity", "supersedes", "x-auto-response-suppress", "x-confirm-reading-to", "x-priority",
     }
 )  # fmt: skip
 SENDER_PARTS = {"From": "from_address", "Reply-To": "reply_to"}  # what EmailSource calls the addresses of these fields
@@ -31,6 +41,11 @@ def header_name_problem(name: str) -> str | None:
     if lower in OURS or lower.startswith("content-"):
         return f"the header field {name} is written by the engine"
     return None
+
+
+def is_structured(name: str) -> bool:
+    """Whether a field holds plain ASCII only: a value that does not is left out."""
+    return name.lower() in STRUCTURED
 
 
 def check_headers(headers: Iterable[tuple[str, str]]) -> None:
@@ -50,8 +65,12 @@ def fixed_fields(source: EmailSource, headers: Iterable[tuple[str, str]]) -> byt
     ]
     if source.reply_to is not None:
         fields.append(_mailbox("Reply-To", source.reply_to_name, source.reply_to))
-    fields += [unstructured_field(name, value) for name, value in headers if value.strip()]
+    fields += [_further(name, value) for name, value in headers if value.strip()]
     return b"".join(fields)
+
+
+def _further(name: str, value: str) -> bytes:
+    return structured_field(name, value) if is_structured(name) else unstructured_field(name, value)
 
 
 def _mailbox(name: str, display_name: str | None, address: str) -> bytes:

@@ -4,4 +4,4 @@ It changes whenever a rendering of an older program could come out differently; 
 version they were prepared with.
 """
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3

@@ -14,7 +14,7 @@ from typing import Any
 from channels.contract import ContentProblem, ContentRefused, MessageContent
 from render_ext import Program, RenderError, TemplateSyntaxError
 from render_ext import compile as compile_template
-from render_ext.email_fields import header_name_problem
+from render_ext.email_fields import header_name_problem, is_structured
 
 HEADERS = "headers"
 FEEDBACK_ID = "feedback_id"
@@ -121,6 +121,24 @@ def check_feedback_id(lines: Sequence[HeaderLine], content: MessageContent) -> N
         return
     found = (_value_problem(line, content, content.shared) for line in lines if line.part == FEEDBACK_ID)
     if problems := [problem for problem in found if problem is not None]:
+        raise ContentRefused(problems)
+
+
+def check_structured(lines: Sequence[HeaderLine], content: MessageContent) -> None:
+    """That fields of addresses and ids are written in ASCII; values that are not leave their field out. Raises ContentRefused.
+
+    As with the Feedback-ID, what was prepared once is not looked at again.
+    """
+    if content.shared is None:
+        return
+    problems = []
+    for line in lines:
+        literal = _LIQUID.sub(lambda liquid: " " * len(liquid[0]), line.value)
+        if is_structured(line.name) and (foreign := re.search(r"[^\x00-\x7f]", literal)):
+            hint = "Write addresses and ids only, in ASCII."
+            message = f"{line.name} takes no {foreign[0]!r}: other scripts have no place in this header field"
+            problems.append(line.problem(message, hint, column=line.column + foreign.start()))
+    if problems:
         raise ContentRefused(problems)
 
 

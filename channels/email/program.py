@@ -11,7 +11,7 @@ from channels.contract import (
     RenderedParts,
     RenderFailure,
 )
-from channels.email.headers import FEEDBACK_ID, HEADERS, check_feedback_id, read_headers
+from channels.email.headers import FEEDBACK_ID, HEADERS, check_feedback_id, check_structured, read_headers
 from render_ext import Attachment, EmailProgram, EmailRow, EmailSource, RenderError
 
 
@@ -58,6 +58,7 @@ def compile_email(content: MessageContent, sender_domain: str) -> EmailMessages:
     parts = content.parts
     headers = read_headers(parts.get(HEADERS, ""), parts.get(FEEDBACK_ID, ""))
     check_feedback_id(headers, content)
+    check_structured(headers, content)
     source = EmailSource(
         subject=parts["subject"],
         html=parts.get("html") or None,

@@ -1,19 +1,15 @@
-"""Content in several languages: tags of BCP 47, the variant in each, and who gets which.
-
-Somebody's language is looked up as RFC 4647 (3.4) says: `pt-BR-x` is served by `pt-BR`, else by `pt`. Who says no more than
-`pt` may be given any `pt-…`: the default, else the one of the region that the CLDR takes to be meant, else the first. All
-others get the default.
-"""
+"""Content in several languages: tags of BCP 47, and the variant in each. Who gets which, `readers` says."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from babel.core import Locale, UnknownLocaleError, get_global, parse_locale
+from babel.core import Locale, UnknownLocaleError, parse_locale
 
+from core.content.readers import choose
 from core.content.records import Content, ContentDraft, ContentWarning
 from core.errors import Invalid
 from core.profiles.values import language_tag
@@ -24,15 +20,6 @@ _SHAPE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 SEEN_PARTS = ("subject", "preheader", "html", "text")  # those whose words readers see
 
 Draft = TypeVar("Draft", Content, ContentDraft)
-
-
-@dataclass(frozen=True, slots=True)
-class Preference:
-    """Whom a variant is for."""
-
-    tag: str
-    narrower: bool  # whether `tag-…` too
-    index: int  # of the variant
 
 
 def check_language(tag: str, path: str = "language") -> str:
@@ -110,31 +97,6 @@ def for_reader(content: Draft, wanted: str | None) -> Draft:
     """The variant that somebody of this language gets."""
     languages = languages_of(content)
     return in_language(content, languages[choose(languages, wanted)])
-
-
-def choose(languages: Sequence[str], wanted: str | None) -> int:
-    """The index of the variant for somebody's language; the first is the default."""
-    for one in preferences(languages):
-        if wanted is not None and (wanted == one.tag or (one.narrower and wanted.startswith(f"{one.tag}-"))):
-            return one.index
-    return 0
-
-
-def preferences(languages: Sequence[str]) -> list[Preference]:
-    """Whom each variant is for, in the order in which to ask; who is in none of them gets the first variant."""
-    found = [Preference(tag, True, index) for index, tag in enumerate(languages)]
-    found.sort(key=lambda one: -one.tag.count("-"))
-    for base in sorted({tag.split("-")[0] for tag in languages} - set(languages)):
-        index = _most_likely(base, languages)
-        found.append(Preference(base, False, index))
-    return found
-
-
-def _most_likely(base: str, languages: Sequence[str]) -> int:
-    """Which of the variants of a language is meant by its bare name; likely subtags are the CLDR's (UTS 35, part 1, 4.3)."""
-    likely = set(str(get_global("likely_subtags").get(base, "")).split("_"))
-    candidates = [index for index, tag in enumerate(languages) if tag.split("-")[0] == base]
-    return max(candidates, key=lambda index: (index == 0, set(languages[index].split("-")) <= likely, -index))
 
 
 def located(problem: Invalid, language: str, translated: Container[str]) -> Invalid:

@@ -9,6 +9,7 @@ from typing import Any
 
 from channels.contract import Manifest
 from core.content.checks import findings
+from core.content.checks.link_values import twice_encoded_parameters
 from core.content.checks.part import CheckedContent
 from core.content.checks.size import CLIPPED_BYTES, clipped
 from core.content.dynamic import unused as unused_places
@@ -30,6 +31,7 @@ from core.content.records import (
 )
 from core.content.validate import check_content, compile_part
 from core.errors import Invalid
+from render_ext import TemplateSyntaxError
 from render_ext.attachments import encoded_size
 
 HEAVY_BYTES = 10_000_000  # many mailboxes refuse larger messages
@@ -73,9 +75,22 @@ def review_saved(content: Content, manifest: Manifest, library: Library) -> list
 
 
 def review_whole(content: Content | ContentDraft, manifest: Manifest, library: Library) -> list[ContentWarning]:
-    """What belongs to the content and is used in none of its languages."""
+    """What belongs to the content as a whole: what none of its languages uses, campaign parameters, its files."""
     expanded = expanded_content(content, manifest, library)
-    return [*_unused_dynamic(expanded, manifest), *unused_settings(content, manifest, library), *_files(expanded)]
+    return [
+        *_unused_dynamic(expanded, manifest),
+        *unused_settings(content, manifest, library),
+        *_encoded_parameters(expanded),
+        *_files(expanded),
+    ]
+
+
+def _encoded_parameters(content: Content | ContentDraft) -> list[ContentWarning]:
+    """Nothing where a value cannot be read: its error is told."""
+    try:
+        return list(twice_encoded_parameters(content.campaign_parameters.parameters))
+    except TemplateSyntaxError:
+        return []
 
 
 def _unused_dynamic(expanded: Content | ContentDraft, manifest: Manifest) -> Iterator[ContentWarning]:

@@ -32,7 +32,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from channels.contract import AddressKind, FailureReason
-from core.content.languages import preferences
+from core.content.readers import Preference, Reach, preferences
 from core.delivery.recipient_values import profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
 from core.delivery.steps import Step, StepContext
@@ -144,14 +144,12 @@ class Population:
         )
 
     def _program(self, profile: FromClause) -> ColumnElement[Any]:
-        """The program for the profile's language, as `core.content.languages.choose` chooses."""
+        """The program for the profile's language, as `core.content.readers.choose` chooses."""
         ids = [cast(literal(one.id), BigInteger) for one in self.programs]
         language = profile.c.language
         cases = []
         for wanted in preferences([one.language for one in self.programs]) if len(ids) > 1 else ():
-            exactly = language == wanted.tag
-            narrower = language.startswith(f"{wanted.tag}-", autoescape=True)
-            cases.append((or_(exactly, narrower) if wanted.narrower else exactly, ids[wanted.index]))
+            cases.append((_is_for(wanted, language), ids[wanted.index]))
         return case(*cases, else_=ids[0]) if cases else ids[0]
 
     def _fields(self) -> list[str]:
@@ -187,3 +185,13 @@ class Population:
         shared = and_(duplicate.c.delivery_id == self.delivery_id, duplicate.c.address_key == key)
         source = profile.outerjoin(quarantine, in_quarantine).outerjoin(duplicate, shared)
         return context, source
+
+
+def _is_for(wanted: Preference, language: ColumnElement[Any]) -> ColumnElement[bool]:
+    """`Preference.is_for` of a profile's language."""
+    if wanted.reach is Reach.EXACT:
+        return language == wanted.tag
+    if wanted.reach is Reach.NARROWER:
+        return or_(language == wanted.tag, language.startswith(f"{wanted.tag}-", autoescape=True))
+    region = f"{wanted.tag}-__"  # a tag has no signs of patterns itself
+    return or_(language.like(region), language.like(f"{region}-%"))

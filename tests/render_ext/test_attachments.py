@@ -248,6 +248,14 @@ def test_fields_with_values() -> None:
     assert {variable.path for variable in made.variables} >= {("customer",), ("title",)}
 
 
+def test_a_structured_field_with_a_value_of_another_script_is_left_out() -> None:
+    headers = (("References", "<{{ id }}@a.example>"), ("in-reply-to", "{{ 'é' }}"), ("X-A", "{{ id }}"))
+    made = source(headers=headers).compile(SIGNER)
+    plain, foreign = (parsed(sent(made, row({"id": value}))) for value in ("1", "é"))
+    assert (plain["references"], plain["in-reply-to"], plain["x-a"]) == ("<1@a.example>", None, "1")
+    assert (foreign["references"], foreign["in-reply-to"], foreign["x-a"]) == (None, None, "é")
+
+
 def test_a_field_that_fails_fails_its_row_and_says_which() -> None:
     made = source(headers=(("X-A", "x"), ("X-B", "{{ value | truncate: oops }}")), strict_variables=True).compile(SIGNER)
     (failed,) = made.render_many([row()])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from render_ext._headers import mailbox_field, unstructured_field
+from render_ext._headers import mailbox_field, structured_field, subject_field, unstructured_field
 from tests.render_ext.reference import valid
 
 awkward = (
@@ -63,6 +63,40 @@ def test_a_text_comes_back(text: str) -> None:
     check_field(field) if cleaned(text) else None
     unfolded = field.removeprefix(b"Subject: ").removesuffix(b"\r\n").replace(b"\r\n", b"").decode()
     assert str(make_header(decode_header(unfolded))) == cleaned(text)
+
+
+@given(awkward)
+@example("w" * 690)
+@example("a" * 67 + " " + "b" * 75)
+@example("a" * 68)
+@example("a " + "b" * 76)
+@example("https://shop.example/" + "x" * 60 + " is open")
+def test_no_line_of_a_subject_is_longer_than_78_characters(text: str) -> None:
+    field = subject_field(text)
+    check_field(field) if cleaned(text) else None
+    assert all(len(line) <= 78 for line in field.split(b"\r\n"))
+    unfolded = field.removeprefix(b"Subject: ").removesuffix(b"\r\n").replace(b"\r\n", b"").decode()
+    assert str(make_header(decode_header(unfolded))) == cleaned(text)
+
+
+def test_a_subject_of_ordinary_words_stays_as_it_is() -> None:
+    assert subject_field("a" * 67 + " " + "b" * 75) == b"Subject: " + b"a" * 67 + b"\r\n " + b"b" * 75 + b"\r\n"
+    assert b"=?" in subject_field("a" * 68)
+    assert b"=?" not in unstructured_field("X-Data", "a" * 690)  # programs may read it
+
+
+@given(awkward)
+@example("<1@a.example> <2@a.example> " * 20)
+@example("<=?x@a.example>")
+@example("<é@a.example>")
+@example("x" * 800)
+def test_a_structured_field_has_no_encoded_words(text: str) -> None:
+    field = structured_field("References", text)
+    if field:
+        check_field(field)
+        assert field.removeprefix(b"References: ").removesuffix(b"\r\n").replace(b"\r\n", b"").decode() == cleaned(text)
+    else:
+        assert not cleaned(text) or not cleaned(text).isascii() or len(cleaned(text)) > 600
 
 
 @given(awkward)

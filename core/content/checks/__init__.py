@@ -13,6 +13,7 @@ from core.content.checks.ampersands import misread_ampersands
 from core.content.checks.images import embedded_images, images_without_alt, images_without_source
 from core.content.checks.link_addresses import empty_links, private_hosts, relative_links
 from core.content.checks.link_labels import links_without_label
+from core.content.checks.link_values import twice_encoded
 from core.content.checks.loops import heavy_loops, unbounded_loops
 from core.content.checks.markup import unclosed_markup
 from core.content.checks.part import CheckedContent, CheckedPart
@@ -41,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     relative_links,
     private_hosts,
     links_without_label,
+    twice_encoded,
     misread_ampersands,
     images_without_alt,
     images_without_source,

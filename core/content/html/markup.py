@@ -110,9 +110,11 @@ class _Reader:
         after = self.text[position + 1 : position + 2]
         if after == "!":
             return self._comment(position, limit, conditional)
-        if after == "?" or (after == "/" and not self.text[position + 2 : position + 3].isalpha()):
+        letter = self.text[position + 2 : position + 3] if after == "/" else after
+        named = letter.isascii() and letter.isalpha()
+        if after == "?" or (after == "/" and not named):
             return self._until(position, limit, conditional, ">")
-        if after == "/" or (after.isascii() and after.isalpha()):
+        if named:
             return self._tag(position, limit, conditional)
         following = self.text.find("<", position + 1, limit)
         return Piece(Kind.TEXT, position, limit if following < 0 else following, conditional=conditional)
@@ -123,10 +125,10 @@ class _Reader:
         if condition := _CONDITION.match(self.text, position, limit):
             if revealed := _REVEALED.match(self.text, condition.end(), limit):
                 return Piece(Kind.COMMENT, position, revealed.end())
-            end = self.text.find("-->", condition.end(), limit)
-            if end < 0:
+            closing = _COMMENT_END.search(self.text, condition.end(), limit)
+            if closing is None:
                 return Piece(Kind.UNCLOSED, position, len(self.text))
-            self.condition_end = end + 3
+            self.condition_end = closing.end()
             return Piece(Kind.COMMENT, position, condition.end())
         for short in ("<!-->", "<!--->"):
             if self.text.startswith(short, position):

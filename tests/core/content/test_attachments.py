@@ -315,6 +315,21 @@ def test_header_fields_are_checked_with_their_places() -> None:
     assert (caught.value.code, caught.value.path) == ("UNKNOWN_VARIABLE", "parts.headers:2:9")
 
 
+def test_fields_of_addresses_and_ids_are_written_in_ascii() -> None:
+    lines = ["References: <1@a.example>", "errors-to: {{ 'é' }} <é@a.example>", "X-City: Köln", "List-Id: Bücher <b.a.example>"]
+    headers = "\n".join([*lines, "In-Reply-To: {{ profile.city }}"])
+    draft = replace(DRAFT, parts={**PARTS, "headers": headers}, attachments=())
+    with pytest.raises(ContentInvalid) as caught:
+        contents.check_sendable(REGISTRY, draft)
+    assert [(one.code, one.path) for one in caught.value.problems] == [
+        ("CONTENT_REFUSED", "parts.headers:2:23"),
+        ("CONTENT_REFUSED", "parts.headers:4:11"),
+    ]
+
+    message = parsed(sent(frozen(draft), {}))  # as what was prepared once
+    assert [name for name in message if name in ("References", "errors-to", "X-City", "List-Id")] == ["References", "X-City"]
+
+
 @pytest.mark.parametrize(
     ("label", "told"),
     [

@@ -261,6 +261,16 @@ def test_additions_stand_in_the_body(html: str, start: str, end: str) -> None:
     assert marked.replace("[P]", "").replace("[E]", "") == html
 
 
+@pytest.mark.parametrize("city", [None, "Bonn"])
+def test_each_of_several_bodies_has_the_additions(city: str | None) -> None:
+    html = "{% if profile.city %}<html><body>F</body></html>{% else %}<html><body>M</body></html>{% endif %}"
+    content = frozen(replace(DRAFT, parts={**PARTS, "html": html, "preheader": "pre"}))
+    row = RecipientRow(address="a@example.com", identity=WHO, values=values(content, {"city": city}))
+    made = thaw(content, SIGNER, channel()).parts(row).html or ""
+    found = re.findall(r"<body>|pre&#847;|F|M|<a href|<img|</body>", made)
+    assert found == ["<body>", "pre&#847;", "F" if city else "M", "<a href", "<img", "</body>"]
+
+
 def test_what_is_invalid_cannot_be_frozen() -> None:
     with pytest.raises(ContentInvalid):
         frozen(replace(DRAFT, parts={**PARTS, "html": "{{ profile.nothing }}"}))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from core.access import Actor
 from core.content.contents import check_sendable, create_content, get_content, update_content
 from core.content.errors import ContentInvalid
-from core.content.languages import MAX_LANGUAGES, check_language, choose, for_reader, languages_of, with_checked_languages
+from core.content.languages import MAX_LANGUAGES, check_language, for_reader, languages_of, with_checked_languages
+from core.content.readers import choose
 from core.content.records import ContentDraft
 from core.db import Connection
 from core.errors import Invalid
@@ -70,27 +71,65 @@ def test_each_language_is_given_once_and_there_are_not_too_many() -> None:
         (["en", "zh-Hans", "zh-Hant"], "zh-Hant-TW", "zh-Hant"),
         (["en", "zh-Hans", "zh-Hant"], "zh", "zh-Hans"),
         (["en", "de"], "den", "en"),
+        (["en", "zh-Hans", "zh-Hant"], "zh-TW", "zh-Hant"),
+        (["en", "zh-Hans", "zh-Hant"], "zh-HK", "zh-Hant"),
+        (["en", "zh-Hans", "zh-Hant"], "zh-CN", "zh-Hans"),
+        (["en", "zh-Hans", "zh-Hant"], "zh-SG-x-a", "zh-Hans"),
+        (["en", "zh-Hans", "zh-Hant"], "zh-Latn", "en"),
+        (["en", "zh-Hans"], "zh-TW", "en"),
+        (["en", "zh-Hans"], "zh-Hant", "en"),
+        (["en", "zh", "zh-Hans"], "zh-TW", "zh"),
+        (["en", "zh", "zh-Hant"], "zh-TW", "zh-Hant"),
+        (["en", "zh", "zh-Hant"], "zh-CN", "zh"),
+        (["en", "zh-TW", "zh-CN"], "zh-Hant-TW", "zh-TW"),
+        (["en", "zh-TW", "zh-CN"], "zh-Hant", "zh-TW"),
+        (["en", "zh-TW", "zh-CN"], "zh", "zh-CN"),
+        (["en", "zh-Hant-TW", "zh-Hant"], "zh-TW", "zh-Hant-TW"),
+        (["en", "zh-Hant-HK"], "zh-TW", "en"),
+        (["en", "sr-Latn", "sr-Cyrl"], "sr-RS", "sr-Cyrl"),
+        (["en", "sr-Latn", "sr-Cyrl"], "sr-ME", "sr-Latn"),
+        (["en", "sr-Latn", "sr-Cyrl"], "sr", "sr-Cyrl"),
+        (["en", "sr-Latn"], "sr", "sr-Latn"),
+        (["en", "sr-Latn"], "sr-RS", "en"),
+        (["en", "bs-Latn", "bs-Cyrl"], "bs-BA", "bs-Latn"),
+        (["en", "nb"], "no", "nb"),
+        (["en", "nb"], "no-NO", "nb"),
+        (["en", "nb-NO"], "no", "nb-NO"),
+        (["en", "no"], "nb-NO", "no"),
+        (["en", "nb", "nn"], "no", "nb"),
+        (["en", "nb", "nn"], "nn-NO", "nn"),
+        (["en", "nb", "no"], "nn", "no"),
+        (["en", "nb"], "nn", "nb"),
+        (["en", "nn"], "nb", "en"),
+        (["en", "nn"], "no", "nn"),
     ],
 )
 def test_who_gets_which(languages: list[str], wanted: str | None, given_to: str) -> None:
     assert languages[choose(languages, wanted)] == given_to
 
 
-TAGS = ["en", "en-GB", "de", "de-AT", "de-AT-1996", "pt-BR", "pt-PT", "zh", "zh-Hans", "zh-Hant-TW"]
+TAGS = ["en", "en-GB", "de", "de-AT", "de-AT-1996", "pt-BR", "pt-PT", "zh", "zh-TW", "zh-CN", "zh-Hans", "zh-Hant-TW"]
+SCRIPTS = {"zh-TW": "zh-Hant-TW", "zh-CN": "zh-Hans-CN", "zh-SG": "zh-Hans-SG"}
+WANTED = [*TAGS, "pt", "de-CH", "zh-Hant", "zh-SG", "fr"]
 
 
-@given(st.lists(st.sampled_from(TAGS), min_size=1, unique=True), st.sampled_from([*TAGS, "pt", "de-CH", "zh-Hant", "fr"]))
+@given(st.lists(st.sampled_from(TAGS), min_size=1, unique=True), st.sampled_from(WANTED))
 def test_the_most_precise_variant_is_found(languages: list[str], wanted: str) -> None:
-    parts = wanted.split("-")
-    shorter = ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
-    exact = next((tag for tag in shorter if tag in languages), None)
+    parts = SCRIPTS.get(wanted, wanted).split("-")
+    meant = {SCRIPTS.get(tag, tag): tag for tag in sorted(languages, key=len, reverse=True)}
     found = languages[choose(languages, wanted)]
-    if exact is not None:
-        assert found == exact
-    elif "-" in wanted or not any(tag.startswith(f"{wanted}-") for tag in languages):
-        assert found == languages[0]
-    else:
-        assert found.startswith(f"{wanted}-")
+    if wanted in languages:
+        assert found == wanted
+        return
+    for length in range(len(parts), 0, -1):
+        shorter = "-".join(parts[:length])
+        if shorter in meant:
+            assert found == meant[shorter]
+            return
+        if wanted in ("pt", "en", "de", "zh", "zh-Hant") and any(tag.startswith(f"{wanted}-") for tag in meant):
+            assert SCRIPTS.get(found, found).startswith(f"{wanted}-")
+            return
+    assert found == languages[0]
 
 
 def test_parts_that_are_not_translated_are_the_defaults() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from channels.contract import OutgoingMessage
 from core.access import SYSTEM
-from core.content.languages import choose
+from core.content.readers import choose
 from core.content.records import DynamicContent, DynamicVariant
 from core.db import Connection
 from core.delivery import lifecycle, prepare, reading
@@ -24,8 +24,13 @@ TRANSLATIONS = {
     "pt": {"html": "<p>Olá {{ 1234.5 | number }}</p>"},
     "pt-BR": {"html": "<p>Oi {{ 1234.5 | number }}</p>"},
     "zh-Hant": {"subject": "你好"},
+    "nb": {"subject": "Hei"},
+    "sr-Cyrl": {"subject": "Здраво"},
 }
-SPOKEN = [None, "en", "de", "de-AT", "pt", "pt-BR", "pt-PT", "zh-Hant-TW", "zh-CN", "zh", "fr", "den", "d%", "pt-BR-x-a"]
+SPOKEN = [
+    None, "en", "de", "de-AT", "pt", "pt-BR", "pt-PT", "zh-Hant-TW", "zh-CN", "zh", "fr", "den", "d%", "pt-BR-x-a",
+    "zh-TW", "sr-RS", "sr-RS-x-a", "sr-ME", "sr-Latn", "sr", "no-NO", "nn",
+]  # fmt: skip
 
 
 async def message(engine: Engine, conn: Connection, delivery_id: int, profile_id: int) -> str:
@@ -55,7 +60,7 @@ async def test_everybody_gets_the_message_in_their_language(engine: Engine, runt
 
     # Then there is a program for each language, and each row has that which the rules choose
     variants = await store.list_variants_of(db, delivery_id)
-    assert [one.language for one in variants] == ["en", "de", "pt", "pt-BR", "zh-Hant"]
+    assert [one.language for one in variants] == ["en", "de", "nb", "pt", "pt-BR", "sr-Cyrl", "zh-Hant"]
     for spoken, profile_id in people.items():
         row = await reading.find_row(db, delivery_id, profile_id)
         assert row is not None
@@ -75,7 +80,7 @@ async def test_everybody_gets_the_message_in_their_language(engine: Engine, runt
 
     # And the log tells how many
     details = await db.fetchval("SELECT details FROM delivery_log WHERE delivery_id = $1 AND code = 'PREPARED'", delivery_id)
-    assert details["languages"] == {"en": 6, "de": 2, "pt": 2, "pt-BR": 2, "zh-Hant": 2}
+    assert details["languages"] == {"en": 8, "de": 2, "nb": 2, "pt": 2, "pt-BR": 2, "sr-Cyrl": 3, "zh-Hant": 3}
 
 
 async def test_a_preparation_in_several_languages_goes_on_after_a_crash(
@@ -127,7 +132,7 @@ async def test_only_the_languages_that_are_rendered_are_compiled(engine: Engine,
     afresh = Programs(engine.registry, PublicUrls(runtime.settings, runtime.keyring))
     loaded = await afresh.list_of(db, delivery_id)
     await afresh.get(db, loaded[1].stored.id)
-    assert ["program" in vars(one) for one in loaded] == [False, True, False, False, False]
+    assert ["program" in vars(one) for one in loaded] == [False, True, False, False, False, False, False]
 
 
 async def test_a_translation_that_cannot_be_sent_fails_the_preparation_and_leaves_nothing(

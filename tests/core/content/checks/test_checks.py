@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,19 @@ from api.cli.demo import newsletter
 from channels.email import EmailChannel
 from core.content.checks.link_addresses import private_because
 from core.content.errors import ContentInvalid
-from core.content.records import ContentDraft, ContentWarning, DynamicContent, DynamicVariant, WarningLevel
-from core.content.review import review
+from core.content.placements import NO_FRAGMENTS
+from core.content.records import (
+    CampaignParameter,
+    CampaignParameters,
+    ContentDraft,
+    ContentWarning,
+    DynamicContent,
+    DynamicVariant,
+    LinkSettings,
+    TrackingMode,
+    WarningLevel,
+)
+from core.content.review import review, review_whole
 from core.content.validate import check_content
 from tests.core.authors import PARTS
 from tests.core.content.test_templates import DATA as TEMPLATE_DATA
@@ -252,6 +264,55 @@ def test_private_hosts_in_a_text_part() -> None:
 )
 def test_ampersands(part: str, source: str, expected: int) -> None:
     assert [one.code for one in told(part, source)] == ["AMPERSAND"] * expected
+
+
+@pytest.mark.parametrize(
+    ("address", "columns"),
+    [
+        ("https://a.example/?q={{ word | url_encode }}", [22]),
+        ("https://a.example/{{ word | upcase | escape }}/{{ word }}?q={{ word | h }}", [19, 61]),
+        ("https://a.example/?q={{ word | url_encode | replace: '+', '%20' }}", [22]),
+        ("https://a.example/?a=1&amp;q={% if word %}{{ word | escape_once }}{% endif %}", [43]),
+        ("https://a.example/?q={{ word | escape | url_encode }}", [22]),  # told once for each output
+        ("https://a.example/?q={{ word }}", []),
+        ("https://a.example/?q={{ word | url_encode | raw }}", []),
+        ("https://a.example/?q={{ word | url_encode | md5 }}", []),
+        ("https://a.example/?u=https%3A%2F%2Fb.example%2F%3fq%3D{{ word | url_encode }}", []),
+        ("mailto:a@a.example?subject={{ word | url_encode }}", []),
+        ("/page?q={{ word | url_encode }}", []),
+    ],
+)
+def test_values_of_links_that_are_encoded_twice(address: str, columns: list[int]) -> None:
+    found = [one for one in told("html", f'\n<a href="{address}">x</a>') if one.code == "LINK_ENCODED_TWICE"]
+    assert [(one.line, one.column) for one in found] == [(2, len('<a href="') + column) for column in columns]
+
+
+def test_values_that_are_encoded_twice_in_a_text_and_in_what_mjml_makes() -> None:
+    (found,) = told("text", "{% unsubscribe_url %}\nhttps://a.example/?q={{ word | url_encode }}")
+    assert (found.code, found.part, found.line, found.column) == ("LINK_ENCODED_TWICE", "text", 2, 22)
+    button = '<mj-button href="https://a.example/?q={{ word | url_encode }}">x {{ word | escape }}</mj-button>'
+    html = f"<mjml><mj-body><mj-section><mj-column>{button}</mj-column></mj-section></mj-body></mjml>"
+    draft = ContentDraft(name="x", label="X", channel="email", parts={**PARTS, "html": html}, data=DATA)
+    (found,) = [one for one in reviewed(draft) if one.code == "LINK_ENCODED_TWICE"]
+    assert found.line == 1
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("TRACKED", 1), ("OPT_OUT", 1), ("NEVER", 0), ("MIRROR", 0)])
+def test_who_encodes_the_values_of_a_link_depends_on_its_mode(mode: str, expected: int) -> None:
+    url = "https://a.example/?q={{ word | url_encode }}"
+    found = told("html", f"<a href='{url}'>x</a>", links=(LinkSettings(url=url, mode=TrackingMode[mode]),))
+    assert [one.code for one in found] == ["LINK_ENCODED_TWICE"] * expected
+
+
+def test_campaign_parameters_that_are_encoded_twice() -> None:
+    given = {"utm_term": "{{ word | url_encode }}", "utm_source": "{{ word }} | url_encode"}
+    parameters = tuple(CampaignParameter(name=name, value=value) for name, value in given.items())
+    draft = replace(
+        ContentDraft(name="x", label="X", channel="email", parts=PARTS, data=DATA),
+        campaign_parameters=CampaignParameters(parameters=parameters),
+    )
+    (found,) = [one for one in review_whole(draft, MANIFEST, NO_FRAGMENTS) if one.code == "LINK_ENCODED_TWICE"]
+    assert "'utm_term'" in found.message
 
 
 # ---- images, sizes, subject ----------------------------------------------------------------------

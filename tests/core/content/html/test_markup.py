@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from css_inline import CSSInliner
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.content.html.markup import decode_attribute, unescaped
+from core.content.html.markup import Kind, decode_attribute, read, unescaped
 
 _PARSER = CSSInliner(inline_style_tags=False)  # has the HTML parser of a browser in it
 _REFERENCE = st.one_of(
@@ -53,9 +53,9 @@ def test_character_references(text: str) -> None:
     "digits", ["9" * 5_000, "0" * 5_000 + "1" * 9, "x" + "f" * 5_000, "x" + "0" * 5_000, "0", "55296", "1114112"]
 )
 def test_a_reference_to_no_character_is_the_replacement_character(digits: str) -> None:
-    for read in (unescaped, decode_attribute):
-        assert read(f"a&#{digits};b") == "a\ufffdb"
-        assert read(f"a&#{digits}-") == "a\ufffd-"
+    for decode in (unescaped, decode_attribute):
+        assert decode(f"a&#{digits};b") == "a\ufffdb"
+        assert decode(f"a&#{digits}-") == "a\ufffd-"
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,17 @@ def test_a_reference_to_no_character_is_the_replacement_character(digits: str) -
 )
 def test_zeros_before_a_number_do_not_count(digits: str, character: str) -> None:
     assert unescaped(f"&#{digits};") == decode_attribute(f"&#{digits};") == character
+
+
+COMMENTS = ["<!--", "<!-->", "<!--->", "<!", "--!>", "-->", "-", "!", ">", "1", "[if mso]>", "<![endif]", "</", "/>", "é", "?"]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(COMMENTS), max_size=8).map("".join))
+@example("<!--[if mso]>x--!>")
+@example("<!--[if mso]>--!>")
+@example('</é a=">')
+def test_comments_end_where_parsers_end_them(source: str) -> None:
+    html = f"<p>{source}<a href=x>y</a>"
+    starts = [piece for piece in read(html) if piece.kind is Kind.START and piece.name == "a" and not piece.conditional]
+    assert len(starts) == _PARSER.inline(html).count('<a href="x">')
