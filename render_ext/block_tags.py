@@ -53,7 +53,7 @@ class BlockTags(Walk):
 
     def _tag_case(self, piece: Piece) -> Case:
         markup = self._markup(piece)
-        subject = markup.operand()
+        subject = markup.expression()
         markup.end()
         branches: list[When] = []
         stops = ("when", "else", "endcase")

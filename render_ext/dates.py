@@ -41,7 +41,9 @@ NAMED_ZONES: Final = {
     "z": 0, "utc": 0, "gmt": 0,
     "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
 }  # fmt: skip
-DIRECTIVE = re.compile(r"%(?P<flags>[-0^#_]*)(?P<width>[0-9]*)(?P<colons>:{0,2})(?P<letter>[A-Za-z%+])")
+DIRECTIVE = re.compile(
+    r"%(?P<flags>[-0^#_]*)(?P<width>[0-9]*)(?:(?P<colons>:{1,3})(?=z)|E(?=[cCxXyY])|O(?=[deHkIlmMSuUVwWy]))?(?P<letter>[A-Za-z%+])"
+)
 
 
 def parse_date(text: str, now: datetime | None, zone: tzinfo) -> datetime | None:
@@ -105,7 +107,7 @@ def _offset(rest: str) -> tzinfo | None:
 
 
 def strftime(moment: date, pattern: str) -> str:
-    """Ruby's Time#strftime: flags `-0^#_`, a width and its directives; others are left as written.
+    """Ruby's Time#strftime: flags `-0^#_`, a width, `E` and `O` (which change nothing), its directives; others stay as written.
 
     Raises FilterError for a pattern that is too long: a few characters of it can make a thousand.
     """
@@ -122,18 +124,16 @@ def _strftime(moment: datetime, pattern: str) -> str:
 
 def _directive(moment: datetime, match: re.Match[str]) -> str:
     letter, flags, width = match["letter"], match["flags"], match["width"]
-    if match["colons"] and letter != "z":
-        return match[0]
     if width and int(width[:6]) > WIDEST:
         raise FilterError(f"a date padded to more than {WIDEST} characters")
     if letter == "z":
-        return _zone_offset(moment, len(match["colons"]))
+        return _zone_offset(moment, len(match["colons"] or ""), int(width or 0), flags)
     if letter in ("L", "N"):
         digits = int(width or (3 if letter == "L" else 9))
         return f"{moment.microsecond:06}".ljust(digits, "0")[:digits]
     composite = COMPOSITES.get(letter)
     if composite is not None:
-        return _padded(_strftime(moment, composite), " ", width, 0, flags)
+        return _padded(_strftime(moment, composite), " ", width, 0, flags.replace("-", ""))  # of which Ruby keeps the width
     number = NUMBERS.get(letter)
     if number is not None:
         value, size, fill = number[0](moment), number[1], number[2]
@@ -145,7 +145,7 @@ def _directive(moment: datetime, match: re.Match[str]) -> str:
     if "^" in flags:
         shown = shown.upper()
     elif "#" in flags:
-        shown = shown.lower() if letter == "p" else shown.swapcase() if letter == "Z" else shown.upper()
+        shown = shown.lower() if letter in "pZ" else shown.upper()
     return _padded(shown, " ", width, 0, flags)
 
 
@@ -165,15 +165,21 @@ def _padded(text: str, fill: str, width: str, size: int, flags: str) -> str:
     return text.rjust(wanted, fill)
 
 
-def _zone_offset(moment: datetime, colons: int) -> str:
+def _zone_offset(moment: datetime, colons: int, width: int, flags: str) -> str:
     offset = moment.utcoffset() or timedelta(0)
-    seconds = int(offset.total_seconds())
-    sign = "-" if seconds < 0 else "+"
-    hours, rest = divmod(abs(seconds), 3600)
-    minutes, seconds = divmod(rest, 60)
-    if colons == 2:
-        return f"{sign}{hours:02}:{minutes:02}:{seconds:02}"
-    return f"{sign}{hours:02}{':' if colons else ''}{minutes:02}"
+    total = int(offset.total_seconds())
+    minutes, seconds = divmod(abs(total), 60)
+    hours, minutes = divmod(minutes, 60)
+    colon = ":" if colons else ""
+    rest = f"{colon}{minutes:02}" if colons < 3 or minutes or seconds else ""
+    if colons == 2 or (colons == 3 and seconds):
+        rest += f":{seconds:02}"
+    sign, digits = "-" if total < 0 else "+", 1 if "-" in flags else 2
+    if width > len(rest) + 3:
+        digits = width - len(rest) - 1
+    if "_" in flags.rpartition("0")[2].rpartition("-")[2]:
+        return f"{sign}{hours}".rjust(digits + 1) + rest
+    return f"{sign}{hours:0{digits}}{rest}"
 
 
 def _zone_name(moment: datetime) -> str:

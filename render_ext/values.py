@@ -18,6 +18,7 @@ from render_ext.errors import FilterError, LimitReached
 DECIMAL_NUMBER = re.compile(r"-?[0-9]+\.[0-9]+")
 LEADING_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]++(?:_[0-9]++)*+)")
 WHOLE_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+(?:_[0-9]+)*)[ \t\n\v\f\r]*")
+WHITE: Final = re.compile(r"[^\S\x1c-\x1f]*+")  # Python takes four separators of files and records for white space
 STRIPPED: Final = "\0\t\n\v\f\r "
 MOST_DIGITS: Final = 1000  # of an integer read from text
 MOST_BITS: Final = 4096  # of an integer that is computed
@@ -103,7 +104,7 @@ def inspect(value: Any, depth: int = 0) -> str:
     return to_text(value)
 
 
-_INSPECTED = re.compile(r'["\\\x00-\x1f\x7f]|#(?=[{$@])')
+_INSPECTED = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2028\u2029]|#(?=[{$@])')
 _SHORT = {
     "\n": "\\n",
     "\t": "\\t",
@@ -255,17 +256,62 @@ def too_many_bits() -> FilterError:
 
 
 def equal(left: Any, right: Any) -> bool:
-    """`left == right`: numbers by value, `empty` and `blank` by meaning, all else by kind and value."""
+    """`left == right`: numbers by value, `empty` and `blank` by meaning (never each other), all else by kind and value."""
     if isinstance(right, Emptiness):
-        return is_empty(left) if right.word == "empty" else is_blank(left)
+        return _means(right, left)
     if isinstance(left, Emptiness):
-        return is_empty(right) if left.word == "empty" else is_blank(right)
-    if isinstance(left, bool) or isinstance(right, bool):
+        return _means(left, right)
+    return _same(left, right, 0)
+
+
+def _means(word: Emptiness, value: Any) -> bool:
+    return is_empty(value) if word is EMPTY else is_blank(value)
+
+
+PLAIN: Final = (str, int, float)  # which Python compares as Ruby does, with their own kind
+
+
+def _same(left: Any, right: Any, depth: int) -> bool:
+    """Whether two values are equal, and all within them; to Python `[true]` were `[1]`, and a tuple were no list."""
+    if type(left) is type(right) and type(left) in PLAIN:
+        return bool(left == right)
+    if left is None or right is None or isinstance(left, bool) or isinstance(right, bool):
         return left is right
+    if isinstance(left, (list, tuple, dict)):
+        if depth >= DEEPEST:
+            raise LimitReached("nesting", DEEPEST)
+        return left is right or _same_items(left, right, depth + 1)
+    if isinstance(left, range) and isinstance(right, range):
+        return (left.start, left.stop) == (right.start, right.stop)
     if isinstance(left, datetime) != isinstance(right, datetime):
         return False
-    _check_mixed(left, right)
+    if isinstance(left, Decimal) or isinstance(right, Decimal):
+        left, right = _comparable(left, right)
     return bool(left == right)
+
+
+def _same_items(left: Any, right: Any, depth: int) -> bool:
+    if isinstance(left, dict):
+        return (
+            isinstance(right, dict)
+            and len(left) == len(right)
+            and all(key in right and _same(item, right[key], depth) for key, item in left.items())
+        )
+    return (
+        isinstance(right, (list, tuple))
+        and len(left) == len(right)
+        and all(_same(a, b, depth) for a, b in zip(left, right, strict=True))
+    )
+
+
+def _comparable(left: Any, right: Any) -> tuple[Any, Any]:
+    """Two values, one a Decimal, as Python may compare them: beside it a float is the decimal number that it is written as."""
+    if isinstance(left, Decimal) and isinstance(right, float):
+        return left, Decimal(repr(right))
+    if isinstance(right, Decimal) and isinstance(left, float):
+        return Decimal(repr(left)), right
+    _check_mixed(left, right)
+    return left, right
 
 
 def _check_mixed(left: Any, right: Any) -> None:
@@ -278,18 +324,14 @@ def _check_mixed(left: Any, right: Any) -> None:
 
 def is_empty(value: Any) -> bool:
     """`value == empty`."""
-    if isinstance(value, Emptiness):
-        return value is EMPTY
     return isinstance(value, (str, list, tuple, dict)) and len(value) == 0
 
 
 def is_blank(value: Any) -> bool:
     """`value == blank`: also None, false and text of whitespace."""
-    if isinstance(value, Emptiness):
-        return True
     if value is None or value is False or is_empty(value):
         return True
-    return isinstance(value, str) and not value.strip()
+    return isinstance(value, str) and WHITE.fullmatch(value) is not None
 
 
 ORDERED: Final = (int, float, Decimal, str, datetime, date)
@@ -299,8 +341,9 @@ def less(left: Any, right: Any, operator: str) -> bool:
     """One of < <= > >=. False where a side has no order, FilterError where they do not compare."""
     if not _is_ordered(left) or not _is_ordered(right):
         return False
-    _check_mixed(left, right)
     try:
+        if isinstance(left, Decimal) or isinstance(right, Decimal):
+            left, right = _comparable(left, right)
         if operator == "<":
             return bool(left < right)
         if operator == "<=":
@@ -342,11 +385,11 @@ def contains(left: Any, right: Any) -> bool:
     if isinstance(left, str):
         return to_text(right) in left
     if isinstance(left, (list, tuple)):
-        return any(equal(item, right) for item in left)
+        return not isinstance(right, Emptiness) and any(_same(item, right, 0) for item in left)
     if isinstance(left, dict):
-        return isinstance(right, str) and right in left
+        return isinstance(right, (str, int)) and not isinstance(right, bool) and right in left
     if isinstance(left, range):
-        return isinstance(right, int) and right in left
+        return isinstance(right, (int, float, Decimal)) and not isinstance(right, bool) and left.start <= right <= left.stop - 1
     return False
 
 

@@ -7,9 +7,11 @@ it does as an older Liquid did. Nothing here is a difference between us and Ruby
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from html import unescape
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -140,11 +142,26 @@ def few_words(value: Any, count: Any = 15, *mark: Any) -> bool:
     return len(to_text(value).split()) <= max(1, to_number(count)) or to_text(value)[-1:].isspace()
 
 
+def entity(value: Any) -> bool:
+    """Whether there is a reference to a character in a text, but for those that are written again as they were."""
+    rest = re.sub("&(amp|lt|gt|quot);", " ", to_text(value))
+    return rest != unescape(rest) or re.search("&([a-zA-Z]+|#[0-9]+);", rest) is not None
+
+
+def directed(letters: str, flags: str = "", width: str = "[0-9]*") -> Callable[..., bool]:
+    """Whether a date's format has one of some directives, with all of some flags, and with a width or without."""
+    return lambda value, form="": any(
+        letter in letters and set(flags) <= set(found) and re.fullmatch(width, size)
+        for found, size, letter in re.findall("%([-0^#_]*)([0-9]*)([a-zA-Z%+])", to_text(form))
+    )
+
+
 def loose_date(value: Any) -> bool:
     """Whether a text is one that only a reader of anything takes for a date."""
     return isinstance(value, str) and bool(re.search("[0-9]|[A-Za-z]{3}", value)) and not re.fullmatch(DATES, value)
 
 
+ALL = string.ascii_letters + "%"
 DATES = r"[0-9]+|[0-9]{4}-.*|[A-Z][a-z]+ [0-9]+, [0-9]{4}|[0-9]+ [A-Z][a-z]{2} [0-9]{4}|soon"
 BASE64 = {"base64_decode", "base64_url_safe_decode"}
 BASE = re.compile(r"(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-][AQgw]==|[A-Za-z0-9+/_-]{2}[AEIMQUYcgkosw048]=)?")
@@ -168,7 +185,7 @@ DIFFERENCES = [
     Difference({"modulo"}, "between fractions the sign is that of the value", is_fraction, (-1.9, 12)),
     Difference({"round"}, "a negative number of places makes 0", lambda v, p=0: to_number(p) < 0, (15, -1)),
     Difference({"escape", "escape_once"}, "' becomes &#x27;", lambda v: "'" in to_text(v), ("'",)),
-    Difference({"escape_once"}, "an entity is read, not left as it is", lambda v: "&" in to_text(v), ("&copy;",)),
+    Difference({"escape_once"}, "an entity is read, not left as it is", entity, ("&copy;",)),
     Difference(
         BASE64, "other kinds of values, and whatever is not quite Base64", lambda v: not BASE.fullmatch(to_text(v)), ("YQ",)
     ),
@@ -197,6 +214,12 @@ DIFFERENCES = [
         {"strip_html"}, "a reader of HTML, not of brackets", lambda v: "<" in re.sub("</?[a-z]+>", "", to_text(v)), ("<>",)
     ),
     Difference({"url_decode"}, "what is no text becomes U+FFFD", lambda v: "\ufffd" in unquote(to_text(v)), ("%ff",)),
+    Difference({"date"}, "%L, %N, %v and %+ are no directives", directed("LNv+"), ("2020-01-01", "%v")),
+    Difference({"date"}, "what names no zone has none, not UTC", directed("zZ"), ("2020-01-01", "%z")),
+    Difference({"date"}, "after a dash the width counts", directed(ALL, "-", "[0-9]+"), ("2020-01-01", "%-9d")),
+    Difference({"date"}, "seconds since 1970 are filled with blanks", directed("s", "", "[0-9]+"), ("2020-01-01", "%12s")),
+    Difference({"date"}, "am and pm are never in capitals with %P", directed("P", "^"), ("2020-01-01", "%^P")),
+    Difference({"date"}, "nor with %#P", directed("P", "#"), ("2020-01-01", "%#P")),
     Difference({"date"}, "far away from today", far_away, (10**16, "%Y")),
     Difference({"truncate", "truncatewords"}, "2.5 counts as 2", lambda v, n=0, *a: isinstance(n, float), ("abcdef", 4.5)),
     Difference({"date"}, "true and false are 1970", lambda v, f: isinstance(v, bool), (True, "%Y")),

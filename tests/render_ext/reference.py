@@ -1,7 +1,8 @@
 """A slow, plain reading of the same tree, to hold the VM against: recursion instead of steps, text instead of bytes.
 
-Filters and comparisons are the engine's own (they have case files); lookups, loops, branches, scopes, escapes and the order
-of evaluation are written again here.
+The parser and the filters are the engine's own (filters have case files, and python-liquid beside them). What values are to
+conditions, loops and outputs is written again in `ruby.py`; lookups, loops, branches, scopes, escapes and the order of
+evaluation are written again here.
 """
 
 from __future__ import annotations
@@ -17,20 +18,8 @@ from render_ext.errors import FilterError
 from render_ext.filters import FILTERS, Surroundings
 from render_ext.limits import Limits
 from render_ext.partials import Templates, read_templates
-from render_ext.values import (
-    BLANK,
-    EMPTY,
-    Html,
-    contains,
-    equal,
-    leading_integer,
-    less,
-    loop_items,
-    make_range,
-    output_text,
-    to_integer,
-    to_text,
-)
+from render_ext.values import BLANK, EMPTY, Html, leading_integer, make_range, to_integer
+from tests.render_ext import ruby
 
 MISSING = object()
 
@@ -100,7 +89,7 @@ class _Walker:
     def output(self, expression: n.Expression) -> None:
         is_raw = isinstance(expression, n.Filtered) and expression.filters[-1].name == "raw"
         value = self.value(expression)
-        text = output_text(value)
+        text = ruby.output(value)
         trusted = self.escape == "html" and (is_raw or type(value) is Html)
         self.out.append(text if trusted else escaped(text, self.escape, is_raw))
 
@@ -119,13 +108,8 @@ class _Walker:
             return self.holds(condition.rest)
         if isinstance(condition, n.Compare):
             left_value, right = self.value(condition.left), self.value(condition.right)
-            if condition.operator in ("==", "!="):
-                return equal(left_value, right) == (condition.operator == "==")
-            if condition.operator == "contains":
-                return contains(left_value, right)
-            return less(left_value, right, condition.operator)
-        value = self.value(condition)
-        return value is not None and value is not False
+            return ruby.compare(left_value, condition.operator, right)
+        return ruby.truthy(self.value(condition))
 
     def loop(self, node: n.For) -> None:
         collection = self.value(node.collection)
@@ -191,7 +175,7 @@ class _Walker:
             if not branch.values and not matched:
                 self.body(branch.body)
             for value in branch.values:
-                if equal(self.value(node.subject), self.value(value)):
+                if ruby.equal(self.value(node.subject), self.value(value)):
                     matched = True
                     self.body(branch.body)
 
@@ -217,7 +201,7 @@ class _Walker:
 
     def cycle(self, node: n.Cycle) -> None:
         group = ("unnamed", *node.key) if node.group is None else self.value(node.group)
-        key = (type(group).__name__, to_text(group))
+        key = (type(group).__name__, ruby.text(group))
         turn = self.turns.get(key, 0)
         self.turns[key] = turn + 1 if turn + 1 < len(node.values) else 0
         if turn < len(node.values):
@@ -229,7 +213,7 @@ class _Walker:
         if now is True or not isinstance(now, (int, float)):
             raise FilterError("no number")
         self.counters[node.name] = now + node.by
-        self.out.append(escaped(output_text(now if node.by > 0 else now + node.by), self.escape, False))
+        self.out.append(escaped(ruby.output(now if node.by > 0 else now + node.by), self.escape, False))
 
     def include(self, node: n.Partial) -> None:
         bound = None if node.bound is None else self.value(node.bound)
@@ -249,7 +233,7 @@ class _Walker:
         parameters = {name: self.value(value) for name, value in node.parameters}
         bound = None if node.bound is None else self.value(node.bound)
         each = node.each and isinstance(bound, (list, tuple, range, dict))
-        items = list(loop_items(bound)) if each else [bound]
+        items = ruby.items(bound) if each else [bound]
         for index, item in enumerate(items):
             walker = _Walker(self.values, self.escape, self.around, self.templates)
             walker.isolated = True
@@ -304,7 +288,7 @@ class _Walker:
 
 def cut(collection: Any, offset: int, limit: int | None) -> list[Any]:
     """The items of a loop. A text is one item, whatever the bounds."""
-    items = list(loop_items(collection))
+    items = ruby.items(collection)
     if isinstance(collection, str):
         return items
     return [item for i, item in enumerate(items) if i >= offset and (limit is None or i < offset + limit)]

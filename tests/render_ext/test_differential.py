@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from render_ext.errors import FilterError, LimitReached
 from render_ext.filters import FILTERS, Surroundings
-from tests.render_ext.differences import DIFFERENCES, NUMBERS, PROPERTIES, TEXT, Difference
+from tests.render_ext.differences import DIFFERENCES, NUMBERS, PROPERTIES, SELECT, TEXT, Difference
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 AROUND = Surroundings(NOW, ZoneInfo("UTC"), "en", 16_000_000)
@@ -62,8 +62,24 @@ lists = (
     | st.lists(numeric, max_size=5)
     | st.lists(scalars | records | st.lists(scalars, max_size=2), max_size=5)
 )
+entities = st.lists(
+    st.sampled_from(
+        ["&amp;", "&lt;", "&gt;", "&quot;", "&", "& ", "&;", "&&", "amp;", "#", "1;", "<", ">", '"', "x", "&b", ";"]
+    ),
+    max_size=8,
+).map("".join)
+few = st.sampled_from([2, "x", "y", True, False])
+alike = st.lists(st.fixed_dictionaries({}, optional={"a": few | st.none(), "b": few}), min_size=3, max_size=6)
 counts = st.integers(-4, 15) | st.sampled_from(["2", " 3 ", "x", 2.5, None, 10**20])
 anything = scalars | lists | records
+dates = st.dates(date(1900, 1, 1), date(2200, 12, 31)).map(str)
+moments = st.datetimes(datetime(1900, 1, 1), datetime(2200, 12, 31)).map(lambda found: found.isoformat(timespec="seconds"))
+LETTERS = "aAbBcCdDeFgGhHIjklLmMnNpPrRsStTuUvVwWxXyYzZ%+"  # that Ruby's strftime knows
+FLAGS = ["", "-", "_", "0", "^", "#", "-^", "^0", "_^"]
+WIDTHS = ["", "3", "10", "12"]
+directives = st.builds(
+    "%{}{}{}".format, st.sampled_from(["", "", *FLAGS]), st.sampled_from(["", "", *WIDTHS]), st.sampled_from(LETTERS)
+)
 
 CODES: dict[str, Callable[[str], str]] = {
     "base64_decode": lambda text: base64.b64encode(text.encode()).decode(),
@@ -88,12 +104,16 @@ def inputs(name: str) -> st.SearchStrategy[tuple[Any, ...]]:
         value = st.lists(words | st.just("word"), min_size=3, max_size=20).map(" ".join) | anything
     if name.endswith("_decode"):
         value = value | words.map(CODES.get(name, quote))
+    if name == "escape_once":
+        value = entities | value
     if name == "date":
-        value = st.sampled_from(["2024-02-29", "2016-03-14T05:06:07", "March 14, 2016", "14 Mar 2016", "", "soon"]) | anything
-        first = st.sampled_from(["%Y-%m-%d", "%H:%M", "%d %b", "", "%%"])
-    return st.tuples(value, *[first, second][: known.most]).flatmap(
+        value = st.sampled_from(["March 14, 2016", "14 Mar 2016", "", "soon"]) | dates | moments | moments | anything
+        first = st.lists(directives | st.sampled_from([" ", "/", "é", "%%"]), max_size=4).map("".join)
+    some = st.tuples(value, *[first, second][: known.most]).flatmap(
         lambda drawn: st.integers(known.fewest, known.most).map(lambda count: drawn[: count + 1])
     )
+    hits = st.tuples(alike, st.sampled_from("ab"), few)
+    return hits | hits.map(lambda drawn: drawn[:2]) | hits | some if name in SELECT else some
 
 
 # ---- both ------------------------------------------------------------------------------------------
@@ -141,6 +161,43 @@ def test_a_filter_does_what_python_liquid_does(name: str, data: st.DataObject) -
     drawn = data.draw(inputs(name))
     assume(not any(d.when(*drawn) for d in DIFFERENCES if name in d.names))
     assert ours(name, *drawn) == theirs(name, *drawn)
+
+
+DAYS = [
+    "2024-02-29", "2016-03-14T15:06:07", "2025-01-01T00:00:00", "2024-12-30", "2010-01-03", "2021-01-01T23:59:59",
+    "1999-12-31T12:00:00", "2005-01-01",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_every_directive_of_a_date_with_flags_and_widths(letter: str) -> None:
+    calls = [(day, f"%{flags}{width}{letter}") for day in DAYS for flags in FLAGS for width in WIDTHS]
+    same = [call for call in calls if not any(found.when(*call) for found in DIFFERENCES if "date" in found.names)]
+    assert same or letter in "LNvzZ+"
+    assert [call for call in same if ours("date", *call) != theirs("date", *call)] == []
+
+
+@pytest.mark.parametrize("name", sorted(SELECT))
+def test_much_of_what_is_looked_for_is_found(name: str) -> None:
+    """So that the comparison compares more than nothing with nothing."""
+    found = []
+
+    @settings(max_examples=200, database=None, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(inputs(name))
+    def look(drawn: tuple[Any, ...]) -> None:
+        assume(not any(d.when(*drawn) for d in DIFFERENCES if name in d.names))
+        found.append(ours(name, *drawn))
+
+    look()
+    empty: tuple[Any, ...] = {"find": (None, CALLED), "find_index": (None, CALLED), "has": (False, CALLED)}.get(
+        name, ([], CALLED)
+    )
+    assert sum(result not in empty for result in map(untyped, found)) > len(found) / 3
+
+
+def untyped(result: Any) -> Any:
+    """The result of `plain` without its types."""
+    return result[1] if isinstance(result, tuple) else result
 
 
 def test_every_standard_filter_is_held_against_python_liquid() -> None:

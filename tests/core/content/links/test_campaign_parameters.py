@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.content.links.addresses import BadAddress, examine
@@ -16,6 +16,7 @@ from core.content.links.rewriting import MOST_WRITTEN, rewrite_html
 from core.content.links.settings import LinkRules
 from core.content.records import CampaignParameter, CampaignParameters, LinkSettings, TrackingMode
 from render_ext import compile as compile_template
+from tests.core.content.links.generated_html import Written, documents
 
 
 def parameters(*hosts: str, **values: str) -> CampaignParameters:
@@ -159,28 +160,14 @@ def test_names_and_values_arrive_as_they_were_written(given_values: dict[str, st
     assert parse_qsl(urlsplit(location).query, keep_blank_values=True) == list(given_values.items())
 
 
-@given(
-    st.lists(
-        st.sampled_from(
-            [
-                '<a href="https://a.example/x?b=1">',
-                "<A HREF=https://b.example/#c >",
-                "</a>",
-                "text &amp; ",
-                '<p title="<a href=1>">',
-                "{{ '<' }}",
-                "<!-- <a href='https://c.example/'> -->",
-            ]
-        ),
-        max_size=8,
-    ).map("".join)
-)
-def test_with_links_masked_the_html_is_what_it_was(source: str) -> None:
-    rewritten = rewrite_html(source, rules=LinkRules(appendix=UTM)).source
-    link = re.compile(r"\{% link \d+ %\}.*?\{% endlink %\}")
-    plain = rewrite_html(source).source
-    assert link.sub("@", rewritten) == link.sub("@", plain)
-    assert len(link.findall(rewritten)) == rewritten.count("utm_source=") == len(link.findall(plain))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(documents)
+def test_with_links_masked_the_html_is_what_it_was(written: Written) -> None:
+    rewritten = rewrite_html(written.source, rules=LinkRules(appendix=UTM)).source
+    link = re.compile(r"\{% link \d+ %\}(.*?)\{% endlink %\}", re.DOTALL)
+    assert link.sub("@", rewritten) == written.masked
+    assert link.findall(rewritten) == [UTM.added_to(target) for target in written.targets]
+    assert all(ADDED in target for target in link.findall(rewritten))
 
 
 def test_what_links_have_in_all_is_limited() -> None:

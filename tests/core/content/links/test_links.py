@@ -6,12 +6,13 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.content.links import rewriting
 from core.content.links.numbers import LinkNumbers
 from core.content.links.rewriting import Rewritten, html_places, rewrite_html, rewrite_text
+from tests.core.content.links.generated_html import Written, documents
 
 LINK = re.compile(r"\{% link (\d+) %\}(.*?)\{% endlink %\}", re.DOTALL)
 
@@ -258,21 +259,36 @@ FRAGMENTS = [
 
 @settings(max_examples=400)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join))
-def test_taking_the_numbers_out_gives_the_source_back(source: str) -> None:
+def test_taking_the_links_out_leaves_the_source(source: str) -> None:
     rewritten = rewrite_html(source)
     assert [number for number, _ in targets(rewritten)] == [link.number for link in rewritten.links]
-    assert _unnumbered(rewritten.source) == _encoded(source)
+    between = LINK.sub("\0", rewritten.source).split("\0")
+    assert _fits(source, between, [target for _, target in targets(rewritten)])
 
 
-def _unnumbered(text: str) -> str:
-    return _encoded(LINK.sub(r"\2", text))
+def _fits(source: str, between: list[str], found: list[str]) -> bool:
+    """Whether a source is, byte for byte, what stands between the links, with an address for each of them in between."""
+    if not found:
+        return source == between[0]
+    if not source.startswith(between[0]):
+        return False
+    rest = source[len(between[0]) :]
+    ends = (end for end in range(len(rest) + 1) if rest.startswith(between[1], end))
+    return any(_letters(rest[:end]) == _letters(found[0]) and _fits(rest[end:], between[1:], found[1:]) for end in ends)
 
 
-def _encoded(text: str) -> str:
-    """Fragments that run into an address are percent-encoded there; compare everything as if they were."""
-    return "".join(
-        character for character in re.sub(r"%[0-9A-F]{2}|&amp;", "", text) if character.isalnum() or character in "<>:/?#"
-    )
+def _letters(address: str) -> str:
+    """An address but for what is percent-encoded in it, or a reference to a character."""
+    kept = re.sub(r"%[0-9A-F]{2}|&amp;", "", address)
+    return "".join(character for character in kept if character.isalnum() or character in "<>:/?#")
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(documents)
+def test_with_links_masked_the_html_is_byte_for_byte_what_it_was(written: Written) -> None:
+    rewritten = rewrite_html(written.source)
+    assert LINK.sub("@", rewritten.source) == written.masked
+    assert [target for _, target in targets(rewritten)] == list(written.targets)
 
 
 class Anchors(HTMLParser):

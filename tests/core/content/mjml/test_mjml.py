@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.content.errors import TemplateProblem
+from core.content.html.inlining import inline_css
 from core.content.liquid import spans
 from core.content.mjml.components import is_mjml
 from core.content.mjml.conversion import Converted, convert
@@ -26,6 +29,9 @@ def refused(source: str) -> TemplateProblem:
         convert(source)
     assert caught.value.hint
     return caught.value
+
+
+REPEATED = {"mj-title": 2, "background-url": 4}  # what MJML writes more than once: for the eyes and ears, for each mail program
 
 
 def liquid(source: str) -> list[str]:
@@ -98,7 +104,8 @@ def test_what_stands_in_a_component_comes_over_byte_for_byte(name: str, inner: s
 def test_liquid_stays_where_it_was_written(source: str, expected: str) -> None:
     made = convert(source).html
     assert expected in made
-    assert set(liquid(made)) == set(liquid(source))
+    times = next((times for word, times in REPEATED.items() if word in source), 1)
+    assert Counter(liquid(made)) == Counter(liquid(source) * times)
     compile(made)
 
 
@@ -236,8 +243,15 @@ _BLOCK = st.sampled_from(
 _VALUE = st.lists(st.one_of(_OUTPUT, _BLOCK.map("x".join), st.sampled_from(["a", " ", "#fff"])), min_size=1, max_size=3).map(
     "".join
 )
+_COMMENT = st.one_of(
+    _VALUE.map("<!--[if mso]><table><tr><td {}><![endif]-->".format),
+    _VALUE.map("<!--[if mso]>{}<v:rect href='https://x.example/{{{{ a }}}}'></v:rect><![endif]-->".format),
+    _VALUE.map("<!--[if !mso]><!-->{}<!--<![endif]-->".format),
+    _VALUE.map("<!-- {} -->".format),
+)
+_ROWS = _VALUE.map("<table><tr><td class='{0}'>{0}</td></tr></table>".format)
 _HTML = st.lists(
-    st.one_of(_VALUE, st.sampled_from(["<p>", "</p>", "&nbsp;", "<td", "<!-- ", " -->", "\n", "lq0z000001z"])), max_size=5
+    st.one_of(_VALUE, _COMMENT, _ROWS, st.sampled_from(["<p>", "</p>", "&nbsp;", "\n", "lq0z000001z", "<3"])), max_size=5
 ).map("".join)
 
 
@@ -245,14 +259,14 @@ _HTML = st.lists(
 def _component(draw: st.DrawFn) -> str:
     name = draw(st.sampled_from(["mj-text", "mj-button", "mj-table"]))
     css_class = draw(_VALUE)
-    inner = draw(_HTML.filter(lambda html: "<td" not in html and html.count("<!--") == html.count("-->") == 0))
+    inner = draw(_HTML)
     before, after = draw(st.one_of(_BLOCK, st.just(("", ""))).filter(lambda pair: "comment" not in pair[0]))
     return f'{before}<{name} css-class="{css_class}">{inner}</{name}>{after}'
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(_component(), max_size=4), st.lists(_BLOCK.filter(lambda pair: "comment" not in pair[0]), max_size=2))
-def test_every_piece_of_liquid_is_there_and_blocks_keep_their_order(
+def test_every_piece_of_liquid_is_there_as_often_as_it_was_and_in_order(
     components: list[str], around: list[tuple[str, str]]
 ) -> None:
     inner = "".join(components)
@@ -260,9 +274,10 @@ def test_every_piece_of_liquid_is_there_and_blocks_keep_their_order(
     for before, after in around:
         source = source.replace("<mj-section>", f"{before}<mj-section>").replace("</mj-section>", f"</mj-section>{after}")
     made = convert(source).html
-    assert sorted(set(liquid(made))) == sorted(set(liquid(source)))
+    assert liquid(made) == liquid(source)
     compile(made)
     assert made == again(convert(source))
+    assert liquid(inline_css(made, ("td, p{zz:y}",)).source) == liquid(source)
 
 
 def again(made: Converted) -> str:
