@@ -1119,10 +1119,12 @@ cdef class Program:
         reason = str(error)
         if isinstance(error, ArithmeticError):
             reason = "a number is too large, or is none"
+        elif isinstance(error, RecursionError):
+            reason = "data nested too deep"
         if step.op == FILTER:
             name = self.layout.steps[frame.at].value[2]
             reason = f"filter `{name}`: {reason or type(error).__name__}"
-        elif not isinstance(error, (FilterError, LimitReached, ArithmeticError)):
+        elif not isinstance(error, (FilterError, LimitReached, ArithmeticError, RecursionError)):
             reason = f"{type(error).__name__}: {reason}"
         return RenderError(reason, template=unit.name, line=line, column=column, limit=getattr(error, "limit", None))
 

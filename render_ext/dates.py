@@ -1,246 +1,149 @@
-"""Dates of the `date` filter: reading them from text, and strftime as Ruby writes it."""
+"""The moment that a text means: its fields, completed from now and moved by its zone as Ruby's Time.parse does."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from calendar import monthrange
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
-from render_ext.errors import FilterError
+from render_ext.date_fields import Fields, read_fields
 
-MONTHS: Final = (
-    "January", "February", "March", "April", "May", "June", "July",
-    "August", "September", "October", "November", "December",
-)  # fmt: skip
-DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTH_NUMBERS: Final = {name[:3].lower(): number for number, name in enumerate(MONTHS, 1)}
-WIDEST: Final = 1024  # of a padded directive
-LONGEST: Final = 100  # of a text that may be a date
-LONGEST_FORMAT: Final = 1000
-
-MONTH = r"(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
-DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
-REST = r"(?P<rest>(?:[,\s].*)?)"
-DATE_FORMS: Final = (
-    re.compile(r"(?P<year>\d{4})[-/.](?P<month>\d{1,2})(?:[-/.](?P<day>\d{1,2}))?(?P<rest>(?:[t\s].*)?)", re.DOTALL),
-    re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?P<rest>(?:[t\s].*)?)", re.DOTALL),
-    re.compile(rf"{WEEKDAY}{MONTH}\s+{DAY}(?:,?\s+(?P<year>\d{{4}}))?{REST}", re.DOTALL),
-    re.compile(rf"{WEEKDAY}{DAY}[\s-]+{MONTH},?(?:[\s-]+(?P<year>\d{{4}}))?{REST}", re.DOTALL),
-)
-CLOCK_FORMS: Final = (
-    re.compile(
-        r"(?:t|at|,)?\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?"
-        r"\s*(?P<half>[ap])?\.?(?:(?<=[ap])m|(?<=[ap]\.)m)?\.?"
-    ),
-    re.compile(r"t(?P<hour>\d{2})(?P<minute>\d{2})(?:(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?(?P<half>\Z)?"),
-)
-OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})?")
+OFFSET: Final = re.compile(r"([+-])([0-9]{2})(?:(:?)([0-9]{2})(?:\3([0-9]{2}))?)?")
 NAMED_ZONES: Final = {
-    "z": 0, "utc": 0, "gmt": 0,
+    "utc": 0, "ut": 0, "gmt": 0,
     "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
+    "z": 0,
+    **{letter: hours for hours, letter in enumerate("abcdefghiklm", 1)},  # of RFC 822, as Ruby reads them
+    **{letter: -hours for hours, letter in enumerate("nopqrstuvwxy", 1)},
 }  # fmt: skip
-DIRECTIVE = re.compile(
-    r"%(?P<flags>[-0^#_]*)(?P<width>[0-9]*)(?:(?P<colons>:{1,3})(?=z)|E(?=[cCxXyY])|O(?=[deHkIlmMSuUVwWy]))?(?P<letter>[A-Za-z%+])"
-)
+LEAP_YEAR: Final = 2024  # lends its days to years that datetime does not have
 
 
 def parse_date(text: str, now: datetime | None, zone: tzinfo) -> datetime | None:
-    """The moment a text means, None when it means none.
+    """The moment a text means, None when it means none or one outside of the years 1 to 9999.
 
     A text without a zone is in `zone`, one without a date is today. A text that says UTC names an instant and
     is shown in `zone`; another offset is kept as written.
     """
-    if len(text) > LONGEST:
-        return None
-    lower = text.strip().lower()
-    for pattern in DATE_FORMS:
-        match = pattern.fullmatch(lower)
-        if match is not None:
-            return _from_match(match, now, zone)
-    if now is not None and CLOCK_FORMS[0].match(lower):
-        today = now.astimezone(zone)
-        return _build(today.year, today.month, today.day, lower, zone)
-    return None
-
-
-def _from_match(match: re.Match[str], now: datetime | None, zone: tzinfo) -> datetime | None:
-    month, year = match["month"], match["year"]
-    number = int(month) if month.isdigit() else MONTH_NUMBERS[month]
-    if year is None and now is None:
-        return None
-    this_year = now.astimezone(zone).year if now is not None else 1
-    return _build(int(year) if year else this_year, number, int(match["day"] or 1), match["rest"], zone)
-
-
-def _build(year: int, month: int, day: int, rest: str, zone: tzinfo) -> datetime | None:
-    rest = rest.strip()
-    hour = minute = second = micro = 0
-    clock = next(filter(None, (form.match(rest) for form in CLOCK_FORMS)), None)
-    if clock is not None:
-        hour, minute, second = int(clock["hour"]), int(clock["minute"]), int(clock["second"] or 0)
-        micro = int(((clock["fraction"] or "") + "000000")[:6])
-        if clock["half"]:
-            hour = hour % 12 + (12 if clock["half"] == "p" else 0)
-        rest = rest[clock.end() :].strip()
-    offset = _offset(rest)
+    fields = read_fields(text)
     try:
-        made = datetime(year, month, day, hour, minute, min(second, 59), micro, tzinfo=offset or zone)
-        return made.astimezone(zone) if offset is UTC else made
+        return _moment(fields, now, zone)
     except (ValueError, OverflowError):
         return None
 
 
-def _offset(rest: str) -> tzinfo | None:
-    match = OFFSET.match(rest)
-    if match is not None:
-        minutes = int(match["hours"]) * 60 + int(match["minutes"] or 0)
-        if minutes == 0:
-            return UTC
-        return timezone(timedelta(minutes=-minutes if match["sign"] == "-" else minutes)) if minutes < 1440 else None
-    word = re.match(r"[a-z]+", rest)
-    hours = NAMED_ZONES.get(word[0]) if word else None
-    if hours is None:
+def _moment(fields: Fields, now: datetime | None, zone: tzinfo) -> datetime | None:
+    offset = _offset(fields.zone, fields.year or (now.year if now is not None else LEAP_YEAR), zone)
+    if fields.yday is not None:
+        return _on_day_of_year(fields, now, zone, offset)
+    parts = _completed(fields, now.astimezone(timezone(offset) if offset is not None else zone) if now is not None else None)
+    if parts is None:
         return None
-    return UTC if hours == 0 else timezone(timedelta(hours=hours))
+    micro = int(fields.fraction * 1_000_000) if fields.fraction is not None else 0
+    if offset is None:
+        return _in_zone(_at(parts, micro, zone), zone)
+    moment = _at(_in_utc(parts, round(offset.total_seconds())), micro, UTC)
+    local = moment.astimezone(zone)
+    return local if offset == timedelta(0) or local.utcoffset() == offset else moment.astimezone(timezone(offset))
 
 
-def strftime(moment: date, pattern: str) -> str:
-    """Ruby's Time#strftime: flags `-0^#_`, a width, `E` and `O` (which change nothing), its directives; others stay as written.
-
-    Raises FilterError for a pattern that is too long: a few characters of it can make a thousand.
-    """
-    if len(pattern) > LONGEST_FORMAT:
-        raise FilterError(f"a date format of more than {LONGEST_FORMAT} characters")
-    if not isinstance(moment, datetime):
-        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
-    return _strftime(moment, pattern)
-
-
-def _strftime(moment: datetime, pattern: str) -> str:
-    return DIRECTIVE.sub(lambda match: _directive(moment, match), pattern)
-
-
-def _directive(moment: datetime, match: re.Match[str]) -> str:
-    letter, flags, width = match["letter"], match["flags"], match["width"]
-    if width and int(width[:6]) > WIDEST:
-        raise FilterError(f"a date padded to more than {WIDEST} characters")
-    if letter == "z":
-        return _zone_offset(moment, len(match["colons"] or ""), int(width or 0), flags)
-    if letter in ("L", "N"):
-        digits = int(width or (3 if letter == "L" else 9))
-        return f"{moment.microsecond:06}".ljust(digits, "0")[:digits]
-    composite = COMPOSITES.get(letter)
-    if composite is not None:
-        return _padded(_strftime(moment, composite), " ", width, 0, flags.replace("-", ""))  # of which Ruby keeps the width
-    number = NUMBERS.get(letter)
-    if number is not None:
-        value, size, fill = number[0](moment), number[1], number[2]
-        return _padded(str(value), fill, width, size, flags)
-    text = TEXTS.get(letter)
-    if text is None:
-        return match[0]
-    shown = text(moment)
-    if "^" in flags:
-        shown = shown.upper()
-    elif "#" in flags:
-        shown = shown.lower() if letter in "pZ" else shown.upper()
-    return _padded(shown, " ", width, 0, flags)
+def _offset(name: str | None, year: int, zone: tzinfo) -> timedelta | None:
+    """What a zone's name or offset means; None for one that Ruby does not know either: it is left unread."""
+    if name is None:
+        return None
+    match = OFFSET.fullmatch(name)
+    if match is not None:
+        size = timedelta(hours=int(match[2]), minutes=int(match[4] or 0), seconds=int(match[5] or 0))
+        return -size if match[1] == "-" else size
+    if name in NAMED_ZONES:
+        return timedelta(hours=NAMED_ZONES[name])
+    if not 1 <= year <= 9999:
+        return None
+    seasons = (datetime(year, month, 1, tzinfo=zone) for month in (1, 7))
+    return next((season.utcoffset() for season in seasons if (season.tzname() or "").lower() == name), None)
 
 
-def _padded(text: str, fill: str, width: str, size: int, flags: str) -> str:
-    for flag in flags:
-        if flag == "-":
-            return text
-        if flag == "0":
-            fill = "0"
-        elif flag == "_":
-            fill = " "
-    if "^" in flags:
-        text = text.upper()
-    wanted = int(width) if width else size
-    if fill == "0" and text.startswith("-"):
-        return "-" + text[1:].rjust(wanted - 1, "0")
-    return text.rjust(wanted, fill)
+def _completed(fields: Fields, now: datetime | None) -> tuple[int, int, int, int, int, int] | None:
+    """All parts: what is above the first one that the text names is now's, what is missing below it the least there is."""
+    named = (fields.year, fields.mon, fields.mday, fields.hour, fields.min, fields.sec)
+    first = next((index for index, value in enumerate(named) if value is not None), None)
+    if first is None and fields.fraction is None:
+        return None
+    if first != 0 and now is None:
+        return None
+    current = now.timetuple()[:6] if now is not None else ()
+    above = len(named) if first is None else first
+    year, month, day, hour, minute, second = (
+        current[index] if index < above else least if value is None else value
+        for index, (value, least) in enumerate(zip(named, (1970, 1, 1, 0, 0, 0), strict=True))
+    )
+    return year, month, day, hour, minute, second
 
 
-def _zone_offset(moment: datetime, colons: int, width: int, flags: str) -> str:
-    offset = moment.utcoffset() or timedelta(0)
-    total = int(offset.total_seconds())
-    minutes, seconds = divmod(abs(total), 60)
-    hours, minutes = divmod(minutes, 60)
-    colon = ":" if colons else ""
-    rest = f"{colon}{minutes:02}" if colons < 3 or minutes or seconds else ""
-    if colons == 2 or (colons == 3 and seconds):
-        rest += f":{seconds:02}"
-    sign, digits = "-" if total < 0 else "+", 1 if "-" in flags else 2
-    if width > len(rest) + 3:
-        digits = width - len(rest) - 1
-    if "_" in flags.rpartition("0")[2].rpartition("-")[2]:
-        return f"{sign}{hours}".rjust(digits + 1) + rest
-    return f"{sign}{hours:0{digits}}{rest}"
+def _at(parts: tuple[int, int, int, int, int, int], micro: int, zone: tzinfo) -> datetime:
+    """Ruby's Time.utc and Time.local: the 31st of a shorter month, 24:00:00 and the second 60 are what comes after."""
+    year, month, day, hour, minute, second = parts
+    if not (1 <= day <= 31 and 0 <= minute <= 59 and 0 <= second <= 60 and 0 <= hour <= 24):
+        raise ValueError("no such time")
+    if hour == 24 and (minute or second):
+        raise ValueError("no such time")
+    whole = datetime(year, month, 1, tzinfo=zone) + timedelta(days=day - 1, hours=hour, minutes=minute, seconds=second)
+    return whole.replace(microsecond=micro)
 
 
-def _zone_name(moment: datetime) -> str:
-    name = moment.tzname() or "UTC"
-    return "" if name.startswith("UTC") and len(name) > 3 else name
+def _in_zone(moment: datetime, zone: tzinfo) -> datetime:
+    """A time as the clocks of its zone show it: one they skip is an hour later; of one they show twice the second counts."""
+    other = moment.replace(fold=1)
+    earlier, later = moment.utcoffset(), other.utcoffset()
+    chosen = other if earlier is not None and later is not None and later < earlier else moment
+    return chosen.astimezone(UTC).astimezone(zone)
 
 
-def _epoch(moment: datetime) -> int:
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() // 1)
+def _in_utc(parts: tuple[int, int, int, int, int, int], offset: int) -> tuple[int, int, int, int, int, int]:
+    """The parts moved by an offset, part for part as Ruby moves them: what the offset leaves alone is not settled."""
+    year, month, day, *clock = parts
+    sign = -1 if offset < 0 else 1
+    rest = abs(offset)
+    for index, size in ((2, 60), (1, 60), (0, 24)):
+        rest, step = divmod(rest, size)
+        if step != 0:
+            carried, clock[index] = divmod(clock[index] - sign * step, size)
+            rest -= sign * carried
+    day -= sign * rest
+    if sign < 0 and rest != 0 and day > _days_in(year, month):
+        year, month, day = (year, month + 1, 1) if month < 12 else (year + 1, 1, 1)
+    elif sign > 0 and rest != 0 and day < 1:
+        year, month = (year, month - 1) if month > 1 else (year - 1, 12)
+        day = _days_in(year, month)
+    hour, minute, second = clock
+    return year, month, day, hour, minute, second
 
 
-def _week(moment: datetime, first_weekday: int) -> int:
-    weekday = (moment.weekday() - first_weekday) % 7
-    return (moment.timetuple().tm_yday + 6 - weekday) // 7
+def _days_in(year: int, month: int) -> int:
+    """Days of a month; the month 0 is a December, as it is in Ruby while an offset moves a date."""
+    if month > 12:
+        raise ValueError("no such month")
+    return monthrange(year, month or 12)[1]
 
 
-NUMBERS: Final[dict[str, tuple[Callable[[datetime], int], int, str]]] = {
-    "Y": (lambda t: t.year, 4, "0"),
-    "C": (lambda t: t.year // 100, 2, "0"),
-    "y": (lambda t: t.year % 100, 2, "0"),
-    "m": (lambda t: t.month, 2, "0"),
-    "d": (lambda t: t.day, 2, "0"),
-    "e": (lambda t: t.day, 2, " "),
-    "j": (lambda t: t.timetuple().tm_yday, 3, "0"),
-    "H": (lambda t: t.hour, 2, "0"),
-    "k": (lambda t: t.hour, 2, " "),
-    "I": (lambda t: (t.hour - 1) % 12 + 1, 2, "0"),
-    "l": (lambda t: (t.hour - 1) % 12 + 1, 2, " "),
-    "M": (lambda t: t.minute, 2, "0"),
-    "S": (lambda t: t.second, 2, "0"),
-    "u": (lambda t: t.isoweekday(), 1, "0"),
-    "w": (lambda t: t.isoweekday() % 7, 1, "0"),
-    "G": (lambda t: t.isocalendar()[0], 4, "0"),
-    "g": (lambda t: t.isocalendar()[0] % 100, 2, "0"),
-    "V": (lambda t: t.isocalendar()[1], 2, "0"),
-    "U": (lambda t: _week(t, 6), 2, "0"),
-    "W": (lambda t: _week(t, 0), 2, "0"),
-    "s": (_epoch, 1, "0"),
-}
-TEXTS: Final[dict[str, Callable[[datetime], str]]] = {
-    "B": lambda t: MONTHS[t.month - 1],
-    "b": lambda t: MONTHS[t.month - 1][:3],
-    "h": lambda t: MONTHS[t.month - 1][:3],
-    "A": lambda t: DAYS[t.weekday()],
-    "a": lambda t: DAYS[t.weekday()][:3],
-    "p": lambda t: "AM" if t.hour < 12 else "PM",
-    "P": lambda t: "am" if t.hour < 12 else "pm",
-    "Z": _zone_name,
-    "n": lambda t: "\n",
-    "t": lambda t: "\t",
-    "%": lambda t: "%",
-}
-COMPOSITES: Final = {
-    "c": "%a %b %e %H:%M:%S %Y",
-    "D": "%m/%d/%y",
-    "F": "%Y-%m-%d",
-    "v": "%e-%^b-%Y",
-    "x": "%m/%d/%y",
-    "X": "%H:%M:%S",
-    "r": "%I:%M:%S %p",
-    "R": "%H:%M",
-    "T": "%H:%M:%S",
-    "+": "%a %b %e %H:%M:%S %Z %Y",
-}
+def _on_day_of_year(fields: Fields, now: datetime | None, zone: tzinfo, offset: timedelta | None) -> datetime | None:
+    """A day of the year: its month is guessed from months of 31 days, then put right by the days that it was off."""
+    yday = fields.yday or 0
+    if not 1 <= yday <= 366:
+        raise ValueError("no such day")
+    fields.yday = None
+    month, day = divmod(yday - 1, 31)
+    fields.mon, fields.mday = month + 1, day + 1
+    moment = _moment(fields, now, zone)
+    if moment is None:
+        return None
+    missing = yday - (moment if offset is None else moment.astimezone(timezone(offset))).timetuple().tm_yday
+    if missing == 0:
+        return moment
+    fields.mday += missing
+    year = fields.year if fields.year is not None else moment.year
+    if fields.mday > 28 and fields.mday > _days_in(year, fields.mon):
+        fields.mday -= _days_in(year, fields.mon)
+        fields.mon += 1
+    return _moment(fields, now, zone) if fields.mon <= 12 else None

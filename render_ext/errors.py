@@ -10,6 +10,7 @@ added.
 
 from __future__ import annotations
 
+import unicodedata
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -40,14 +41,14 @@ class TemplateSyntaxError(RenderExtError):
         expected: str | None = None,
         suggestion: str | None = None,
     ):
-        self.message = message
+        self.message = visible(message)
         self.template = template
         self.line, self.column = position(source, at)
         self.source_line = source_line(source, at)
         self.width = max(1, min(width, len(self.source_line) - self.column + 1))
-        self.found = found
+        self.found = None if found is None else visible(found)
         self.expected = expected
-        self.suggestion = suggestion
+        self.suggestion = None if suggestion is None else visible(suggestion)
         super().__init__(self._text())
 
     def _text(self) -> str:
@@ -128,10 +129,26 @@ def position(source: str, at: int) -> tuple[int, int]:
 
 
 def source_line(source: str, at: int) -> str:
-    """The line of an offset, without its line end, tabs as spaces so that a caret stands right."""
+    """The line of an offset, without its line end. So that a caret stands right, tabs are spaces and unseen marks boxes."""
     start = source.rfind("\n", 0, at) + 1
     end = source.find("\n", at)
-    return source[start : end if end >= 0 else len(source)].rstrip("\r").replace("\t", " ")
+    line = source[start : end if end >= 0 else len(source)].rstrip("\r").replace("\t", " ")
+    return "".join("\N{REPLACEMENT CHARACTER}" if is_unseen(character) else character for character in line)
+
+
+def is_unseen(character: str) -> bool:
+    """Whether a character leaves no mark of its own, or turns what stands around it: a control, a format or a line's end."""
+    return unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") and character not in "\t\n\r"
+
+
+def visible(text: str) -> str:
+    """A text with its unseen characters told by their numbers."""
+    return "".join(f"<{code_point(character)}>" if is_unseen(character) else character for character in text)
+
+
+def code_point(character: str) -> str:
+    """A character's number as Unicode writes it, such as U+00A0."""
+    return f"U+{ord(character):04X}"
 
 
 def excerpt(source_line: str, line: int, column: int, width: int = 1) -> str:

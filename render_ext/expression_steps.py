@@ -191,8 +191,12 @@ class ExpressionSteps:
         """Whether a name is `forloop` or `tablerowloop` here. In a partial that depends on where it is used."""
         if name not in LOOP_OBJECTS:
             return False
-        around = any(loop.loop_object == name for loop in self.loops)
-        return around or (self.in_partial and name not in self.slots and name not in self.scoped)
+        for loop in reversed(self.loops):
+            if loop.variable == name:  # set after the loop's own object, so it is what the name means
+                return False
+            if loop.loop_object == name:
+                return True
+        return self.in_partial and name not in self.slots and name not in self.scoped
 
     def _dynamic(self, path: Path) -> None:
         assert isinstance(path.root, Name)

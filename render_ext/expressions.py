@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from render_ext.errors import TemplateSyntaxError, nearest
+from render_ext.errors import FilterError, TemplateSyntaxError, nearest
 from render_ext.filters import FILTERS, Filter
 from render_ext.lexer import Piece, Token, tokens
 from render_ext.nodes import (
@@ -25,6 +25,7 @@ from render_ext.nodes import (
 WORDS: dict[str, Scalar] = {"nil": None, "null": None, "true": True, "false": False}
 EMPTINESS = ("empty", "blank")  # a meaning of their own in conditions, the empty text elsewhere
 OPERATORS = {"==", "!=", "<>", "<", "<=", ">", ">=", "contains"}
+MISUSED = {"=": "`==`", "=>": "`>=`", "=<": "`<=`", "||": "`or`"}  # what other languages write, and what it is here
 DEEPEST = 50  # brackets within brackets in one expression
 
 
@@ -228,9 +229,20 @@ class Markup:
             if any(name == token.text for name, _ in keywords):
                 self.fail("each argument once", message=f"the argument `{token.text}` is given twice")
             self.index += 2
-            keywords.append((token.text, self.expression()))
+            keywords.append((token.text, self._checked(known, token.text)))
         else:
             arguments.append(self.expression())
+
+    def _checked(self, known: Filter, name: str) -> Expression:
+        """The value of a named argument; one that is written out is looked at here, not only when it is used."""
+        start = self.token
+        value = self.expression()
+        if name in known.checks and isinstance(value, Literal):
+            try:
+                known.checks[name](value.value)
+            except FilterError as error:
+                self.fail(f"a known {name}", message=str(error), token=start)
+        return value
 
     # ---- conditions ------------------------------------------------------------------------------
 
@@ -266,9 +278,12 @@ class Markup:
         return self.expression()
 
     def _misused_operator(self) -> NoReturn:
-        token = self.token
-        suggestion = "`==`" if token.text == "=" else nearest(token.text, ["and", "or", "contains"])
-        if token.text == "|":
+        token, before = self.token, self.tokens[self.index - 1]
+        pair = self.source[token.at : token.at + 2]
+        suggestion = MISUSED.get(pair) or MISUSED.get(token.text) or nearest(token.text, ["and", "or", "contains"])
+        if before.text == "not" and before.kind == "name" and token.kind == "name":
+            suggestion = "`unless`, or `== false`"
+        if token.text == "|" and pair != "||":
             self.fail("an operator", message="filters do not work in a condition: assign first", token=token)
         self.fail("an operator, `and`, `or` or the end of the tag", suggestion=suggestion)
 

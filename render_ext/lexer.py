@@ -7,10 +7,11 @@ Whitespace control (`{%-`, `-%}`), `raw` and `doc` are settled here; the parser 
 from __future__ import annotations
 
 import re
+import unicodedata
 from enum import Enum
 from typing import NamedTuple
 
-from render_ext.errors import TemplateSyntaxError
+from render_ext.errors import TemplateSyntaxError, code_point, is_unseen
 
 WHITESPACE = " \t\n\v\f\r"
 TAG_NAME = re.compile(r"[ \t\n\v\f\r]*([\w-]+|#)")
@@ -23,6 +24,10 @@ TOKEN = re.compile(
     r"""|(?P<sign>==|!=|<>|<=|>=|\.\.|[|.:,\[\]()<>=])"""
     r"""|(?P<space>[ \t\n\v\f\r]+)"""
 )
+
+CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u2032\u2033"
+NEGATION = re.compile(r"![^\W\d]")
+SUGGESTED = {"&": "`and`", "!": "`!=`"}
 
 
 class PieceKind(Enum):
@@ -124,7 +129,7 @@ class _Cutter:
                 template=self.template,
                 source=self.source,
                 at=start,
-                found="`" + self.source[start:stop].strip()[:20] + "`",
+                found=shown_start(self.source[start:stop]),
                 expected="the name of a tag, such as `if`",
             )
         if match[1] in ENDS:
@@ -218,21 +223,37 @@ def tokens(piece: Piece, source: str, template: str) -> list[Token]:
 
 def _stray(text: str, at: int, offset: int, source: str, template: str) -> TemplateSyntaxError:
     character = text[at]
-    suggestion = None
+    message, expected, suggestion = (
+        f"unexpected character `{character}`",
+        "a name, a number, a text in quotes or an operator",
+        SUGGESTED.get(character),
+    )
+    found = f"`{text[at : at + 20].strip()}`"
     if character in "\"'":
         message, expected = "a text is never closed", f"a closing {character} before the end of the tag"
-    else:
-        message, expected = (
-            f"unexpected character `{character}`",
-            "a name, a number, a text in quotes or an operator",
-        )
-        suggestion = {"&": "`and`", "!": "`!=`"}.get(character)
+    elif character in CURLY_QUOTES:
+        expected = "straight quotes, `\"` or `'`"
+    elif character.isspace() or is_unseen(character):
+        found, expected = _described(character), "a plain space, or nothing"
+        message = f"unexpected character {code_point(character)}"
+    elif NEGATION.match(text, at):
+        suggestion = "`unless`, or `== false`"
     return TemplateSyntaxError(
         message,
         template=template,
         source=source,
         at=offset + at,
-        found=f"`{text[at : at + 20].strip()}`",
+        found=found,
         expected=expected,
         suggestion=suggestion,
     )
+
+
+def _described(character: str) -> str:
+    name = unicodedata.name(character, "control character").lower()
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name} ({code_point(character)})"
+
+
+def shown_start(text: str) -> str:
+    """The beginning of what was found, or that nothing was."""
+    return f"`{text.strip()[:20]}`" if text.strip() else "nothing"

@@ -16,9 +16,11 @@ from render_ext.nodes import (
     Fragment,
     Interrupt,
     Link,
+    Literal,
     Node,
     Output,
     Partial,
+    Range,
     SystemUrl,
     Text,
 )
@@ -84,6 +86,8 @@ class Parser(BlockTags):
             key.append(self._written(markup, start))
         if not values:
             markup.fail("a value to print")
+        if group is None and not all(map(_is_fixed, values)):  # what a variable holds may differ: each tag counts for itself
+            key.append(f"{self.template}:{piece.name_at}")
         return Cycle(group, tuple(key), tuple(values), piece.name_at)
 
     def _comma(self, markup: Markup) -> None:
@@ -108,9 +112,15 @@ class Parser(BlockTags):
         return Interrupt(piece.name, piece.name_at)
 
     def _tag_inline_comment(self, piece: Piece) -> Comment:
-        for line in piece.text.split("\n")[1:]:
-            if line.strip() and not line.strip().startswith("#"):
-                self._fail("every line of an inline comment starts with `#`", piece, expected="`#`")
+        first, *others = piece.text.split("\n")
+        at = piece.at + len(first) + 1
+        for line in others:
+            written = line.strip()
+            if written and not written.startswith("#"):
+                message = "every line of an inline comment starts with `#`"
+                place = piece._replace(name=written, name_at=at + line.index(written))
+                self._fail(message, place, expected="`#`", found=f"`{written[:20]}`")
+            at += len(line) + 1
         return Comment(piece.name_at)
 
     # ---- partials --------------------------------------------------------------------------------
@@ -212,6 +222,12 @@ class Parser(BlockTags):
     def _tag_system_url(self, piece: Piece) -> SystemUrl:
         self._nothing_after(piece)
         return SystemUrl(piece.name, piece.name_at)
+
+
+def _is_fixed(value: Expression) -> bool:
+    if isinstance(value, Range):
+        return _is_fixed(value.first) and _is_fixed(value.last)
+    return isinstance(value, Literal)
 
 
 def _ascii_host(host: str) -> str | None:

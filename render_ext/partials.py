@@ -99,8 +99,8 @@ class _Depths:
             if len(self.path) + below[0] > self.most:
                 self._too_deep(template, use)
             if blocks > self.nesting:
-                limit = f"nesting={self.nesting}"
-                _fail(f"blocks nested deeper than the limit {limit}, with those of the partial", template, use)
+                message = f"blocks nested deeper than the limit nesting={self.nesting}, with those of the partial"
+                _fail(message, template, use, expected=f"at most {self.nesting} blocks within each other")
         return partials, blocks
 
     def _use(self, template: Template, use: PartialUse) -> tuple[int, int]:
@@ -117,7 +117,8 @@ class _Depths:
         return self.known[use.name]
 
     def _too_deep(self, template: Template, use: PartialUse) -> NoReturn:
-        _fail(f"partials within partials deeper than the limit partials={self.most}", template, use)
+        message = f"partials within partials deeper than the limit partials={self.most}"
+        _fail(message, template, use, expected=f"at most {self.most} partials within each other")
 
 
 def _unknown(template: Template, use: PartialUse, partials: Mapping[str, str]) -> NoReturn:

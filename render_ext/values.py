@@ -104,7 +104,7 @@ def inspect(value: Any, depth: int = 0) -> str:
     return to_text(value)
 
 
-_INSPECTED = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2028\u2029]|#(?=[{$@])')
+_INSPECTED = re.compile(r'["\\\x00-\x1f\x7f-\x84\x86-\x9f\u2028\u2029]|#(?=[{$@])')
 _SHORT = {
     "\n": "\\n",
     "\t": "\\t",

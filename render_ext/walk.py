@@ -7,7 +7,7 @@ from typing import NamedTuple, NoReturn
 
 from render_ext.errors import TemplateSyntaxError, nearest
 from render_ext.expressions import Markup
-from render_ext.lexer import Piece, PieceKind, lines, pieces
+from render_ext.lexer import Piece, PieceKind, lines, pieces, shown_start
 from render_ext.limits import DEEPEST
 from render_ext.nodes import Node, Output, Text
 
@@ -118,13 +118,15 @@ class Walk:
 
     def _unknown(self, piece: Piece, stops: Sequence[str]) -> NoReturn:
         if not piece.name:
-            found = f"`{piece.text.strip()[:20]}`"
-            self._fail("a tag without a name", piece, found=found, expected="the name of a tag, such as `if`")
+            found, expected = shown_start(piece.text), "the name of a tag, such as `if`"
+            self._fail("a tag without a name", piece, found=found, expected=expected)
         if piece.name in FOLLOWERS:
             expected = " or ".join(f"`{stop}`" for stop in stops) if stops else "no open block here"
             self._fail(f"unexpected `{piece.name}`", piece, expected=expected)
         known = [*self.tags, "liquid", "raw", "doc", *(stop for stop in stops if stop not in self.tags)]
-        self._fail(f"unknown tag `{piece.name}`", piece, expected="a tag", suggestion=nearest(piece.name, known))
+        lower = piece.name.lower()
+        meant = f"`{lower}`" if lower in known or lower in FOLLOWERS else nearest(piece.name, known)
+        self._fail(f"unknown tag `{piece.name}`", piece, expected="a tag", suggestion=meant)
 
     def _block(self, stops: Sequence[str], opened: Piece) -> tuple[tuple[Node, ...], Piece]:
         self._deeper(opened)
@@ -137,7 +139,8 @@ class Walk:
         self.depth += 1
         self.deepest = max(self.deepest, self.depth)
         if self.depth > self.nesting:
-            self._fail(f"blocks nested deeper than the limit nesting={self.nesting}", opened)
+            message = f"blocks nested deeper than the limit nesting={self.nesting}"
+            self._fail(message, opened, expected=f"at most {self.nesting} blocks within each other")
 
     # ---- errors ----------------------------------------------------------------------------------
 
@@ -145,8 +148,12 @@ class Walk:
         return Markup(piece, self.source, self.template)
 
     def _nothing_after(self, piece: Piece) -> None:
-        if piece.text.strip():
-            self._markup(piece).end()
+        if not piece.text.strip():
+            return
+        markup = self._markup(piece)
+        if piece.name == "else" and markup.token.text == "if" and markup.token.kind == "name":
+            markup.fail("the end of the tag", suggestion="`elsif`")
+        markup.end()
 
     def _fail(
         self,

@@ -78,7 +78,9 @@ def _refuse_zero(operand: Any) -> None:
 
 def _remainder(a: int | Decimal, b: int | Decimal) -> Decimal:
     rest = EXACT.remainder(a, b)
-    return EXACT.add(rest, b) if rest and rest.is_signed() != (b < 0) else rest
+    if not rest:
+        return rest.copy_abs()
+    return EXACT.add(rest, b) if rest.is_signed() != (b < 0) else rest
 
 
 _rest = _exactly(lambda a, b: a % b, _remainder)

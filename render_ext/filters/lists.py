@@ -148,10 +148,13 @@ def _keyed(items: list[Any], name: Any) -> list[tuple[Any, Any]] | None:
 
 
 def uniq(around: Surroundings, value: Any, name: Any = None) -> list[Any] | None:
-    """Each item once: the first of those that are the same, or have the same property."""
+    """Each item once: the first of those that are the same, or have the same property. One alone may have no property."""
+    items = items_of(around, value)
+    if len(items) < 2:
+        return items
     found: dict[Any, Any] = {}
     try:
-        for item in items_of(around, value):
+        for item in items:
             found.setdefault(identity(item if name is None else property_of(item, name)), item)
     except NoProperties:
         return None

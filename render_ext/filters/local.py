@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from functools import lru_cache
 from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import DateTimePattern, format_date, format_time, get_datetime_format, match_skeleton
@@ -23,7 +24,7 @@ from babel.numbers import (
     validate_currency,
 )
 
-from render_ext.errors import FilterError
+from render_ext.errors import FilterError, nearest
 from render_ext.filters.arithmetic import EXACT
 from render_ext.filters.dates import to_moment
 from render_ext.filters.records import Surroundings
@@ -42,7 +43,7 @@ LONGEST_PATTERN: Final = 100
 ROUNDING: Final = Context(prec=EXACT.prec, rounding=ROUND_HALF_UP)
 
 
-def money(around: Surroundings, value: Any, currency: Any, *, minor: Any = False) -> str | None:
+def money(around: Surroundings, value: Any, currency: Any, *, minor: Any = False, locale: Any = None) -> str | None:
     """An amount of a currency; with `minor: true` it is given in cents or what the currency has instead."""
     amount = _number(value)
     if amount is None:
@@ -55,38 +56,42 @@ def money(around: Surroundings, value: Any, currency: Any, *, minor: Any = False
     if minor not in (None, False):
         amount = EXACT.scaleb(amount, -get_currency_precision(code))
     with localcontext(ROUNDING):
-        return str(format_currency(amount, code, locale=_locale(around.locale)))
+        return str(format_currency(amount, code, locale=_language(around, locale)))
 
 
-def number(around: Surroundings, value: Any, form: Any = None) -> str | None:
+def number(around: Surroundings, value: Any, form: Any = None, *, locale: Any = None) -> str | None:
     """A number with the signs of the language; `form` is how many decimals it has, or a pattern like `#,##0.00`."""
     amount = _number(value)
     if amount is None:
         return None
-    pattern = _pattern(around.locale, form if form is None or isinstance(form, str) else to_integer(form))
+    language = _language(around, locale)
+    pattern = _pattern(str(language), form if form is None or isinstance(form, str) else to_integer(form))
     with localcontext(ROUNDING):
-        return str(pattern.apply(amount, _locale(around.locale)))
+        return str(pattern.apply(amount, language))
 
 
-def localdate(around: Surroundings, value: Any, form: Any = "medium", *, time: Any = None) -> Any:
+def localdate(
+    around: Surroundings, value: Any, form: Any = "medium", *, time: Any = None, zone: Any = None, locale: Any = None
+) -> Any:
     """A date as the language writes it, with the time of day if `time` says how; what is no date comes back as it is.
 
-    Both are `short`, `medium`, `long` or `full`; a date may also be a skeleton of Unicode's, as `yMMMM`.
+    Both are `short`, `medium`, `long` or `full`; a date may also be a skeleton of Unicode's, as `yMMMM`. Without `zone`
+    and `locale` they are the program's; a date without a time of day is the same day in every zone.
     """
     style, clock = to_text(form), to_text(time)
     if time is not None and clock not in STYLES:
         raise FilterError(f"no such style: `{clock[:20]}`")
-    moment = to_moment(around, value)
+    moment = to_moment(around, value, None if zone is None else _zone(to_text(zone)))
+    language = _language(around, locale)
     if moment is None:
         return value
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
-    locale = _locale(around.locale)
-    shown = _date(moment, style, locale)
+    shown = _date(moment, style, language)
     if time is None:
         return shown
-    frame = str(get_datetime_format(STYLES.get(style, "medium"), locale=locale)).replace("'", "")
-    hour = format_time(moment, STYLES[clock], tzinfo=moment.tzinfo, locale=locale)
+    frame = str(get_datetime_format(STYLES.get(style, "medium"), locale=language)).replace("'", "")
+    hour = format_time(moment, STYLES[clock], tzinfo=moment.tzinfo, locale=language)
     return frame.replace("{0}", hour).replace("{1}", shown)
 
 
@@ -123,6 +128,37 @@ def _locale(name: str) -> Locale:
         except (UnknownLocaleError, ValueError):
             continue
     raise FilterError(f"no such language: `{name[:20]}`")
+
+
+def _language(around: Surroundings, wanted: Any) -> Locale:
+    return _locale(around.locale if wanted is None else to_text(wanted))
+
+
+@lru_cache(maxsize=256)
+def _zone(name: str) -> ZoneInfo:
+    """The time zone of a name. Raises FilterError."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        raise FilterError(f"no such time zone: `{name[:40]}`") from None
+
+
+def _check_zone(value: Any) -> None:
+    name = to_text(value)
+    try:
+        if value is not None:
+            _zone(name)
+    except FilterError as error:
+        close = nearest(name[:40], available_timezones())
+        raise FilterError(f"{error}; did you mean {close}?" if close else str(error)) from None
+
+
+def _check_locale(value: Any) -> None:
+    if value is not None:
+        _locale(to_text(value))
+
+
+CHECKS: Final = {"zone": _check_zone, "locale": _check_locale}
 
 
 @lru_cache(maxsize=256)

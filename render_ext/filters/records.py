@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import islice
 from typing import Any, Final
@@ -34,6 +34,7 @@ class Filter:
 
     `price`: the steps that it costs for every 64 characters it reads or makes, besides its own; 0 where it does not look
     into the value.
+    `checks`: what looks at a named argument that is written out when the template is compiled; it raises FilterError.
     """
 
     function: Callable[..., Any]
@@ -42,6 +43,7 @@ class Filter:
     keywords: tuple[str, ...] = ()
     surroundings: bool = False
     price: int = 1
+    checks: Mapping[str, Callable[[Any], object]] = field(default_factory=dict)
 
 
 def allow(around: Surroundings, size: int) -> None:

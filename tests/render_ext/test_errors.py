@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from render_ext import Program, RenderError, TemplateSyntaxError, compile
+from render_ext import Limits, Program, RenderError, TemplateSyntaxError, compile
 from tests.render_ext.test_properties import PARTIALS, contexts, templates
 
 
@@ -168,3 +168,47 @@ def test_a_rendering_that_fails_has_its_place() -> None:
     assert (error.template, error.line) == ("html", 2)
     assert error.column == len(" two {{ 1 | ") + 1
     assert str(error) == f"html:2: {error.message}"
+
+
+@pytest.mark.parametrize(
+    ("source", "column", "found"),
+    [
+        ("{{ x\u00a0}}", 5, "a no-break space (U+00A0)"),
+        ("{{ x\u200b }}", 5, "a zero width space (U+200B)"),
+        ("{{ \u202ex }}", 4, "a right-to-left override (U+202E)"),
+        ("{{ x\x00 }}", 5, "a control character (U+0000)"),
+    ],
+)
+def test_a_character_that_nobody_sees_is_named(source: str, column: int, found: str) -> None:
+    error = mistake(source)
+    assert (error.column, error.found) == (column, found)
+    assert error.message == f"unexpected character {found[-7:-1]}"
+
+
+def test_unseen_characters_are_not_repeated() -> None:
+    error = mistake("\u202eabc {{ 'a\u202e' 'b\u202e' }}")
+    assert "\u202e" not in str(error)
+    assert error.found == "`'b<U+202E>'`"
+    _, line, caret, _ = str(error).splitlines()
+    assert line[caret.index("^") :].startswith("'b\ufffd'")
+
+
+def test_what_is_nested_too_deep_says_what_was_expected() -> None:
+    nested = "{% if x %}" * 3 + "{% endif %}" * 3
+    with pytest.raises(TemplateSyntaxError, match="expected at most 2 blocks within each other"):
+        compile(nested, limits=Limits(nesting=2))
+    with pytest.raises(TemplateSyntaxError, match="expected at most 3 blocks within each other"):
+        compile("{% if x %}{% include 'p' %}{% endif %}", partials={"p": nested}, limits=Limits(nesting=3))
+    with pytest.raises(TemplateSyntaxError, match="expected at most 1 partials within each other"):
+        compile("{% include 'p' %}", partials={"p": "{% include 'q' %}", "q": ""}, limits=Limits(partials=1))
+
+
+@pytest.mark.parametrize("source", ["{% if d == e %}{% endif %}", "{% case d %}{% when e %}{% endcase %}"])
+def test_data_nested_too_deep_reaches_the_limit(source: str) -> None:
+    d: list[Any] = []
+    e: list[Any] = []
+    for _ in range(100_000):
+        d, e = [d], [e]
+    with pytest.raises(RenderError) as caught:
+        compile(source).render({"d": d, "e": e})
+    assert caught.value.message == "the limit nesting=100 was reached"
