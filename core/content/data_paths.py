@@ -97,6 +97,11 @@ class _Places:
 
 
 def _no_key(path: tuple[str, ...], key: str, places: _Places) -> tuple[str, str] | None:
+    if key not in (EVERY, *COMMANDS) and places.values and all(isinstance(one, (str, int, float)) for one in places.values):
+        return (
+            f"{'.'.join(path)!r} is one value and has no {key!r}",
+            "Write the value itself, or take parts out of it with filters.",
+        )
     if not places.keys or key == EVERY:  # nothing to go by, such as an empty list
         return None
     near = nearest(key, places.keys[:MOST_COMPARED])

@@ -90,8 +90,10 @@ def unused(dynamic: Sequence[DynamicContent], used: Collection[str]) -> Iterator
     """A warning for each that is neither shown nor asked for."""
     for place in dynamic:
         if place.name not in used:
-            message = f'nothing shows the dynamic content {place.name!r}; write {{% dynamic "{place.name}" %}}'
-            yield ContentWarning(code="DYNAMIC_UNUSED", message=message, part=f"dynamic.{place.name}")
+            yield ContentWarning(
+                code="DYNAMIC_UNUSED", message=f"nothing shows the dynamic content {place.name!r}",
+                hint=f'Write {{% dynamic "{place.name}" %}} where it belongs, or take it out.', part=f"dynamic.{place.name}",
+            )  # fmt: skip
 
 
 def _count(condition: CheckedExpression) -> int:

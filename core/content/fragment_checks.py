@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from itertools import islice
 
 from core.content.data import LARGEST_NUMBER, is_storable
+from core.content.data_paths import EVERY
 from core.content.errors import MOST_TOLD, ContentInvalid, TemplateProblem
 from core.content.expansion import MAX_CHARACTERS, expand_fragment
 from core.content.links.rewriting import rewrite_html
 from core.content.personalization import OURS, RESERVED_NAMES, check_variables
 from core.content.placements import Library
-from core.content.records import FragmentDraft, FragmentParameter
+from core.content.records import ContentWarning, FragmentDraft, FragmentParameter
 from core.content.validate import compile_part
 from core.errors import Invalid
 
@@ -28,6 +29,27 @@ def check_fragment(draft: FragmentDraft, library: Library) -> None:
         problems = list(_check_templates(draft, library))
     if problems:
         raise ContentInvalid(problems[:MOST_TOLD])
+
+
+def fragment_warnings(draft: FragmentDraft, library: Library) -> list[ContentWarning]:
+    """What there is to say about a fragment that can be saved."""
+    expanded = expand_fragment(draft, library)
+    read: set[str] = set()
+    for name, source in expanded.parts.items():
+        try:
+            read |= {found.path[0] for found in compile_part(name, source, tracking=True).variables}
+        except TemplateProblem:  # it uses a fragment that became wrong: what it reads is not known
+            return []
+    return [] if EVERY in read else [_unused(index, one) for index, one in enumerate(draft.parameters) if one.name not in read]
+
+
+def _unused(index: int, parameter: FragmentParameter) -> ContentWarning:
+    return ContentWarning(
+        code="PARAMETER_UNUSED",
+        message=f"the fragment never reads its parameter {parameter.name!r}",
+        hint="Take it out, or write the name where it is meant to stand.",
+        part=f"parameters.{index}",
+    )
 
 
 def _check_parameters(parameters: tuple[FragmentParameter, ...]) -> Iterator[Invalid]:

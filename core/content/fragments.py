@@ -16,10 +16,10 @@ from core.channel_registry import ChannelRegistry
 from core.content import contents
 from core.content import fragment_store as store
 from core.content.contents import CHECK_SECONDS, sending_problems
-from core.content.fragment_checks import check_fragment
+from core.content.fragment_checks import check_fragment, fragment_warnings
 from core.content.libraries import load_library, sources_of, sources_of_fragment
 from core.content.placements import Library, names_rendered
-from core.content.records import Fragment, FragmentDraft
+from core.content.records import ContentWarning, Fragment, FragmentDraft
 from core.db import Connection, allow_silence
 from core.errors import ClarionError, Conflict, Invalid
 from core.paging import Page, PageRequest, cut
@@ -93,6 +93,12 @@ async def delete_fragment(conn: Connection, actor: Actor, fragment_id: int) -> N
     except asyncpg.ForeignKeyViolationError:  # somebody has just begun to use it
         raise Conflict(f"the fragment {fragment.name!r} is in use", code="IN_USE", hint="Try again.") from None
     await record(conn, actor, "fragment.delete", "fragment", fragment_id, {"name": {"from": fragment.name}})
+
+
+async def warnings_of_fragment(conn: Connection, fragment: Fragment) -> list[ContentWarning]:
+    """What its author should look at."""
+    library = await load_library(conn, sources_of_fragment(fragment))
+    return await asyncio.to_thread(fragment_warnings, fragment, library)
 
 
 async def find_fragments(conn: Connection, ids: Sequence[int]) -> list[Fragment]:

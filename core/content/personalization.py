@@ -8,7 +8,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from core.content.data_paths import EVERY, DataPaths
+from core.content.data_paths import COMMANDS, EVERY, DataPaths
 from core.content.errors import TemplateProblem
 from core.content.suggestions import MOST_COMPARED, nearest
 from core.profiles.fields import ALL as PROFILE_FIELDS
@@ -90,7 +90,7 @@ def _wrong(
         return _wrong_field(path)
     if path[0] == "delivery":
         if len(path) > 1 and path[1] in DELIVERY_FIELDS:
-            return None
+            return _wrong_part(path)
         return f"there is no {'.'.join(path[:2])!r}", f"There are {_listed('delivery', DELIVERY_FIELDS)}."
     if path[0] == "dynamic":
         return None if len(path) > 1 and path[1] in dynamic else _wrong_dynamic(path, dynamic)
@@ -103,12 +103,20 @@ def _wrong(
 
 def _wrong_field(path: tuple[str, ...]) -> tuple[str, str] | None:
     if len(path) > 1 and path[1] in FIELDS:
-        return None
+        return _wrong_part(path)
     if len(path) == 1 or path[1] == "*":
         return "the profile cannot be read as a whole", "Write one field, such as profile.first_name."
     near = nearest(path[1], FIELDS)
     hint = f"Did you mean 'profile.{near}'?" if near else "See the list of profile fields."
     return f"there is no profile field {path[1]!r}", hint
+
+
+def _wrong_part(path: tuple[str, ...]) -> tuple[str, str] | None:
+    """What is wrong with a path that goes on behind a field: a field is one value."""
+    if len(path) == 2 or path[2] == EVERY or path[2] in COMMANDS:
+        return None
+    whole = ".".join(path[:2])
+    return f"{whole!r} is one value and has no {path[2]!r}", f"Filters take parts out of a value, such as {whole} | date: '%Y'."
 
 
 def _wrong_dynamic(path: tuple[str, ...], dynamic: Collection[str]) -> tuple[str, str]:

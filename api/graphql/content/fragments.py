@@ -9,10 +9,11 @@ import strawberry
 from api.context import Info, RequestContext
 from api.graphql.connections import Connection, Listing, by_id, requested_page
 from api.graphql.content.fragment_types import CreateFragmentInput, Fragment, UpdateFragmentInput, parameters_of
+from api.graphql.content.types import ContentWarning
 from api.graphql.leaf import field
 from api.graphql.mutations import given, mutation
 from api.graphql.nodes import aligned, load_one
-from core.content import fragments
+from core.content import fragments, records
 from core.content.records import FragmentDraft
 from core.ids import from_global_id
 
@@ -21,6 +22,10 @@ async def load_fragments(context: RequestContext, ids: list[int]) -> list[Any]:
     """Fragments by id."""
     async with context.lease.use() as conn:
         return aligned(ids, await fragments.find_fragments(conn, ids))
+
+
+async def _saved(context: RequestContext, fragment: records.Fragment) -> dict[str, Any]:
+    return {"fragment": fragment, "warnings": await fragments.warnings_of_fragment(context.conn, fragment)}
 
 
 @strawberry.type
@@ -45,7 +50,7 @@ class FragmentQuery:
 class FragmentMutation:
     """Fragments."""
 
-    @mutation(fragment=Fragment)
+    @mutation(fragment=Fragment, warnings=list[ContentWarning])
     async def create_fragment(self, info: Info, input: CreateFragmentInput) -> Any:
         """Save a fragment; what it says is checked as far as that goes without content."""
         draft = FragmentDraft(
@@ -55,9 +60,9 @@ class FragmentMutation:
             text=input.text,
             parameters=parameters_of(input.parameters),
         )
-        return await fragments.create_fragment(info.context.conn, info.context.actor, draft)
+        return await _saved(info.context, await fragments.create_fragment(info.context.conn, info.context.actor, draft))
 
-    @mutation(fragment=Fragment)
+    @mutation(fragment=Fragment, warnings=list[ContentWarning])
     async def update_fragment(self, info: Info, input: UpdateFragmentInput) -> Any:
         """Change a fragment; refused where contents that use it could not be sent any more."""
         context = info.context
@@ -65,9 +70,10 @@ class FragmentMutation:
         if "parameters" in changes:
             changes["parameters"] = parameters_of(changes["parameters"])
         key = from_global_id("Fragment", input.id, "id")
-        return await fragments.update_fragment(
+        fragment = await fragments.update_fragment(
             context.conn, context.actor, context.channels, key, changes, expected_version=input.expected_version
         )
+        return await _saved(context, fragment)
 
     @mutation(deleted_id=strawberry.ID)
     async def delete_fragment(self, info: Info, id: strawberry.ID) -> Any:

@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from core.content.checks.labels import is_blank
 from core.content.checks.part import CheckedPart
+from core.content.html.markup import Piece
+from core.content.liquid import MASK
 from core.content.records import ContentWarning
 
 LARGEST_EMBEDDED = 1_000  # characters of a `data:` address; what is smaller is a spacer or a dot
+_HOST = re.compile(r"\s*(?:https?:)?[/\\]{2}([^/?#\\\s]*)", re.IGNORECASE)
+_PERSONAL = re.compile(r"\bprofile\s*[.\[]")
 
 
 def images_without_alt(part: CheckedPart) -> Iterator[ContentWarning]:
-    """Images that say nothing to those who do not load or see them; `alt=""` is an answer."""
-    for piece in part.elements("img"):
-        if not any(found.name == "alt" for found in piece.attributes):
+    """Images that say nothing to those who do not load or see them; `alt=""` is an answer, blanks are none."""
+    for piece in part.elements("img", "input"):
+        if piece.name == "input" and not _is_image(part, piece):
+            continue
+        alt = next((found for found in piece.attributes if found.name == "alt"), None)
+        if alt is not None and not (alt.end > alt.start and is_blank(part.text[alt.start : alt.end])):
+            continue
+        yield part.told_at(
+            piece.start,
+            "IMAGE_WITHOUT_ALT",
+            "this image has no alt text" if alt is None else "the alt text of this image has blanks only",
+            'Write alt="…", or alt="" where it is decoration only.',
+        )
+
+
+def _is_image(part: CheckedPart, piece: Piece) -> bool:
+    found = piece.find("type")
+    return found is not None and part.text[found.start : found.end].strip().lower() == "image"
+
+
+def images_of_personal_hosts(part: CheckedPart) -> Iterator[ContentWarning]:
+    """Images whose host a recipient's own values choose: whoever enters those sees who reads."""
+    for found in part.addresses("src", "img", "input"):
+        start, end = found.attribute.start, found.attribute.end
+        host = _HOST.match(part.masked, start, end) if start >= 0 else None
+        if host is not None and MASK in host[1] and _PERSONAL.search(part.text, host.start(1), host.end(1)):
             yield part.told_at(
-                piece.start,
-                "IMAGE_WITHOUT_ALT",
-                "this image has no alt text",
-                'Write alt="…", or alt="" where it is decoration only.',
+                start,
+                "IMAGE_NOT_LITERAL",
+                "the host of this image comes from the recipient's own values, so that it may be anybody's",
+                "Write out scheme and host, and let Liquid follow after a /.",
             )
 
 

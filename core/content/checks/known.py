@@ -78,6 +78,16 @@ class KnownValues:
         known = self.known(path)
         return known is None or all(value not in (None, "", [], {}) for value in known[:LONGEST_SAMPLE])
 
+    def is_true(self, path: tuple[str, ...]) -> bool:
+        """Whether a condition that asks for a path holds for every recipient."""
+        field = FIELDS.get(path[1]) if path[0] == "profile" and len(path) == 2 else None
+        return field is not None and field.type is not FieldType.BOOLEAN and self.nullable_field(path) is None
+
+    def choices(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """All the words that a profile field may be, where they are few; the first is that of most."""
+        field = FIELDS.get(path[1]) if path[0] == "profile" and len(path) == 2 else None
+        return _examples(field) if field is not None and field.values is not None and field.required else ()
+
     def is_personal(self, path: tuple[str, ...]) -> bool:
         """Whether each recipient has a value of their own."""
         return path[0] == "profile"

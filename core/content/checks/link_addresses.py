@@ -13,19 +13,22 @@ from core.content.links.rewriting import rewrite_html
 from core.content.records import ContentWarning
 from core.egress import refused_because
 
-# RFC 6761 and 6762, RFC 8375, ICANN's `internal`, and what RFC 6762 (appendix G) names as used at home and in offices.
+# RFC 6761 and 6762, RFC 7686, RFC 8375, RFC 9476, ICANN's `internal`, and what RFC 6762 (appendix G) names as used at home
+# and in offices.
 PRIVATE_NAMES = (
     "localhost", "localdomain", "local", "internal", "intranet", "lan", "corp", "home", "private", "home.arpa", "invalid",
+    "test", "onion", "alt",
 )  # fmt: skip
 _BARE = re.compile(r"(?<![\w{])(https?://[^\s<>\"'/?#)]+)[^\s<>\"]*", re.IGNORECASE)
+_CANDIDATE = re.compile(r"https?://[^\s]+?(?=[\s,]|\Z)", re.IGNORECASE)  # an image of a `srcset`
 _NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?", re.DOTALL)  # WHATWG URL: a host that ends in a number
 
 
 def empty_links(part: CheckedPart) -> Iterator[ContentWarning]:
     """Links without an address, or with the `#` that stands in for one."""
     for found in part.addresses("href", "a", "area"):
-        if found.value in ("", "#"):
-            shown = "#" if found.value else "no address"
+        if found.value.lower() in ("", "#", "mailto:", "tel:", "sms:"):
+            shown = found.value or "no address"
             yield part.told_at(
                 found.piece.start,
                 "EMPTY_LINK",
@@ -60,6 +63,8 @@ def private_because(host: str) -> str | None:
         return refused_because(address)
     if "." not in name and name not in PRIVATE_NAMES:
         return "a name without a domain"
+    if any(label.startswith("-") or label.endswith("-") for label in name.split(".")):
+        return "a name with a hyphen at the wrong end"
     ending = next((one for one in PRIVATE_NAMES if name == one or name.endswith(f".{one}")), None)
     return f"a name under '{ending}'" if ending else None
 
@@ -92,8 +97,15 @@ def _web_addresses(part: CheckedPart) -> Iterator[tuple[int, str, str]]:
         return
     for found in part.addresses("href", "a", "area"):
         yield found.attribute.start, found.value, "link"
-    for found in part.addresses("src", "img"):
+    for found in part.addresses("action", "form"):
+        yield found.attribute.start, found.value, "form"
+    for found in part.addresses("src", "img", "input"):
         yield found.attribute.start, found.value, "image"
+    for found in part.addresses("background"):
+        yield found.attribute.start, found.value, "background"
+    for found in part.addresses("srcset", "img", "source"):
+        for candidate in _CANDIDATE.findall(found.value):
+            yield found.attribute.start, candidate, "image"
 
 
 def _host(address: str) -> str | None:

@@ -5,18 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from core.content.checks.labels import has_words, is_blank
 from core.content.checks.part import CheckedPart
-from core.content.html.markup import Kind, Piece, unescaped
-from core.content.liquid import SpanKind, pieces
+from core.content.html.markup import Kind, Piece
 from core.content.records import ContentWarning
 
-_UNSEEN = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
-_CONTROL = frozenset(  # tags that print nothing themselves
-    (
-        "if", "elsif", "else", "endif", "unless", "endunless", "for", "endfor", "case", "when", "endcase", "assign", "capture",
-        "endcapture", "ifchanged", "endifchanged", "tablerow", "endtablerow", "break", "continue", "#",
-    )
-)  # fmt: skip
 _SEEN = frozenset({"svg", "video", "object", "input", "button", "canvas", "iframe", "picture"})  # may show anything
 _NAMING = ("aria-label", "aria-labelledby", "title")
 _HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
@@ -45,8 +38,10 @@ def _is_hidden(part: CheckedPart, piece: Piece) -> bool:
 
 
 def _attribute(part: CheckedPart, piece: Piece, name: str) -> str:
+    """What an attribute says; nothing where that is blank."""
     found = piece.find(name)
-    return part.text[found.start : found.end].strip() if found is not None else ""
+    text = part.text[found.start : found.end] if found is not None else ""
+    return "" if is_blank(text) else text.strip()
 
 
 def _has_content(part: CheckedPart, index: int) -> bool:
@@ -55,7 +50,7 @@ def _has_content(part: CheckedPart, index: int) -> bool:
         piece = part.pieces[position]
         if piece.name == "a" and piece.kind in (Kind.START, Kind.END):
             return False
-        if piece.kind is Kind.TEXT and _has_words(part.text[piece.start : piece.end]):
+        if piece.kind is Kind.TEXT and has_words(part.text[piece.start : piece.end]):
             return True
         if piece.kind is Kind.START and (piece.name in _SEEN or _image_speaks(part, piece) or _is_named(part, piece)):
             return True
@@ -66,13 +61,3 @@ def _image_speaks(part: CheckedPart, piece: Piece) -> bool:
     if piece.name != "img":
         return False
     return _attribute(part, piece, "alt") != "" or not any(one.name == "alt" for one in piece.attributes)
-
-
-def _has_words(text: str) -> bool:
-    for literal, span in pieces(text):
-        if span is None:
-            if _UNSEEN.sub("", unescaped(literal)):
-                return True
-        elif span.kind in (SpanKind.OUTPUT, SpanKind.RAW) or (span.kind is SpanKind.TAG and span.name not in _CONTROL):
-            return True
-    return False

@@ -10,6 +10,7 @@ from typing import Any
 from channels.contract import Manifest
 from core.content.building import Built, build_html
 from core.content.checks.known import KnownValues
+from core.content.checks.uses import Uses, uses_of
 from core.content.html.markup import Attribute, Kind, Piece, decode_attribute, read
 from core.content.links.rewriting import rewrite_html
 from core.content.links.settings import NO_RULES, LinkRules
@@ -74,6 +75,16 @@ class CheckedPart:
         return inspect(self.source, name=self.name, links=self.content.tracking)
 
     @cached_property
+    def uses(self) -> Uses:
+        """What it does beside printing them."""
+        return uses_of(self.inspection.nodes)
+
+    @cached_property
+    def shown(self) -> Inspection:
+        """The same of the HTML that is made of it; its offsets are those of `text`."""
+        return self.inspection if self.text is self.source else inspect(self.text, name=self.name, links=self.content.tracking)
+
+    @cached_property
     def estimate(self) -> Estimate:
         """The least that it costs and prints, as it is written."""
         return estimate(self.inspection, self.known)
@@ -118,9 +129,9 @@ class CheckedPart:
         return (piece for piece in self.pieces if piece.kind is Kind.START and piece.name in names)
 
     def addresses(self, attribute: str, *names: str) -> Iterator[Address]:
-        """The addresses in an attribute of these elements."""
+        """The addresses in an attribute of these elements, or of all."""
         for index, piece in enumerate(self.pieces):
-            if piece.kind is not Kind.START or piece.name not in names:
+            if piece.kind is not Kind.START or (names and piece.name not in names):
                 continue
             if found := next((one for one in piece.attributes if one.name == attribute), None):
                 value = decode_attribute(self.text[found.start : found.end]) if found.start >= 0 else ""
@@ -141,16 +152,23 @@ class CheckedPart:
         """A finding at a place of the source, or about the part as a whole."""
         return ContentWarning(code=code, message=message, level=level, hint=hint, part=self.name, line=line, column=column)
 
-    def told_at(self, offset: int, code: str, message: str, hint: str) -> ContentWarning:
+    def told_at(
+        self, offset: int, code: str, message: str, hint: str, *, level: WarningLevel = WarningLevel.WARNING
+    ) -> ContentWarning:
         """A finding at an offset of the HTML; of other parts, at one of the source."""
         line, column = place(self.text, offset)
-        found = self.told(code, message, hint, line=line, column=column)
+        found = self.told(code, message, hint, line=line, column=column, level=level)
         if not self.is_html or self.built.converted is None:
             return found
         placed = self.built.warning(found)
         if (placed.line, placed.column) == self._root:
             return replace(placed, message=f"in what MJML makes of a component, {message}")
         return placed
+
+    @property
+    def beginning(self) -> tuple[int, int]:
+        """The place of what is about the part as a whole: where its source begins to say something."""
+        return place(self.source, len(self.source) - len(self.source.lstrip()))
 
     @cached_property
     def _root(self) -> tuple[int, int]:

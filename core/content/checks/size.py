@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from core.content.checks.measured import passed_at
 from core.content.checks.part import CheckedContent, CheckedPart
 from core.content.records import ContentWarning, WarningLevel
+from render_ext import estimate
 
 CLIPPED_BYTES = 102 * 1024  # Gmail cuts longer HTML and hides the rest
 
 
 def clipped_html(part: CheckedPart) -> Iterator[ContentWarning]:
-    """HTML that is cut whatever is in it."""
+    """HTML that is cut whatever is in it, told about where it is cut: styles and links grow as much before as after."""
     size = part.sent.least.size if part.is_html else 0
     if size > CLIPPED_BYTES:
-        yield clipped(int(size), part.name)
+        written = estimate(part.shown, part.known).least.size
+        found = clipped(int(size), part.name)
+        at = passed_at(part.shown, part.known, CLIPPED_BYTES * min(1.0, written / size), "size")
+        yield part.told_at(at, found.code, found.message, found.hint or "")
 
 
 def clipped(size: int, part: str) -> ContentWarning:

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.content.checks.part import CheckedPart
-from core.content.liquid import SpanKind, spans
+from core.content.checks.seen import seen_places
+from core.content.checks.ways import Ways
 from core.content.records import ContentWarning
 
 BODIES = ("html", "text")
+CODE = "NO_UNSUBSCRIBE_LINK"
 
 
 def no_unsubscribe_link(part: CheckedPart) -> Iterator[ContentWarning]:
-    """Bodies without a link to unsubscribe, where the channel has such links."""
+    """Bodies without a link to unsubscribe that everybody sees, where the channel has such links."""
     if part.name not in BODIES or not part.content.tracking:
         return
-    if not any(span.kind is SpanKind.TAG and span.name == "unsubscribe_url" for span in spans(part.source)):
-        yield part.told(
-            "NO_UNSUBSCRIBE_LINK",
-            f"the {part.name} has no link to unsubscribe",
-            "Write one with {% unsubscribe_url %} as its address.",
+    ways = Ways(part.shown.nodes, "unsubscribe_url", seen_places(part), part.known)
+    if not ways.places:
+        hint = "Write one with {% unsubscribe_url %} as its address."
+        line, column = part.beginning
+        yield part.told(CODE, f"the {part.name} has no link to unsubscribe", hint, line=line, column=column)
+    elif not ways.all_lead_there():
+        yield part.told_at(
+            min(ways.places),
+            CODE,
+            f"not everybody sees a link to unsubscribe in the {part.name}: it is hidden, or a condition may leave it out",
+            "Write one where it is always shown, or one in each branch, as the address of a link or among the words.",
         )

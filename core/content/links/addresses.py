@@ -16,6 +16,9 @@ _WEB = re.compile(r"https?://", re.IGNORECASE)
 _SCRIPTS = frozenset({"javascript", "vbscript", "data"})
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:/?#\\\[\]@]+)(:[0-9]+)?")
 _HOST_END = re.compile(r"[/?#\\]|\Z")
+_NETWORK = re.compile(r"[/\\]{2,}")  # a host follows: readers take both for a slash, and more of them for two
+_PORT = re.compile(r"[0-9]{1,5}(?=[/?#\\]|\Z)")
+_LONGEST_LABEL, _HIGHEST_PORT = 63, 65_535
 _ALLOWED = frozenset({"if", "elsif", "else", "endif", "unless", "endunless", "case", "when", "endcase", "for", "endfor", "#"})
 _SAFE = "%/?#[]@!$&'()*+,;=:~-._"
 _BLANKS = " \t\n\v\f\r"  # what Liquid takes for white space
@@ -56,15 +59,25 @@ def examine(source: str) -> Address:
         return Address(AddressKind.LEAVE)
     plain = _CONTROL.sub("", masked.split(MASK, 1)[0])
     scheme = _SCHEME.match(plain)
-    if scheme is not None:
+    if scheme is not None and not _is_host_and_port(scheme, plain):
         return _with_scheme(text, masked, scheme[1].lower())
-    if len(plain) < len(_CONTROL.sub("", masked)) and not re.search(r"[/?#\\]", plain):
+    network = _NETWORK.match(plain)
+    if len(plain) < len(_CONTROL.sub("", masked)) and not re.search(r"[/?#\\]", plain[network.end() :] if network else plain):
         raise BadAddress(
             "LINK_NOT_LITERAL",
             "the scheme and host of a link must be written out, not come from Liquid",
             "Write https://host/ and let Liquid follow; put a condition around the whole link.",
         )
     return Address(AddressKind.RELATIVE)
+
+
+def _is_host_and_port(scheme: re.Match[str], plain: str) -> bool:
+    """Whether what reads as a scheme is the host of `example.com:80/x`, whose scheme is missing."""
+    name = scheme[1].lower()
+    port = _PORT.match(plain, scheme.end())
+    if port is None or name in _SCRIPTS or name in ("http", "https"):
+        return False
+    return "." in name or name == "localhost" or port.end() < len(plain)  # a number alone may be one to call
 
 
 def _with_scheme(text: str, masked: str, scheme: str) -> Address:
@@ -104,6 +117,9 @@ def _target(text: str, masked: str, host_start: int, host_end: int, scheme: str)
     found = _HOST.fullmatch(authority)
     if found is None:
         raise BadAddress("LINK_INVALID", f"{authority!r} is not a host", "Write https://host/…")
+    port = (found[2] or "")[1:].lstrip("0")
+    if len(port) > len(str(_HIGHEST_PORT)) or int(port or 0) > _HIGHEST_PORT:
+        raise BadAddress("LINK_INVALID", f"there is no port {port[:20]}", "Leave the port out, or write one up to 65535.")
     start = _ascii_host(found[1]) + (found[2] or "")
     rest = text[host_end:]
     if rest.startswith("\\"):
@@ -144,6 +160,8 @@ def _ascii_host(host: str) -> str:
     if host.startswith("["):
         return host
     if host.isascii() and re.fullmatch(r"[A-Za-z0-9._-]+", host):
+        if any(not 0 < len(label) <= _LONGEST_LABEL for label in host.removesuffix(".").split(".")):
+            raise BadAddress("LINK_INVALID", f"{host!r} is not a host", "Write names of 1 to 63 characters between the dots.")
         return host
     try:
         return idna.encode(host, uts46=True).decode("ascii")

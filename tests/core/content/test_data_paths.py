@@ -23,11 +23,14 @@ paths = st.lists(st.lists(KEYS | st.just("*"), max_size=4), max_size=8)
 
 
 def leads_nowhere(path: list[str], places: list[Any]) -> bool:
-    """As it is meant: of all places a step leads to, one that has the key is enough; without any key nothing is wrong."""
+    """As it is meant: of all places a step leads to, one that has the key is enough; without any key nothing is wrong,
+    unless all places are single values.
+    """
     for key in path:
         found = [value for place in places for value in step(place, key)]
         if not found:
-            return key != "*" and any(isinstance(place, dict) and place for place in places)
+            single = key not in COMMANDS and bool(places) and all(isinstance(place, (str, int)) for place in places)
+            return key != "*" and (single or any(isinstance(place, dict) and place for place in places))
         places = found
     return False
 

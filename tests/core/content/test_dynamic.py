@@ -65,6 +65,7 @@ def test_only_what_there_is_can_be_asked_for() -> None:
 def test_what_nothing_shows_is_a_warning() -> None:
     found = unused([place("id > 0"), place("id > 0", name="vip")], {"vip": ()})
     assert [(one.code, one.part) for one in found] == [("DYNAMIC_UNUSED", "dynamic.hero")]
+    assert all(one.hint for one in found)
 
 
 async def test_what_nothing_shows_is_told_at_the_save_and_a_preview_knows_all_languages(conn: Connection, actor: Actor) -> None:

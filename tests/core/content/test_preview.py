@@ -89,7 +89,7 @@ PLAIN = replace(DRAFT, parts=PARTS, data={})
         ({"html": "{% unsubscribe_url %}<p title='x"}, [("HTML_UNCLOSED", "html")]),
         ({"html": "{% unsubscribe_url %}" + "x" * 120_000}, [("HTML_CLIPPED", "html")]),
         ({"html": "", "text": "{% if profile.last_name %}{% unsubscribe_url %}{% endif %}"},
-         [("MISSING_VALUE", "text"), ("EMPTY_TEXT", "text")]),
+         [("NO_UNSUBSCRIBE_LINK", "text"), ("MISSING_VALUE", "text"), ("EMPTY_TEXT", "text")]),
     ],
 )  # fmt: skip
 def test_what_an_author_should_look_at(parts: dict[str, Any], expected: list[tuple[str, str]]) -> None:

@@ -10,11 +10,15 @@ from tests.api.graphql.content.test_content import CREATE, UPDATE, create, parts
 FIELDS = "id name label html text version parameters { name description default optional }"
 CREATE_FRAGMENT = f"""
 mutation ($input: CreateFragmentInput!) {{
-  createFragment(input: $input) {{ fragment {{ {FIELDS} }} userErrors {{ code path message hint }} }}
+  createFragment(input: $input) {{
+    fragment {{ {FIELDS} }} warnings {{ code level part hint }} userErrors {{ code path message hint }}
+  }}
 }}"""
 UPDATE_FRAGMENT = f"""
 mutation ($input: UpdateFragmentInput!) {{
-  updateFragment(input: $input) {{ fragment {{ {FIELDS} }} userErrors {{ code path message hint }} }}
+  updateFragment(input: $input) {{
+    fragment {{ {FIELDS} }} warnings {{ code level part hint }} userErrors {{ code path message hint }}
+  }}
 }}"""
 DELETE_FRAGMENT = "mutation ($id: ID!) { deleteFragment(id: $id) { deletedId userErrors { code message } } }"
 PREVIEW = """
@@ -63,6 +67,16 @@ async def test_fragments_are_created_read_changed_and_deleted(gql: Gql) -> None:
 
     await gql.do(DELETE_FRAGMENT, id=made["id"])
     assert (await gql.ask(asked, id=made["id"]))["fragment"] is None
+
+
+async def test_parameters_that_are_never_read_are_told_by_the_save(gql: Gql) -> None:
+    base = {"name": fresh("piece"), "label": "x", "html": "<p>{{ title }} {{ n }}</p>", "parameters": PARAMETERS}
+    made = await gql.do(CREATE_FRAGMENT, input=base)
+    assert [(one["code"], one["level"], one["part"]) for one in made["warnings"]] == [
+        ("PARAMETER_UNUSED", "WARNING", "parameters.2")
+    ]
+    changed = await gql.do(UPDATE_FRAGMENT, input={"id": made["fragment"]["id"], "html": "{{ title }} {{ n }} {{ item }}"})
+    assert changed["warnings"] == []
 
 
 async def test_mistakes_have_their_places(gql: Gql) -> None:
