@@ -57,6 +57,8 @@ cdef class Frame:
     cdef Call* c_calls
     cdef int* c_registers
     cdef list held  # the buffers that wait while something is captured
+    cdef Buffer notes  # the lines of the notes so far, None where there are none
+    cdef Py_ssize_t noted  # how many they are
     cdef int depth
     cdef int slots  # of one template
     cdef int all_slots  # with the prefixes after them

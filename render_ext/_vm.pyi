@@ -57,6 +57,7 @@ class Op(IntEnum):
     JUMP_UNLESS = 42
     LEAVE_IF_INTERRUPTED = 43
     JUMP_UNLESS_EACH = 44
+    END_FOOTNOTE = 45
 
 class Operator(IntEnum):
     EQUAL = 0

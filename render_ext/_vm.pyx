@@ -2,7 +2,7 @@
 
 A program is a flat list of steps working on a small stack of values. `a`, `b` and `value` are a step's arguments.
 
-    HALT                           end
+    HALT                           write the notes, if there are any, and end
     TEXT           value           write literal text, already encoded for the part
     PUT_PATH       a b value       look up a path and write it, escaped as b says: the fused LOAD_PATH, PUT
     PUT            b               pop a value and write it; AS_TEXT in b: as the filter `escape` takes it
@@ -27,7 +27,8 @@ A program is a flat list of steps working on a small stack of values. `a`, `b` a
     LOAD_ROW       a b             push a field of the tablerow around
     CAPTURE                        write into a buffer of its own from here on, up to
     END_CAPTURE    a b             where its text is put into slot a, as trusted HTML if b says so, or
-    END_CHANGED    a               where it is written if it differs from slot a
+    END_CHANGED    a               where it is written if it differs from slot a, or
+    END_FOOTNOTE                   where it becomes the next note, of which only the number is written
     CYCLE          a b value       (pop a group and) go to the target whose turn it is by the turns in slot a, or to b
     COUNT          a b value       move a counter on and write it, escaped as b says
     SET            a b             set register b to a
@@ -161,6 +162,7 @@ cpdef enum Op:
     JUMP_UNLESS = 42
     LEAVE_IF_INTERRUPTED = 43
     JUMP_UNLESS_EACH = 44
+    END_FOOTNOTE = 45
 
 
 cpdef enum Operator:
@@ -263,6 +265,8 @@ cdef class Frame:
             Py_XDECREF(self.c_loops[self.loops].c_before)
         self.calls = self.base = self.interrupt = 0
         self.held = None
+        self.notes = None
+        self.noted = 0
         self.c_slots = self.c_all_slots
         self.clear_slots(self.all_slots)
 
@@ -927,6 +931,36 @@ cdef object counted(Frame frame, PyObject* c_values, Step* step):
     return now if by > 0 else after
 
 
+# ---- notes ---------------------------------------------------------------------------------------------------------
+
+cdef int add_note(Frame frame, Buffer out, str text, Py_ssize_t most) except -1:
+    """Keep one more note as a line, and write its number; what says nothing is no note."""
+    cdef bytes mark
+    text = " ".join(text.split())
+    if not text:
+        return 0
+    if frame.notes is None:
+        frame.notes = Buffer(most)
+    frame.noted += 1
+    mark = b"[%d]" % frame.noted
+    out.write_utf8(mark, len(mark), ESCAPE_NONE)
+    frame.notes.write(mark, len(mark))
+    frame.notes.write(b" ", 1)
+    frame.notes.write_str(<PyObject*>text, ESCAPE_NONE)
+    return frame.notes.write(b"\n", 1)
+
+
+cdef int write_notes(Buffer notes, Buffer out, Py_ssize_t start) except -1:
+    """Write the notes after what there is of the text from `start` on, with a blank line between."""
+    cdef Py_ssize_t end = out.size
+    cdef int owed = 2 if end > start else 0
+    while owed and end > start and out.c_data[end - 1] == b"\n":
+        owed -= 1
+        end -= 2 if end - 1 > start and out.c_data[end - 2] == b"\r" else 1
+    out.write_utf8(b"\n\n", owed, ESCAPE_NONE)
+    return out.write_utf8(notes.c_data, notes.size, ESCAPE_NONE)
+
+
 # ---- partials ------------------------------------------------------------------------------------------------------
 
 cdef inline bint has_items(PyObject* c_value, bint lists_only) noexcept:
@@ -1135,7 +1169,7 @@ cdef class Program:
         cdef PyObject** c_stack = frame.c_stack
         cdef PyObject* c_value
         cdef PyObject* c_other
-        cdef Py_ssize_t at = 0
+        cdef Py_ssize_t at = 0, start = out.size
         cdef long long left = self.most_steps
         cdef int op, i
         cdef bint encoded = wire and self.transfer != TRANSFER_NONE
@@ -1150,6 +1184,8 @@ cdef class Program:
             at += 1
             op = step.op
             if op == HALT:
+                if frame.notes is not None:
+                    write_notes(frame.notes, out, start)
                 return 0
             left -= 1
             if left < 0:
@@ -1367,7 +1403,7 @@ cdef class Program:
                 frame.held.append(out)
                 out = held_back(out, len(frame.held) == 1, self.most_value)
                 encoded = quoted = False
-            elif op == END_CAPTURE or op == END_CHANGED:
+            elif op == END_CAPTURE or op == END_CHANGED or op == END_FOOTNOTE:
                 left -= out.size >> WEIGHT_BITS
                 made = out.text()
                 out = frame.held.pop()
@@ -1375,6 +1411,8 @@ cdef class Program:
                 quoted = encoded and self.transfer == TRANSFER_QP
                 if op == END_CAPTURE:
                     put_in_slot(frame, step.a, Html(made) if step.b else made)
+                elif op == END_FOOTNOTE:
+                    add_note(frame, out, made, self.most_bytes)
                 elif frame.c_slots[step.a] == NULL or <object>frame.c_slots[step.a] != made:
                     put_in_slot(frame, step.a, made)
                     out.write_str(<PyObject*>made, ESCAPE_NONE)

@@ -15,6 +15,7 @@ from render_ext.nodes import (
     Compare,
     Condition,
     Expression,
+    Footnote,
     For,
     If,
     IfChanged,
@@ -221,6 +222,9 @@ class BlockSteps(ExpressionSteps):
         self.escape = page if is_html else Escape.ESCAPE_NONE
         self._hold(node.body, node.at, lambda: self.emit(Op.END_CAPTURE, slot, int(is_html), at=node.at))
         self.escape = page
+
+    def _footnote(self, node: Footnote) -> None:
+        self._hold(node.body, node.at, lambda: self.emit(Op.END_FOOTNOTE, at=node.at))
 
     def _ifchanged(self, node: IfChanged) -> None:
         slot = self.hidden_slot("ifchanged")

@@ -6,15 +6,30 @@ from render_ext.blanks import without_blanks_case, without_blanks_for, without_b
 from render_ext.errors import nearest
 from render_ext.expressions import Markup
 from render_ext.lexer import Piece, PieceKind
-from render_ext.nodes import Branch, Capture, Case, Comment, Condition, Expression, For, If, IfChanged, Node, TableRow, When
+from render_ext.nodes import (
+    Branch,
+    Capture,
+    Case,
+    Comment,
+    Condition,
+    Expression,
+    Footnote,
+    For,
+    If,
+    IfChanged,
+    Node,
+    TableRow,
+    When,
+)
 from render_ext.walk import Walk
 
 
 class BlockTags(Walk):
     """Every tag is a method `_tag_<name>`, listed in `tags`."""
 
-    def __init__(self, source: str, template: str, nesting: int, *, partial: bool):
+    def __init__(self, source: str, template: str, nesting: int, *, partial: bool, notes: bool):
         super().__init__(source, template, nesting, partial=partial)
+        self.notes = notes
         self.tags.update(
             {
                 "if": self._tag_if,
@@ -24,6 +39,7 @@ class BlockTags(Walk):
                 "tablerow": self._tag_tablerow,
                 "capture": self._tag_capture,
                 "ifchanged": self._tag_ifchanged,
+                "footnote": self._tag_footnote,
                 "comment": self._tag_comment,
             }
         )
@@ -154,6 +170,18 @@ class BlockTags(Walk):
         body, stopped = self._block(("endcapture",), piece)
         self._nothing_after(stopped)
         return Capture(name, body, piece.name_at)
+
+    def _tag_footnote(self, piece: Piece) -> Footnote:
+        if not self.notes:
+            self._fail(
+                "`footnote` outside of the text part of an email",
+                piece,
+                expected='the address in its place, in HTML as `<a href="…">`',
+            )
+        self._nothing_after(piece)
+        body, stopped = self._block(("endfootnote",), piece)
+        self._nothing_after(stopped)
+        return Footnote(body, piece.name_at)
 
     def _tag_ifchanged(self, piece: Piece) -> IfChanged:
         self._nothing_after(piece)

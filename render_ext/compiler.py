@@ -25,6 +25,7 @@ from render_ext.nodes import (
     Cycle,
     Expression,
     Filtered,
+    Footnote,
     For,
     Fragment,
     If,
@@ -255,6 +256,8 @@ class _Compiler(BlockSteps):
             self._capture(node)
         elif isinstance(node, IfChanged):
             self._ifchanged(node)
+        elif isinstance(node, Footnote):
+            self._footnote(node)
         elif isinstance(node, TableRow):
             self._tablerow(node)
         elif isinstance(node, Cycle):

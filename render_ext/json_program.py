@@ -156,7 +156,7 @@ class _Compiler:
 
     def _string(self, node: JsonString, pointer: str) -> None:
         links, signer = self.source.tracked, self.signer
-        program = build(node.text, pointer or NAME, Escape.ESCAPE_NONE, self.options, links=links, signer=signer)
+        program = build(node.text, pointer or NAME, Escape.ESCAPE_NONE, self.options, links=links, signer=signer, notes=False)
         text, is_fixed = program.static_text()
         is_shortened = pointer == self.source.shorten
         self.fixed += b'"'

@@ -199,6 +199,14 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
+class Footnote:
+    """`{% footnote %}`: what its body prints becomes a note at the end of the text, with its number here."""
+
+    body: tuple[Node, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class IfChanged:
     """`ifchanged`: printed only where it differs from what the last one printed."""
 
@@ -283,7 +291,7 @@ class SystemUrl:
     at: int
 
 
-Block: TypeAlias = If | For | TableRow | Case | Capture | IfChanged | Fragment | Link
+Block: TypeAlias = If | For | TableRow | Case | Capture | Footnote | IfChanged | Fragment | Link
 Node: TypeAlias = Block | Text | Output | Assign | Cycle | Count | Partial | Interrupt | Comment | SystemUrl
 
 
@@ -295,6 +303,6 @@ def bodies(node: Node) -> tuple[tuple[Node, ...], ...]:
         return node.body, node.otherwise
     if isinstance(node, Case):
         return tuple(branch.body for branch in node.branches)
-    if isinstance(node, (TableRow, Capture, IfChanged, Fragment, Link)):
+    if isinstance(node, (TableRow, Capture, Footnote, IfChanged, Fragment, Link)):
         return (node.body,)
     return ()

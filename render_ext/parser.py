@@ -32,10 +32,10 @@ SYSTEM_URLS = ("open_pixel_url", "mirror_url", "unsubscribe_url")
 
 
 class Parser(BlockTags):
-    """Reads one template: the message's, or a `partial`."""
+    """Reads one template: the message's, or a `partial`. `links`, `notes`: whether their tags may stand in it."""
 
-    def __init__(self, source: str, template: str, nesting: int, *, links: bool, partial: bool = False):
-        super().__init__(source, template, nesting, partial=partial)
+    def __init__(self, source: str, template: str, nesting: int, *, links: bool, notes: bool = True, partial: bool = False):
+        super().__init__(source, template, nesting, partial=partial, notes=notes)
         self.in_fragment = False
         self.tags.update(
             {

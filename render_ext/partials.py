@@ -48,9 +48,14 @@ def partials_used(source: str, *, name: str = "template", links: bool = False) -
     return _read(source, name, DEFAULT_LIMITS, links=links, partial=False).uses
 
 
-def read_templates(source: str, name: str, partials: Mapping[str, str], *, limits: Limits, links: bool) -> Templates:
-    """Read a template and its partials. Raises TemplateSyntaxError, located in the template that is wrong."""
-    main = _read(source, name, limits, links=links, partial=False)
+def read_templates(
+    source: str, name: str, partials: Mapping[str, str], *, limits: Limits, links: bool, notes: bool = True
+) -> Templates:
+    """Read a template and its partials. Raises TemplateSyntaxError, located in the template that is wrong.
+
+    `links` and `notes`: whether it may have tracked links and footnotes.
+    """
+    main = _read(source, name, limits, links=links, notes=notes, partial=False)
     found: dict[str, Template] = {}
     waiting = [main]
     for template in waiting:
@@ -58,15 +63,15 @@ def read_templates(source: str, name: str, partials: Mapping[str, str], *, limit
             if use.name not in partials:
                 _unknown(template, use, partials)
             if use.name not in found:
-                found[use.name] = _read(partials[use.name], use.name, limits, links=links, partial=True)
+                found[use.name] = _read(partials[use.name], use.name, limits, links=links, notes=notes, partial=True)
                 waiting.append(found[use.name])
     _check_isolated(waiting, found)
     _Depths(found, limits).check(main)
     return Templates(main, found)
 
 
-def _read(source: str, name: str, limits: Limits, *, links: bool, partial: bool) -> Template:
-    parser = Parser(source, name, limits.nesting, links=links, partial=partial)
+def _read(source: str, name: str, limits: Limits, *, links: bool, notes: bool = True, partial: bool) -> Template:
+    parser = Parser(source, name, limits.nesting, links=links, notes=notes, partial=partial)
     nodes = parser.parse()
     return Template(name, source, nodes, tuple(parser.uses), parser.deepest)
 

@@ -16,6 +16,7 @@ from render_ext.nodes import (
     Cycle,
     Expression,
     Filtered,
+    Footnote,
     For,
     Fragment,
     If,
@@ -108,7 +109,7 @@ class Reader:
         elif isinstance(node, Capture):
             self.body(node.body)
             self._make({node.name})
-        elif isinstance(node, IfChanged):
+        elif isinstance(node, (IfChanged, Footnote)):
             self.body(node.body)
         elif isinstance(node, Cycle):
             for expression in (node.group, *node.values):

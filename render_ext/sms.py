@@ -94,7 +94,9 @@ class SmsProgram:
         _check(source)
         self.source = source
         self.signer = signer
-        self._program = build(source.text, "text", Escape.ESCAPE_NONE, source.options(), links=source.tracked, signer=signer)
+        self._program = build(
+            source.text, "text", Escape.ESCAPE_NONE, source.options(), links=source.tracked, signer=signer, notes=False
+        )
         self._document = Document(
             signer=signer,
             slots=(Slot(self._program, Kind.TEXT),),

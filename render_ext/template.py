@@ -63,6 +63,7 @@ def compile(
     limits: Limits = DEFAULT_LIMITS,
     links: bool = False,
     signer: TokenSigner | None = None,
+    notes: bool = True,
 ) -> Program:
     """Compile a template once, to render it for many.
 
@@ -74,6 +75,7 @@ def compile(
     - `partials`: templates by name, for `include` and `render`.
     - `links`: allow the tags `link`, `open_pixel_url`, `mirror_url` and `unsubscribe_url`; `signer` makes
       their URLs.
+    - `notes`: allow the tag `footnote`, where outputs are escaped for nothing.
 
     Raises TemplateSyntaxError, and ValueError for an unknown escape or zone or a naive `now`.
     """
@@ -87,7 +89,7 @@ def compile(
         limits=limits,
         partials=partials or {},
     )
-    return build(source, name, ESCAPES[escape], options, links=links, signer=signer)
+    return build(source, name, ESCAPES[escape], options, links=links, signer=signer, notes=notes)
 
 
 def build(
@@ -99,9 +101,14 @@ def build(
     links: bool = False,
     signer: TokenSigner | None = None,
     transfer: Transfer = Transfer.TRANSFER_NONE,
+    notes: bool = True,
 ) -> Program:
-    """`compile`, for a part of a message: its fixed text is kept in the part's transfer encoding too."""
-    templates = read_templates(source, name, options.partials, limits=options.limits, links=links)
+    """`compile`, for a part of a message: its fixed text is kept in the part's transfer encoding too.
+
+    `notes`: it may have footnotes, if it is read as it is written.
+    """
+    notes = notes and escape is Escape.ESCAPE_NONE
+    templates = read_templates(source, name, options.partials, limits=options.limits, links=links, notes=notes)
     around = options.surroundings(html=escape is Escape.ESCAPE_HTML)
     layout = lay_out(templates, escape=escape, transfer=transfer, around=around)
     return Program(

@@ -11,7 +11,8 @@ from render_ext.lexer import Piece, PieceKind, lines, pieces, shown_start
 from render_ext.limits import DEEPEST
 from render_ext.nodes import Node, Output, Text
 
-ENDED = ("if", "unless", "for", "case", "capture", "comment", "ifchanged", "tablerow", "fragment", "link", "raw", "doc")
+_BLOCKS = ("if", "unless", "for", "case", "capture", "comment", "ifchanged", "tablerow", "fragment", "footnote", "link")
+ENDED = (*_BLOCKS, "raw", "doc")
 FOLLOWERS = ("elsif", "else", "when", *(f"end{name}" for name in ENDED))
 IN_LINK = ("if", "unless", "for", "case", "comment", "#", "break", "continue", "echo")
 LINK_TAGS = ("link", "open_pixel_url")

@@ -14,6 +14,7 @@ from render_ext.nodes import (
     Case,
     Comment,
     Expression,
+    Footnote,
     For,
     If,
     IfChanged,
@@ -29,6 +30,7 @@ from render_ext.nodes import (
 from render_ext.values import loop_items
 
 URL_BYTES = 40  # of any address that a message's own links get
+NOTE_BYTES = len("[1]\n[1] x")  # of a footnote that says something
 PRINTS_ANYWAY = frozenset({"json", "size"})  # filters that print something even for nothing
 
 
@@ -125,6 +127,10 @@ class _Scale:
         if isinstance(node, (Capture, IfChanged)):
             weight, leaves = self.body(node.body)
             return Weight(1.0 + weight.steps), leaves
+        if isinstance(node, Footnote):
+            weight, leaves = self.body(node.body)
+            size = NOTE_BYTES if weight.shown else 0
+            return Weight(1.0 + weight.steps, size, size, weight.shown), leaves
         if isinstance(node, (Link, SystemUrl)):
             return Weight(1.0, URL_BYTES, URL_BYTES, True), False
         if isinstance(node, (Comment, Interrupt)):

@@ -15,7 +15,7 @@ from core.content.building import build_html
 from core.content.dynamic import VARIANTS
 from core.content.errors import ContentInvalid, TemplateProblem, syntax_problem
 from core.content.html.insertions import PIXEL, hidden_link, insert_at_end, insert_preheader
-from core.content.html.text import text_from_html
+from core.content.html.text import message_text
 from core.content.links.checks import check_links
 from core.content.links.numbers import LinkNumbers
 from core.content.links.rewriting import Rewritten, rewrite_html, rewrite_text
@@ -138,7 +138,8 @@ def _html(work: _Work, base_url: str, *, tracking: bool, hidden: bool) -> None:
     if tracking:
         _keep(work, "html", rewrite_html(work.parts["html"], numbers=work.numbers, rules=work.rules))
     if "text" not in work.parts:
-        text = text_from_html(work.parts["html"]) or ("{% mirror_url %}\n" if tracking else "")
+        wordless = "{% mirror_url %}\n" if tracking else ""
+        text = message_text(work.parts["html"], work.parts.get("preheader", ""), wordless=wordless)
         work.parts |= {"text": text} if text else {}
     elif tracking:
         _keep(work, "text", rewrite_text(work.parts["text"], numbers=work.numbers, rules=work.rules))

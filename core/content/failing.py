@@ -11,7 +11,7 @@ from core.content.records import ContentWarning, WarningLevel
 from render_ext import RenderError, TokenSigner
 from render_ext import compile as compile_template
 
-_MADE_OF = {"html": ("html", "preheader"), "text": ("text", "html"), "headers": ("headers", "feedback_id")}
+_MADE_OF = {"html": ("html", "preheader"), "text": ("text", "html", "preheader"), "headers": ("headers", "feedback_id")}
 
 
 def rendering_failed(

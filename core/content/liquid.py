@@ -16,7 +16,7 @@ MASK = "\ue000"
 _BRACES = re.compile(r"\{\{|\{%")
 _TAG_NAME = re.compile(r"\{%-?[ \t\n\v\f\r]*([\w-]+|#)?")
 _ENDS = {name: re.compile(r"\{%-?[ \t\n\v\f\r]*end" + name + r"[ \t\n\v\f\r]*-?%\}") for name in ("raw", "doc")}
-_OPENERS = frozenset({"if", "unless", "for", "case", "capture", "tablerow", "link", "ifchanged", "fragment"})
+_OPENERS = frozenset({"if", "unless", "for", "case", "capture", "tablerow", "link", "ifchanged", "fragment", "footnote"})
 _MIDDLES = frozenset({"else", "elsif", "when", "break", "continue"})
 _PRINTERS = frozenset(
     {"echo", "cycle", "increment", "decrement", "include", "render", "mirror_url", "unsubscribe_url", "open_pixel_url"}

@@ -16,7 +16,7 @@ from core.content.data import check_data, is_storable
 from core.content.dynamic import check_dynamic
 from core.content.errors import MOST_TOLD, ContentInvalid, TemplateProblem, syntax_problem
 from core.content.expansion import MAX_CHARACTERS, expand_parts
-from core.content.html.text import text_from_html
+from core.content.html.text import message_text
 from core.content.inline_images import check_references
 from core.content.links.rewriting import rewrite_html, rewrite_text
 from core.content.liquid import place, spans
@@ -33,6 +33,7 @@ _NOW = datetime(2000, 1, 1, tzinfo=UTC)  # nothing is rendered here; only `"now"
 BODIES = ("html", "text")
 MOST_LIQUID = 10_000  # outputs and tags of a part, each of which is checked in several ways: seconds for all of them,
 TAGS_FOR_LIQUID = 5  # and as much time for five times as many of HTML
+_HAVE_NOTES = ("text", "fragment.text")
 
 
 def check_content(content: ContentDraft, manifest: Manifest, library: Library = NO_FRAGMENTS) -> Expanded:
@@ -96,7 +97,7 @@ def compile_part(name: str, source: str, *, tracking: bool, html: bool | None = 
     is_html = name == "html" if html is None else html
     escape: Literal["html", "none"] = "html" if is_html else "none"
     try:
-        return compile_template(source, name=name, escape=escape, now=_NOW, links=tracking)
+        return compile_template(source, name=name, escape=escape, now=_NOW, links=tracking, notes=name in _HAVE_NOTES)
     except TemplateSyntaxError as error:
         raise syntax_problem(error, name) from None
 
@@ -177,7 +178,7 @@ def _check_html(source: str, parts: Mapping[str, str], *, tracking: bool, inline
     except TemplateProblem as problem:
         return [problem]
     try:
-        compile_part("text", text_from_html(rewritten.source), tracking=True)
+        compile_part("text", message_text(rewritten.source), tracking=True)
     except TemplateProblem as problem:
         if parts.get("text", "").strip():
             return []

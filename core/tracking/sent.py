@@ -282,9 +282,9 @@ def unconditional_links(source: str) -> frozenset[int]:
         if name == "link":
             if depth == 0 and argument:
                 found.add(int(argument))
-        elif f"end{name}" in names:
+        elif f"end{name}" in names and name != "footnote":  # a note is always written
             depth += 1
-        elif name.startswith("end") and name != "endlink":
+        elif name.startswith("end") and name not in ("endlink", "endfootnote"):
             depth -= 1
     return frozenset(found)
 

@@ -21,7 +21,7 @@ WORDS = [
     "{% link 1 %}https://x.example/{% endlink %}", "{% doc %}", "{% mirror_url %}", "{% capture x %}", "{% endcapture %}",
     "{% case x %}", "{% when 1 %}", "| size", "| date: '%1000Y'", "| replace: '', x", "| times: 99999999999", "| round: -999",
     "| split: ''", "| slice: -1, 99", "| truncate: -5", "| money: 'X'", "| sort: 'a'", "| json", "| raw", "| base64_decode",
-    "| url_decode", "| localdate: 'yyyy'", "| number: '#'", "\ufffd",
+    "| url_decode", "| localdate: 'yyyy'", "| number: '#'", "\ufffd", "{% footnote %}", "{% endfootnote %}",
 ]  # fmt: skip
 
 

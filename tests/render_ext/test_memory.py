@@ -39,6 +39,7 @@ TAGS = (
     "{% for p in list limit: 1 %}{% ifchanged %}{{ p.name }}{% endifchanged %}{% endfor %}"
     "{% for p in list offset: continue %}{% cycle p.name: p.n, 1 %}{% increment n %}{% endfor %}"
 )
+NOTES = "{% for p in list %}{% footnote %}{{ p.name }}{% include 'p' with list, a: p %}{% endfootnote %}{% endfor %}"
 PARTIALS = {"p": "{{ a.name }}{% for p in a.tags %}{% assign b = p %}{% endfor %}{% if a.n == 3 %}{% break %}{% endif %}"}
 VALUES: dict[str, Any] = {"list": [{"name": f"Zoé {i}", "n": i, "tags": ["a", {"b": i}]} for i in range(5)]}
 GROWTH = 3_000_000  # bytes; a leak of one small object per rendering would be more
@@ -108,11 +109,11 @@ def test_many_renderings_do_not_grow_the_process() -> None:
 
 def test_every_tag_gives_its_memory_back() -> None:
     values = {"list": VALUES["list"][2:4]}
-    program = compile(TAGS, partials=PARTIALS, escape="html")
-    assert grown(lambda: program.render_bytes(values), 60_000) < GROWTH
-    failing = compile(TAGS + "{{ 1 | divided_by: 0 }}", partials=PARTIALS)
+    for program in (compile(TAGS, partials=PARTIALS, escape="html"), compile(NOTES, partials=PARTIALS)):
+        assert grown(lambda program=program: program.render_bytes(values), 60_000) < GROWTH
+    failing = compile(NOTES + TAGS + "{{ 1 | divided_by: 0 }}", partials=PARTIALS)
     for steps in range(1, 90):  # wherever it ends
-        limited = compile(TAGS, partials=PARTIALS, limits=Limits(steps=steps))
+        limited = compile(NOTES + TAGS, partials=PARTIALS, limits=Limits(steps=steps))
         with pytest.raises(RenderError):
             limited.render(values)
         with pytest.raises(RenderError):

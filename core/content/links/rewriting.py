@@ -23,6 +23,7 @@ LABEL_LENGTH = 100
 MOST_WRITTEN = 2_000_000  # characters that the links of one part have, with their numbers and campaign parameters
 _BARE = re.compile(r"(?<![\w{])https?://[^\s<>\"]+", re.IGNORECASE)
 _TRAILING = ".,;:!?'\"»”’*_~"
+_APART = frozenset({"footnote", "endfootnote", "fragment", "endfragment"})  # no address goes on behind these
 _HOST_ENDS = re.compile(r"[/?#]")
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 
@@ -197,11 +198,22 @@ def _label(source: str, found: list[Piece], index: int) -> str | None:
 
 def text_places(source: str) -> Iterator[LinkPlace]:
     """Where the bare web addresses of a text part stand."""
-    masked = mask(source)
+    masked = _masked_text(source)
     for match in _BARE.finditer(masked):
         end = _bare_end(source, masked, match.start(), match.end())
         if end > match.start():
             yield LinkPlace(match.start(), end, source[match.start() : end], None, False)
+
+
+def _masked_text(source: str) -> str:
+    """The source masked, with blanks where an address ends whatever follows: notes may follow each other at once."""
+    found = spans(source)
+    masked, written, position = mask(source, found), [], 0
+    for span in found:
+        if span.kind is SpanKind.TAG and span.name in _APART:
+            written += [masked[position : span.start], " " * (span.end - span.start)]
+            position = span.end
+    return "".join([*written, masked[position:]])
 
 
 def _bare_end(source: str, masked: str, start: int, end: int) -> int:

@@ -56,6 +56,12 @@ def shown(draft: ContentDraft) -> Preview:
     return preview(draft, channel, signer, row_values=values, address="zoe@example.com", date=DATE)
 
 
+def test_the_preview_of_mjml_is_the_first_line_of_the_text() -> None:
+    mjml = MJML.replace("<mj-head>", "<mj-head><mj-preview>For {{ profile.first_name }}</mj-preview>")
+    seen = shown(replace(DRAFT, parts={**DRAFT.parts, "html": mjml}))
+    assert (seen.text or "").startswith("For Zoë <3\n\nHello Zoë <3 ©\n\n")
+
+
 def problems(html: str, *, inline_css: bool = False) -> list[tuple[str, str | None]]:
     with pytest.raises(ContentInvalid) as caught:
         check_content(replace(DRAFT, parts={**PARTS, "html": html}, inline_css=inline_css), EmailChannel.manifest)
@@ -80,7 +86,8 @@ def test_a_preview_of_mjml_is_what_one_person_gets() -> None:
     assert seen.html.count("color: navy !important; font-family") == 2
     assert 'href="https://shop.example.com/tea%20%26%20co"' in seen.html
     assert seen.text is not None
-    assert seen.text.startswith("Hello Zoë <3 ©\n\nTea <https://shop.example.com/tea%20%26%20co>")
+    assert seen.text.startswith("Hello Zoë <3 ©\n\nTea [1]\n\n")
+    assert "\n\n[1] https://shop.example.com/tea%20%26%20co\n" in seen.text
     assert [(warning.code, warning.line) for warning in seen.warnings] == [
         ("UNUSED_ASSIGN", 1),
         ("NULLABLE_FIELD", 8),

@@ -98,8 +98,8 @@ def test_what_a_reader_gets() -> None:
     assert "<p>Madam</p>" in html
     assert 'aria-hidden="true">Only &lt; 3 &amp; Köln &amp; Bonn&#847;' in html
     assert html.index("Only &lt; 3") > html.index('<body class="x">')
-    assert text.startswith("Hello Zoë <3\n\nMadam\n\nTea <1> <https://t.example.com/c/")
-    assert "Only" not in text
+    assert text.startswith("Only < 3 & Köln & Bonn\n\nHello Zoë <3\n\nMadam\n\nTea <1> [1] Cake [2]")
+    assert "\n\n[1] https://t.example.com/c/" in text
 
 
 def test_every_link_leads_where_the_author_meant() -> None:
@@ -229,13 +229,15 @@ def test_a_message_of_text_alone() -> None:
 def test_html_without_words_points_to_the_mirror_page_in_its_text() -> None:
     content = frozen(replace(DRAFT, parts={**PARTS, "html": '<img src="https://x.example/sale.png">'}))
     assert content.parts["text"] == "{% mirror_url %}\n"
+    content = frozen(replace(DRAFT, parts={**PARTS, "html": "<img src='https://x.example/sale.png'>", "preheader": "Sale"}))
+    assert content.parts["text"] == "Sale\n\n{% mirror_url %}\n"
 
 
 def test_nothing_is_added_where_nothing_is_tracked() -> None:
     html = '<body><a href="https://x.example/?a=1&amp;b=2">Go</a></body>'
     content = frozen(replace(DRAFT, parts={**PARTS, "html": html}), tracked=False)
     assert content.parts["html"] == html
-    assert content.parts["text"] == "Go <https://x.example/?a=1&b=2>\n"
+    assert content.parts["text"] == "Go {% footnote %}https://x.example/?a=1&b=2{% endfootnote %}\n"
     assert (content.links, content.hidden_link) == ((), None)
 
 

@@ -138,6 +138,14 @@ def test_links_of_the_text_are_checked_too() -> None:
     assert (problem.code, problem.path) == ("LINK_NOT_LITERAL", "parts.text:1:7")
 
 
+def test_notes_are_for_the_text() -> None:
+    check({"text": "Go {% footnote %}https://shop.example.com/?c={{ profile.city }}{% endfootnote %}"})
+    for part in ("html", "subject", "preheader"):
+        (problem,) = problems({part: "x\n{% footnote %}x{% endfootnote %}"})
+        assert (problem.code, problem.path) == ("TEMPLATE_SYNTAX", f"parts.{part}:2:4")
+        assert "the address in its place" in str(problem.hint)
+
+
 def test_liquid_may_overlap_with_elements_but_not_with_an_address() -> None:
     source = "{% if profile.city %}<style>{% endif %}</style>{% if profile.city %}<p>{% endif %}x</p>"
     check({"html": source})

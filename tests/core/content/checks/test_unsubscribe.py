@@ -35,7 +35,6 @@ def missing(source: str, part: str = "html", **more: Any) -> list[ContentWarning
         "{% if profile.opt_out %}@{% endif %}",
         "{% if false %}@{% endif %}",
         "{% if word == 'Cake' %}@{% endif %}",
-        "{% if empty == blank %}{% else %}@{% endif %}",
         "{% unless profile.city == 'Berlin' %}@{% endunless %}",
         "{% if profile.city %}@{% elsif profile.state %}@{% endif %}",
         "{% case profile.language %}{% when 'de' %}@{% when 'fr' %}@{% endcase %}",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.content.html.text import text_from_html
+from core.content.html.text import message_text, text_from_html
 from core.content.links.rewriting import rewrite_html
 from core.content.liquid import SpanKind, spans
 from render_ext import TemplateSyntaxError, compile
@@ -36,16 +37,16 @@ def shown(html: str, values: dict[str, Any] | None = None) -> str:
         ("x &copy; &#8364; &lt;b&gt; a&shy;b&zwnj;c", "x © € <b> abc\n"),
         ("&#123;&#123; no &#125;} {&#37; no %}", "{{ no }} {% no %}\n"),
         ('<img src="x" alt="Our &quot;logo&quot;"><img src="pixel">', 'Our "logo"\n'),
-        ("<a href='https://x.example/?a=1&amp;b=2'>Shop</a> now", "Shop <https://x.example/?a=1&b=2> now\n"),
-        ("<a href='https://x.example/'>https://x.example/</a>.", "https://x.example/.\n"),
-        ("<a href='https://x.example/'><img alt='Logo' src='x'></a>", "Logo <https://x.example/>\n"),
-        ("<a href='https://x.example/'><img src='x'></a>", "https://x.example/\n"),
-        ("<a href='https://x.example/'><p>Block</p></a><p>b</p>", "Block <https://x.example/>\n\nb\n"),
+        ("<a href='https://x.example/?a=1&amp;b=2'>Shop</a> now", "Shop [1] now\n\n[1] https://x.example/?a=1&b=2\n"),
+        ("<a href='https://x.example/'>https://x.example/</a>.", "https://x.example/ [1].\n\n[1] https://x.example/\n"),
+        ("<a href='https://x.example/'><img alt='Logo' src='x'></a>", "Logo [1]\n\n[1] https://x.example/\n"),
+        ("<a href='https://x.example/'><img src='x'></a>x", "[1]x\n\n[1] https://x.example/\n"),
+        ("<a href='https://x.example/'><p>Block</p></a><p>b</p>", "Block [1]\n\nb\n\n[1] https://x.example/\n"),
         ("<a href='#top'>up</a> <a href='/x'>y</a> <a>z</a>", "up y z\n"),
         ("<a href='mailto:a@b.example?subject=x'>write</a> <a href='mailto:a@b.example'>a@b.example</a>",
          "write <a@b.example> a@b.example\n"),
         ("<a href='https://a.example/'>one<a href='https://b.example/'>two</a>",
-         "one <https://a.example/>two <https://b.example/>\n"),
+         "one [1]two [2]\n\n[1] https://a.example/\n[2] https://b.example/\n"),
         ("<head><title>t</title><style>p{}</style></head><script>s</script><body>b</body>", "b\n"),
         ("<div style='color:red;Display : NONE'>no<div>no</div>no</div>yes", "yes\n"),
         ("<span hidden>no</span><template>no</template>yes", "yes\n"),
@@ -67,7 +68,9 @@ def test_loops_and_conditions_keep_their_lines() -> None:
     rewritten = rewrite_html(html).source
     products = [{"id": 1, "name": "Tea"}, {"id": 2, "name": "Cake"}]
     text = shown(rewritten, {"name": "Zoë", "products": products, "vip": True})
-    assert text == ("Hello Zoë,\n\n* Tea <https://x.example/1>\n* Cake <https://x.example/2>\n\nThank you!\n\nBye\n")
+    assert text == (
+        "Hello Zoë,\n\n* Tea [1]\n* Cake [2]\n\nThank you!\n\nBye\n\n[1] https://x.example/1\n[2] https://x.example/2\n"
+    )
     assert "Join us.\n\nBye" in shown(rewritten, {"name": "Zoë", "products": [], "vip": False})
 
 
@@ -135,21 +138,106 @@ def test_raw_words_are_words() -> None:
 def test_a_tag_in_a_written_address_is_not_written_twice() -> None:
     html = '<a href="https://x.example/?{% if a %}b={{ a }}{% endif %}">go</a>'
     assert text_from_html(html).count("{% if a %}") == 1
-    assert shown(html, {"a": 1}) == "go <https://x.example/?b=1>\n"
+    assert shown(html, {"a": 1}) == "go [1]\n\n[1] https://x.example/?b=1\n"
 
 
 def test_where_liquid_chooses_the_address_the_text_chooses_too() -> None:
     html = '<a {% if a %}href="https://a.example/"{% else %}href="https://b.example/"{% endif %}>go</a>'
     rewritten = rewrite_html(html).source
-    assert shown(rewritten, {"a": True}) == "go <https://a.example/>\n"
-    assert shown(rewritten, {"a": False}) == "go <https://b.example/>\n"
+    assert shown(rewritten, {"a": True}) == "go [1]\n\n[1] https://a.example/\n"
+    assert shown(rewritten, {"a": False}) == "go [1]\n\n[1] https://b.example/\n"
 
 
 def test_system_addresses_and_tracked_links_are_carried_over() -> None:
     html = '<a href="https://x.example/">Shop</a> <a href=" {% unsubscribe_url %} ">Unsubscribe</a>'
     assert text_from_html(rewrite_html(html).source) == (
-        "Shop <{% link 1 %}https://x.example/{% endlink %}> Unsubscribe <{% unsubscribe_url %}>\n"
+        "Shop {% footnote %}{% link 1 %}https://x.example/{% endlink %}{% endfootnote %} "
+        "Unsubscribe {% footnote %}{% unsubscribe_url %}{% endfootnote %}\n"
     )
+
+
+PRODUCTS = {"products": [{"name": name} for name in "TCD"], "rows": [[1, 2], [3, 4]], "a": True}
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<table><tr>{% for p in products %}<td>{{ p.name }}</td>{% endfor %}</tr></table>", "T  C  D\n"),
+        ("<table><tr><td>x</td>{% for p in products %}<td>{{ p.name }}</td>{% endfor %}<td>y</td></tr></table>",
+         "x  T  C  D  y\n"),
+        ("<table>{% for row in rows %}<tr>{% for c in row %}<td>{{ c }}</td>{% endfor %}</tr>{% endfor %}</table>end",
+         "1  2\n3  4\n\nend\n"),
+        ("<table><tr>{% for p in products %}<td>{% if p.name == 'C' %}{% else %}{{ p.name }}{% endif %}</td>{% endfor %}</tr>",
+         "T    D\n"),
+        ("{% for p in products %}<br>{{ p.name }}{% endfor %}", "T\nC\nD\n"),
+        ("{% for p in products %}{{ p.name }}<br>{% endfor %}", "T\nC\nD\n"),
+        ("x{% for p in products %}<br>{{ p.name }}{% endfor %}", "x\nT\nC\nD\n"),
+        ("{% for r in rows %}{% for c in r %}<br>{{ c }}{% endfor %}{% endfor %}", "1\n2\n3\n4\n"),
+        ("<p>{% for p in products %} {{ p.name }}{% endfor %}</p>", "T C D\n"),
+        ("{% for p in products %}{% if a %}<br>{% endif %}{{ p.name }}{% endfor %}", "T\nC\nD\n"),
+        ("{% for p in none %}x{% else %}<br>y{% endfor %}", "y\n"),
+        ("words{% if a %}<br>{% endif %}more", "words\nmore\n"),
+        ("a{% if b %}<p>b</p>{% else %}<br>c{% endif %}d", "a\ncd\n"),
+        ("<table><tr><td>1</td><td></td><td>3</td></tr></table>", "1    3\n"),
+        ("<table><tr><td>1</td><td>&nbsp;</td><td></td></tr></table>", "1\n"),
+        ("<table><tr><td> </td><td>layout</td></tr></table>", "layout\n"),
+        ("<table><tr><th></th><th>A</th><th>B</th></tr><tr><td></td><td></td><td>3</td></tr></table>", "  A  B\n    3\n"),
+        ('<ol start="5"><li>a<li>b<li value="9">c<li>d</ol>', "5. a\n6. b\n9. c\n10. d\n"),
+        ('<ol start="{{ n }}"><li>a</ol><ol start="x"><li>a</ol>', "* a\n\n1. a\n"),
+        ("{% capture c %}<br>x{% endcapture %}a{{ c }}", "ax\n"),
+    ],
+)  # fmt: skip
+def test_what_separates_is_there_in_every_round_and_branch(html: str, text: str) -> None:
+    assert re.sub(r" +$", "", shown(html, PRODUCTS), flags=re.MULTILINE) == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("{{ city | escape }} {{ city | h }} {% echo city | escape_once %}", "Köln & Bonn Köln & Bonn Köln & Bonn\n"),
+        ('{{ "<b>x</b>" | raw }}', "x\n"),
+        ("{{ html | raw }}!", "One\nTwo\nThree!\n"),
+        ("{{ lines | newline_to_br }}", "a\nb\n"),
+        ("{{ city | escape | newline_to_br | raw -}} x", "Köln & Bonnx\n"),
+        ("{{ html | raw | newline_to_br }}", "One\nTwo\nThree\n"),
+        ('{{ "a | escape" }}{{ "|raw" | append: "| h" }}', "a | escape|raw| h\n"),
+        ("{{ city | escape | upcase }}", "KÖLN &AMP; BONN\n"),
+        ('<img alt="{{ city | escape }}">', "Köln & Bonn\n"),
+    ],
+)
+def test_outputs_read_as_text(html: str, text: str) -> None:
+    values = {"city": "Köln & Bonn", "lines": "a\nb", "html": "<p>One</p><p>Two<br/><i>Three</i></p>"}
+    assert shown(html, values) == text
+
+
+ROOM = "&#847;&zwnj;&nbsp;&#8199;&shy;" * 20
+
+
+@pytest.mark.parametrize(
+    ("html", "preheader", "text"),
+    [
+        ("<p>Hi</p>", "Only today,\n{{ name | escape }}", "Only today, Zoë & Co\n\nHi\n"),
+        ("<p>Hi</p>", "Hi", "Hi\n"),
+        ("<p>Hi</p>", " \n", "Hi\n"),
+        ("<img src='x'>", "Hi", "Hi\n\nmirror\n"),
+        ("<img src='x'>", "", "mirror\n"),
+        ("<p>Hi</p>", "50 {% &zwnj;", "50 {% &zwnj;\n\nHi\n"),
+        (f"<head><title>t</title></head><body><div style='display:none'>For {{{{ name }}}}{ROOM}</div><p>Hi</p>", "",
+         "For Zoë & Co\n\nHi\n"),
+        (f"<body><div style='display:none'>Theirs{ROOM}</div><p>Hi</p>", "Ours", "Ours\n\nHi\n"),
+        (f"<span style='display:none'><b>Hi</b>{ROOM}</span><p>Hi</p><p>Hi</p>", "", "Hi\n\nHi\n"),
+        (f"<div style='display:none'>{ROOM}</div><div style='display:none'>Second</div>Hi", "", "Second\n\nHi\n"),
+        ("<div style='display:none'>{% if name %}a{% else %}b{% endif %}</div>Hi", "", "a\n\nHi\n"),
+        ("<p>Hi</p><div style='display:none'>later</div>", "", "Hi\n"),
+        ("<div style='display:none'>first</div><div style='display:none'>second</div>Hi", "", "first\n\nHi\n"),
+        ("<div style='display:none'><a href='https://x.example/'>a link</a></div>Hi", "", "Hi\n"),
+        ("<div style='display:none'>{% if name %}</div>Hi{% endif %}", "", "Hi\n"),
+        ("<div style='display:none'>never closed", "", "mirror\n"),
+    ],
+)  # fmt: skip
+def test_the_preheader_is_the_first_line(html: str, preheader: str, text: str) -> None:
+    made = message_text(html, preheader, wordless="mirror\n")
+    assert compile(made).render({"name": "Zoë & Co"}) == text
 
 
 FRAGMENTS = [
