@@ -36,13 +36,13 @@ REFUSING: tuple[Check, ...] = (
     failing_filters,
     failing_comparisons,
     failing_loops,
-    failing_counts,
     heavy_loops,
     script_addresses,
 )
 
 CHECKS: tuple[Check, ...] = (
     *REFUSING,
+    failing_counts,
     nullable_fields,
     unbounded_loops,
     roundless_loops,

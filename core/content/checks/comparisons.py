@@ -9,6 +9,7 @@ from core.content.checks.given import Candidates, candidates
 from core.content.checks.part import CheckedPart
 from core.content.checks.uses import Comparison
 from core.content.records import ContentWarning, WarningLevel
+from render_ext import Constant
 from render_ext.errors import FilterError
 from render_ext.values import less
 
@@ -40,7 +41,7 @@ def _try(part: CheckedPart, comparison: Comparison, left: Candidates, right: Can
     sides = (left, right)
     if not reasons or (works and any(one.picked for one in sides)):
         return None
-    surely = not works and all(one.exact or not one.nullable for one in sides)
+    written = isinstance(comparison.left, Constant) and isinstance(comparison.right, Constant)  # else a condition may guard it
     line, column = part.inspection.place(comparison.at)
     return part.told(
         "COMPARISON_FAILS",
@@ -48,5 +49,5 @@ def _try(part: CheckedPart, comparison: Comparison, left: Candidates, right: Can
         "A recipient whose message cannot be rendered gets none. Compare values of one kind, or with == or contains.",
         line=line,
         column=column,
-        level=WarningLevel.ERROR if surely else WarningLevel.WARNING,
+        level=WarningLevel.ERROR if written else WarningLevel.WARNING,
     )

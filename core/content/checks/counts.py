@@ -26,17 +26,17 @@ def failing_loops(part: CheckedPart) -> Iterator[ContentWarning]:
         wrong = [one for one in values if _fails(one, _READ[bound.word])]
         if given is None or not wrong or (given.picked and len(wrong) < len(values)):
             continue
-        always = len(wrong) == len(given.values)
         what = f"{bound.word} of a loop" if bound.word != "range" else "end of a range"
         name = f"; {bound.operand.text} may be {shown(wrong[0])}" if isinstance(bound.operand, Reading) else ""
         line, column = part.inspection.place(bound.at)
+        written = isinstance(bound.operand, Constant)  # else a condition may guard it
         yield part.told(
             "LOOP_FAILS",
             f"the {what} is a whole number{name or f', and {shown(wrong[0])} is none'}",
             _HINT,
             line=line,
             column=column,
-            level=WarningLevel.ERROR if always and given.exact else WarningLevel.WARNING,
+            level=WarningLevel.ERROR if written else WarningLevel.WARNING,
         )
 
 
@@ -82,7 +82,6 @@ def failing_counts(part: CheckedPart) -> Iterator[ContentWarning]:
                 "A message that cannot be rendered is not sent. Count under a name that is not in the data.",
                 line=line,
                 column=column,
-                level=WarningLevel.ERROR,
             )
 
 

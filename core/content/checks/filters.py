@@ -48,7 +48,11 @@ def _try(part: CheckedPart, chain: Chain) -> ContentWarning | None:
                 or chain.tested
                 or (call is chain.calls[0] and not _results([None], trials[0].given.call)[0])
             )
-            return _fails(part, call, failures[0], name, always=True, certain=certain and trials[0].given.exact)
+            if call.is_constant:
+                return _fails(part, call, failures[0], name, always=True, certain=certain)
+            of, value = trials[0].given.of, trials[0].given.value  # what is read may be tested by a condition around
+            failure = failures[0] if of is None else (value, failures[0][1])
+            return _fails(part, call, failure, name if of is None else of.text, always=False, certain=False)
         broken = next((trial for trial in trials if trial.given.of is not None and trial.failures and not trial.results), None)
         if broken is not None and broken.given.of is not None:
             failure = (broken.given.value, broken.failures[0][1])

@@ -55,7 +55,7 @@ def script_addresses(part: CheckedPart) -> Iterator[ContentWarning]:
         for attribute in piece.attributes:
             value = _followed(part, piece, attribute)
             scheme = _scheme(value)
-            if scheme in ("javascript", "vbscript") or (scheme == "data" and not value[5:11].lower().startswith("image/")):
+            if scheme in ("javascript", "vbscript") or (scheme == "data" and not _is_image(piece, attribute, value)):
                 yield part.told_at(
                     attribute.start,
                     "LINK_SCRIPT",
@@ -63,6 +63,12 @@ def script_addresses(part: CheckedPart) -> Iterator[ContentWarning]:
                     "Use an http or https address.",
                     level=WarningLevel.ERROR,
                 )
+
+
+def _is_image(piece: Piece, attribute: Attribute, value: str) -> bool:
+    """Whether `data:` stands where it can only be an image, or says that it is one."""
+    shown = piece.name in ("img", "input") or attribute.name == "background"
+    return shown or value.partition(":")[2].strip(BLANK).lower().startswith("image/")
 
 
 def _followed(part: CheckedPart, piece: Piece, attribute: Attribute) -> str:

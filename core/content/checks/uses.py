@@ -108,7 +108,7 @@ class _UseReader(Reader):
 
     def _node(self, node: Node) -> None:
         super()._node(node)
-        if isinstance(node, Count):
+        if isinstance(node, Count) and not self.apart:  # there a counter begins at 0
             self.uses.counted.append(node)
         elif isinstance(node, Cycle):
             for value in node.values:

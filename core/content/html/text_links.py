@@ -12,6 +12,7 @@ from core.content.html.text_liquid import as_text
 from core.content.liquid import SYSTEM_URL, SpanKind, pieces, quoted, spans, within
 
 _WRITTEN_LINK = re.compile(r"\s*(\{% link \d+ %\}.*\{% endlink %\})\s*\Z", re.DOTALL)
+_CHOSEN = re.compile(r"\{%-?\s*(?:if|unless|case)\b")  # by a condition, perhaps none at all
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _BESIDE = ("mailto:", "tel:", "sms:")  # short, never tracked, and of use without a click
 _NOT_DIALLED = re.compile(r"[\s()/.-]")
@@ -46,7 +47,7 @@ class TextLinks:
         found = _Open(address, here, len(self.lines.out))
         self.lines.out.append("")
         self.open.append(found)
-        if unsure:
+        if unsure or _CHOSEN.match(address):
             self._keep(found)
 
     def end(self) -> None:
@@ -122,9 +123,18 @@ class TextLinks:
 def link_address(source: str, piece: Piece) -> tuple[str, Sequence[Attribute]]:
     """What to write for the start tag of a link, and the attributes whose Liquid that holds."""
     hrefs = [found for found in piece.attributes if found.name == "href" and found.start >= 0]
-    if len(hrefs) > 1:  # Liquid chooses within the tag: choose in the text too
+    if len(hrefs) > 1 or (hrefs and _is_conditional(source, piece)):  # Liquid chooses within the tag: choose in the text too
         return _chosen(source, piece, hrefs), (Attribute("", piece.start, piece.end),)
     return (_address(source[hrefs[0].start : hrefs[0].end]) if hrefs else ""), hrefs
+
+
+def _is_conditional(source: str, piece: Piece) -> bool:
+    """Whether a tag of Liquid stands between the attributes."""
+    values = sorted((one.start, one.end) for one in piece.attributes if one.start >= 0)
+    text = source[piece.start : piece.end]
+    return "{%" in text and any(
+        span.kind is SpanKind.TAG and not within(values, piece.start + span.start) for span in spans(text)
+    )
 
 
 def _common(paths: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
@@ -167,5 +177,6 @@ def _address(value: str) -> str:
     decoded = "".join(found).strip()
     scheme = _SCHEME.match(decoded)
     if scheme and scheme[0].lower() in _BESIDE:
-        return scheme[0].lower() + decoded[scheme.end() :].split("?")[0]
+        rest = decoded[scheme.end() :].split("?")[0]
+        return scheme[0].lower() + rest if rest else ""
     return decoded if scheme or decoded.startswith("{{") else ""

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from core.content.checks.uses import uses_of
 from core.content.errors import ContentInvalid
 from core.content.records import ContentDraft, ContentWarning, WarningLevel
 from core.content.validate import compile_part
-from render_ext import RenderError, compile
+from render_ext import RenderError, compile, inspect
 from tests.core.authors import PARTS
 from tests.core.content.checks import test_checks
 from tests.core.content.checks.test_checks import BYE
@@ -31,13 +32,28 @@ def codes(source: str) -> list[str]:
 @pytest.mark.parametrize(
     ("source", "code"),
     [
+        ("{% if 5 <= 'x' %}x{% endif %}", "COMPARISON_FAILS"),
+        ("{% for p in products limit: 1.5 %}x{% endfor %}", "LOOP_FAILS"),
+        ("{% for p in products offset: 'x' %}x{% endfor %}", "LOOP_FAILS"),
+        ("{{ n | divided_by: 0 }}", "FILTER_FAILS"),
+    ],
+)
+def test_what_fails_as_it_is_written_is_refused_and_does_fail(source: str, code: str) -> None:
+    with pytest.raises(ContentInvalid) as caught:
+        told(source)
+    assert [problem.code for problem in caught.value.problems] == [code]
+    assert all(problem.hint for problem in caught.value.problems)
+    with pytest.raises(RenderError):
+        compile(source).render(DATA)
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
         ("{% if word > 5 %}x{% endif %}", "COMPARISON_FAILS"),
         ("{% if n > 'x' %}x{% endif %}", "COMPARISON_FAILS"),
-        ("{% if 5 <= 'x' %}x{% endif %}", "COMPARISON_FAILS"),
         ("{% if delivery.date < '2030' %}x{% endif %}", "COMPARISON_FAILS"),
-        ("{% for p in products limit: 1.5 %}x{% endfor %}", "LOOP_FAILS"),
         ("{% for p in products limit: word %}x{% endfor %}", "LOOP_FAILS"),
-        ("{% for p in products offset: 'x' %}x{% endfor %}", "LOOP_FAILS"),
         ("{% for i in (1..half) %}x{% endfor %}", "LOOP_FAILS"),
         ("{{ (1..half) | join }}", "LOOP_FAILS"),
         ("{{ 5 | divided_by: word }}", "FILTER_FAILS"),
@@ -47,13 +63,33 @@ def codes(source: str) -> list[str]:
         ("{% decrement products %}", "COUNT_FAILS"),
     ],
 )
-def test_what_fails_for_everybody_is_refused_and_does_fail(source: str, code: str) -> None:
-    with pytest.raises(ContentInvalid) as caught:
-        told(source)
-    assert [problem.code for problem in caught.value.problems] == [code]
-    assert all(problem.hint for problem in caught.value.problems)
+def test_what_fails_by_the_data_is_a_warning_and_does_fail(source: str, code: str) -> None:
+    (found,) = told(source)
+    assert (found.code, found.level) == (code, WarningLevel.WARNING)
+    assert found.hint
     with pytest.raises(RenderError):
         compile(source).render({**DATA, "delivery": {"date": DATE}})
+
+
+@pytest.mark.parametrize(
+    ("source", "data"),
+    [
+        ("{% if total > 0 %}{{ 100 | divided_by: total }}{% endif %}", {"total": 0}),
+        (
+            "{% for i in items %}{% if i.cur != blank %}{{ i.p | money: i.cur }}{% endif %}{% endfor %}",
+            {"items": [{"p": 1, "cur": ""}]},
+        ),
+        ("{% if p != '' and p > 5 %}x{% endif %}", {"p": ""}),
+        ("{% if lim != '' %}{% for i in items limit: lim %}x{% endfor %}{% endif %}", {"lim": "", "items": [1]}),
+        ("{% for i in items %}{% increment total %}{% endfor %}", {"total": "x", "items": []}),
+        ("<img src='data:,x' alt='x'><img src='data: image/png;base64,aaa' alt='x'>", {}),
+    ],
+)
+def test_what_a_condition_guards_is_never_refused(source: str, data: dict[str, Any]) -> None:
+    parts = {**PARTS, "html": BYE + source}
+    found = test_checks.reviewed(ContentDraft(name="x", label="X", channel="email", parts=parts, data=data))
+    assert all(one.level is WarningLevel.WARNING for one in found)
+    compile(source).render(data)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +107,11 @@ def test_what_depends_on_a_field_is_a_warning_and_may_fail(source: str, code: st
     assert (found.column or 0) > len(BYE)
     with pytest.raises(RenderError):
         compile(source).render({**DATA, "profile": profile})
+
+
+def test_a_counter_in_a_fragment_begins_at_zero_there() -> None:
+    source = "{% fragment 'f' %}{% increment word %}{% endfragment %}"
+    assert not uses_of(inspect(source, links=True).nodes).counted
 
 
 def test_what_fails_for_some_of_the_data_is_a_warning() -> None:
