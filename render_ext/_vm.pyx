@@ -1345,6 +1345,7 @@ cdef class Program:
                     message.c_counts[step.b] += 1
                     at = step.a
                 elif message is not None and message.wanted >= 0 and not is_wanted(message, step.b):
+                    out.write(b"#", 1)  # as the address does, it says something: what is captured is not empty
                     at = step.a
                 else:
                     page = out

@@ -21,7 +21,7 @@ STRANGE_LETTER: Final = "\N{LATIN SMALL LETTER A WITH DIAERESIS}"
 STRANGE_DIGIT: Final = "\N{ARABIC-INDIC DIGIT ZERO}"
 PIVOT: Final = 69  # years of two digits: 69 is 1969, 68 is 2068
 
-DIGITS = "[0-9]+"
+DIGITS = "(?<![0-9])[0-9]++"  # from the first digit of a run only, and to its last: a long run is read once
 DAY = f"'?{DIGITS}"
 YEAR = f"'?-?{DIGITS}"
 ORDINAL = r"(?:st|nd|rd|th)\b"

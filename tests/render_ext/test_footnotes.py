@@ -152,3 +152,14 @@ def test_thousands_of_notes_are_kept_and_let_go() -> None:
     lines = program.render({"a": value}).split("\n")
     assert lines[-2] == f"[50000] {value}"
     assert sys.getrefcount(value) == before
+
+
+def test_a_link_leads_where_it_is_shown_also_behind_what_another_says() -> None:
+    first = "{% link 0 %}https://a.example/{% endlink %}"
+    source = (
+        f"{{% capture x %}}{{% footnote %}}{first}{{% endfootnote %}}{{% endcapture %}}"
+        "{% if x != '' %}{% link 1 %}https://b.example/{% endlink %}{% endif %}"
+    )
+    program = compile(source, links=True)
+    assert program.render({}) == "https://b.example/\n\n[1] https://a.example/\n"
+    assert (program.resolve_link({}, 0), program.resolve_link({}, 1)) == ("https://a.example/", "https://b.example/")
