@@ -326,41 +326,40 @@ def with_ascii_domain(str address):
 
 # ---- for compile time and tests ------------------------------------------------------------------------------------
 
-def unstructured_field(str name, str text):
-    """A whole field `name: text`, with its line end."""
+cdef bytes field_text(str text):
+    """What of a text is written into a field, before it is folded or encoded."""
     cdef Buffer scratch = Buffer()
-    cdef Buffer out = Buffer()
     cdef Py_ssize_t start = 0, size
-    cdef bytes label = name.encode() + b": "
     scratch.write_str(<PyObject*>text, ESCAPE_HEADER)
     size = trimmed(scratch.c_data, scratch.size, &start)
+    return scratch.c_data[start:start + size]
+
+
+def unstructured_field(str name, str text):
+    """A whole field `name: text`, with its line end."""
+    cdef Buffer out = Buffer()
+    cdef bytes label = name.encode() + b": ", written = field_text(text)
     out.write(PyBytes_AS_STRING(label), len(label))
-    write_unstructured(out, scratch.c_data + start, size, len(label))
+    write_unstructured(out, PyBytes_AS_STRING(written), len(written), len(label))
     out.write(b"\r\n", 2)
     return out.take()
 
 
 def subject_field(str text):
     """The same of the Subject."""
-    cdef Buffer scratch = Buffer()
     cdef Buffer out = Buffer()
-    cdef Py_ssize_t start = 0, size
-    scratch.write_str(<PyObject*>text, ESCAPE_HEADER)
-    size = trimmed(scratch.c_data, scratch.size, &start)
+    cdef bytes written = field_text(text)
     out.write(b"Subject: ", SUBJECT)
-    write_subject(out, scratch.c_data + start, size)
+    write_subject(out, PyBytes_AS_STRING(written), len(written))
     out.write(b"\r\n", 2)
     return out.take()
 
 
 def structured_field(str name, str text):
     """The same of a structured field; nothing where the text would need encoded words."""
-    cdef Buffer scratch = Buffer()
     cdef Buffer out = Buffer()
-    cdef Py_ssize_t start = 0, size
-    scratch.write_str(<PyObject*>text, ESCAPE_HEADER)
-    size = trimmed(scratch.c_data, scratch.size, &start)
-    write_field(out, name.encode() + b": ", scratch.c_data + start, size, True)
+    cdef bytes written = field_text(text)
+    write_field(out, name.encode() + b": ", PyBytes_AS_STRING(written), len(written), True)
     return out.take()
 
 

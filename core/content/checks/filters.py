@@ -42,21 +42,16 @@ def _try(part: CheckedPart, chain: Chain) -> ContentWarning | None:
         trials = [_Trial(one, *_results(values, one.call)) for one in given_calls(part, call)]
         results = [result for trial in trials for result in trial.results][:MOST_VALUES]
         failures = [failure for trial in trials for failure in trial.failures]
-        if failures and not results:
-            certain = (
-                not samples.nullable
-                or chain.tested
-                or (call is chain.calls[0] and not _results([None], trials[0].given.call)[0])
-            )
-            if call.is_constant:
-                return _fails(part, call, failures[0], name, always=True, certain=certain)
-            of, value = trials[0].given.of, trials[0].given.value  # what is read may be tested by a condition around
-            failure = failures[0] if of is None else (value, failures[0][1])
-            return _fails(part, call, failure, name if of is None else of.text, always=False, certain=False)
+        if failures and not results and call.is_constant:
+            certain = not samples.nullable or chain.tested or (call is chain.calls[0] and not _results([None], call)[0])
+            return _fails(part, call, failures[0], name, always=True, certain=certain)
+        # What is read may be tested by a condition around: a warning, whatever it does here.
         broken = next((trial for trial in trials if trial.given.of is not None and trial.failures and not trial.results), None)
         if broken is not None and broken.given.of is not None:
             failure = (broken.given.value, broken.failures[0][1])
             return _fails(part, call, failure, broken.given.of.text, always=False, certain=False)
+        if failures and not results:
+            return _fails(part, call, failures[0], name, always=False, certain=False)
         if unfit is not None:
             return _unfit(part, call, unfit, name, samples.exact)
         if failures and samples.exact and not _picks(chain):

@@ -15,12 +15,10 @@ MOST_GIVEN = 20  # ways to give a filter its arguments
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Values that an operand may have. `exact`: each is one that it has; else they are examples of what a field holds."""
+    """Values that an operand may have: those that it has, or examples of what a field holds."""
 
     values: tuple[Any, ...]
-    exact: bool
     picked: bool = False  # one of them, and nobody knows which
-    nullable: bool = False  # recipients may have nothing in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,6 @@ class GivenCall:
     """A filter with constants for its arguments. `of`: the first argument that is read, and the `value` it has here."""
 
     call: Call
-    exact: bool
     of: Reading | None = None
     value: Any = None
 
@@ -38,19 +35,19 @@ def candidates(part: CheckedPart, operand: Operand) -> Candidates | None:
     if operand is None:
         return None
     if isinstance(operand, Constant):
-        return Candidates((operand.value,), exact=True)
+        return Candidates((operand.value,))
     samples = part.known.samples(operand.path)
     if samples is None:
         return None
     if samples.exact:  # data has its nothing like any other value
-        return Candidates((*samples.values, *([None] if samples.nullable else [])), exact=True, picked=operand.picked)
-    return Candidates(samples.values, exact=False, nullable=samples.nullable)
+        return Candidates((*samples.values, *([None] if samples.nullable else [])), picked=operand.picked)
+    return Candidates(samples.values)
 
 
 def given_calls(part: CheckedPart, call: Call) -> list[GivenCall]:
     """The filter with the arguments that it may get; none where one of them is not known."""
     if call.is_constant:
-        return [GivenCall(call, exact=True)]
+        return [GivenCall(call)]
     operands = (*call.arguments, *(value for _, value in call.keywords))
     found = [candidates(part, operand) for operand in operands]
     known = [one for one in found if one is not None]
@@ -63,14 +60,13 @@ def _combined(call: Call, operands: tuple[Operand, ...], known: list[Candidates]
     index = next(number for number, operand in enumerate(operands) if isinstance(operand, Reading))
     first = operands[index]
     assert isinstance(first, Reading)  # no constant call comes here
-    exact = all(one.exact for one in known)
     for values in product(*(one.values for one in known)):
         constants = tuple(map(Constant, values))
         keywords = tuple(
             (name, value) for (name, _), value in zip(call.keywords, constants[len(call.arguments) :], strict=True)
         )
         made = replace(call, arguments=constants[: len(call.arguments)], keywords=keywords)
-        yield GivenCall(made, exact, None if known[index].picked else first, values[index])
+        yield GivenCall(made, None if known[index].picked else first, values[index])
 
 
 def shown(value: Any) -> str:
