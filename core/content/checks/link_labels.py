@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from core.content.checks.labels import has_words, is_blank
-from core.content.checks.part import CheckedPart
+from core.content.checks.part import Address, CheckedPart
 from core.content.html.markup import Kind, Piece
 from core.content.records import ContentWarning
 
 _SEEN = frozenset({"svg", "video", "object", "input", "button", "canvas", "iframe", "picture"})  # may show anything
 _NAMING = ("aria-label", "aria-labelledby", "title")
-_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 
 
 def links_without_label(part: CheckedPart) -> Iterator[ContentWarning]:
     """Links without a word, an image with `alt`, or a `title`."""
     for found in part.addresses("href", "a", "area"):
-        if found.piece.conditional or _is_named(part, found.piece) or _is_hidden(part, found.piece):
+        if found.piece.conditional or _is_named(part, found.piece) or _is_hidden(part, found):
             continue
         if found.piece.name == "area" or not _has_content(part, found.index):
             yield part.told_at(
@@ -33,8 +31,8 @@ def _is_named(part: CheckedPart, piece: Piece) -> bool:
     return any(_attribute(part, piece, name) for name in (*_NAMING, *(("alt",) if piece.name == "area" else ())))
 
 
-def _is_hidden(part: CheckedPart, piece: Piece) -> bool:
-    return _attribute(part, piece, "aria-hidden") == "true" or bool(_HIDDEN.search(_attribute(part, piece, "style")))
+def _is_hidden(part: CheckedPart, found: Address) -> bool:
+    return found.index in part.unseen or _attribute(part, found.piece, "aria-hidden") == "true"
 
 
 def _attribute(part: CheckedPart, piece: Piece, name: str) -> str:

@@ -12,6 +12,7 @@ from core.content.building import Built, build_html
 from core.content.checks.known import KnownValues
 from core.content.checks.uses import Uses, uses_of
 from core.content.html.markup import Attribute, Kind, Piece, decode_attribute, read
+from core.content.html.unseen import Unseen
 from core.content.links.rewriting import rewrite_html
 from core.content.links.settings import NO_RULES, LinkRules
 from core.content.liquid import mask, place
@@ -123,6 +124,12 @@ class CheckedPart:
     def pieces(self) -> list[Piece]:
         """The pieces of the HTML; none of other parts."""
         return list(read(self.text)) if self.is_html else []
+
+    @cached_property
+    def unseen(self) -> frozenset[int]:
+        """Which of the pieces nobody sees."""
+        unseen = Unseen(self.text)
+        return frozenset(index for index, piece in enumerate(self.pieces) if unseen.hides(piece))
 
     def elements(self, *names: str) -> Iterator[Piece]:
         """The opening tags of these names."""

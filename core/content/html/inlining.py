@@ -16,7 +16,7 @@ from html import escape
 from css_inline import CSSInliner
 
 from core.content.errors import MOST_TOLD, TemplateProblem
-from core.content.html.markup import RAW_TEXT, Kind, Piece, decode_attribute, read
+from core.content.html.markup import RAW_TEXT, VOID, Kind, Piece, decode_attribute, read
 from core.content.html.style_sheets import Names, Sheets, add_sheet, sheets
 from core.content.html.styles import Declaration, declarations, family, merged
 from core.content.liquid import SpanKind, blocks, is_balanced, mask, outermost, pieces, place, spans, within
@@ -32,7 +32,6 @@ _WRITE_OUT = "Write its rules into a <style>."
 _WRITE_STYLE = "Write what must be seen everywhere into the style attribute yourself."
 _LEFT_OUT = RAW_TEXT | {"link", "base", "template", "frameset", "frame", "noscript"}
 _UNSTYLED = frozenset({"html", "head", "meta"})
-_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
 _FORMATTING = frozenset({"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"})
 _LOOSE = frozenset({"p", "li", "dt", "dd", "option"})  # the next of them ends them
 _OPTIONAL = _LOOSE | {"td", "th", "tr", "thead", "tbody", "tfoot", "optgroup"}
@@ -114,7 +113,7 @@ class _Opened:
 
     def see(self, piece: Piece) -> None:
         """Count one tag. An end tag closes only what was opened by its name."""
-        if piece.name in _VOID or piece.name in _OPTIONAL:
+        if piece.name in VOID or piece.name in _OPTIONAL:
             self.repeated += self.formatting
             return
         step = 1 if piece.kind is Kind.START else -min(1, self.counts[piece.name])
@@ -154,7 +153,7 @@ class _Work:
             named = _TAG_NAME.match(piece.name) and piece.name not in _LEFT_OUT and not piece.conditional
             if not named or piece.kind not in (Kind.START, Kind.END):
                 continue
-            if piece.name not in _VOID and piece.name not in _LOOSE:
+            if piece.name not in VOID and piece.name not in _LOOSE:
                 depth = max(0, depth + (1 if piece.kind is Kind.START else -1))
             opened.see(piece)
             if opened.too_much:

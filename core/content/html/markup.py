@@ -16,6 +16,7 @@ from html.entities import html5
 from core.content.liquid import MASK, mask
 
 RAW_TEXT = frozenset({"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext"})
+VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
 _SPACE = r"[ \t\n\f\r]"
 _CONDITION = re.compile(rf"<!--{_SPACE}*\[if[^\]>]*\]{_SPACE}*>", re.IGNORECASE)
 _REVEALED = re.compile(r"(?:<!)?-->")  # right after a condition: everybody sees what follows

@@ -14,8 +14,9 @@ from core.content.html.markup import Attribute, Kind, Piece, read, unescaped
 from core.content.html.text_lines import TextLines
 from core.content.html.text_links import TextLinks, link_address
 from core.content.html.text_liquid import trimmed, written
-from core.content.html.text_preheader import once, preheader_end, with_preheader
-from core.content.liquid import Span, SpanKind, pieces, prints, quoted, spans, within
+from core.content.html.text_preheader import once, paragraph, preheader_end, with_preheader
+from core.content.html.unseen import Unseen
+from core.content.liquid import Span, SpanKind, pieces, prints, quoted, spans, tag_lines, within
 from core.content.tokens import Tokens
 
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "hr"})
@@ -24,13 +25,10 @@ _LINES = frozenset(
      "fieldset", "figure", "figcaption", "main", "nav", "aside", "tbody", "thead", "tfoot", "caption", "body"}
 )  # fmt: skip
 _CELLS = frozenset({"td", "th"})
-_DROPPED = frozenset({"head", "svg", "object", "select", "template", "video", "audio", "map"})
 _ASSIGNING = frozenset({"assign", "capture", "increment", "decrement", "liquid"})
-_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u2060-\u2064\ufeff]")
 _SPACES = re.compile(r"[ \t\n\r\f\u00a0\u2007]+")
 _WHOLE = re.compile(r"\s*-?\d{1,9}\s*")
-_DISPLAY_NONE = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _GAP = "  "  # between cells
 
 
@@ -42,9 +40,7 @@ def message_text(source: str, preheader: str = "", *, wordless: str = "") -> str
     """
     writer = _Writer(source, keeps_preheader=not preheader.strip())
     text = writer.write() or wordless
-    if preheader.strip():
-        return with_preheader(text, preheader)
-    return once(text) if writer.preheader >= 0 else text
+    return with_preheader(text, preheader, writer.unread) if preheader.strip() else text
 
 
 def text_from_html(source: str) -> str:
@@ -61,9 +57,10 @@ class _Writer:
         self.lines = TextLines()
         self.unread = Tokens(source).prefix  # a name that is in no template
         self.links = TextLinks(self.lines, f"{self.unread}note")
-        self.hiding: list[str] = []  # open elements of one name, the outermost of which hides what is in it
+        self.unseen = Unseen(source)
         self.keeps_preheader = keeps_preheader
-        self.preheader = -1  # the piece that ends it
+        self.preheader = (-1, -1)  # the piece that ends the last one, and where it begins in the text
+        self.preheaders: list[tuple[str, int]] = []  # as they are written, and where they end in the text
         self.preformatted = 0
         self.lists: list[int | None] = []  # the next number of each open list; None: bullets
         self.between_items = False
@@ -72,17 +69,18 @@ class _Writer:
 
     def write(self) -> str:
         for index, piece in enumerate(self.pieces):
-            if piece.kind is Kind.TEXT and not self.hiding and not piece.conditional:
+            seen = not self._hides(index, piece) and not piece.conditional
+            if piece.kind is Kind.TEXT and seen:
                 self._text(self.source[piece.start : piece.end])
-            elif piece.kind in (Kind.START, Kind.END):
-                self._keep_tags(piece, self._element(index, piece))
             else:
-                self._keep_tags(piece, ())
+                self._keep_tags(piece, self._element(piece) if seen and piece.kind in (Kind.START, Kind.END) else ())
+            if index == self.preheader[0]:
+                self._end_preheader()
         self.links.end()
         lines = self.lines
         if not lines.wrote:
             return ""
-        text = "".join(lines.out).strip("\n")
+        text = (once(lines.out, *self.preheaders[0]) if len(self.preheaders) == 1 else "".join(lines.out)).strip("\n")
         return text if lines.newlines and text.endswith("%}") else text + "\n"
 
     # ---- words
@@ -95,10 +93,10 @@ class _Writer:
             elif span.kind is SpanKind.RAW:
                 self._words(unescaped(literal[literal.index("%}") + 2 : literal.rindex("{%")]))
             elif prints(text, span):
-                self._tell_links(span)
+                self._tell_links(text, span)
                 self.lines.put(written(literal, span))
             elif span.kind is SpanKind.TAG:
-                self._tell_links(span)
+                self._tell_links(text, span)
                 if span.name == "endtablerow":
                     self.lines.put("\n")  # after each cell
                 self._tag(literal, span)
@@ -122,10 +120,10 @@ class _Writer:
         if self.lists and self.between_items:
             self.lists[-1] = None  # items in a loop or under a condition cannot be counted here
 
-    def _tell_links(self, span: Span) -> None:
+    def _tell_links(self, text: str, span: Span) -> None:
         if span.name == "endfragment":
             self.links.end()
-        elif span.name in ("break", "continue"):
+        elif any(name in ("break", "continue") for name, _ in tag_lines(text, span)):
             self.links.leave_round()
         elif span.name in _ASSIGNING:
             self.links.reassign()
@@ -141,7 +139,7 @@ class _Writer:
             if span.name in ("link", "endlink"):  # an address that is not written goes whole
                 in_link = span.name == "link"
             elif not in_link:
-                self._tell_links(span)
+                self._tell_links(text, span)
                 self.lines.silent_tag(self._silent(text, span), span)
 
     def _silent(self, text: str, span: Span) -> str:
@@ -153,12 +151,8 @@ class _Writer:
 
     # ---- elements
 
-    def _element(self, index: int, piece: Piece) -> Sequence[Attribute]:
+    def _element(self, piece: Piece) -> Sequence[Attribute]:
         """Returns the attributes whose values were written, Liquid and all."""
-        if index == self.preheader:
-            self.lines.owe(2)
-        if self._hides(index, piece) or piece.conditional:
-            return ()
         name, opens = piece.name, piece.kind is Kind.START
         self.between_items = (name in ("ul", "ol") and opens) or (name == "li" and not opens)
         self._space(name, opens)
@@ -205,32 +199,35 @@ class _Writer:
 
     def _hides(self, index: int, piece: Piece) -> bool:
         """Whether the element is, or is in, something that is not shown."""
-        if self.hiding:
-            if piece.name == self.hiding[0]:
-                if piece.kind is Kind.START:
-                    self.hiding.append(piece.name)
-                else:
-                    self.hiding.pop()
-            return True
-        if piece.kind is not Kind.START:
+        begins = self.unseen.hiding is None and piece.kind is Kind.START
+        if not self.unseen.hides(piece):
             return False
-        style = piece.find("style")
-        unseen = style is not None and _DISPLAY_NONE.search(self.source[style.start : style.end])
-        if unseen and self._is_preheader(index):
-            return False
-        if piece.name in _DROPPED or unseen or any(found.name == "hidden" for found in piece.attributes):
-            self.hiding = [] if piece.name in _VOID else [piece.name]
+        if not (begins and self._is_preheader(index)):
             return True
+        self.unseen.show()
         return False
 
     def _is_preheader(self, index: int) -> bool:
         """Whether what is hidden here is the preheader: words before all others. They become a paragraph."""
-        if self.lines.wrote or not self.keeps_preheader:
+        if self.lines.said or not self.keeps_preheader or index <= self.preheader[0]:
             return False
-        self.preheader = preheader_end(self.source, self.pieces, index)
-        self.keeps_preheader = self.preheader < 0
-        self.lines.owe(0 if self.keeps_preheader else 2)
-        return not self.keeps_preheader
+        end = preheader_end(self.source, self.pieces, index)
+        if end < 0:
+            return False
+        self.lines.owe(2)
+        self.preheader = end, len(self.lines.out)
+        return True
+
+    def _end_preheader(self) -> None:
+        """What may print nothing goes together with the empty line after it."""
+        lines, at = self.lines, self.preheader[1]
+        line = "".join(lines.out[at:]).strip()
+        self.preheaders.append((line, len(lines.out)))
+        written = paragraph(line, self.unread)
+        lines.owe(2)
+        if written != line:
+            lines.out[at:] = [written, *[""] * (len(lines.out) - at - 1)]  # places in it may be known to others
+            lines.newlines, lines.breaks = 2, 0
 
     def _list(self, piece: Piece, opens: bool) -> None:
         if opens:

@@ -25,6 +25,8 @@ class Block:
     spaces: list[int] = field(default_factory=list)  # where there is white space in a branch without words
     lines: int = 0  # what a round begins with, but for the first one, which found it there
     gap: str = ""
+    said: bool = False  # words before it
+    says: bool = False  # words before it or in one of its branches
 
 
 class TextLines:
@@ -38,6 +40,7 @@ class TextLines:
         self.indent = ""  # of the next line
         self.bullet = ""
         self.wrote = False
+        self.said = False  # words on the way here: not in another branch
         self.cell_filled = self.row_filled = False
         self.blocks: list[Block] = []
         self.branches = 0
@@ -49,7 +52,7 @@ class TextLines:
         self.newlines = len(text) - len(text.rstrip("\n"))
         if text.isspace():
             return
-        self.wrote = self.cell_filled = self.row_filled = True
+        self.wrote = self.said = self.cell_filled = self.row_filled = True
         for block in reversed(self.blocks):
             if block.name == "capture" or (block.printed and not block.fresh):
                 break
@@ -113,7 +116,7 @@ class TextLines:
 
     def _begin(self, name: str) -> None:
         self.branches += 1
-        self.blocks.append(Block(name, self.branches, self.newlines))
+        self.blocks.append(Block(name, self.branches, self.newlines, said=self.said))
         if name == "capture":  # a text of its own
             self.newlines = 2
 
@@ -124,13 +127,15 @@ class TextLines:
         if block.name in LOOPS and not block.complete and not block.fresh:
             self._between_rounds(block)
         block.ends.append(self.newlines)
+        block.says = block.says or self.said
         if name in _BRANCHES:
             self.branches += 1
             block.branch, block.printed, block.spaces = self.branches, False, []
             block.complete = name == "else"
-            self.newlines = block.newlines
+            self.newlines, self.said = block.newlines, block.said
             return
         self.blocks.pop()
+        self.said = block.says
         self.newlines = _after(block)
         if self.blocks and not block.fresh and block.name != "capture":
             self.blocks[-1].fresh = False

@@ -58,9 +58,9 @@ class TextLinks:
             self.open = [one for one in self.open if not self._in_scope(one, here) or one.branches[: len(here)] != here]
 
     def leave_round(self) -> None:
-        """`break` or `continue`: a link that began in this round has no end tag."""
-        loops = [block.branch for block in self.lines.blocks if block.name in LOOPS]
-        if loops and any(loops[-1] in one.branches for one in self.open):
+        """`break` or `continue`: a link that began in this round, this fragment or this text has no end tag."""
+        left = [block.branch for block in self.lines.blocks if block.name in LOOPS or block.name == "fragment"]
+        if any(not left or left[-1] in one.branches for one in self.open):
             self.end()
 
     def reassign(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from core.content.html.markup import Kind, Piece, unescaped
 from core.content.html.text_liquid import written
-from core.content.liquid import SpanKind, is_balanced, pieces, prints, quoted
+from core.content.liquid import MASK, SpanKind, is_balanced, mask, outermost, pieces, prints, quoted
 
 _LONGEST = 1_000  # pieces of HTML in an unseen preheader; more is something else that is not shown
 _INLINE = frozenset({"div", "span", "p", "td", "b", "strong", "i", "em", "u", "font", "br", "wbr", "small"})
@@ -34,20 +34,33 @@ def preheader_end(source: str, found: Sequence[Piece], index: int) -> int:
     return -1
 
 
-def with_preheader(text: str, preheader: str) -> str:
+def with_preheader(text: str, preheader: str, name: str) -> str:
     """A text that begins with its preheader, once where its first line says just the same."""
     found = pieces(preheader)
     line = "".join(quoted(_spaced(piece)) if span is None else written(piece, span) for piece, span in found).strip()
     if not line or text.split("\n", 1)[0].strip() == line:
         return text
+    beginning = paragraph(line, name)
+    if beginning != line:
+        return beginning + text
     return f"{line}\n\n{text}" if text else f"{line}\n"
 
 
-def once(text: str) -> str:
-    """A text without its preheader where its first line says just the same."""
-    preheader, _, rest = text.partition("\n\n")
-    same = rest.split("\n", 1)[0].strip() == preheader.strip()
-    return rest if same and "{%" not in preheader else text  # a tag may assign what is read later
+def paragraph(line: str, name: str) -> str:
+    """A preheader; one that may print nothing with the empty line after it. It is kept in a variable of this `name`."""
+    if mask(line, outermost(line)).replace(MASK, "").strip():
+        return line
+    return (
+        f"{{% capture {name} %}}{line}{{% endcapture %}}"
+        f"{{% unless {name} == blank %}}{{{{ {name} | strip }}}}\n\n{{% endunless %}}"
+    )
+
+
+def once(out: Sequence[str], preheader: str, end: int) -> str:
+    """A text without its preheader, which ends at one of its pieces, where its first line says just the same."""
+    rest = "".join(out[end:]).lstrip("\n")
+    same = rest.split("\n", 1)[0].strip() == preheader
+    return rest if same and "{%" not in preheader else "".join(out)  # a tag may assign what is read later
 
 
 def _says_something(text: str) -> bool:

@@ -51,6 +51,9 @@ def missing(source: str, part: str = "html", **more: Any) -> list[ContentWarning
         "<div hidden><div>x</div>@</div>",
         "<p title='{% unsubscribe_url %}'>x</p>",
         "<template>@</template>",
+        "<ul><li hidden>x @<li>y</ul>",
+        "<p style='display:block;visibility:hidden;color:{{ word }}'>@</p>",
+        "{% if profile.city %}<div hidden>@</div>{% else %}@{% endif %}",
     ],
 )
 def test_what_some_or_all_do_not_see_is_told_where_it_stands(source: str) -> None:
@@ -86,6 +89,11 @@ def test_what_some_or_all_do_not_see_is_told_where_it_stands(source: str) -> Non
         "{% unsubscribe_url %}",
         "<!-- x --><!--[if !mso]><!-->@<!--<![endif]-->",
         "<div style='display:none'>x</div>@",
+        "<svg/>@",
+        "<p hidden>x<p>@",
+        "<ul><li hidden>x<li>@</ul>",
+        "<table><tr hidden><td>x<tr><td>@</table>",
+        "{% if profile.city %}<div hidden>{% else %}<div>{% endif %}@</div>",
         "<img style='display:none' alt='' src='https://a.example/x'>@",
         "<div style='display:{% if profile.city %}none{% endif %}'>@</div>",
         "<a {% if profile.city %}href='{% unsubscribe_url %}'{% else %}href='{% unsubscribe_url %}'{% endif %}>x</a>",

@@ -233,6 +233,15 @@ ROOM = "&#847;&zwnj;&nbsp;&#8199;&shy;" * 20
         ("<div style='display:none'><a href='https://x.example/'>a link</a></div>Hi", "", "Hi\n"),
         ("<div style='display:none'>{% if name %}</div>Hi{% endif %}", "", "Hi\n"),
         ("<div style='display:none'>never closed", "", "mirror\n"),
+        ("<p>Hi</p>", "{{ none }}", "Hi\n"),
+        ("<p>Hi</p>", "{% if none %}no{% endif %}", "Hi\n"),
+        ("<p>Hi</p>", " {{ name | escape }} ", "Zoë & Co\n\nHi\n"),
+        ("<div style='display:none'>{{ none }}</div><p>Hi</p>", "", "Hi\n"),
+        ("<div style='display:none'> {{ name }} </div><p>Hi</p>", "", "Zoë & Co\n\nHi\n"),
+        ("<div style='display:none'>{{ name }}</div><p>{{ name }}</p>", "", "Zoë & Co\n"),
+        (f"{{% if name %}}<i hidden>A{ROOM}</i>{{% else %}}<i hidden>B</i>{{% endif %}}<p>Hi</p>", "", "A\n\nHi\n"),
+        (f"{{% if none %}}<i hidden>A{ROOM}</i>{{% else %}}<i hidden>B</i>{{% endif %}}<p>Hi</p>", "", "B\n\nHi\n"),
+        ("{% if none %}<i hidden>A</i>{% endif %}<i hidden>B</i><p>Hi</p>", "", "Hi\n"),
     ],
 )  # fmt: skip
 def test_the_preheader_is_the_first_line(html: str, preheader: str, text: str) -> None:
