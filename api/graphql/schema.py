@@ -18,6 +18,8 @@ from api.graphql.content.fragments import FragmentMutation, FragmentQuery, load_
 from api.graphql.content.loaders import load_contents
 from api.graphql.content.mutations import ContentMutation
 from api.graphql.content.queries import ContentQuery
+from api.graphql.datamodel.mutations import DataModelMutation
+from api.graphql.datamodel.queries import DataModelQuery
 from api.graphql.delivery.loaders import load_deliveries
 from api.graphql.delivery.mutations import DeliveryMutation
 from api.graphql.delivery.queries import DeliveryQuery
@@ -66,6 +68,7 @@ NODES = {kind.name: kind for kind in _KINDS}
 @strawberry.type
 class Query(
     AccountsQuery,
+    DataModelQuery,
     ProfilesQuery,
     TransfersQuery,
     TargetingQuery,
@@ -93,6 +96,7 @@ class Query(
 @strawberry.type
 class Mutation(
     AccountsMutation,
+    DataModelMutation,
     ProfilesMutation,
     TransfersMutation,
     TargetingMutation,

@@ -92,6 +92,6 @@ def _absent(one: str | int) -> str | int:
     return to_global_id(kind, 999_999)
 
 
-async def make(house: House, name: str, **variables: Any) -> Any:
+async def make(house: House, name: str, /, **variables: Any) -> Any:
     """The payload of a mutation that succeeds."""
     return await house.gql.do(document(name), **variables)

@@ -1,0 +1,50 @@
+"""Reads of the data model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+
+from api.context import Info
+from api.graphql.connections import ForwardPage, Listing, requested_page
+from api.graphql.datamodel.types import DataModel, DataModelDraft, DataModelPreview, HiddenData
+from api.graphql.leaf import field
+from core.datamodel import drafts, publication
+
+
+@strawberry.type
+class DataModelQuery:
+    """The data model."""
+
+    @field(DataModel)
+    async def data_model(self, info: Info) -> Any:
+        """The data model that counts now."""
+        async with info.context.lease.use() as conn:
+            return await publication.get_published(conn)
+
+    @field(ForwardPage[DataModel])
+    async def data_model_versions(self, info: Info, first: int | None = None, after: str | None = None) -> Listing:
+        """What was published, the newest first."""
+        page = requested_page(info, first, after)
+        async with info.context.lease.use() as conn:
+            rows = await publication.list_published(conn, page)
+        return Listing(rows, None, lambda row: int(row.version), page.after)
+
+    @field(DataModelDraft)
+    async def data_model_draft(self, info: Info) -> Any:
+        """The data model that is being edited; the same as the published one until somebody changes it."""
+        async with info.context.lease.use() as conn:
+            return await drafts.get_draft(conn)
+
+    @field(DataModelPreview)
+    async def data_model_preview(self, info: Info) -> Any:
+        """What publishing the draft would change, run and lock."""
+        async with info.context.lease.use() as conn:
+            return await publication.preview(conn)
+
+    @field(list[HiddenData])
+    async def hidden_data(self, info: Info) -> Any:
+        """Fields and datasets that were taken out of the model, with their values still there."""
+        async with info.context.lease.use() as conn:
+            return await publication.list_hidden(conn)

@@ -1,0 +1,162 @@
+"""Publishing the draft, going back to what was published before, and dropping what is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import asyncpg
+
+from core.access import Actor, Permission, require
+from core.audit import record
+from core.authored import check_version, not_found
+from core.datamodel import store
+from core.datamodel.physical import BUILT_IN, PREFIX, Tables, as_long_as, column_of, table_of
+from core.datamodel.preview import changes, steps
+from core.datamodel.records import Hidden, Model, Preview, Published, Step
+from core.datamodel.rules import check_model
+from core.db import Connection
+from core.errors import Conflict, Invalid
+from core.paging import Page, PageRequest, cut
+
+LOCK_TIMEOUT_MS = 2_000  # everybody who wants the table waits behind us for so long, at most, while we wait for others
+
+
+async def get_published(conn: Connection) -> Published:
+    """The model that counts now."""
+    return await store.find_published(conn)
+
+
+async def list_published(conn: Connection, page: PageRequest) -> Page[Published]:
+    """What was published, the newest first."""
+    return cut(await store.list_published(conn, page.after, page.first + 1), page)
+
+
+async def preview(conn: Connection) -> Preview:
+    """What publishing the draft would do now."""
+    draft, published, tables = await store.find_draft(conn), await store.find_published(conn), await store.read_tables(conn)
+    return Preview(
+        draft_version=draft.version,
+        base_version=published.version,
+        changes=tuple(changes(published.model, draft.model, tables)),
+        steps=tuple(steps(draft.model, tables)),
+    )
+
+
+async def publish(
+    conn: Connection, actor: Actor, *, expected_version: int, now: datetime, lock_timeout_ms: int = LOCK_TIMEOUT_MS
+) -> Published:
+    """Make the draft the model that counts, all of it or nothing. `expected_version` is that of the previewed draft.
+
+    Raises Stale (VERSION_CHANGED), Conflict (NOTHING_TO_PUBLISH, TABLE_BUSY and those of `check_model`).
+    """
+    require(actor, Permission.MODEL_DATA)
+    draft = await store.lock_draft(conn)
+    check_version("draft of the data model", draft.version, expected_version)
+    return await _publish(conn, actor, draft.model, now, lock_timeout_ms)
+
+
+async def roll_back(
+    conn: Connection, actor: Actor, version: int, *, now: datetime, lock_timeout_ms: int = LOCK_TIMEOUT_MS
+) -> Published:
+    """Publish once more what was published as `version`: later fields are hidden, those that were hidden are shown. Texts
+    that have become longer since stay as long.
+
+    Raises NotFound (DATA_MODEL_VERSION_NOT_FOUND), Conflict (DRAFT_OPEN, and as `publish`).
+    """
+    require(actor, Permission.MODEL_DATA)
+    draft = await store.lock_draft(conn)
+    if draft.changed_by is not None:
+        raise Conflict(
+            "the draft has changes that are not published", code="DRAFT_OPEN",
+            hint="Publish or discard them first.",
+        )  # fmt: skip
+    wanted = await store.find_version(conn, version)
+    if wanted is None:
+        raise not_found("data model version", version, "version")
+    model = as_long_as(wanted.model, await store.read_tables(conn))
+    return await _publish(conn, actor, model, now, lock_timeout_ms)
+
+
+async def _publish(conn: Connection, actor: Actor, model: Model, now: datetime, lock_timeout_ms: int) -> Published:
+    published, tables = await store.find_published(conn), await store.read_tables(conn)
+    if model == published.model:
+        raise Conflict("nothing differs from what is published", code="NOTHING_TO_PUBLISH", hint="Change the draft first.")
+    check_model(model, published.model, tables)
+    run = tuple(steps(model, tables))
+    await _run(conn, run, lock_timeout_ms)
+    done = await store.insert_published(conn, published.version + 1, model, [one.sql for one in run], actor.name, now)
+    await store.update_draft(conn, model, None, None)
+    told = {"from": published.version, "statements": len(run)}
+    await record(conn, actor, "data_model.publish", "data_model", done.version, told)
+    return done
+
+
+async def _run(conn: Connection, steps: tuple[Step, ...], lock_timeout_ms: int) -> None:
+    try:
+        async with conn.transaction():
+            for step in steps:
+                await store.run(conn, step.sql, lock_timeout_ms)
+    except asyncpg.LockNotAvailableError:
+        raise _busy(lock_timeout_ms) from None
+
+
+def _busy(lock_timeout_ms: int) -> Conflict:
+    return Conflict(
+        f"somebody else used a table for longer than {lock_timeout_ms / 1000:g} seconds; nothing has changed",
+        code="TABLE_BUSY", hint="Try again, or when no import and no large preparation runs.",
+    )  # fmt: skip
+
+
+async def list_hidden(conn: Connection) -> list[Hidden]:
+    """Columns and tables of teams that the published model does not show."""
+    published = await store.find_published(conn)
+    return list(_hidden(published.model, await store.read_tables(conn)))
+
+
+async def drop_hidden(
+    conn: Connection,
+    actor: Actor,
+    entity: str,
+    field: str | None,
+    *,
+    confirm: str,
+    lock_timeout_ms: int = LOCK_TIMEOUT_MS,
+) -> Hidden:
+    """Drop hidden data for good. `confirm` repeats its name: `entity.field`, or the dataset's.
+
+    Raises NotFound (HIDDEN_DATA_NOT_FOUND), Invalid (NOT_CONFIRMED), Conflict (IN_DRAFT, TABLE_BUSY).
+    """
+    require(actor, Permission.MODEL_DATA)
+    draft = await store.lock_draft(conn)
+    name = entity if field is None else f"{entity}.{field}"
+    found = next((one for one in await list_hidden(conn) if (one.entity, one.field) == (entity, field)), None)
+    if found is None:
+        raise not_found("hidden data", name[:80])
+    if confirm != name:
+        hint = f"Its values cannot be brought back. To drop them, send {name!r} as confirm."
+        raise Invalid("this is not the name of what is to be dropped", code="NOT_CONFIRMED", path="confirm", hint=hint)
+    drafted = draft.model.find(entity)
+    if drafted is not None and (field is None or drafted.find(field) is not None):
+        raise Conflict(f"the draft shows {name} again", code="IN_DRAFT", hint="Take it out of the draft first.")
+    table = entity if entity in BUILT_IN else PREFIX + entity
+    try:
+        async with conn.transaction():
+            await store.drop(conn, table, None if field is None else column_of(field), lock_timeout_ms)
+    except asyncpg.LockNotAvailableError:
+        raise _busy(lock_timeout_ms) from None
+    await record(conn, actor, "data_model.drop", "data_model", name)
+    return found
+
+
+def _hidden(model: Model, tables: Tables) -> Iterator[Hidden]:
+    shown = {table_of(entity): entity for entity in model.entities}
+    for table, columns in tables.columns.items():
+        entity = shown.get(table)
+        if entity is None:
+            yield Hidden(entity=table.removeprefix(PREFIX), field=None, sql_type=None)
+            continue
+        fields = {column_of(field.name) for field in entity.fields}
+        for column, sql_type in columns.items():
+            if column.startswith(PREFIX) and column not in fields:
+                yield Hidden(entity=entity.name, field=column.removeprefix(PREFIX), sql_type=sql_type)

@@ -1,0 +1,125 @@
+"""SQL on the data model: its draft, what was published, and the tables themselves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from core.datamodel.physical import BUILT_IN, PREFIX, Tables
+from core.datamodel.records import Draft, Model, Published
+from core.db import Connection
+
+_PUBLISHED = "version, definition, statements, published_by, published_at"
+
+
+def _model(definition: Any) -> Model:
+    return msgspec.convert(definition, Model)
+
+
+def _published(row: Any) -> Published:
+    return Published(
+        version=row["version"], model=_model(row["definition"]), statements=tuple(row["statements"]),
+        published_by=row["published_by"], published_at=row["published_at"],
+    )  # fmt: skip
+
+
+async def find_draft(conn: Connection) -> Draft:
+    """The draft."""
+    return _draft(await conn.fetchrow("SELECT definition, version, changed_by, changed_at FROM data_model_draft"))
+
+
+async def lock_draft(conn: Connection) -> Draft:
+    """The draft; who changes the model waits for those before."""
+    row = await conn.fetchrow("SELECT definition, version, changed_by, changed_at FROM data_model_draft FOR UPDATE")
+    return _draft(row)
+
+
+def _draft(row: Any) -> Draft:
+    return Draft(
+        model=_model(row["definition"]), version=row["version"], changed_by=row["changed_by"], changed_at=row["changed_at"]
+    )
+
+
+async def update_draft(conn: Connection, model: Model, changed_by: str | None, now: datetime | None) -> Draft:
+    """Another draft, at the next version; by nobody: it is as published."""
+    row = await conn.fetchrow(
+        """
+        UPDATE data_model_draft SET definition = $1, version = version + 1, changed_by = $2, changed_at = $3
+        RETURNING definition, version, changed_by, changed_at
+        """,
+        model, changed_by, now,
+    )  # fmt: skip
+    return _draft(row)
+
+
+async def find_published(conn: Connection) -> Published:
+    """The newest published model."""
+    return _published(
+        await conn.fetchrow(f"SELECT {_PUBLISHED} FROM data_model_version ORDER BY version DESC LIMIT 1")  # never empty
+    )
+
+
+async def find_version(conn: Connection, version: int) -> Published | None:
+    """What was published as this version."""
+    row = await conn.fetchrow(f"SELECT {_PUBLISHED} FROM data_model_version WHERE version = $1", version)
+    return _published(row) if row else None
+
+
+async def list_published(conn: Connection, before: int | None, limit: int) -> list[Published]:
+    """The newest first, before a version."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {_PUBLISHED} FROM data_model_version WHERE $1::int IS NULL OR version < $1 ORDER BY version DESC LIMIT $2
+        """,
+        before, limit,
+    )  # fmt: skip
+    return [_published(row) for row in rows]
+
+
+async def insert_published(
+    conn: Connection, version: int, model: Model, statements: Sequence[str], published_by: str, now: datetime
+) -> Published:
+    """Another published model."""
+    row = await conn.fetchrow(
+        f"""
+        INSERT INTO data_model_version (version, definition, statements, published_by, published_at)
+        VALUES ($1, $2, $3, $4, $5) RETURNING {_PUBLISHED}
+        """,
+        version, model, statements, published_by, now,
+    )  # fmt: skip
+    return _published(row)
+
+
+async def read_tables(conn: Connection) -> Tables:
+    """The tables that take a team's fields, those of teams, and all their columns."""
+    rows = await conn.fetch(
+        r"""
+        SELECT c.relname AS "table", a.attname AS "column", format_type(a.atttypid, a.atttypmod) AS type
+          FROM pg_class c
+          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
+           AND (c.relname = ANY($1::text[]) OR starts_with(c.relname, $2))
+         ORDER BY c.relname, a.attnum
+        """,
+        list(BUILT_IN), PREFIX,
+    )  # fmt: skip
+    columns: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        columns[row["table"]][row["column"]] = row["type"]
+    return Tables(columns=columns)
+
+
+async def run(conn: Connection, statement: str, lock_timeout_ms: int) -> None:
+    """A statement of a publication. Raises asyncpg.LockNotAvailableError when somebody holds the table for longer."""
+    await conn.execute("SELECT set_config('lock_timeout', $1, true)", f"{lock_timeout_ms}ms")
+    await conn.execute(statement)
+
+
+async def drop(conn: Connection, table: str, column: str | None, lock_timeout_ms: int) -> None:
+    """Drop a hidden column or table for good."""
+    statement = f"DROP TABLE {table}" if column is None else f"ALTER TABLE {table} DROP COLUMN {column}"
+    await run(conn, statement, lock_timeout_ms)

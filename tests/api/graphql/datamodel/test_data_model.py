@@ -1,0 +1,59 @@
+"""The data model through GraphQL, from the first field to its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.api.graphql.conftest import House
+
+ERRORS = "userErrors { code message path hint }"
+SAVE = f"mutation ($input: SaveDataFieldInput!) {{ saveDataField(input: $input) {{ draft {{ version }} {ERRORS} }} }}"
+REMOVE = f"""mutation ($dataset: String!, $name: String!) {{
+  removeDataField(dataset: $dataset, name: $name) {{ draft {{ version }} {ERRORS} }} }}"""
+PUBLISH = f"""mutation ($v: Int!) {{ publishDataModel(draftVersion: $v) {{
+  dataModel {{ version statements datasets {{ name fields {{ name kind choices {{ name label }} }} }} }} {ERRORS} }} }}"""
+DROP = f"""mutation ($confirm: String!) {{
+  dropHiddenData(dataset: "profile", field: "tier", confirm: $confirm) {{ dropped {{ field sqlType }} {ERRORS} }} }}"""
+PREVIEW = (
+    """{ dataModelPreview { draftVersion baseVersion changes { action dataset field details } statements { sql locks } } }"""
+)
+TIER: dict[str, Any] = {
+    "dataset": "profile",
+    "name": "tier",
+    "label": "Tier",
+    "kind": "ENUMERATION",
+    "choices": [{"name": "gold", "label": "Gold"}, {"name": "silver", "label": "Silver"}],
+}
+
+
+async def test_a_field_is_drafted_previewed_published_hidden_and_dropped(house: House) -> None:
+    gql = house.gql
+    await gql.do(SAVE, input=TIER)
+    seen = (await gql.ask(PREVIEW))["dataModelPreview"]
+    assert seen["changes"] == [{"action": "ADD", "dataset": "profile", "field": "tier", "details": []}]
+    assert seen["statements"] == [{"sql": "ALTER TABLE profile ADD COLUMN x_tier character varying(30)", "locks": ["profile"]}]
+    assert (await gql.ask("{ dataModel { version } }"))["dataModel"] == {"version": 0}
+
+    done = (await gql.do(PUBLISH, v=seen["draftVersion"]))["dataModel"]
+
+    (profile,) = [one for one in done["datasets"] if one["name"] == "profile"]
+    assert profile["fields"] == [{"name": "tier", "kind": "ENUMERATION", "choices": TIER["choices"]}]
+    removed = await gql.do(REMOVE, dataset="profile", name="tier")
+    await gql.do(PUBLISH, v=removed["draft"]["version"])
+    assert (await gql.ask("{ hiddenData { dataset field } }"))["hiddenData"] == [{"dataset": "profile", "field": "tier"}]
+    (error,) = await gql.refused(DROP, confirm="yes")
+    assert (error["code"], error["path"]) == ("NOT_CONFIRMED", "confirm")
+    assert "'profile.tier'" in error["hint"]
+    assert (await gql.do(DROP, confirm="profile.tier"))["dropped"]["sqlType"] == "character varying(30)"
+    assert (await gql.ask("{ hiddenData { field } }"))["hiddenData"] == []
+    versions = await gql.ask("{ dataModelVersions(first: 2) { nodes { version } pageInfo { hasNextPage } } }")
+    assert versions["dataModelVersions"] == {"nodes": [{"version": 2}, {"version": 1}], "pageInfo": {"hasNextPage": True}}
+
+
+async def test_what_is_wrong_is_told_with_its_place(house: House) -> None:
+    (error,) = await house.gql.refused(SAVE, input={**TIER, "choices": []})
+    assert (error["code"], error["path"]) == ("CHOICES_MISSING", "choices")
+    (error,) = await house.gql.refused(SAVE, input={**TIER, "dataset": "profiles"})
+    assert (error["code"], error["hint"]) == ("DATASET_NOT_FOUND", "Did you mean 'profile'?")
+    (error,) = await house.gql.refused(PUBLISH, v=1)
+    assert error["code"] == "NOTHING_TO_PUBLISH"

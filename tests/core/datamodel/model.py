@@ -1,0 +1,50 @@
+"""Short ways to say what a model has, shared by the tests of the data model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from core.access import SYSTEM
+from core.datamodel.drafts import get_draft, save_field
+from core.datamodel.publication import publish
+from core.datamodel.records import DataField, FieldKind, Published
+from core.db import Connection
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def field(name: str = "tier", kind: FieldKind = FieldKind.TEXT, **more: Any) -> DataField:
+    """A field with a label made of its name."""
+    if kind is FieldKind.TEXT:
+        more.setdefault("max_length", 255)
+    return DataField(**{"name": name, "label": name.title(), "kind": kind} | more)
+
+
+async def save(conn: Connection, one: DataField, entity: str = "profile") -> None:
+    """Into the draft."""
+    await save_field(conn, SYSTEM, entity, one, now=NOW)
+
+
+async def publish_draft(conn: Connection) -> Published:
+    """As it is."""
+    return await publish(conn, SYSTEM, expected_version=(await get_draft(conn)).version, now=NOW)
+
+
+async def publish_fields(conn: Connection, *fields: DataField, entity: str = "profile") -> Published:
+    """Save and publish."""
+    for one in fields:
+        await save(conn, one, entity)
+    return await publish_draft(conn)
+
+
+async def columns(conn: Connection, table: str = "profile") -> dict[str, str]:
+    """A team's columns of a table, by name, with their types."""
+    rows = await conn.fetch(
+        r"""
+        SELECT attname, format_type(atttypid, atttypmod) AS type FROM pg_attribute
+         WHERE attrelid = to_regclass($1) AND attname LIKE 'x\_%' AND NOT attisdropped ORDER BY attnum
+        """,
+        table,
+    )
+    return {row["attname"]: row["type"] for row in rows}
