@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -13,11 +13,14 @@ from core.authored import check_version, not_found
 from core.datamodel import store
 from core.datamodel.physical import BUILT_IN, PREFIX, Tables, as_long_as, column_of, table_of
 from core.datamodel.preview import changes, steps
-from core.datamodel.records import Hidden, Model, Preview, Published, Step
+from core.datamodel.records import Change, Hidden, Model, Preview, Published, Step
 from core.datamodel.rules import check_model
 from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
+
+Guard = Callable[[Connection, Sequence[Change]], Awaitable[None]]
+"""Told of all changes before they are made; raises where something that it knows uses what would be hidden."""
 
 LOCK_TIMEOUT_MS = 2_000  # everybody who wants the table waits behind us for so long, at most, while we wait for others
 
@@ -44,20 +47,32 @@ async def preview(conn: Connection) -> Preview:
 
 
 async def publish(
-    conn: Connection, actor: Actor, *, expected_version: int, now: datetime, lock_timeout_ms: int = LOCK_TIMEOUT_MS
+    conn: Connection,
+    actor: Actor,
+    *,
+    expected_version: int,
+    now: datetime,
+    guard: Guard,
+    lock_timeout_ms: int = LOCK_TIMEOUT_MS,
 ) -> Published:
     """Make the draft the model that counts, all of it or nothing. `expected_version` is that of the previewed draft.
 
-    Raises Stale (VERSION_CHANGED), Conflict (NOTHING_TO_PUBLISH, TABLE_BUSY and those of `check_model`).
+    Raises Stale (VERSION_CHANGED), Conflict (NOTHING_TO_PUBLISH, TABLE_BUSY, those of `check_model` and of the guard).
     """
     require(actor, Permission.MODEL_DATA)
     draft = await store.lock_draft(conn)
     check_version("draft of the data model", draft.version, expected_version)
-    return await _publish(conn, actor, draft.model, now, lock_timeout_ms)
+    return await _publish(conn, actor, draft.model, now, guard, lock_timeout_ms)
 
 
 async def roll_back(
-    conn: Connection, actor: Actor, version: int, *, now: datetime, lock_timeout_ms: int = LOCK_TIMEOUT_MS
+    conn: Connection,
+    actor: Actor,
+    version: int,
+    *,
+    now: datetime,
+    guard: Guard,
+    lock_timeout_ms: int = LOCK_TIMEOUT_MS,
 ) -> Published:
     """Publish once more what was published as `version`: later fields are hidden, those that were hidden are shown. Texts
     that have become longer since stay as long.
@@ -75,14 +90,17 @@ async def roll_back(
     if wanted is None:
         raise not_found("data model version", version, "version")
     model = as_long_as(wanted.model, await store.read_tables(conn))
-    return await _publish(conn, actor, model, now, lock_timeout_ms)
+    return await _publish(conn, actor, model, now, guard, lock_timeout_ms)
 
 
-async def _publish(conn: Connection, actor: Actor, model: Model, now: datetime, lock_timeout_ms: int) -> Published:
+async def _publish(
+    conn: Connection, actor: Actor, model: Model, now: datetime, guard: Guard, lock_timeout_ms: int
+) -> Published:
     published, tables = await store.find_published(conn), await store.read_tables(conn)
     if model == published.model:
         raise Conflict("nothing differs from what is published", code="NOTHING_TO_PUBLISH", hint="Change the draft first.")
     check_model(model, published.model, tables)
+    await guard(conn, tuple(changes(published.model, model, tables)))
     run = tuple(steps(model, tables))
     await _run(conn, run, lock_timeout_ms)
     done = await store.insert_published(conn, published.version + 1, model, [one.sql for one in run], actor.name, now)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from core.datamodel.physical import BUILT_IN, PREFIX, Tables
 from core.datamodel.records import Draft, Model, Published
 from core.db import Connection
+
+Stamp: TypeAlias = tuple[str, int, str]  # of a published model: no other has the same, in any database
 
 _PUBLISHED = "version, definition, statements, published_by, published_at"
 
@@ -61,6 +63,17 @@ async def find_published(conn: Connection) -> Published:
     return _published(
         await conn.fetchrow(f"SELECT {_PUBLISHED} FROM data_model_version ORDER BY version DESC LIMIT 1")  # never empty
     )
+
+
+async def find_stamp(conn: Connection) -> Stamp:
+    """By which the newest published model is known. A version that was rolled back and published again has another."""
+    row = await conn.fetchrow(
+        """
+        SELECT current_database()::text AS database, version, xmin::text AS written
+          FROM data_model_version ORDER BY version DESC LIMIT 1
+        """
+    )
+    return row["database"], row["version"], row["written"]
 
 
 async def find_version(conn: Connection, version: int) -> Published | None:

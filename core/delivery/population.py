@@ -165,7 +165,7 @@ class Population:
         return predicate(self.audience, at=self.at, zone=UTC, source=profile)
 
     def _joined(self) -> tuple[StepContext, FromClause]:
-        profile = profile_table().alias("p")
+        profile = profile_table(self.audience.entity).alias("p")
         quarantine = _QUARANTINE.alias("q")
         duplicate = _DUPLICATE.alias("d")
         address, key = (profile.c[name] for name in ADDRESS_COLUMNS[self.address_kind])

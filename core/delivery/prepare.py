@@ -140,7 +140,7 @@ class Preparation:
         return Population(
             delivery_id=delivery_id,
             programs=programs,
-            audience=audiences.open_audience(audience),
+            audience=await audiences.open_audience(conn, audience),
             address_kind=_known(self._registry.manifest(programs[0].channel).address_kind),
             dynamic=dynamic,
             steps=PREPARATION,

@@ -24,15 +24,15 @@ from core.content.dynamic import VARIANTS, variant_number
 from core.content.personalization import FIELDS
 from core.db import Connection
 from core.errors import Invalid, NotFound
-from core.targeting.catalogue import PROFILE
+from core.targeting.catalogue import PROFILE, Entity
 from core.targeting.sql import compile_statement
 
 PAIRS_PER_CALL = 50  # Postgres takes at most 100 arguments
 
 
-def profile_table() -> TableClause:
-    """The profile table with every column the catalogue names, and the address as the person spells it."""
-    named = (name for field in PROFILE.fields.values() for name in (field.column, field.name) if field.derived is None)
+def profile_table(entity: Entity = PROFILE) -> TableClause:
+    """The profile table with every column that the entity names, and the address as the person spells it."""
+    named = (field.column for field in entity.fields.values() if field.derived is None)
     names = dict.fromkeys(["id", "birth_date", *named, *FIELDS])
     return table("profile", *(column(name) for name in names))
 

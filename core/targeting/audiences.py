@@ -16,22 +16,21 @@ from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
 from core.targeting import store
-from core.targeting.catalogue import CATALOGUE, Catalogue
+from core.targeting.catalogue import Catalogue
 from core.targeting.check import CheckedExpression, check
 from core.targeting.json_form import read_stored
 from core.targeting.language import Expression
+from core.targeting.published import present_catalogue
 from core.targeting.records import Audience, AudienceDraft
 from core.targeting.sql import population
 
 MAX_SAMPLE = 1_000
 
 
-async def create_audience(
-    conn: Connection, actor: Actor, draft: AudienceDraft, *, catalogue: Catalogue = CATALOGUE
-) -> Audience:
+async def create_audience(conn: Connection, actor: Actor, draft: AudienceDraft) -> Audience:
     """Save a question. Raises ExpressionError, Invalid (BAD_NAME, BAD_LABEL), Conflict (NAME_TAKEN)."""
     require(actor, Permission.EDIT)
-    _check(draft, catalogue)
+    _check(draft, await present_catalogue(conn))
     audience = await store.insert_audience(conn, draft, actor.name)
     if audience is None:
         raise name_taken("audience", draft.name)
@@ -47,7 +46,6 @@ async def update_audience(
     changes: Mapping[str, Any],
     *,
     expected_version: int | None = None,
-    catalogue: Catalogue = CATALOGUE,
 ) -> Audience:
     """Change `name`, `label` or `expression` (an Expression). What changes nothing makes no new version.
 
@@ -60,7 +58,7 @@ async def update_audience(
     draft = changed(before, changes)
     if draft == before and draft.expression.text == before.expression.text:
         return audience
-    _check(draft, catalogue)
+    _check(draft, await present_catalogue(conn))
     try:
         async with conn.transaction():
             updated = await store.update_audience(conn, audience_id, draft)
@@ -113,9 +111,9 @@ async def count_audiences(conn: Connection) -> int:
     return await store.count_audiences(conn)
 
 
-def open_audience(audience: Audience, catalogue: Catalogue = CATALOGUE) -> CheckedExpression:
+async def open_audience(conn: Connection, audience: Audience) -> CheckedExpression:
     """Its question, held against the present catalogue. Raises ExpressionError, placed in the JSON."""
-    return check(_stored(audience), catalogue)
+    return check(_stored(audience), await present_catalogue(conn))
 
 
 async def count(conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> int:

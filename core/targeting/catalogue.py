@@ -1,7 +1,7 @@
 """What can be asked about: entities and their fields, as data naming tables and columns.
 
-A profile's fields are those of `core.profiles.fields`. A test compares the catalogue with the real schema.
-Published custom fields make a larger catalogue of the same shape.
+A profile's fields are those of `core.profiles.fields`, and those that a team has published. A test compares the catalogue
+with the real schema.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
+from core.datamodel.physical import column_of
+from core.datamodel.records import DataField, FieldKind, Model
 from core.profiles.fields import FIELDS, Field, FieldType
 
 
@@ -45,7 +48,7 @@ class Derived(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueField:
-    """One field. `column` is the column that answers; `values` are an enumeration's names and codes."""
+    """One field. `column` is the column that answers; `values` are an enumeration's names and what is stored for them."""
 
     name: str
     label: str
@@ -53,7 +56,7 @@ class CatalogueField:
     column: str
     nullable: bool = True
     writing: Writing = Writing.FREE
-    values: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, int | str] = field(default_factory=lambda: MappingProxyType({}))
     derived: Derived | None = None
 
 
@@ -125,3 +128,36 @@ PROFILE = entity(
 )
 
 CATALOGUE = Catalogue(entities=MappingProxyType({PROFILE.name: PROFILE}))
+
+_TEAM_KINDS: Mapping[FieldKind, Kind] = {
+    FieldKind.TEXT: Kind.TEXT,
+    FieldKind.INTEGER: Kind.INTEGER,
+    FieldKind.DECIMAL: Kind.DECIMAL,
+    FieldKind.BOOLEAN: Kind.BOOLEAN,
+    FieldKind.DATE: Kind.DATE,
+    FieldKind.INSTANT: Kind.INSTANT,
+    FieldKind.ENUMERATION: Kind.ENUMERATION,
+}  # a place or a JSON has no comparison yet
+
+
+@lru_cache(maxsize=16)
+def extended(model: Model) -> Catalogue:
+    """The catalogue with the fields of a published model."""
+    added = model.find(PROFILE.name)
+    if added is None or not added.fields:
+        return CATALOGUE
+    ours = (_of_team(one) for one in added.fields if one.kind in _TEAM_KINDS)
+    fields = (*PROFILE.fields.values(), *ours)
+    profile = entity(PROFILE.name, PROFILE.label, table=PROFILE.table, key=PROFILE.key, fields=fields)
+    return Catalogue(entities=MappingProxyType({profile.name: profile}))
+
+
+def _of_team(field: DataField) -> CatalogueField:
+    names = {choice.name: choice.name for choice in field.choices} if field.kind is FieldKind.ENUMERATION else {}
+    return CatalogueField(
+        name=field.name,
+        label=field.label,
+        kind=_TEAM_KINDS[field.kind],
+        column=column_of(field.name),
+        values=MappingProxyType(names),
+    )

@@ -176,7 +176,7 @@ class _Checker:
             case Call():
                 return self._call(node, depth)
 
-    def _values(self, node: Operand) -> Mapping[str, int]:
+    def _values(self, node: Operand) -> Mapping[str, int | str]:
         return self.entity.fields[node.path[0]].values if isinstance(node, Field) else {}
 
     def _unfit(self, operator: Operator, kind: Kind, place: Place) -> ExpressionError:
@@ -186,7 +186,9 @@ class _Checker:
             found=operator.value, expected="one of " + " ".join(fitting),
         )  # fmt: skip
 
-    def _find(self, node: Field, *, text: bool = False, values: Mapping[str, int] = MappingProxyType({})) -> CatalogueField:
+    def _find(
+        self, node: Field, *, text: bool = False, values: Mapping[str, int | str] = MappingProxyType({})
+    ) -> CatalogueField:
         """The field; `text` and `values` say what else its name may have been meant as."""
         fields = self.entity.fields
         name = node.path[0]

@@ -283,7 +283,8 @@ class _Compiler:
             return _is_one_of(func.lower(first.sql), [str(value.constant) for value in values])
         if first.kind is Kind.ENUMERATION and first.field:
             constants: list[Any] = [first.field.values[str(value.constant)] for value in values]
-        elif first.kind is Kind.TEXT:
+            return first.sql == any_(bindparam(None, constants, ARRAY(_type_of_code(constants[0]))))
+        if first.kind is Kind.TEXT:
             constants = [as_kept(first.writing, str(value.constant)) for value in values]
         else:
             constants = [value.constant for value in values]
@@ -313,8 +314,14 @@ def _apply(operator: Operator, left: Sql, right: Sql) -> Predicate:
 def _stored(left: _Value, right: _Value) -> Sql:
     """The other side of an enumeration: what is stored for a name, or another field's column."""
     if left.field and right.constant is not None:
-        return _bound(Kind.ENUMERATION, left.field.values[str(right.constant)])
+        code = left.field.values[str(right.constant)]
+        return bindparam(None, code, _type_of_code(code))
     return right.sql
+
+
+def _type_of_code(code: int | str) -> TypeEngine[Any]:
+    """Our enumerations are stored as numbers, those of teams by their names."""
+    return Text() if isinstance(code, str) else BigInteger()
 
 
 def _compare_texts(operator: Operator, left: _Value, right: _Value) -> Predicate:

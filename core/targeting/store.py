@@ -107,3 +107,18 @@ async def sample_population(conn: Connection, population: Select[Any], size: int
     """The first keys of a population."""
     sampled = compile_statement(population.order_by(*population.selected_columns).limit(size))
     return [row[0] for row in await conn.fetch(sampled.text, *sampled.args)]
+
+
+async def list_readers(conn: Connection, fields: Sequence[str], limit: int) -> list[tuple[str, list[str]]]:
+    """The audiences whose question asks about any of these fields, with those they do, oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT a.name, array_agg(f.field ORDER BY f.field) AS fields
+          FROM audience a
+          JOIN unnest($1::text[]) AS f (field)
+            ON jsonb_path_exists(a.expression, '$.**.field ? (@ == $name)', jsonb_build_object('name', f.field))
+         GROUP BY a.id ORDER BY a.id LIMIT $2
+        """,
+        list(fields), limit,
+    )  # fmt: skip
+    return [(row["name"], row["fields"]) for row in rows]

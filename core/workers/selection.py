@@ -11,6 +11,7 @@ from core.profiles.records import ExportRun
 from core.targeting.audiences import get_audience, open_audience
 from core.targeting.check import check
 from core.targeting.json_form import read_stored
+from core.targeting.published import present_catalogue
 from core.targeting.sql import compile_statement, population
 
 UTC = ZoneInfo("UTC")
@@ -19,8 +20,8 @@ UTC = ZoneInfo("UTC")
 async def select_people(conn: Connection, run: ExportRun, now: datetime) -> Selection:
     """Its profiles' ids at this moment. Raises NotFound (AUDIENCE_NOT_FOUND), ExpressionError."""
     if run.audience_id is not None:
-        checked = open_audience(await get_audience(conn, run.audience_id))
+        checked = await open_audience(conn, await get_audience(conn, run.audience_id))
     else:
-        checked = check(read_stored(run.expression))
+        checked = check(read_stored(run.expression), await present_catalogue(conn))
     statement = compile_statement(population(checked, at=now, zone=UTC))
     return Selection(statement.text, statement.args)

@@ -10,6 +10,7 @@ from api.context import Info
 from api.graphql.datamodel.types import DataModel, DataModelDraft, HiddenData, SaveDataFieldInput, SaveDatasetInput
 from api.graphql.mutations import mutation
 from core.datamodel import drafts, publication
+from core.targeting.uses import check_hidden_unused
 
 
 @strawberry.type
@@ -59,13 +60,15 @@ class DataModelMutation:
     async def publish_data_model(self, info: Info, draft_version: int) -> Any:
         """Make the draft the model that counts, as previewed: all of it or nothing. No value is lost by it."""
         context = info.context
-        return await publication.publish(context.conn, context.actor, expected_version=draft_version, now=context.now)
+        return await publication.publish(
+            context.conn, context.actor, expected_version=draft_version, now=context.now, guard=check_hidden_unused
+        )
 
     @mutation(data_model=DataModel)
     async def roll_back_data_model(self, info: Info, version: int) -> Any:
         """Publish once more what was published as a version: what came later is hidden, what was hidden since is shown."""
         context = info.context
-        return await publication.roll_back(context.conn, context.actor, version, now=context.now)
+        return await publication.roll_back(context.conn, context.actor, version, now=context.now, guard=check_hidden_unused)
 
     @mutation(dropped=HiddenData)
     async def drop_hidden_data(self, info: Info, dataset: str, confirm: str, field: str | None = None) -> Any:

@@ -13,7 +13,8 @@ from api.graphql.nodes import load_one
 from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.types import Audience, ExpressionInput, Question, Target, TargetField, ask
 from core.targeting import audiences
-from core.targeting.catalogue import PROFILE, CatalogueField
+from core.targeting.catalogue import CatalogueField
+from core.targeting.published import present_catalogue
 
 
 @strawberry.type
@@ -21,14 +22,16 @@ class TargetingQuery:
     """Expressions and audiences."""
 
     @field(Target)
-    async def target(self, expression: ExpressionInput, time_zone: str | None = None) -> Question:
+    async def target(self, info: Info, expression: ExpressionInput, time_zone: str | None = None) -> Question:
         """Check an expression; then count or sample whom it finds. Days are those of the time zone, UTC by default."""
-        return ask(expression.parsed(), time_zone)
+        return await ask(info, expression.parsed(), time_zone)
 
     @field(list[TargetField])
-    def target_fields(self) -> list[CatalogueField]:
-        """What expressions can ask about."""
-        return list(PROFILE.fields.values())
+    async def target_fields(self, info: Info) -> list[CatalogueField]:
+        """What expressions can ask about: Clarion's fields, and those that were published."""
+        async with info.context.lease.use() as conn:
+            catalogue = await present_catalogue(conn)
+        return list(catalogue.entities["profile"].fields.values())
 
     @field(Audience | None)
     async def audience(self, info: Info, id: strawberry.ID) -> Any:

@@ -23,6 +23,7 @@ from core.targeting.json_form import parse_json, to_json
 from core.targeting.language import Expression
 from core.targeting.operators import OPERATORS
 from core.targeting.parse import parse_text
+from core.targeting.published import present_catalogue
 from core.targeting.text_form import to_text
 
 ValueKind = strawberry.enum(Kind, name="ValueKind", description="What a field holds.")
@@ -57,9 +58,11 @@ class Question:
     zone: ZoneInfo
 
 
-def ask(expression: Expression, zone: str | None) -> Question:
+async def ask(info: Info, expression: Expression, zone: str | None) -> Question:
     """Raises ExpressionError, Invalid (UNKNOWN_TIME_ZONE)."""
-    return Question(expression, check(expression), _zone(zone))
+    async with info.context.lease.use() as conn:
+        catalogue = await present_catalogue(conn)
+    return Question(expression, check(expression, catalogue), _zone(zone))
 
 
 def _zone(name: str | None) -> ZoneInfo:
@@ -116,9 +119,10 @@ class Audience(Node):
     created_by: str
 
     @field(Target)
-    async def target(root: strawberry.Parent[Any], time_zone: str | None = None) -> Question:
+    async def target(root: strawberry.Parent[Any], info: Info, time_zone: str | None = None) -> Question:
         """Whom it finds now."""
-        checked = audiences.open_audience(root)
+        async with info.context.lease.use() as conn:
+            checked = await audiences.open_audience(conn, root)
         return Question(checked.expression, checked, _zone(time_zone))
 
 

@@ -10,6 +10,7 @@ from core.datamodel.drafts import get_draft, save_field
 from core.datamodel.publication import publish
 from core.datamodel.records import DataField, FieldKind, Published
 from core.db import Connection
+from core.targeting.uses import check_hidden_unused
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -28,7 +29,7 @@ async def save(conn: Connection, one: DataField, entity: str = "profile") -> Non
 
 async def publish_draft(conn: Connection) -> Published:
     """As it is."""
-    return await publish(conn, SYSTEM, expected_version=(await get_draft(conn)).version, now=NOW)
+    return await publish(conn, SYSTEM, expected_version=(await get_draft(conn)).version, now=NOW, guard=check_hidden_unused)
 
 
 async def publish_fields(conn: Connection, *fields: DataField, entity: str = "profile") -> Published:

@@ -10,6 +10,7 @@ import pytest
 from channels.contract import AddressKind, FailureReason
 from channels.memory.channel import MemoryChannel
 from core.access import SYSTEM
+from core.datamodel.records import FieldKind
 from core.db import Connection, Pool, transaction
 from core.delivery import lifecycle, prepare, reading
 from core.delivery.engine import Engine
@@ -19,6 +20,7 @@ from core.delivery.store import ledger, runs
 from core.errors import NotFound, Unavailable
 from core.public_urls import PublicUrls
 from core.runtime import Runtime
+from tests.core.datamodel.model import field, publish_fields
 from tests.core.delivery.people import (
     Times,
     add_people,
@@ -258,3 +260,14 @@ async def test_what_to_look_at_in_the_content_stands_in_the_log(engine: Engine, 
     told = [(one["code"], one["line"]) for one in entry.details["warnings"]]
     assert ("NULLABLE_FIELD", 2) in told
     assert len(told) == prepare.MOST_LOGGED < entry.details["count"]
+
+
+async def test_people_are_chosen_by_fields_of_the_team(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    await publish_fields(db, field("points", FieldKind.INTEGER))
+    people = [await add_person(db, f"p{points}@mail.example", x_points=points) for points in (1, 5, 9)]
+    delivery_id = await new_delivery(runtime, db, audience="points > 4")
+
+    counts = await prepared(engine, runtime, db, delivery_id)
+
+    assert (counts.targeted, counts.pending) == (2, 2)
+    assert await reading.find_row(db, delivery_id, people[0]) is None

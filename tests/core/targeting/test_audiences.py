@@ -73,7 +73,7 @@ async def test_an_audience_is_saved_as_its_author_wrote_it(conn: Connection, act
     assert await get_audience(conn, created.id) == created
     assert await find_audience_by_name(conn, "french") == created
     assert await find_audience_by_name(conn, "german") is None
-    assert open_audience(created).expression == parse_text(FRENCH)
+    assert (await open_audience(conn, created)).expression == parse_text(FRENCH)
     assert await changes_of(conn, created) == [
         (
             "audience.create",
@@ -98,7 +98,7 @@ async def test_it_counts_and_samples_those_who_match_now(
     conn: Connection, actor: Actor, two_french_and_a_german: list[int]
 ) -> None:
     anne, _, claude, _ = two_french_and_a_german
-    question = open_audience(await create_audience(conn, actor, draft()))
+    question = await open_audience(conn, await create_audience(conn, actor, draft()))
 
     assert await count(conn, question, at=AT, zone=ZONE) == 2
     assert await sample(conn, question, size=10, at=AT, zone=ZONE) == [anne, claude]

@@ -57,3 +57,29 @@ async def test_what_is_wrong_is_told_with_its_place(house: House) -> None:
     assert (error["code"], error["hint"]) == ("DATASET_NOT_FOUND", "Did you mean 'profile'?")
     (error,) = await house.gql.refused(PUBLISH, v=1)
     assert error["code"] == "NOTHING_TO_PUBLISH"
+
+
+async def test_a_published_field_is_asked_about_and_kept_while_it_is(house: House) -> None:
+    gql = house.gql
+    asked = "{ target(expression: {text: \"tier = 'gold'\"}) { count reads } }"
+    assert await gql.code(asked) == "UNKNOWN_FIELD"
+    saved = await gql.do(SAVE, input=TIER)
+    await gql.do(PUBLISH, v=saved["draft"]["version"])
+    await house.runtime.pool.execute("INSERT INTO profile (x_tier) VALUES ('gold'), ('gold'), ('silver'), (NULL)")
+
+    assert (await gql.ask(asked))["target"] == {"count": 2, "reads": ["tier"]}
+    (shown,) = [
+        one for one in (await gql.ask("{ targetFields { name kind values } }"))["targetFields"] if one["name"] == "tier"
+    ]
+    assert shown == {"name": "tier", "kind": "ENUMERATION", "values": ["gold", "silver"]}
+
+    made = await gql.do(
+        """mutation ($i: CreateAudienceInput!) { createAudience(input: $i) {
+             audience { target { count } } userErrors { code message path hint } } }""",
+        i={"name": "golden", "label": "Golden", "expression": {"text": "tier = 'gold'"}},
+    )
+    assert made["audience"] == {"target": {"count": 2}}
+    removed = await gql.do(REMOVE, dataset="profile", name="tier")
+    (error,) = await gql.refused(PUBLISH, v=removed["draft"]["version"])
+    assert (error["code"], "'golden' (tier)" in error["message"]) == ("FIELD_IN_USE", True)
+    assert (await gql.ask(asked))["target"]["count"] == 2

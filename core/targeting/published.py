@@ -1,0 +1,12 @@
+"""What can be asked about in this installation at this moment."""
+
+from __future__ import annotations
+
+from core.datamodel.present import present_model
+from core.db import Connection
+from core.targeting.catalogue import Catalogue, extended
+
+
+async def present_catalogue(conn: Connection) -> Catalogue:
+    """Our fields, and those that the team has published."""
+    return extended(await present_model(conn))

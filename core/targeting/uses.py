@@ -1,0 +1,27 @@
+"""Which audiences ask about a field, and the refusal to hide what is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.datamodel.records import Action, Change
+from core.db import Connection
+from core.errors import Conflict
+from core.targeting import store
+
+SHOWN = 5
+
+
+async def check_hidden_unused(conn: Connection, changes: Sequence[Change]) -> None:
+    """Raises Conflict (FIELD_IN_USE) that names the audiences which ask about a field that a publication hides."""
+    hidden = [one.field for one in changes if one.action is Action.HIDE and one.entity == "profile" and one.field is not None]
+    if not hidden:
+        return
+    found = await store.list_readers(conn, hidden, SHOWN + 1)
+    if not found:
+        return
+    names = ", ".join(f"{name!r} ({', '.join(fields)})" for name, fields in found[:SHOWN])
+    raise Conflict(
+        f"audiences ask about what would be hidden: {names}{' and others' if len(found) > SHOWN else ''}",
+        code="FIELD_IN_USE", hint="Change or delete those audiences first.",
+    )  # fmt: skip

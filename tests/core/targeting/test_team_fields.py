@@ -1,0 +1,150 @@
+"""Fields that a team has published are asked about like ours, from the moment they are there."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from core.access import SYSTEM
+from core.datamodel.drafts import remove_field
+from core.datamodel.records import Choice, FieldKind
+from core.db import Connection, Pool, transaction
+from core.errors import Conflict
+from core.targeting.audiences import count, create_audience, open_audience
+from core.targeting.check import check
+from core.targeting.errors import ExpressionError
+from core.targeting.parse import parse_text
+from core.targeting.published import present_catalogue
+from core.targeting.records import AudienceDraft
+from tests.core.datamodel.model import NOW, field, publish_draft, publish_fields
+
+AT, ZONE = datetime(2026, 6, 1, tzinfo=UTC), ZoneInfo("UTC")
+LEVELS = (Choice(name="gold", label="Gold"), Choice(name="silver", label="Silver"))
+FIELDS = (
+    field("nickname"),
+    field("points", FieldKind.INTEGER),
+    field("spent", FieldKind.DECIMAL),
+    field("vip", FieldKind.BOOLEAN),
+    field("joined", FieldKind.DATE),
+    field("seen", FieldKind.INSTANT),
+    field("tier", FieldKind.ENUMERATION, choices=LEVELS),
+    field("wished", FieldKind.ENUMERATION, choices=LEVELS),
+    field("extra", FieldKind.JSON),
+    field("home", FieldKind.POINT),
+)
+PEOPLE: list[tuple[Any, ...]] = [
+    ("Zoë", 5, Decimal("9.99"), True, date(2026, 5, 31), datetime(2026, 5, 31, 23, tzinfo=UTC), "gold", "gold"),
+    ("bob", -1, Decimal(0), False, date(2020, 2, 29), datetime(2026, 6, 1, 1, tzinfo=UTC), "silver", "gold"),
+    (None,) * 8,
+]
+
+
+async def insert_people(conn: Connection) -> None:
+    await conn.executemany(
+        """
+        INSERT INTO profile (x_nickname, x_points, x_spent, x_vip, x_joined, x_seen, x_tier, x_wished)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        """,
+        PEOPLE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("nickname = 'ZOË'", 1),
+        ("nickname starts_with 'B'", 1),
+        ("nickname in ('bob', 'zoë', 'x')", 2),
+        ("not nickname = 'bob'", 2),
+        ("nickname is null", 1),
+        ("points > 0", 1),
+        ("not points > 0", 2),
+        ("points between -1 and 5", 2),
+        ("spent = 9.99", 1),
+        ("spent < points", 0),
+        ("spent > points", 2),
+        ("vip", 1),
+        ("not vip", 2),
+        ("joined = today - 1 days", 1),
+        ("month(joined) = 2", 1),
+        ("seen >= now - 2 hours", 2),
+        ("seen < today", 1),
+        ("tier = 'gold'", 1),
+        ("tier != 'gold'", 1),
+        ("not tier = 'gold'", 2),
+        ("tier in ('gold', 'silver')", 2),
+        ("not tier in ('gold')", 2),
+        ("tier = wished", 1),
+        ("tier is null and gender = 'unknown'", 1),
+        ("gender in ('unknown', 'male') and points = 5", 1),
+    ],
+)
+async def test_each_kind_is_asked_about(conn: Connection, question: str, found: int) -> None:
+    await publish_fields(conn, *FIELDS)
+    await insert_people(conn)
+
+    checked = check(parse_text(question), await present_catalogue(conn))
+
+    assert await count(conn, checked, at=AT, zone=ZONE) == found
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("tier = 'golden'", "BAD_VALUE"),
+        ("tier = gender", "WRONG_TYPE"),
+        ("points = 'five'", "WRONG_TYPE"),
+        ("pionts = 5", "UNKNOWN_FIELD"),
+        ("x_points = 5", "UNKNOWN_FIELD"),
+        ("extra is null", "UNKNOWN_FIELD"),
+        ("home is null", "UNKNOWN_FIELD"),
+    ],
+)
+async def test_what_is_wrong_about_them_is_told(conn: Connection, question: str, told: str) -> None:
+    await publish_fields(conn, *FIELDS)
+    with pytest.raises(ExpressionError) as refused:
+        check(parse_text(question), await present_catalogue(conn))
+    assert refused.value.code == told
+
+
+async def test_an_audience_keeps_its_field_from_being_hidden(conn: Connection) -> None:
+    await publish_fields(conn, *FIELDS)
+    expression = parse_text("country = 'FR' and (points > 5 or not tier = 'gold')")
+    audience = await create_audience(conn, SYSTEM, AudienceDraft(name="best", label="Best", expression=expression))
+    await remove_field(conn, SYSTEM, "profile", "points", now=NOW)
+    await remove_field(conn, SYSTEM, "profile", "nickname", now=NOW)
+
+    with pytest.raises(Conflict) as refused:
+        await publish_draft(conn)
+
+    assert refused.value.code == "FIELD_IN_USE"
+    assert refused.value.message == "audiences ask about what would be hidden: 'best' (points)"
+    assert (await open_audience(conn, audience)).reads == {"country", "points", "tier"}
+    await conn.execute("DELETE FROM audience")
+    await publish_draft(conn)
+    with pytest.raises(ExpressionError):
+        check(expression, await present_catalogue(conn))
+
+
+async def test_what_is_published_is_there_for_others_at_once_and_not_before(pool: Pool) -> None:
+    async with transaction(pool) as author, transaction(pool) as other:
+        await publish_fields(author, field("points", FieldKind.INTEGER))
+        assert "points" in (await present_catalogue(author)).entities["profile"].fields
+        assert "points" not in (await present_catalogue(other)).entities["profile"].fields
+    async with transaction(pool) as other:
+        assert "points" in (await present_catalogue(other)).entities["profile"].fields
+
+
+async def test_a_publication_that_was_rolled_back_is_forgotten(pool: Pool) -> None:
+    for name in ("points", "other"):
+        async with pool.acquire() as conn:
+            attempt = conn.transaction()
+            await attempt.start()
+            await publish_fields(conn, field(name, FieldKind.INTEGER))
+            assert name in (await present_catalogue(conn)).entities["profile"].fields
+            await attempt.rollback()
+            assert name not in (await present_catalogue(conn)).entities["profile"].fields
