@@ -7,6 +7,7 @@ into the file of another.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -15,16 +16,18 @@ from core import files as stored_files
 from core.access import SYSTEM
 from core.audit import record
 from core.db import TRY_LATER, Connection, transaction
-from core.errors import ClarionError, Invalid
+from core.errors import ClarionError, Conflict, Invalid
 from core.files import StoredFile
 from core.log import get_logger
 from core.outbox import announce
 from core.profiles.exports import SELECTION_RESOURCE, Select
+from core.profiles.fields import Field
 from core.profiles.heartbeat import beating
 from core.profiles.records import ExportRun, RunError, RunState
 from core.profiles.store import exports as store
 from core.profiles.store import runs
 from core.profiles.store.runs import RunTable
+from core.profiles.team_fields import present_fields
 from core.runtime import Runtime
 
 log = get_logger(__name__)
@@ -85,12 +88,22 @@ async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path)
 
 async def _write_rows(conn: Connection, run: ExportRun, out: BinaryIO, progress: _Progress) -> None:
     selected, after = _is_selected(run), BEFORE_ALL
+    fields = _fields(run, (await present_fields(conn)).all)
     out.write((",".join(run.columns) + "\n").encode())
     while (last := await store.next_bound(conn, selected=selected, after=after, limit=RANGE)) is not None:
-        pieces, count = await store.copy_range(conn, run.columns, selected=selected, after=after, last=last)
+        pieces, count = await store.copy_range(conn, fields, selected=selected, after=after, last=last)
         await asyncio.to_thread(out.writelines, pieces)
         after = last
         await progress.add(count)
+
+
+def _fields(run: ExportRun, known: Mapping[str, Field]) -> list[Field]:
+    if gone := [name for name in run.columns if name not in known]:
+        raise Conflict(
+            f"the field {gone[0]!r} is no longer in the data model", code="FIELD_GONE",
+            hint="Create the export again without its column.",
+        )  # fmt: skip
+    return [known[name] for name in run.columns]
 
 
 async def _select(conn: Connection, runtime: Runtime, run: ExportRun) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -17,9 +17,10 @@ from core.errors import Conflict, IllegalMove, Invalid
 from core.files import FileKind, Files, Ticket
 from core.outbox import announce
 from core.paging import Page, PageRequest, cut
-from core.profiles.fields import FIELDS
+from core.profiles.fields import Field
 from core.profiles.records import ExportRun, RunState
 from core.profiles.store import exports as store
+from core.profiles.team_fields import present_fields
 
 SELECTION_RESOURCE = "profiles.selection"
 
@@ -53,7 +54,8 @@ async def create_export(
     Raises Invalid (UNKNOWN_FIELD, DUPLICATE_FIELD, NO_COLUMNS, TWO_SELECTIONS).
     """
     require(actor, Permission.EXPORT)
-    chosen = _check_columns(tuple(FIELDS) if columns is None else tuple(columns))
+    fields = (await present_fields(conn)).all
+    chosen = _check_columns(tuple(fields) if columns is None else tuple(columns), fields)
     if audience_id is not None and expression is not None:
         raise Invalid("give an audience or an expression, not both", code="TWO_SELECTIONS", path="expression")
     location = files.new_location(file_name)
@@ -116,14 +118,14 @@ async def issue_download_ticket(conn: Connection, actor: Actor, export_id: int, 
     return await stored_files.issue_ticket(conn, run.file_id, "read", now, "export_id")
 
 
-def _check_columns(columns: tuple[str, ...]) -> tuple[str, ...]:
+def _check_columns(columns: tuple[str, ...], fields: Mapping[str, Field]) -> tuple[str, ...]:
     if not columns:
         raise Invalid("an export needs a column", code="NO_COLUMNS", path="columns")
     for position, name in enumerate(columns):
         path = f"columns.{position}"
-        if name not in FIELDS:
-            near = get_close_matches(name, FIELDS, 1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Fields: {', '.join(FIELDS)}."
+        if name not in fields:
+            near = get_close_matches(name, fields, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Fields: {', '.join(fields)}."
             raise Invalid(f"a profile has no field {name[:80]!r}", code="UNKNOWN_FIELD", path=path, hint=hint)
         if name in columns[:position]:
             raise Invalid(f"the field {name!r} is named twice", code="DUPLICATE_FIELD", path=path)

@@ -32,11 +32,14 @@ class FieldType(StrEnum):
     INTEGER = "integer"
     UUID = "uuid"
     INSTANT = "instant"
+    DECIMAL = "decimal"
+    DAY = "day"  # of any century
+    CHOICE = "choice"  # one of the field's choices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field. `name` is also its column."""
+    """One field of a profile."""
 
     name: str
     label: str
@@ -52,6 +55,13 @@ class Field:
     high: float | None = None
     aliases: tuple[str, ...] = ()  # further headers that files use for it
     opt_out: bool = False  # true is a person's refusal
+    choices: tuple[tuple[str, str], ...] = ()  # authorised values with their labels; none: all
+    stored_as: str | None = None  # its column, where that is not called as it is
+
+    @property
+    def column(self) -> str:
+        """Where it is stored; of an email, as the person spells it."""
+        return self.stored_as or self.name
 
 
 def _text(name: str, label: str, max_length: int, *aliases: str, unique: bool = False) -> Field:
@@ -134,7 +144,7 @@ EMAIL_COLUMNS = ("email", "email_key", "email_domain")
 
 def columns_of(field: Field) -> tuple[str, ...]:
     """The columns that are written when the field is."""
-    return EMAIL_COLUMNS if field.type is FieldType.EMAIL else (field.name,)
+    return EMAIL_COLUMNS if field.type is FieldType.EMAIL else (field.column,)
 
 
 # Every column that people and files can change, in the order of the statements that write them.

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from core.errors import Invalid
-from core.profiles.fields import FIELDS, SETTABLE, Field, columns_of
+from core.profiles.fields import Field, columns_of
 from core.profiles.records import ImportOptions, MatchKey, UnknownColumns
+from core.profiles.team_fields import Fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,11 @@ class Plan:
         return tuple(column for _, field in self.fields for column in columns_of(field))
 
     @property
+    def by_column(self) -> dict[str, Field]:
+        """The fields by their columns."""
+        return {field.column: field for _, field in self.fields}
+
+    @property
     def key_column(self) -> str:
         """The column that finds the profile."""
         return "email_key" if self.match_key is MatchKey.EMAIL else self.match_key.value
@@ -34,22 +40,24 @@ class Plan:
     @property
     def kept_refusals(self) -> frozenset[str]:
         """Columns in which a row takes back nothing that was said before."""
-        return frozenset() if self.options.lift_opt_outs else frozenset(field.name for _, field in self.fields if field.opt_out)
+        return (
+            frozenset() if self.options.lift_opt_outs else frozenset(field.column for _, field in self.fields if field.opt_out)
+        )
 
     @property
     def other_unique(self) -> tuple[str, ...]:
         """Columns in which no two profiles have the same value, apart from the key."""
-        return tuple(field.name for _, field in self.fields if field.unique and field.name != self.key_column)
+        return tuple(field.column for _, field in self.fields if field.unique and field.column != self.key_column)
 
 
-def check_mapping(mapping: Mapping[str, str | None], match_key: MatchKey) -> None:
+def check_mapping(mapping: Mapping[str, str | None], fields: Fields) -> None:
     """Raises Invalid (UNKNOWN_FIELD, DUPLICATE_FIELD) for a mapping that no header could make good."""
     seen: dict[str, str] = {}
     for header, name in mapping.items():
         if name is None:
             continue
-        if name not in SETTABLE:
-            near = get_close_matches(name, SETTABLE, 1)
+        if name not in fields.settable:
+            near = get_close_matches(name, fields.settable, 1)
             raise Invalid(
                 f"{name[:80]!r} is not a field that a file can set", code="UNKNOWN_FIELD",
                 path=f"options.mapping.{header[:80]}", hint=f"Did you mean {near[0]!r}?" if near else None,
@@ -62,23 +70,25 @@ def check_mapping(mapping: Mapping[str, str | None], match_key: MatchKey) -> Non
         seen[name] = header[:80]
 
 
-def plan_columns(header: Sequence[str], match_key: MatchKey, options: ImportOptions) -> Plan:
+def plan_columns(header: Sequence[str], match_key: MatchKey, options: ImportOptions, fields: Fields) -> Plan:
     """Raises Invalid with the place in the header: EMPTY_COLUMN_NAME, DUPLICATE_COLUMN, UNKNOWN_COLUMN, NO_KEY_COLUMN."""
     mapping = options.mapping or {}
+    check_mapping(mapping, fields)
     _check_present(header, mapping)
+    titles = _titles(fields)
     found: list[tuple[int, Field]] = []
     names: dict[str, int] = {}
     for index, title in enumerate(header):
-        name = _name(index, title.strip(), mapping, options)
-        if name is None:
-            continue
+        name = _name(index, title.strip(), mapping, options, titles)
+        if name is None or name not in fields.settable:
+            continue  # what only the house sets: exports have it
         if name in names:
             raise _at(
                 index, "DUPLICATE_COLUMN", f"{title[:80]!r} is the field {name!r}, as is column {names[name] + 1}",
                 "Rename one of them, or map it to null.",
             )  # fmt: skip
         names[name] = index
-        found.append((index, SETTABLE[name]))
+        found.append((index, fields.settable[name]))
     if match_key.value not in names:
         raise Invalid(
             f"the file has no column {match_key.value!r}, by which its rows find their profiles",
@@ -98,21 +108,21 @@ def _check_present(header: Sequence[str], mapping: Mapping[str, str | None]) -> 
             )  # fmt: skip
 
 
-def _name(index: int, title: str, mapping: Mapping[str, str | None], options: ImportOptions) -> str | None:
+def _name(
+    index: int, title: str, mapping: Mapping[str, str | None], options: ImportOptions, titles: Mapping[str, str]
+) -> str | None:
     """The field of a column; None to leave it out."""
     if title in mapping:
         return mapping[title]
     if not title:
         raise _at(index, "EMPTY_COLUMN_NAME", "has no name", "Name it, or take the column out.")
-    name = BY_TITLE.get(_plain(title))
-    if name in SETTABLE:
-        return name
+    name = titles.get(_plain(title))
     if name is not None or options.unknown_columns is UnknownColumns.IGNORE:
-        return None  # a field that only the house sets: exports have them
-    near = get_close_matches(_plain(title), BY_TITLE, 1)
+        return name
+    near = get_close_matches(_plain(title), titles, 1)
     raise _at(
         index, "UNKNOWN_COLUMN", f"{title[:80]!r} is not a field of a profile",
-        f"Did you mean {BY_TITLE[near[0]]!r}?" if near else "Map it to a field or to null, or ignore unknown columns.",
+        f"Did you mean {titles[near[0]]!r}?" if near else "Map it to a field or to null, or ignore unknown columns.",
     )  # fmt: skip
 
 
@@ -125,6 +135,11 @@ def _plain(title: str) -> str:
     return re.sub(r"[\W_]+", "", title).lower()
 
 
-BY_TITLE: Mapping[str, str] = {
-    _plain(title): field.name for field in FIELDS.values() for title in (*field.aliases, field.label, field.name)
-}
+def _titles(fields: Fields) -> dict[str, str]:
+    """The names of fields by what a header may call them: a name before a label, ours before the team's."""
+    names = [(field.name, field.name) for field in fields.all.values()]
+    others = [(title, field.name) for field in fields.all.values() for title in (*field.aliases, field.label)]
+    found: dict[str, str] = {}
+    for title, name in (*names, *others):
+        found.setdefault(_plain(title), name)
+    return found

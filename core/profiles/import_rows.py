@@ -23,7 +23,9 @@ from core.profiles.values import Reading, clean
 
 MEMORY = 50_000  # cells remembered per column
 _NO_EMAIL = (None, None, None)
-_EACH = frozenset({FieldType.TEXT, FieldType.URL, FieldType.NUMBER})  # types whose values hardly repeat
+_EACH = frozenset(
+    {FieldType.TEXT, FieldType.URL, FieldType.NUMBER, FieldType.DECIMAL, FieldType.INSTANT}
+)  # types whose values hardly repeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +83,9 @@ class RowReader:
             return sheet.emails(index, one, self._clean(one))
         if one.type is FieldType.PHONE:
             return [self._phones(sheet, index, one)]
-        if one.type is FieldType.TEXT and sheet.plain and _fits(cells, one):
+        if one.type is FieldType.TEXT and sheet.plain and not one.choices and _fits(cells, one):
             return [[cell.strip() or None for cell in cells]]
-        if one.type in _EACH:
+        if one.type in _EACH and not one.choices:
             return [sheet.each(index, one, cells, self._clean(one))]
         memo = self._memos[one.name]
         values = list(map(memo.__getitem__, cells))

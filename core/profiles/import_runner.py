@@ -30,6 +30,7 @@ from core.profiles.store import imports as store
 from core.profiles.store import runs
 from core.profiles.store.import_chunks import ChunkStore, Written
 from core.profiles.store.runs import RunTable
+from core.profiles.team_fields import Fields, present_fields
 from core.profiles.values import Reading
 from core.runtime import Runtime
 
@@ -75,6 +76,8 @@ async def run_import(runtime: Runtime, import_id: int) -> None:
             log.info("import left to another worker, or cancelled", import_id=import_id)
         except ClarionError as error:
             await _fail(runtime, run, error)
+        except asyncpg.UndefinedColumnError:
+            await _fail(runtime, run, _gone())
         except TRY_LATER:
             raise  # the sweep gives it to somebody again
         except Exception:
@@ -83,9 +86,18 @@ async def run_import(runtime: Runtime, import_id: int) -> None:
     await write_late_rejects(runtime, import_id)
 
 
+def _gone() -> Conflict:
+    return Conflict(
+        "a field of this file was dropped from the data model meanwhile", code="FIELD_GONE",
+        hint="Import the file again without its column.",
+    )  # fmt: skip
+
+
 async def _work(runtime: Runtime, run: ImportRun) -> None:
     path = await _path(runtime, run)
-    source = await asyncio.to_thread(_open, path, run, runtime)
+    async with runtime.pool.acquire() as conn:
+        fields = await present_fields(conn)
+    source = await asyncio.to_thread(_open, path, run, runtime, fields)
     chunks = ChunkStore(source.rows.plan)
     reading = asyncio.create_task(asyncio.to_thread(source.read))
     try:
@@ -105,14 +117,14 @@ async def _work(runtime: Runtime, run: ImportRun) -> None:
         source.file.close()
 
 
-def _open(path: Path, run: ImportRun, runtime: Runtime) -> _Source:
+def _open(path: Path, run: ImportRun, runtime: Runtime, fields: Fields) -> _Source:
     """Raises Invalid for a file or header that cannot be read."""
     try:
         file = CsvFile(path, run.options.delimiter)
     except FileNotFoundError:
         raise Invalid("the uploaded file is gone", code="FILE_LOST", hint="Create the import again.") from None
     try:
-        plan = plan_columns(file.header, run.match_key, run.options)
+        plan = plan_columns(file.header, run.match_key, run.options, fields)
         if run.bytes_read:
             file.skip_to(run.bytes_read, run.lines_read)
         region = run.options.default_country or runtime.settings.default_country

@@ -19,6 +19,7 @@ from core.profiles.import_columns import check_mapping
 from core.profiles.phones import is_region
 from core.profiles.records import ImportOptions, ImportRun, MatchKey, RunState
 from core.profiles.store import imports as store
+from core.profiles.team_fields import Fields, present_fields
 
 OPEN = frozenset({RunState.WAITING, RunState.READY, RunState.RUNNING})
 
@@ -39,7 +40,7 @@ async def create_import(
     """
     require(actor, Permission.IMPORT)
     options = options or ImportOptions()
-    _check_options(options, match_key)
+    _check_options(options, await present_fields(conn))
     location = files.new_location(file_name)
     file = await stored_files.create_file(conn, FileKind.UPLOAD, file_name, location, actor.name)
     run = await store.insert_run(conn, file.id, match_key, options, actor.name, now)
@@ -141,7 +142,7 @@ async def _lock(conn: Connection, import_id: int) -> ImportRun:
     return run
 
 
-def _check_options(options: ImportOptions, match_key: MatchKey) -> None:
+def _check_options(options: ImportOptions, fields: Fields) -> None:
     delimiter = options.delimiter
     if delimiter is not None and (
         len(delimiter) != 1 or not delimiter.isascii() or delimiter.isalnum() or delimiter in '"\r\n\0'
@@ -156,7 +157,7 @@ def _check_options(options: ImportOptions, match_key: MatchKey) -> None:
             path="options.default_country", hint="Use the two letters of ISO 3166-1, such as FR.",
         )  # fmt: skip
     if options.mapping is not None:
-        check_mapping(options.mapping, match_key)
+        check_mapping(options.mapping, fields)
 
 
 def _illegal(run: ImportRun, what: str) -> IllegalMove:

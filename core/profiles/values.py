@@ -11,7 +11,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any
@@ -30,6 +31,9 @@ BREAKING = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,20}", re.ASCII)
+_MOST_DIGITS = 200  # of a decimal, on either side of its point
+_CHOICES_SHOWN = 10
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 _EARLIEST = date(1850, 1, 1)
 _WORDS = {
@@ -58,7 +62,10 @@ def clean(field: Field, value: object, reading: Reading) -> Any:
         value = clean_text(value)
         if value is None:
             return None
-    return READERS[field.type](field, value, reading)
+    found = READERS[field.type](field, value, reading)
+    if field.choices and field.type is not FieldType.CHOICE and str(found) not in dict(field.choices):
+        raise _no_choice(field, value)
+    return found
 
 
 def clean_text(text: str) -> str | None:
@@ -200,6 +207,61 @@ def _member(choices: type[IntEnum], value: object) -> IntEnum | None:
     return next((one for one in choices if word in (one.name.lower(), str(int(one)))), None)
 
 
+def _integer(field: Field, value: object, reading: Reading) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise _wrong_type("a whole number", value)
+    if isinstance(value, str) and not _WHOLE.fullmatch(value):
+        raise BadValue("BAD_VALUE", f"{shown(value)} is not a whole number", "Write it like -12.")
+    number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise BadValue("BAD_VALUE", f"{shown(value)} does not fit into 64 bits")
+    return number
+
+
+def _decimal(field: Field, value: object, reading: Reading) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise _wrong_type("a number", value)
+    text = str(value)
+    if len(text) > _MOST_DIGITS or not _NUMBER.fullmatch(text):
+        raise BadValue("BAD_VALUE", f"{shown(value)} is not a number", "Write it like -12.5.")
+    number = Decimal(text)
+    if not -_MOST_DIGITS <= number.adjusted() <= _MOST_DIGITS:
+        raise BadValue("BAD_VALUE", f"{shown(value)} is too large or too close to zero")
+    return number
+
+
+def _any_day(field: Field, value: object, reading: Reading) -> date:
+    if isinstance(value, datetime) or not isinstance(value, date | str):
+        raise _wrong_type("a date", value)
+    return value if isinstance(value, date) else _day(value)
+
+
+def _instant(field: Field, value: object, reading: Reading) -> datetime:
+    if not isinstance(value, datetime | str):
+        raise _wrong_type("an instant", value)
+    try:
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise BadValue("BAD_DATE", f"{shown(value)} is not an instant", "Write it like 2024-05-01T10:00:00Z, with Z or an offset.")
+
+
+def _choice(field: Field, value: object, reading: Reading) -> str:
+    word = _expect_text(value).casefold()
+    found = next((name for name, label in field.choices if word in (name, label.casefold())), None)
+    if found is None:
+        raise _no_choice(field, value)
+    return found
+
+
+def _no_choice(field: Field, value: object) -> BadValue:
+    names = ", ".join(name for name, _ in field.choices[:_CHOICES_SHOWN])
+    more = ", …" if len(field.choices) > _CHOICES_SHOWN else ""
+    return BadValue("BAD_VALUE", f"{shown(value)} is none of {names}{more}", f"Use one of {names}{more}.")
+
+
 def _expect_text(value: object) -> str:
     if not isinstance(value, str):
         raise _wrong_type("a text", value)
@@ -222,4 +284,9 @@ READERS: dict[FieldType, Callable[[Field, Any, Reading], Any]] = {
     FieldType.BOOLEAN: _boolean,
     FieldType.NUMBER: _number,
     FieldType.ENUMERATION: _enumeration,
+    FieldType.INTEGER: _integer,
+    FieldType.DECIMAL: _decimal,
+    FieldType.DAY: _any_day,
+    FieldType.INSTANT: _instant,
+    FieldType.CHOICE: _choice,
 }

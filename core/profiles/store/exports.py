@@ -1,6 +1,6 @@
 """SQL on exports, and the statement that writes one.
 
-Its text depends on the columns asked for. It is put together from the names in the table of fields only; what selects the
+Its text depends on the columns asked for. It is put together from the columns of fields only; what selects the
 profiles comes with bound values and runs as a statement of its own.
 """
 
@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from core.db import Connection
-from core.profiles.fields import FIELDS, Field, FieldType
+from core.profiles.fields import Field, FieldType
 from core.profiles.records import ExportRun, RunError, RunState
 
 COLUMNS = (
@@ -21,7 +21,7 @@ COLUMNS = (
 )
 SELECTION = "export_selection"
 
-_UNGUARDED = frozenset({FieldType.NUMBER, FieldType.INTEGER, FieldType.UUID, FieldType.DATE})
+_UNGUARDED = frozenset({FieldType.NUMBER, FieldType.INTEGER, FieldType.DECIMAL, FieldType.UUID, FieldType.DATE, FieldType.DAY})
 
 
 def _run(row: Any) -> ExportRun:
@@ -131,11 +131,11 @@ async def next_bound(conn: Connection, *, selected: bool, after: int, limit: int
 
 
 async def copy_range(
-    conn: Connection, columns: Sequence[str], *, selected: bool, after: int, last: int
+    conn: Connection, fields: Sequence[Field], *, selected: bool, after: int, last: int
 ) -> tuple[list[bytes], int]:
     """The profiles of a range of ids as CSV without a header, in the order of ids; how many they are."""
     await conn.execute("SELECT set_config('datestyle', 'ISO', true)")
-    cells = ", ".join(_cell(FIELDS[name]) for name in columns)
+    cells = ", ".join(_cell(field) for field in fields)
     source = f"profile p JOIN {SELECTION} s USING (id)" if selected else "profile p"
     pieces: list[bytes] = []
 
@@ -151,9 +151,9 @@ async def copy_range(
 
 def _cell(field: Field) -> str:
     """A column as its cell. What a spreadsheet would compute gets a `'`, as in `core/profiles/formulas.py`."""
-    column = f"p.{field.name}"
+    column = f"p.{field.column}"
     if field.type is FieldType.BOOLEAN:
-        return f"CASE WHEN {column} THEN 'true' ELSE 'false' END"
+        return f"CASE WHEN {column} THEN 'true' WHEN NOT {column} THEN 'false' END"
     if field.values is not None:
         cases = " ".join(f"WHEN {int(one)} THEN '{one.name.lower()}'" for one in field.values)
         return f"CASE {column} {cases} END"

@@ -1,6 +1,6 @@
 """The statements of one chunk of an import: staging, match, upsert.
 
-Their text depends on the columns of the file. It is put together from the names in the table of fields only: no header, no
+Their text depends on the columns of the file. It is put together from the columns of fields only: no header, no
 cell and no option ever becomes text of a statement.
 
 All run in one transaction. The joins are nested loops over an index on purpose: a chunk is small beside the table, and the
@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from core.db import Connection
-from core.profiles.fields import EMAIL_COLUMNS, FIELDS
+from core.profiles.fields import EMAIL_COLUMNS
 from core.profiles.import_columns import Plan
 from core.profiles.import_repeats import Rows
 from core.profiles.records import EmptyCells, MatchKey
@@ -144,7 +144,7 @@ def _upsert(plan: Plan) -> str:
             RETURNING 1
         ), inserted AS (
             INSERT INTO profile (created_at, updated_at, {", ".join(columns)})
-            SELECT $1, $1, {", ".join(_fresh(column) for column in columns)}
+            SELECT $1, $1, {", ".join(_fresh(plan, column) for column in columns)}
               FROM found s WHERE s.target IS NULL ORDER BY s.line
             RETURNING 1
         ), counted AS (
@@ -163,18 +163,18 @@ def _upsert(plan: Plan) -> str:
 
 def _after(plan: Plan, column: str) -> str:
     """What a column of a profile that exists becomes."""
-    field = FIELDS.get(column)
+    field = plan.by_column.get(column)
     if field is not None and field.opt_out and not plan.options.lift_opt_outs:
         return f"p.{column} OR coalesce(s.{column}, false)"
     if plan.options.empty is EmptyCells.KEEP:
         # An email's three columns are empty together.
         return f"coalesce(s.{column}, p.{column})"
-    return _fresh(column)
+    return _fresh(plan, column)
 
 
-def _fresh(column: str) -> str:
+def _fresh(plan: Plan, column: str) -> str:
     """What a column of a new profile becomes."""
-    field = FIELDS.get(column)
+    field = plan.by_column.get(column)
     if column in EMAIL_COLUMNS or field is None or not field.required:
         return f"s.{column}"
     return f"coalesce(s.{column}, {'false' if field.default is False else int(field.default or 0)})"

@@ -8,11 +8,12 @@ from core.errors import Invalid
 from core.profiles.fields import FIELDS
 from core.profiles.import_columns import check_mapping, plan_columns
 from core.profiles.records import ImportOptions, MatchKey, UnknownColumns
+from core.profiles.team_fields import OURS
 
 
 def fields(header: list[str], **options: object) -> list[tuple[int, str]]:
     """What the columns are."""
-    plan = plan_columns(header, MatchKey.EMAIL, ImportOptions(**options))  # type: ignore[arg-type]
+    plan = plan_columns(header, MatchKey.EMAIL, ImportOptions(**options), OURS)  # type: ignore[arg-type]
     return [(index, field.name) for index, field in plan.fields]
 
 
@@ -33,12 +34,12 @@ def test_every_field_is_found_by_its_name_and_its_label() -> None:
 
 
 def test_an_email_fills_three_columns() -> None:
-    plan = plan_columns(["external_id", "email", "crypted_id"], MatchKey.EXTERNAL_ID, ImportOptions())
+    plan = plan_columns(["external_id", "email", "crypted_id"], MatchKey.EXTERNAL_ID, ImportOptions(), OURS)
 
     assert plan.staged == ("external_id", "email", "email_key", "email_domain", "crypted_id")
     assert plan.key_column == "external_id"
     assert plan.other_unique == ("crypted_id",)
-    assert plan_columns(["email"], MatchKey.EMAIL, ImportOptions()).key_column == "email_key"
+    assert plan_columns(["email"], MatchKey.EMAIL, ImportOptions(), OURS).key_column == "email_key"
 
 
 def test_a_mapping_comes_before_the_names() -> None:
@@ -79,12 +80,12 @@ def test_columns_of_the_house_are_left_out_so_that_an_export_can_come_back() -> 
 
 
 def test_a_mapping_is_checked_before_there_is_a_file() -> None:
-    check_mapping({"A": "city", "B": None, "C": None}, MatchKey.EMAIL)
+    check_mapping({"A": "city", "B": None, "C": None}, OURS)
     for mapping, code, path in (
         ({"A": "ctiy"}, "UNKNOWN_FIELD", "options.mapping.A"),
         ({"A": "id"}, "UNKNOWN_FIELD", "options.mapping.A"),
         ({"A": "city", "B": "city"}, "DUPLICATE_FIELD", "options.mapping.B"),
     ):
         with pytest.raises(Invalid) as caught:
-            check_mapping(mapping, MatchKey.EMAIL)
+            check_mapping(mapping, OURS)
         assert (caught.value.code, caught.value.path) == (code, path)

@@ -19,6 +19,7 @@ from core.profiles.import_columns import plan_columns
 from core.profiles.import_repeats import Rows, Settled, settle
 from core.profiles.import_rows import Batch, RowReader
 from core.profiles.records import EmptyCells, ImportOptions, MatchKey
+from core.profiles.team_fields import OURS
 from core.profiles.values import Reading, clean
 from tests.core.profiles.house import write
 
@@ -29,14 +30,14 @@ def read(path: Path, rows: list[list[str]], *, key: MatchKey = MatchKey.EXTERNAL
     """The batch of a small file."""
     chosen = ImportOptions(**options)
     with CsvFile(write(path / "rows.csv", rows), ",") as file:
-        return RowReader(plan_columns(file.header, key, chosen), READING).read(file.read(1000))
+        return RowReader(plan_columns(file.header, key, chosen, OURS), READING).read(file.read(1000))
 
 
 def settled(
     path: Path, rows: list[list[str]], *, taken: Collection[int] = (), key: MatchKey = MatchKey.EXTERNAL_ID, **options: Any
 ) -> Settled:
     """What becomes of the rows of a small file that dispute something; `taken`: lines with values of other profiles."""
-    plan = plan_columns(rows[0], key, ImportOptions(**options))
+    plan = plan_columns(rows[0], key, ImportOptions(**options), OURS)
     return settle(plan, read(path, rows, key=key, **options).disputed, taken)
 
 

@@ -14,6 +14,7 @@ from core.profiles.csv_reader import CsvFile
 from core.profiles.import_columns import plan_columns
 from core.profiles.import_rows import RowReader
 from core.profiles.records import ImportOptions, MatchKey
+from core.profiles.team_fields import OURS
 from core.profiles.values import Reading
 
 
@@ -60,7 +61,7 @@ def test_the_import_refuses_exactly_what_was_spoilt(people: list[Person], tmp_pa
     assert len(bad) == len(people) // PEOPLE_PER_BAD_ROW
     assert size == (tmp_path / "people.csv").stat().st_size
     with CsvFile(tmp_path / "people.csv") as file:
-        plan = plan_columns(file.header, MatchKey.EXTERNAL_ID, ImportOptions())
+        plan = plan_columns(file.header, MatchKey.EXTERNAL_ID, ImportOptions(), OURS)
         reader = RowReader(plan, Reading(region="US", today=date(2026, 11, 1)))
         good, refused, last = 0, [], False
         while not last:

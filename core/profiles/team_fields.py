@@ -1,0 +1,64 @@
+"""The fields of a profile in this installation: ours, and those that a team has published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+
+from core.datamodel.physical import column_of
+from core.datamodel.present import present_model
+from core.datamodel.records import DataField, FieldKind, Model
+from core.db import Connection
+from core.profiles.fields import FIELDS, Field, FieldType
+
+# A place and a JSON are no cells of a file.
+_TYPES: Mapping[FieldKind, FieldType] = MappingProxyType(
+    {
+        FieldKind.TEXT: FieldType.TEXT,
+        FieldKind.INTEGER: FieldType.INTEGER,
+        FieldKind.DECIMAL: FieldType.DECIMAL,
+        FieldKind.BOOLEAN: FieldType.BOOLEAN,
+        FieldKind.DATE: FieldType.DAY,
+        FieldKind.INSTANT: FieldType.INSTANT,
+        FieldKind.ENUMERATION: FieldType.CHOICE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Fields by name, ours first; `settable` are those that people and files can set."""
+
+    all: Mapping[str, Field]
+    settable: Mapping[str, Field]
+
+
+@lru_cache(maxsize=16)
+def fields_of(model: Model) -> Fields:
+    """With those of a published model that files can hold."""
+    added = model.find("profile")
+    team = [_field(one) for one in (added.fields if added else ()) if one.kind in _TYPES]
+    every = {**FIELDS, **{one.name: one for one in team}}
+    return Fields(MappingProxyType(every), MappingProxyType({name: one for name, one in every.items() if one.settable}))
+
+
+OURS = fields_of(Model())
+
+
+async def present_fields(conn: Connection) -> Fields:
+    """Those that count in this transaction."""
+    return fields_of(await present_model(conn))
+
+
+def _field(one: DataField) -> Field:
+    return Field(
+        name=one.name,
+        label=one.label,
+        type=_TYPES[one.kind],
+        max_length=one.max_length,
+        personal=one.personal,
+        choices=tuple((choice.name, choice.label) for choice in one.choices),
+        stored_as=column_of(one.name),
+    )

@@ -1,0 +1,203 @@
+"""Files hold the fields that a team has published, in both directions."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.access import SYSTEM
+from core.datamodel.drafts import remove_field
+from core.datamodel.publication import drop_hidden
+from core.datamodel.records import Choice, DataField, Entity, FieldKind, Model
+from core.db import Connection, transaction
+from core.errors import Invalid
+from core.profiles import exports, import_runner, jobs
+from core.profiles.errors import BadValue
+from core.profiles.records import EmptyCells, ImportOptions, RunState
+from core.profiles.team_fields import fields_of
+from core.profiles.values import Reading, clean
+from core.runtime import Runtime
+from tests.core.datamodel.model import NOW, field, publish_draft, publish_fields
+from tests.core.profiles.house import counts, export_people, get_import, import_people, read_file, read_rejects, ready_import
+
+LEVELS = (Choice(name="gold", label="Best customers"), Choice(name="silver", label="Silver"))
+FIELDS = (
+    field("nickname", max_length=10, label="Nick name"),
+    field("points", FieldKind.INTEGER),
+    field("spent", FieldKind.DECIMAL),
+    field("vip", FieldKind.BOOLEAN),
+    field("joined", FieldKind.DATE),
+    field("seen", FieldKind.INSTANT),
+    field("tier", FieldKind.ENUMERATION, choices=LEVELS),
+    field("size", choices=(Choice(name="S", label="Small"), Choice(name="M", label="Medium"))),
+    field("home", FieldKind.POINT),
+)
+COLUMNS = ["nickname", "points", "spent", "vip", "joined", "seen", "tier", "size"]
+HEADER = "external_id,Nick name,POINTS,spent,vip,joined,seen,tier,size\n"
+ANN = "C-1,Annie,42,9.9900,yes,1066-10-14,2026-03-01T12:00:00+02:00,Best customers,M\n"
+
+
+async def stored(db: Connection, external_id: str = "C-1") -> tuple[Any, ...]:
+    """What a person has in the team's columns."""
+    names = ", ".join(f"x_{name}" for name in COLUMNS)
+    return tuple(await db.fetchrow(f"SELECT {names} FROM profile WHERE external_id = $1", external_id))
+
+
+async def exported(runtime: Runtime, columns: list[str]) -> list[list[str]]:
+    run = await export_people(runtime, columns=columns)
+    return list(csv.reader(io.StringIO(await read_file(runtime, run.file_id), newline="")))
+
+
+async def test_values_come_in_go_out_and_come_in_unchanged(runtime: Runtime, db: Connection) -> None:
+    await publish_fields(db, *FIELDS)
+    run = await import_people(runtime, HEADER + ANN + "C-2,,,,,,,,\n")
+
+    assert counts(run) == {"inserted": 2}
+    seen = datetime(2026, 3, 1, 10, tzinfo=UTC)
+    assert await stored(db) == ("Annie", 42, Decimal("9.99"), True, date(1066, 10, 14), seen, "gold", "M")
+    assert await stored(db, "C-2") == (None,) * 8
+
+    rows = await exported(runtime, ["external_id", *COLUMNS])
+    assert rows == [
+        ["external_id", *COLUMNS],
+        ["C-1", "Annie", "42", "9.9900", "true", "1066-10-14", "2026-03-01T10:00:00.000000Z", "gold", "M"],
+        ["C-2", "", "", "", "", "", "", "", ""],
+    ]
+    again = await import_people(runtime, "\n".join(map(",".join, rows)))
+    assert counts(again) == {"unchanged": 2}
+
+
+async def test_an_export_without_columns_has_them(runtime: Runtime, db: Connection) -> None:
+    await publish_fields(db, *FIELDS)
+    run = await export_people(runtime)
+    assert run.columns[-8:] == tuple(COLUMNS)
+
+
+async def test_rows_with_wrong_values_are_refused_and_told(runtime: Runtime, db: Connection) -> None:
+    await publish_fields(db, *FIELDS)
+    rows = {
+        "Elevenchars,,,,,,,": "TOO_LONG",
+        ",4.5,,,,,,": "BAD_VALUE",
+        ",9223372036854775808,,,,,,": "BAD_VALUE",
+        ",,1e999,,,,,": "BAD_VALUE",
+        ",,NaN,,,,,": "BAD_VALUE",
+        ",,,maybe,,,,": "BAD_VALUE",
+        ",,,,2025-02-29,,,": "BAD_DATE",
+        ",,,,,2026-03-01 12:00,,": "BAD_DATE",
+        ",,,,,,bronze,": "BAD_VALUE",
+        ",,,,,,,XL": "BAD_VALUE",
+        ",,,,,,,m": "BAD_VALUE",
+    }
+    run = await import_people(runtime, HEADER + "".join(f"C-{n},{row}\n" for n, row in enumerate(rows)))
+
+    assert counts(run) == {"rejected": len(rows)}
+    assert [row["code"] for row in await read_rejects(runtime, run)] == list(rows.values())
+
+
+async def test_empty_cells_keep_or_clear(runtime: Runtime, db: Connection) -> None:
+    await publish_fields(db, *FIELDS)
+    await import_people(runtime, HEADER + ANN)
+    await import_people(runtime, "external_id,points,tier\nC-1,,silver\n")
+    assert (await stored(db))[1] == 42
+    await import_people(runtime, "external_id,points,tier\nC-1,,\n", options=ImportOptions(empty=EmptyCells.CLEAR))
+    assert (await stored(db))[1] is None
+    assert (await stored(db))[6] is None
+
+
+async def test_formulas_in_texts_are_escaped_and_taken_back(runtime: Runtime, db: Connection) -> None:
+    await publish_fields(db, *FIELDS)
+    await db.execute("INSERT INTO profile (external_id, x_nickname) VALUES ('C-1', '=1+1')")
+    rows = await exported(runtime, ["external_id", "nickname"])
+    assert rows[1] == ["C-1", "'=1+1"]
+    assert counts(await import_people(runtime, "\n".join(map(",".join, rows)))) == {"unchanged": 1}
+
+
+async def test_a_hidden_field_is_no_column_any_more(runtime: Runtime, db: Connection) -> None:
+    await publish_fields(db, *FIELDS)
+    waiting = await ready_import(runtime, HEADER + ANN)
+    mapped = await ready_import(runtime, "id,p\nC-1,3\n", options=ImportOptions(mapping={"id": "external_id", "p": "points"}))
+    async with transaction(runtime.pool) as conn:
+        late = await exports.create_export(conn, SYSTEM, runtime.files, columns=["points"], now=runtime.clock())
+    await remove_field(db, SYSTEM, "profile", "points", now=NOW)
+    await publish_draft(db)
+
+    for import_id, code in ((waiting, "UNKNOWN_COLUMN"), (mapped, "UNKNOWN_FIELD")):
+        await jobs.run_import(runtime, import_id=import_id)
+        run = await get_import(runtime, import_id)
+        assert run.state is RunState.FAILED
+        assert run.error is not None
+        assert run.error.code == code
+    await jobs.run_export(runtime, export_id=late.id)
+    async with transaction(runtime.pool) as conn:
+        ended = await exports.get_export(conn, late.id)
+        assert ended.error is not None
+        assert (ended.state, ended.error.code) == (RunState.FAILED, "FIELD_GONE")
+        with pytest.raises(Invalid):
+            await exports.create_export(conn, SYSTEM, runtime.files, columns=["points"], now=runtime.clock())
+
+
+async def test_a_field_that_is_dropped_in_the_middle_ends_the_import_with_its_reason(
+    runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish_fields(db, *FIELDS)
+    monkeypatch.setattr(import_runner, "CHUNK", 1)
+    waiting = await ready_import(runtime, "external_id,points\n" + "".join(f"C-{n},{n}\n" for n in range(3)))
+    store = import_runner._store
+    stored: list[int] = []
+
+    async def drop_after_the_first(*args: Any) -> None:
+        if len(stored) == 1:
+            await remove_field(db, SYSTEM, "profile", "points", now=NOW)
+            await publish_draft(db)
+            await drop_hidden(db, SYSTEM, "profile", "points", confirm="profile.points")
+        stored.append(1)
+        await store(*args)
+
+    monkeypatch.setattr(import_runner, "_store", drop_after_the_first)
+    await jobs.run_import(runtime, import_id=waiting)
+
+    run = await get_import(runtime, waiting)
+    assert run.error is not None
+    assert (run.state, run.error.code, run.inserted) == (RunState.FAILED, "FIELD_GONE", 1)
+
+
+READING = Reading(region="FR", today=date(2026, 3, 1))
+VALUES = st.one_of(
+    st.tuples(st.just(FieldKind.INTEGER), st.integers(-(2**63), 2**63 - 1)),
+    st.tuples(
+        st.just(FieldKind.DECIMAL), st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30)
+    ),
+    st.tuples(st.just(FieldKind.BOOLEAN), st.booleans()),
+    st.tuples(st.just(FieldKind.DATE), st.dates()),
+    st.tuples(st.just(FieldKind.INSTANT), st.datetimes(min_value=datetime(2, 1, 1), timezones=st.just(UTC))),
+)
+
+
+@given(VALUES)
+def test_what_is_typed_and_what_is_written_are_read_alike(pair: tuple[FieldKind, Any]) -> None:
+    kind, value = pair
+    one = _field(field("one", kind))
+    written = value.isoformat() if hasattr(value, "isoformat") else str(value)
+    assert clean(one, value, READING) == clean(one, written, READING) == value
+
+
+@given(st.sampled_from([kind for kind in FieldKind if kind not in (FieldKind.JSON, FieldKind.POINT)]), st.text(max_size=30))
+def test_any_text_is_read_or_refused(kind: FieldKind, text: str) -> None:
+    one = _field(field("one", kind, choices=LEVELS) if kind is FieldKind.ENUMERATION else field("one", kind))
+    try:
+        value = clean(one, text, READING)
+    except BadValue:
+        return
+    assert value is None or clean(one, value, READING) == value
+
+
+def _field(one: DataField) -> Any:
+    model = Model(entities=(Entity(name="profile", label="Profile", built_in=True, fields=(one,)),))
+    return fields_of(model).all["one"]
