@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar
 
 from core.datamodel import store
 from core.datamodel.records import Model
 from core.db import Connection
+
+Made = TypeVar("Made")
 
 _MOST_KEPT = 16
 _KEPT: OrderedDict[store.Stamp, Model] = OrderedDict()
@@ -14,11 +18,25 @@ _KEPT: OrderedDict[store.Stamp, Model] = OrderedDict()
 
 async def present_model(conn: Connection) -> Model:
     """The model that counts in this transaction. What is published is seen by the next one that begins, in any process."""
-    stamp = await store.find_stamp(conn)
-    model = _KEPT.get(stamp)
+    model = _KEPT.get(await store.find_stamp(conn))
     if model is None:
-        model = (await store.find_published(conn)).model
-        while len(_KEPT) >= _MOST_KEPT:
-            _KEPT.popitem(last=False)
+        stamp, model = await store.find_stamped(conn)
         _KEPT[stamp] = model
+        while len(_KEPT) > _MOST_KEPT:
+            _KEPT.popitem(last=False)
     return model
+
+
+def per_model(make: Callable[[Model], Made]) -> Callable[[Model], Made]:
+    """Make something of a model once. It is known by its identity: comparing two models takes as long as making."""
+    kept: OrderedDict[int, tuple[Model, Made]] = OrderedDict()
+
+    def remembered(model: Model) -> Made:
+        found = kept.get(id(model))
+        if found is None:
+            found = kept[id(model)] = model, make(model)  # the model is kept alive, so its identity stays its own
+            while len(kept) > _MOST_KEPT:
+                kept.popitem(last=False)
+        return found[1]
+
+    return remembered

@@ -15,7 +15,8 @@ MAX_TEXT = 10_000  # characters
 DEFAULT_TEXT = 255
 MAX_FIELDS = 500  # of one entity; a table of Postgres takes 1,600 columns, dropped ones counted
 MAX_DATASETS = 200
-MAX_CHOICES = 1_000
+MAX_CHOICES = 1_000  # of one field
+MAX_ALL_CHOICES = 20_000
 DESCRIPTION_LENGTH = 500
 _WITH_CHOICES = frozenset({FieldKind.TEXT, FieldKind.INTEGER, FieldKind.ENUMERATION})
 
@@ -50,6 +51,8 @@ def check_model(model: Model, published: Model, tables: Tables) -> None:
     """The whole, beside what is published and what lies in the database. Raises Conflict, Invalid."""
     if sum(not one.built_in for one in model.entities) > MAX_DATASETS:
         raise Invalid(f"there may be {MAX_DATASETS} datasets", code="TOO_MANY_DATASETS", hint="Remove some.")
+    if sum(len(field.choices) for entity in model.entities for field in entity.fields) > MAX_ALL_CHOICES:
+        raise Invalid(f"all fields together may have {MAX_ALL_CHOICES:,} values", code="TOO_MANY_CHOICES", path="choices")
     for entity in model.entities:
         if len(entity.fields) > MAX_FIELDS:
             raise Invalid(f"{entity.name} may have {MAX_FIELDS} fields", code="TOO_MANY_FIELDS", hint="Use a dataset.")

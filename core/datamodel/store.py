@@ -15,6 +15,7 @@ from core.db import Connection
 
 Stamp: TypeAlias = tuple[str, int, str]  # of a published model: no other has the same, in any database
 
+_STAMP = "current_database()::text AS database, version, xmin::text AS written"
 _PUBLISHED = "version, definition, statements, published_by, published_at"
 
 
@@ -67,12 +68,16 @@ async def find_published(conn: Connection) -> Published:
 
 async def find_stamp(conn: Connection) -> Stamp:
     """By which the newest published model is known. A version that was rolled back and published again has another."""
-    row = await conn.fetchrow(
-        """
-        SELECT current_database()::text AS database, version, xmin::text AS written
-          FROM data_model_version ORDER BY version DESC LIMIT 1
-        """
-    )
+    return _stamp(await conn.fetchrow(f"SELECT {_STAMP} FROM data_model_version ORDER BY version DESC LIMIT 1"))
+
+
+async def find_stamped(conn: Connection) -> tuple[Stamp, Model]:
+    """The newest published model and its stamp."""
+    row = await conn.fetchrow(f"SELECT {_STAMP}, definition FROM data_model_version ORDER BY version DESC LIMIT 1")
+    return _stamp(row), _model(row["definition"])
+
+
+def _stamp(row: Any) -> Stamp:
     return row["database"], row["version"], row["written"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 from unicodedata import normalize
 
@@ -13,6 +14,7 @@ import asyncpg
 from core.access import Actor, Permission, require
 from core.audit import record
 from core.authored import not_found
+from core.datamodel.physical import column_of
 from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
@@ -22,6 +24,7 @@ from core.profiles.fields import EMAIL_COLUMNS, FIELDS, SETTABLE, WRITTEN_COLUMN
 from core.profiles.phones import is_region
 from core.profiles.records import Profile
 from core.profiles.store import profiles as store
+from core.profiles.team_fields import present_fields
 from core.profiles.values import UNSTORABLE, Reading, clean
 
 LOOKUPS = frozenset({"external_id", "crypted_id", "opt_in_id"})
@@ -36,19 +39,26 @@ async def create_profile(
     conn: Connection,
     actor: Actor,
     values: Mapping[str, Any],
+    team: Mapping[str, Any] = MappingProxyType({}),
     *,
     now: datetime,
     default_country: str = DEFAULT_COUNTRY,
 ) -> Profile:
-    """A new profile; values are typed or in their text spelling. Raises FieldsInvalid, Conflict (VALUE_TAKEN)."""
+    """A new profile; values are typed or in their text spelling, `team` are those of the team's fields.
+
+    Raises FieldsInvalid, Conflict (VALUE_TAKEN).
+    """
     require(actor, Permission.EDIT)
     columns = clean_values(values, now=now, country=None, default_country=default_country)
+    added = await _clean_team(conn, team, now)
     try:
         async with conn.transaction():
             profile = await store.insert_profile(conn, _EMPTY | columns, now)
+            if added:
+                await store.set_columns(conn, profile.id, added)
     except asyncpg.UniqueViolationError as error:
         raise _taken(error) from None
-    told = {"fields": sorted(name for name, value in values.items() if value is not None)}
+    told = {"fields": sorted(name for name, value in {**values, **team}.items() if value is not None)}
     await record(conn, actor, "profile.create", "profile", profile.id, told)
     return profile
 
@@ -58,11 +68,12 @@ async def update_profile(
     actor: Actor,
     profile_id: int,
     changes: Mapping[str, Any],
+    team: Mapping[str, Any] = MappingProxyType({}),
     *,
     now: datetime,
     default_country: str = DEFAULT_COUNTRY,
 ) -> Profile:
-    """Change the fields given; None clears. Nothing is written when nothing differs.
+    """Change the fields given, `team` those of the team; None clears. Nothing is written when nothing differs.
 
     Raises FieldsInvalid, NotFound (PROFILE_NOT_FOUND), Conflict (VALUE_TAKEN).
     """
@@ -71,17 +82,23 @@ async def update_profile(
     if profile is None:
         raise not_found("profile", profile_id)
     columns = clean_values(changes, now=now, country=profile.country, default_country=default_country)
+    added = await _clean_team(conn, team, now)
+    kept = (await store.get_columns(conn, [profile_id], list(added)))[profile_id] if added else {}
+    added = {column: value for column, value in added.items() if value != kept[column]}
     before = {column: getattr(profile, column) for column in WRITTEN_COLUMNS}
     after = before | columns
     changed = sorted(column for column in WRITTEN_COLUMNS if after[column] != before[column])
-    if not changed:
+    if not changed and not added:
         return profile
     try:
         async with conn.transaction():
             updated = await store.update_profile(conn, profile_id, after, now)
+            if added:
+                await store.set_columns(conn, profile_id, added)
     except asyncpg.UniqueViolationError as error:
         raise _taken(error) from None
-    told = {"fields": [column for column in changed if column in FIELDS]}
+    team_changed = sorted(name for name in team if column_of(name) in added)
+    told = {"fields": [*(column for column in changed if column in FIELDS), *team_changed]}
     await record(conn, actor, "profile.update", "profile", profile_id, told)
     return updated
 
@@ -142,6 +159,37 @@ async def search_profiles(conn: Connection, text: str, page: PageRequest) -> Pag
         raise Invalid("a search needs a text", code="EMPTY_SEARCH", path="text", hint="Type the beginning of a name.")
     found = await store.search_profiles(conn, text.lower(), text, page.after, page.first + 1)
     return cut(found, page)
+
+
+async def get_team_values(conn: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What those of the given profiles that exist have in the team's fields, by id and by the field's name."""
+    fields = (await present_fields(conn)).team
+    found = await store.get_columns(conn, ids, [one.column for one in fields.values()])
+    return {key: {name: row[one.column] for name, one in fields.items()} for key, row in found.items()}
+
+
+async def _clean_team(conn: Connection, team: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The columns that the team's fields set. Raises FieldsInvalid with every problem at once."""
+    if not team:
+        return {}
+    fields = (await present_fields(conn)).team
+    reading = Reading(region=DEFAULT_COUNTRY, today=now.date())
+    problems: list[Invalid] = []
+    columns: dict[str, Any] = {}
+    for name, value in team.items():
+        path = f"team_fields.{name[:80]}"
+        if name not in fields:
+            near = get_close_matches(name, fields, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Published: {_listed(fields) or 'none'}."
+            problems.append(Invalid(f"no field {name[:80]!r} is published", code="UNKNOWN_FIELD", path=path, hint=hint))
+            continue
+        try:
+            columns[fields[name].column] = clean(fields[name], value, reading)
+        except BadValue as error:
+            problems.append(error.at(path, fields[name].label))
+    if problems:
+        raise FieldsInvalid(problems)
+    return columns
 
 
 def clean_values(values: Mapping[str, Any], *, now: datetime, country: str | None, default_country: str) -> dict[str, Any]:

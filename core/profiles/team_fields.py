@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 
 from core.datamodel.physical import column_of
-from core.datamodel.present import present_model
+from core.datamodel.present import per_model, present_model
 from core.datamodel.records import DataField, FieldKind, Model
 from core.db import Connection
 from core.profiles.fields import FIELDS, Field, FieldType
@@ -34,8 +33,13 @@ class Fields:
     all: Mapping[str, Field]
     settable: Mapping[str, Field]
 
+    @property
+    def team(self) -> Mapping[str, Field]:
+        """Those of the team."""
+        return {name: one for name, one in self.all.items() if one.stored_as is not None}
 
-@lru_cache(maxsize=16)
+
+@per_model
 def fields_of(model: Model) -> Fields:
     """With those of a published model that files can hold."""
     added = model.find("profile")

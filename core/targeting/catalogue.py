@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
-from functools import lru_cache
 from types import MappingProxyType
 
 from core.datamodel.physical import column_of
+from core.datamodel.present import per_model
 from core.datamodel.records import DataField, FieldKind, Model
 from core.profiles.fields import FIELDS, Field, FieldType
 
@@ -140,7 +140,7 @@ _TEAM_KINDS: Mapping[FieldKind, Kind] = {
 }  # a place or a JSON has no comparison yet
 
 
-@lru_cache(maxsize=16)
+@per_model
 def extended(model: Model) -> Catalogue:
     """The catalogue with the fields of a published model."""
     added = model.find(PROFILE.name)

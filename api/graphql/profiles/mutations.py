@@ -15,6 +15,7 @@ from api.graphql.profiles.types import (
     QuarantineInput,
     ReleaseQuarantineInput,
     UpdateProfileInput,
+    team_values_of,
     values_of,
 )
 from core.ids import from_global_id
@@ -30,7 +31,12 @@ class ProfilesMutation:
         """Create a profile."""
         context = info.context
         return await profiles.create_profile(
-            context.conn, context.actor, values_of(input), now=context.now, default_country=_country(info)
+            context.conn,
+            context.actor,
+            values_of(input),
+            team_values_of(input),
+            now=context.now,
+            default_country=_country(info),
         )
 
     @mutation(profile=Profile)
@@ -39,7 +45,13 @@ class ProfilesMutation:
         context = info.context
         key = from_global_id("Profile", input.id, "id")
         return await profiles.update_profile(
-            context.conn, context.actor, key, values_of(input), now=context.now, default_country=_country(info)
+            context.conn,
+            context.actor,
+            key,
+            values_of(input),
+            team_values_of(input),
+            now=context.now,
+            default_country=_country(info),
         )
 
     @mutation(deleted_id=strawberry.ID)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import strawberry
@@ -12,8 +13,11 @@ from api.context import Info
 from api.graphql.connections import ForwardPage
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, record_of
+from api.graphql.profiles.loaders import load_team_values
+from api.graphql.scalars import JSON
 from channels.contract import AddressKind as AddressKindEnum
 from channels.contract import FailureReason as FailureReasonEnum
+from core.errors import Invalid
 from core.profiles import quarantine, records
 from core.profiles.fields import FIELDS, SETTABLE, Field, FieldType
 from core.profiles.postal import postal_lines
@@ -64,6 +68,20 @@ async def _age(root: strawberry.Parent[Any], info: Info) -> int | None:
     return profile.age(info.context.now.date())
 
 
+@field(JSON)
+async def _team_fields(root: strawberry.Parent[Any], info: Info) -> Any:
+    """What it has in the fields that the team published, by their names. Decimals are texts, as exact as they were written."""
+    profile: records.Profile = root
+    return {name: _plain(value) for name, value in (await info.context.loader(load_team_values).load(profile.id)).items()}
+
+
+def _plain(value: Any) -> Any:
+    """A stored value as JSON has it."""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return str(value) if isinstance(value, date | Decimal) else value
+
+
 def _profile_type() -> Any:
     shown = [one for one in FIELDS.values() if one.name != "id"]
     kinds = {one.name: _kind(one) if one.required else _kind(one) | None for one in shown}
@@ -71,6 +89,7 @@ def _profile_type() -> Any:
         "id": global_id("Profile"),
         "postal_lines": leaf(lambda profile: list(postal_lines(profile)), description="The postal address, up to six lines."),
         "age": _age,
+        "team_fields": _team_fields,
         "is_type_of": record_of(records.Profile),
         "__doc__": "A person.",
         "__annotations__": {"id": strawberry.ID, **kinds, "postal_lines": list[str]},
@@ -81,7 +100,9 @@ def _profile_type() -> Any:
 
 def _input_type(name: str, description: str, first: Mapping[str, Any]) -> Any:
     kinds = {one.name: strawberry.Maybe[_kind(one) | None] for one in SETTABLE.values()}  # type: ignore[misc]
-    body = {"__annotations__": {**first, **kinds}, "__module__": __name__, "__doc__": description}
+    kinds["team_fields"] = strawberry.Maybe[JSON | None]  # type: ignore[misc]
+    told = strawberry.field(description="An object with values of fields that the team published, by their names; null clears.")
+    body = {"__annotations__": {**first, **kinds}, "__module__": __name__, "__doc__": description, "team_fields": told}
     return strawberry.input(type(name, (), body), description=description)
 
 
@@ -96,6 +117,14 @@ def values_of(sent: Any) -> dict[str, Any]:
     """The fields that a client sent."""
     given = ((name, getattr(sent, name)) for name in SETTABLE)
     return {name: some.value for name, some in given if some is not None}
+
+
+def team_values_of(sent: Any) -> dict[str, Any]:
+    """The values of the team's fields that a client sent. Raises Invalid (WRONG_TYPE)."""
+    given = {} if sent.team_fields is None or sent.team_fields.value is None else sent.team_fields.value
+    if not isinstance(given, dict):
+        raise Invalid("teamFields is no object", code="WRONG_TYPE", path="team_fields", hint='Write it like {"tier": "gold"}.')
+    return given
 
 
 @strawberry.input(one_of=True, description="What a profile is looked up by, besides its id.")

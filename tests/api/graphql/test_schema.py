@@ -58,7 +58,7 @@ def test_every_field_of_a_profile_is_there() -> None:
     sent = SCHEMA._schema.type_map["UpdateProfileInput"]
 
     assert {camel(name) for name in FIELDS} <= set(profile.fields)  # type: ignore[attr-defined]
-    assert {camel(name) for name in SETTABLE} | {"id"} == set(sent.fields)  # type: ignore[attr-defined]
+    assert {camel(name) for name in SETTABLE} | {"id", "teamFields"} == set(sent.fields)  # type: ignore[attr-defined]
 
 
 def test_every_root_field_is_described() -> None:

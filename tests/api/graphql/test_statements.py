@@ -182,3 +182,12 @@ async def test_a_mutation_takes_no_more_than_it_must(counted: Gql, statements: C
     await create_campaign(counted)
 
     assert len(statements()) == 2, "\n".join(statements())  # the campaign and its audit entry
+
+
+async def test_fields_of_the_team_are_read_for_all_profiles_at_once(counted: Gql, statements: Callable[[], list[str]]) -> None:
+    STATEMENTS.clear()
+
+    found = await counted.ask("{ profiles(first: 30) { nodes { id teamFields } } }")
+
+    assert len(found["profiles"]["nodes"]) == 30
+    assert len(statements()) == 3, "\n".join(statements())

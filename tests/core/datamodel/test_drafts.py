@@ -8,6 +8,7 @@ import pytest
 
 from core.access import SYSTEM, Actor, Permission
 from core.audit import list_entries
+from core.datamodel import rules
 from core.datamodel.drafts import discard_draft, get_draft, remove_dataset, remove_field, save_dataset, save_field
 from core.datamodel.records import Choice, FieldKind
 from core.datamodel.rules import RESERVED
@@ -138,6 +139,23 @@ async def test_what_is_published_keeps_its_kind_and_never_becomes_shorter(conn: 
         assert refused.value.code == code
         assert refused.value.hint
     await save(conn, field("tier", max_length=21))
+
+
+@pytest.mark.parametrize(
+    ("bound", "most", "code"),
+    [
+        ("MAX_FIELDS", 1, "TOO_MANY_FIELDS"),
+        ("MAX_ALL_CHOICES", 3, "TOO_MANY_CHOICES"),
+        ("MAX_DATASETS", 0, "TOO_MANY_DATASETS"),
+    ],
+)
+async def test_a_model_has_bounds(conn: Connection, monkeypatch: pytest.MonkeyPatch, bound: str, most: int, code: str) -> None:
+    await save(conn, field("tier", FieldKind.ENUMERATION, choices=COLOURS))
+    await save_dataset(conn, SYSTEM, name="purchase", label="Purchase", now=NOW)
+    monkeypatch.setattr(rules, bound, most)
+    with pytest.raises(Invalid) as refused:
+        await save(conn, field("level", FieldKind.ENUMERATION, choices=COLOURS))
+    assert refused.value.code == code
 
 
 async def test_the_names_of_what_is_not_there_are_told(conn: Connection) -> None:

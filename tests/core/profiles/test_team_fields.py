@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,13 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.access import SYSTEM
+from core.audit import list_entries
 from core.datamodel.drafts import remove_field
 from core.datamodel.publication import drop_hidden
 from core.datamodel.records import Choice, DataField, Entity, FieldKind, Model
 from core.db import Connection, transaction
 from core.errors import Invalid
 from core.profiles import exports, import_runner, jobs
-from core.profiles.errors import BadValue
+from core.profiles.errors import BadValue, FieldsInvalid
+from core.profiles.profiles import create_profile, get_team_values, update_profile
 from core.profiles.records import EmptyCells, ImportOptions, RunState
 from core.profiles.team_fields import fields_of
 from core.profiles.values import Reading, clean
@@ -166,6 +168,42 @@ async def test_a_field_that_is_dropped_in_the_middle_ends_the_import_with_its_re
     run = await get_import(runtime, waiting)
     assert run.error is not None
     assert (run.state, run.error.code, run.inserted) == (RunState.FAILED, "FIELD_GONE", 1)
+
+
+async def test_by_hand_they_are_set_changed_and_cleared_like_ours(conn: Connection) -> None:
+    await publish_fields(conn, *FIELDS)
+    made = await create_profile(conn, SYSTEM, {"first_name": "Ann"}, {"points": "7", "tier": "GOLD", "spent": "0.10"}, now=NOW)
+    assert (await get_team_values(conn, [made.id, made.id + 1]))[made.id] == {
+        **dict.fromkeys(COLUMNS), "points": 7, "tier": "gold", "spent": Decimal("0.10"),
+    }  # fmt: skip
+    later = NOW + timedelta(hours=1)
+
+    same = await update_profile(conn, SYSTEM, made.id, {}, {"points": 7, "spent": "0.1"}, now=later)
+    assert same == made
+    changed = await update_profile(
+        conn, SYSTEM, made.id, {"city": "Bonn"}, {"points": None, "vip": True, "spent": 0.1}, now=later
+    )
+
+    assert (changed.city, changed.updated_at) == ("Bonn", later)
+    found = (await get_team_values(conn, [made.id]))[made.id]
+    assert (found["points"], found["vip"], found["tier"]) == (None, True, "gold")
+    entries = await list_entries(conn, object_type="profile", object_ids=[str(made.id)], before_id=None, limit=5)
+    assert [entry.changes for entry in entries] == [
+        {"fields": ["city", "points", "vip"]}, {"fields": ["first_name", "points", "spent", "tier"]},
+    ]  # fmt: skip
+
+
+async def test_every_problem_by_hand_is_told_at_once_and_nothing_is_kept(conn: Connection) -> None:
+    await publish_fields(conn, *FIELDS)
+    with pytest.raises(FieldsInvalid) as refused:
+        await create_profile(conn, SYSTEM, {}, {"points": "x", "pionts": 1, "home": [1, 2], "email": "a@b.example"}, now=NOW)
+    told = [(one.code, one.path, one.hint) for one in refused.value.problems]
+    assert told[:2] == [
+        ("BAD_VALUE", "team_fields.points", "Write it like -12."),
+        ("UNKNOWN_FIELD", "team_fields.pionts", "Did you mean 'points'?"),
+    ]
+    assert [code for code, _, _ in told[2:]] == ["UNKNOWN_FIELD", "UNKNOWN_FIELD"]
+    assert await conn.fetchval("SELECT count(*) FROM profile") == 0
 
 
 READING = Reading(region="FR", today=date(2026, 3, 1))

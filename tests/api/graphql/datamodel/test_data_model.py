@@ -83,3 +83,30 @@ async def test_a_published_field_is_asked_about_and_kept_while_it_is(house: Hous
     (error,) = await gql.refused(PUBLISH, v=removed["draft"]["version"])
     assert (error["code"], "'golden' (tier)" in error["message"]) == ("FIELD_IN_USE", True)
     assert (await gql.ask(asked))["target"]["count"] == 2
+
+
+async def test_a_profile_has_the_fields_of_the_team(house: House) -> None:
+    gql = house.gql
+    create = """mutation ($i: CreateProfileInput!) { createProfile(input: $i) {
+      profile { id firstName teamFields } userErrors { code message path hint } } }"""
+    update = """mutation ($i: UpdateProfileInput!) { updateProfile(input: $i) {
+      profile { teamFields } userErrors { code message path hint } } }"""
+    await gql.do(SAVE, input=TIER)
+    for name, kind in (("points", "INTEGER"), ("spent", "DECIMAL"), ("seen", "INSTANT"), ("joined", "DATE")):
+        saved = await gql.do(SAVE, input={"dataset": "profile", "name": name, "label": name, "kind": kind})
+    await gql.do(PUBLISH, v=saved["draft"]["version"])
+    values = {"tier": "gold", "points": 3, "spent": "1.10", "seen": "2026-01-01T12:00:00Z", "joined": "2026-01-01"}
+
+    made = (await gql.do(create, i={"firstName": "Ann", "teamFields": values}))["profile"]
+    assert made["teamFields"] == values
+    changed = await gql.do(update, i={"id": made["id"], "teamFields": {"tier": "silver", "points": None}})
+    assert changed["profile"]["teamFields"] == {**values, "tier": "silver", "points": None}
+    assert (await gql.do(update, i={"id": made["id"], "teamFields": None}))["profile"] == changed["profile"]
+
+    for wrong, code, path in (
+        ({"tier": "bronze"}, "BAD_VALUE", "teamFields.tier"),
+        ({"email": "a@b.example"}, "UNKNOWN_FIELD", "teamFields.email"),
+        (["tier"], "WRONG_TYPE", "teamFields"),
+    ):
+        (error,) = await gql.refused(update, i={"id": made["id"], "teamFields": wrong})
+        assert (error["code"], error["path"]) == (code, path)
