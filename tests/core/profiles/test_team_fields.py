@@ -17,7 +17,7 @@ from core.audit import list_entries
 from core.datamodel.drafts import remove_field
 from core.datamodel.publication import drop_hidden
 from core.datamodel.records import Choice, DataField, Entity, FieldKind, Model
-from core.db import Connection, transaction
+from core.db import Connection, Pool, transaction
 from core.errors import Invalid
 from core.profiles import exports, import_runner, jobs
 from core.profiles.errors import BadValue, FieldsInvalid
@@ -204,6 +204,33 @@ async def test_every_problem_by_hand_is_told_at_once_and_nothing_is_kept(conn: C
     ]
     assert [code for code, _, _ in told[2:]] == ["UNKNOWN_FIELD", "UNKNOWN_FIELD"]
     assert await conn.fetchval("SELECT count(*) FROM profile") == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (field("tier", max_length=10), field("tier", max_length=20)),
+        (field("tier", FieldKind.INTEGER), field("tier", FieldKind.DECIMAL)),
+    ],
+)
+async def test_a_connection_that_has_read_a_column_reads_it_when_it_has_become_another(
+    pool: Pool, first: DataField, then: DataField
+) -> None:
+    async with transaction(pool) as conn:
+        await publish_fields(conn, first)
+        made = await create_profile(conn, SYSTEM, {}, {"tier": "1"}, now=NOW)
+    async with pool.acquire() as reader:
+        async with reader.transaction():
+            assert str((await get_team_values(reader, [made.id]))[made.id]["tier"]) == "1"
+        async with transaction(pool) as conn:
+            if then.kind is not first.kind:
+                await remove_field(conn, SYSTEM, "profile", "tier", now=NOW)
+                await publish_draft(conn)
+                await drop_hidden(conn, SYSTEM, "profile", "tier", confirm="profile.tier")
+            await publish_fields(conn, then)
+        async with reader.transaction():
+            await update_profile(reader, SYSTEM, made.id, {}, {"tier": "22"}, now=NOW)
+            assert str((await get_team_values(reader, [made.id]))[made.id]["tier"]) == "22"
 
 
 READING = Reading(region="FR", today=date(2026, 3, 1))
