@@ -20,11 +20,19 @@ async def present_model(conn: Connection) -> Model:
     """The model that counts in this transaction. What is published is seen by the next one that begins, in any process."""
     model = _KEPT.get(await store.find_stamp(conn))
     if model is None:
+        # Statements that this process has prepared may be of columns that have other types now.
+        await conn.reload_schema_state()
         stamp, model = await store.find_stamped(conn)
         _KEPT[stamp] = model
         while len(_KEPT) > _MOST_KEPT:
             _KEPT.popitem(last=False)
     return model
+
+
+async def hold_model(conn: Connection) -> Model:
+    """The same, and nobody publishes another until this transaction ends: for what is saved because of it."""
+    await store.hold_published(conn)
+    return await present_model(conn)
 
 
 def per_model(make: Callable[[Model], Made]) -> Callable[[Model], Made]:

@@ -36,7 +36,9 @@ def _field_changes(entity: Entity, before: Entity | None, tables: Tables) -> Ite
             there = tables.type_of(table_of(entity), column_of(field.name)) is not None
             yield Change(action=Action.SHOW if there else Action.ADD, entity=entity.name, field=field.name)
         elif details := _differences(old, field, *(one.name for one in fields(DataField))):
-            yield Change(action=Action.CHANGE, entity=entity.name, field=field.name, details=details)
+            names = {choice.name for choice in field.choices}
+            lost = tuple(choice.name for choice in old.choices if choice.name not in names)
+            yield Change(action=Action.CHANGE, entity=entity.name, field=field.name, lost_choices=lost, details=details)
 
 
 def _differences(before: Entity | DataField, after: Entity | DataField, *names: str) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 import asyncpg
@@ -22,7 +23,14 @@ from core.paging import Page, PageRequest, cut
 Guard = Callable[[Connection, Sequence[Change]], Awaitable[None]]
 """Told of all changes before they are made; raises where something that it knows uses what would be hidden."""
 
-LOCK_TIMEOUT_MS = 2_000  # everybody who wants the table waits behind us for so long, at most, while we wait for others
+_USED = (
+    asyncpg.FeatureNotSupportedError,  # a view shows the column
+    asyncpg.DependentObjectsStillExistError,
+    asyncpg.DuplicateTableError,  # an index or a sequence is called so
+    asyncpg.TooManyColumnsError,  # dropped ones count
+)
+# For each table: everybody who wants it waits behind us for so long, while we wait for others.
+LOCK_TIMEOUT_MS = 2_000
 
 
 async def get_published(conn: Connection) -> Published:
@@ -100,6 +108,7 @@ async def _publish(
     if model == published.model:
         raise Conflict("nothing differs from what is published", code="NOTHING_TO_PUBLISH", hint="Change the draft first.")
     check_model(model, published.model, tables)
+    await store.hold_published(conn, alone=True)
     await guard(conn, tuple(changes(published.model, model, tables)))
     run = tuple(steps(model, tables))
     await _run(conn, run, lock_timeout_ms)
@@ -111,12 +120,27 @@ async def _publish(
 
 
 async def _run(conn: Connection, steps: tuple[Step, ...], lock_timeout_ms: int) -> None:
+    last_of_all = sorted(steps, key=lambda step: "profile" in step.locks)  # whom everybody needs is locked last
+    async with _changing(conn, lock_timeout_ms):
+        for step in last_of_all:
+            await store.run(conn, step.sql)
+
+
+@asynccontextmanager
+async def _changing(conn: Connection, lock_timeout_ms: int) -> AsyncIterator[None]:
+    """Tables are changed within, all or nothing. Raises Conflict (TABLE_BUSY, USED_BY_SQL)."""
     try:
         async with conn.transaction():
-            for step in steps:
-                await store.run(conn, step.sql, lock_timeout_ms)
-    except asyncpg.LockNotAvailableError:
+            await store.set_lock_timeout(conn, lock_timeout_ms)
+            yield
+            await store.set_lock_timeout(conn, 0)
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
         raise _busy(lock_timeout_ms) from None
+    except _USED as error:
+        raise Conflict(
+            f"the database refuses: {error}", code="USED_BY_SQL",
+            hint="Drop the views or other objects of yours that use it, or choose another name.",
+        ) from None  # fmt: skip
 
 
 def _busy(lock_timeout_ms: int) -> Conflict:
@@ -158,11 +182,8 @@ async def drop_hidden(
     if drafted is not None and (field is None or drafted.find(field) is not None):
         raise Conflict(f"the draft shows {name} again", code="IN_DRAFT", hint="Take it out of the draft first.")
     table = entity if entity in BUILT_IN else PREFIX + entity
-    try:
-        async with conn.transaction():
-            await store.drop(conn, table, None if field is None else column_of(field), lock_timeout_ms)
-    except asyncpg.LockNotAvailableError:
-        raise _busy(lock_timeout_ms) from None
+    async with _changing(conn, lock_timeout_ms):
+        await store.drop(conn, table, None if field is None else column_of(field))
     await record(conn, actor, "data_model.drop", "data_model", name)
     return found
 

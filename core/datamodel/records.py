@@ -106,6 +106,7 @@ class Change:
     action: Action
     entity: str
     field: str | None = None
+    lost_choices: tuple[str, ...] = ()  # values that are authorised no longer
     details: tuple[str, ...] = ()  # in words: "label: 'Tier' becomes 'Level'"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from unicodedata import normalize
 
 from core.authored import check_label
 from core.datamodel.physical import PREFIX, Tables, column_of, length_of, sql_type, table_of
@@ -13,7 +14,7 @@ from core.errors import Conflict, Invalid
 NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 MAX_TEXT = 10_000  # characters
 DEFAULT_TEXT = 255
-MAX_FIELDS = 500  # of one entity; a table of Postgres takes 1,600 columns, dropped ones counted
+MAX_FIELDS = 300  # of one entity: a row of Postgres has room for about 450 filled texts
 MAX_DATASETS = 200
 MAX_CHOICES = 1_000  # of one field
 MAX_ALL_CHOICES = 20_000
@@ -63,10 +64,12 @@ def check_model(model: Model, published: Model, tables: Tables) -> None:
 
 
 def _check_place(entity: Entity, field: DataField, tables: Tables) -> None:
-    if field.name in tables.columns.get(table_of(entity), {}):
+    ours = (column for column in tables.columns.get(table_of(entity), {}) if not column.startswith(PREFIX))
+    others = (one.name for one in entity.fields if one is not field)
+    if any(_squeezed(name) == _squeezed(field.name) for name in (*ours, *others)):
         raise Conflict(
-            f"{entity.name} has a field {field.name!r} of its own", code="NAME_TAKEN", path="name",
-            hint="Choose another name.",
+            f"{entity.name} has a field of the name {field.name!r}, or one that differs by '_' alone", code="NAME_TAKEN",
+            path="name", hint="Choose another name: headers of files are read without '_'.",
         )  # fmt: skip
 
 
@@ -90,6 +93,10 @@ def _check_type(entity: Entity, field: DataField, before: DataField | None, tabl
         f"{entity.name}.{field.name} is the name of hidden data of the type {lies}, not {wanted}",
         code="HIDDEN_DATA", path="name", hint="Drop the hidden data first, or choose another name.",
     )  # fmt: skip
+
+
+def _squeezed(name: str) -> str:
+    return name.replace("_", "")
 
 
 def is_longer(wanted: str, lies: str) -> bool:
@@ -126,8 +133,16 @@ def _check_choices(field: DataField) -> None:
         raise Invalid(f"a field has up to {MAX_CHOICES} values", code="TOO_MANY_CHOICES", path="choices")
     if twice := _repeated(choice.name for choice in field.choices):
         raise Invalid(f"the value {twice!r} is there twice", code="BAD_CHOICE", path="choices", hint="Write it once.")
+    words: set[str] = set()
     for choice in field.choices:
         check_label(choice.label, "choices")
+        said = {choice.name.casefold(), choice.label.casefold()}
+        if words & said:
+            raise Invalid(
+                f"the value {choice.name[:80]!r} or its label says the same as another", code="BAD_CHOICE", path="choices",
+                hint="Give each a name and a label of its own.",
+            )  # fmt: skip
+        words |= said
         if not _is_value(field, choice.name):
             raise Invalid(
                 f"{choice.name[:80]!r} cannot be a value of {_a(field.kind)}", code="BAD_CHOICE", path="choices",
@@ -140,7 +155,8 @@ def _is_value(field: DataField, text: str) -> bool:
         return NAME.fullmatch(text) is not None
     if field.kind is FieldKind.INTEGER:
         return re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text) is not None
-    return 0 < len(text) <= (field.max_length or 0) and text.isprintable() and text == text.strip()
+    kept = normalize("NFC", text).strip()  # as values are stored
+    return 0 < len(text) <= (field.max_length or 0) and text.isprintable() and text == kept
 
 
 def _repeated(names: Iterable[str]) -> str | None:

@@ -13,6 +13,8 @@ from core.datamodel.physical import BUILT_IN, PREFIX, Tables
 from core.datamodel.records import Draft, Model, Published
 from core.db import Connection
 
+PUBLICATION_LOCK = 0x636C_6172_0200  # advisory
+
 Stamp: TypeAlias = tuple[str, int, str]  # of a published model: no other has the same, in any database
 
 _STAMP = "current_database()::text AS database, version, xmin::text AS written"
@@ -64,6 +66,12 @@ async def find_published(conn: Connection) -> Published:
     return _published(
         await conn.fetchrow(f"SELECT {_PUBLISHED} FROM data_model_version ORDER BY version DESC LIMIT 1")  # never empty
     )
+
+
+async def hold_published(conn: Connection, *, alone: bool = False) -> None:
+    """Until the end of the transaction nobody publishes; `alone`: nobody relies on what is published either."""
+    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    await conn.execute(f"SELECT {lock}($1)", PUBLICATION_LOCK)
 
 
 async def find_stamp(conn: Connection) -> Stamp:
@@ -131,13 +139,16 @@ async def read_tables(conn: Connection) -> Tables:
     return Tables(columns=columns)
 
 
-async def run(conn: Connection, statement: str, lock_timeout_ms: int) -> None:
-    """A statement of a publication. Raises asyncpg.LockNotAvailableError when somebody holds the table for longer."""
-    await conn.execute("SELECT set_config('lock_timeout', $1, true)", f"{lock_timeout_ms}ms")
+async def set_lock_timeout(conn: Connection, milliseconds: int) -> None:
+    """How long statements of this transaction wait for a table; 0: for ever. Then asyncpg.LockNotAvailableError is raised."""
+    await conn.execute("SELECT set_config('lock_timeout', $1, true)", f"{milliseconds}ms")
+
+
+async def run(conn: Connection, statement: str) -> None:
+    """A statement of a publication."""
     await conn.execute(statement)
 
 
-async def drop(conn: Connection, table: str, column: str | None, lock_timeout_ms: int) -> None:
+async def drop(conn: Connection, table: str, column: str | None) -> None:
     """Drop a hidden column or table for good."""
-    statement = f"DROP TABLE {table}" if column is None else f"ALTER TABLE {table} DROP COLUMN {column}"
-    await run(conn, statement, lock_timeout_ms)
+    await conn.execute(f"DROP TABLE {table}" if column is None else f"ALTER TABLE {table} DROP COLUMN {column}")

@@ -116,7 +116,7 @@ def _name(
         return mapping[title]
     if not title:
         raise _at(index, "EMPTY_COLUMN_NAME", "has no name", "Name it, or take the column out.")
-    name = titles.get(_plain(title))
+    name = title if title in titles.values() else titles.get(_plain(title))
     if name is not None or options.unknown_columns is UnknownColumns.IGNORE:
         return name
     near = get_close_matches(_plain(title), titles, 1)

@@ -178,12 +178,16 @@ async def _clean_team(conn: Connection, team: Mapping[str, Any], now: datetime) 
     """The columns that the team's fields set. Raises FieldsInvalid with every problem at once."""
     if not team:
         return {}
-    fields = (await present_fields(conn)).team
+    present = await present_fields(conn)
+    fields = present.team
     reading = Reading(region=DEFAULT_COUNTRY, today=now.date())
     problems: list[Invalid] = []
     columns: dict[str, Any] = {}
     for name, value in team.items():
         path = f"team_fields.{name[:80]}"
+        if name in present.not_yet:
+            problems.append(Invalid(f"{name} is set by SQL only, so far", code="READ_ONLY_FIELD", path=path))
+            continue
         if name not in fields:
             near = get_close_matches(name, fields, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Published: {_listed(fields) or 'none'}."

@@ -32,6 +32,7 @@ class Fields:
 
     all: Mapping[str, Field]
     settable: Mapping[str, Field]
+    not_yet: frozenset[str] = frozenset()  # published ones that only SQL reads and writes
 
     @property
     def team(self) -> Mapping[str, Field]:
@@ -45,7 +46,9 @@ def fields_of(model: Model) -> Fields:
     added = model.find("profile")
     team = [_field(one) for one in (added.fields if added else ()) if one.kind in _TYPES]
     every = {**FIELDS, **{one.name: one for one in team}}
-    return Fields(MappingProxyType(every), MappingProxyType({name: one for name, one in every.items() if one.settable}))
+    settable = {name: one for name, one in every.items() if one.settable}
+    not_yet = frozenset(one.name for one in (added.fields if added else ()) if one.kind not in _TYPES)
+    return Fields(MappingProxyType(every), MappingProxyType(settable), not_yet)
 
 
 OURS = fields_of(Model())

@@ -221,8 +221,10 @@ def _integer(field: Field, value: object, reading: Reading) -> int:
 def _decimal(field: Field, value: object, reading: Reading) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise _wrong_type("a number", value)
+    if isinstance(value, int) and abs(value) > 10**_MOST_DIGITS:
+        raise BadValue("BAD_VALUE", "is too large")
     text = str(value)
-    if len(text) > _MOST_DIGITS or not _NUMBER.fullmatch(text):
+    if len(text) > 2 * _MOST_DIGITS + 3 or not _NUMBER.fullmatch(text):
         raise BadValue("BAD_VALUE", f"{shown(value)} is not a number", "Write it like -12.5.")
     number = Decimal(text)
     if not -_MOST_DIGITS <= number.adjusted() <= _MOST_DIGITS:
@@ -250,7 +252,8 @@ def _instant(field: Field, value: object, reading: Reading) -> datetime:
 
 def _choice(field: Field, value: object, reading: Reading) -> str:
     word = _expect_text(value).casefold()
-    found = next((name for name, label in field.choices if word in (name, label.casefold())), None)
+    names = dict(field.choices)
+    found = word if word in names else next((name for name, label in names.items() if word == label.strip().casefold()), None)
     if found is None:
         raise _no_choice(field, value)
     return found

@@ -20,7 +20,7 @@ from core.targeting.catalogue import Catalogue
 from core.targeting.check import CheckedExpression, check
 from core.targeting.json_form import read_stored
 from core.targeting.language import Expression
-from core.targeting.published import present_catalogue
+from core.targeting.published import hold_catalogue, present_catalogue
 from core.targeting.records import Audience, AudienceDraft
 from core.targeting.sql import population
 
@@ -30,7 +30,7 @@ MAX_SAMPLE = 1_000
 async def create_audience(conn: Connection, actor: Actor, draft: AudienceDraft) -> Audience:
     """Save a question. Raises ExpressionError, Invalid (BAD_NAME, BAD_LABEL), Conflict (NAME_TAKEN)."""
     require(actor, Permission.EDIT)
-    _check(draft, await present_catalogue(conn))
+    _check(draft, await hold_catalogue(conn))
     audience = await store.insert_audience(conn, draft, actor.name)
     if audience is None:
         raise name_taken("audience", draft.name)
@@ -58,7 +58,7 @@ async def update_audience(
     draft = changed(before, changes)
     if draft == before and draft.expression.text == before.expression.text:
         return audience
-    _check(draft, await present_catalogue(conn))
+    _check(draft, await hold_catalogue(conn))
     try:
         async with conn.transaction():
             updated = await store.update_audience(conn, audience_id, draft)

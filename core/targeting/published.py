@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from core.datamodel.present import present_model
+from core.datamodel.present import hold_model, present_model
 from core.db import Connection
 from core.targeting.catalogue import Catalogue, extended
+
+
+async def hold_catalogue(conn: Connection) -> Catalogue:
+    """The same, kept as it is until this transaction ends."""
+    return extended(await hold_model(conn))
 
 
 async def present_catalogue(conn: Connection) -> Catalogue:

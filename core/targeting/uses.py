@@ -13,8 +13,12 @@ SHOWN = 5
 
 
 async def check_hidden_unused(conn: Connection, changes: Sequence[Change]) -> None:
-    """Raises Conflict (FIELD_IN_USE) that names the audiences which ask about a field that a publication hides."""
-    hidden = [one.field for one in changes if one.action is Action.HIDE and one.entity == "profile" and one.field is not None]
+    """Raises Conflict (FIELD_IN_USE), naming the audiences which ask about a field that would be hidden or lose values."""
+    hidden = [
+        one.field
+        for one in changes
+        if one.entity == "profile" and one.field is not None and (one.action is Action.HIDE or one.lost_choices)
+    ]
     if not hidden:
         return
     found = await store.list_readers(conn, hidden, SHOWN + 1)
@@ -22,6 +26,6 @@ async def check_hidden_unused(conn: Connection, changes: Sequence[Change]) -> No
         return
     names = ", ".join(f"{name!r} ({', '.join(fields)})" for name, fields in found[:SHOWN])
     raise Conflict(
-        f"audiences ask about what would be hidden: {names}{' and others' if len(found) > SHOWN else ''}",
+        f"audiences ask about what would be hidden or lose values: {names}{' and others' if len(found) > SHOWN else ''}",
         code="FIELD_IN_USE", hint="Change or delete those audiences first.",
     )  # fmt: skip

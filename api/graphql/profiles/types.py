@@ -14,7 +14,7 @@ from api.graphql.connections import ForwardPage
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, record_of
 from api.graphql.profiles.loaders import load_team_values
-from api.graphql.scalars import JSON
+from api.graphql.scalars import JSON, LARGEST_LONG
 from channels.contract import AddressKind as AddressKindEnum
 from channels.contract import FailureReason as FailureReasonEnum
 from core.errors import Invalid
@@ -79,6 +79,8 @@ def _plain(value: Any) -> Any:
     """A stored value as JSON has it."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, int) and abs(value) > LARGEST_LONG:  # not every client has more digits
+        return str(value)
     return str(value) if isinstance(value, date | Decimal) else value
 
 

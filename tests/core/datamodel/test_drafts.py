@@ -100,6 +100,10 @@ async def test_datasets_come_and_go(conn: Connection) -> None:
         (field("x_tier"), "RESERVED_NAME"),
         (field("email"), "NAME_TAKEN"),
         (field("email_key"), "NAME_TAKEN"),
+        (field("firstname"), "NAME_TAKEN"),
+        (field("country_"), "NAME_TAKEN"),
+        (field(kind=FieldKind.ENUMERATION, choices=(COLOURS[0], Choice(name="blue", label="RED"))), "BAD_CHOICE"),
+        (field(choices=(Choice(name="Cafe\u0301", label="x"),)), "BAD_CHOICE"),
         (field(label=" "), "BAD_LABEL"),
         (field(label="a\nb"), "BAD_LABEL"),
         (field(description="a\0"), "BAD_DESCRIPTION"),
@@ -156,6 +160,13 @@ async def test_a_model_has_bounds(conn: Connection, monkeypatch: pytest.MonkeyPa
     with pytest.raises(Invalid) as refused:
         await save(conn, field("level", FieldKind.ENUMERATION, choices=COLOURS))
     assert refused.value.code == code
+
+
+async def test_names_of_a_team_differ_by_more_than_a_line(conn: Connection) -> None:
+    await save(conn, field("tier_1"))
+    with pytest.raises(ClarionError) as refused:
+        await save(conn, field("tier1"))
+    assert refused.value.code == "NAME_TAKEN"
 
 
 async def test_the_names_of_what_is_not_there_are_told(conn: Connection) -> None:

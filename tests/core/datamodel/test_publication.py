@@ -222,6 +222,21 @@ async def test_a_table_in_use_is_not_waited_for_and_nothing_is_half_done(pool: P
         assert (await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=check_hidden_unused)).version == 1
 
 
+async def test_what_a_view_uses_is_refused_with_the_databases_words(conn: Connection) -> None:
+    await publish_fields(conn, field("tier", max_length=20), field("old"))
+    await conn.execute("CREATE VIEW best AS SELECT x_tier, x_old FROM profile")
+    await remove_field(conn, SYSTEM, "profile", "old", now=NOW)
+    await publish_draft(conn)
+    with pytest.raises(Conflict) as dropped:
+        await drop_hidden(conn, SYSTEM, "profile", "old", confirm="profile.old")
+    with pytest.raises(Conflict) as lengthened:
+        await publish_fields(conn, field("tier", max_length=30))
+    assert (dropped.value.code, lengthened.value.code) == ("USED_BY_SQL", "USED_BY_SQL")
+    assert "view" in lengthened.value.message
+    assert await columns(conn) == {"x_tier": "character varying(20)", "x_old": "character varying(255)"}
+    assert await conn.fetchval("SHOW lock_timeout") == "0"
+
+
 async def test_two_who_publish_at_once_publish_once(pool: Pool) -> None:
     async with transaction(pool) as conn:
         await save(conn, field())

@@ -21,8 +21,9 @@ from core.db import Connection, Pool, transaction
 from core.errors import Invalid
 from core.profiles import exports, import_runner, jobs
 from core.profiles.errors import BadValue, FieldsInvalid
+from core.profiles.import_columns import plan_columns
 from core.profiles.profiles import create_profile, get_team_values, update_profile
-from core.profiles.records import EmptyCells, ImportOptions, RunState
+from core.profiles.records import EmptyCells, ImportOptions, MatchKey, RunState
 from core.profiles.team_fields import fields_of
 from core.profiles.values import Reading, clean
 from core.runtime import Runtime
@@ -202,7 +203,7 @@ async def test_every_problem_by_hand_is_told_at_once_and_nothing_is_kept(conn: C
         ("BAD_VALUE", "team_fields.points", "Write it like -12."),
         ("UNKNOWN_FIELD", "team_fields.pionts", "Did you mean 'points'?"),
     ]
-    assert [code for code, _, _ in told[2:]] == ["UNKNOWN_FIELD", "UNKNOWN_FIELD"]
+    assert [code for code, _, _ in told[2:]] == ["READ_ONLY_FIELD", "UNKNOWN_FIELD"]
     assert await conn.fetchval("SELECT count(*) FROM profile") == 0
 
 
@@ -231,6 +232,46 @@ async def test_a_connection_that_has_read_a_column_reads_it_when_it_has_become_a
         async with reader.transaction():
             await update_profile(reader, SYSTEM, made.id, {}, {"tier": "22"}, now=NOW)
             assert str((await get_team_values(reader, [made.id]))[made.id]["tier"]) == "22"
+
+
+async def test_an_import_of_the_same_header_when_a_column_has_become_another(runtime: Runtime, db: Connection) -> None:
+    await publish_fields(db, field("tier", FieldKind.INTEGER))
+    file = "external_id,tier\nC-1,%s\n"
+    assert counts(await import_people(runtime, file % 1)) == {"inserted": 1}
+    await remove_field(db, SYSTEM, "profile", "tier", now=NOW)
+    await publish_draft(db)
+    await drop_hidden(db, SYSTEM, "profile", "tier", confirm="profile.tier")
+    await publish_fields(db, field("tier"))
+
+    assert counts(await import_people(runtime, file % "gold")) == {"updated": 1}
+    assert await db.fetchval("SELECT x_tier FROM profile") == "gold"
+
+
+def test_a_header_that_is_a_name_is_that_field() -> None:
+    model = Model(
+        entities=(
+            Entity(
+                name="profile",
+                label="P",
+                built_in=True,
+                fields=(field("surname"), field("city2", label="City")),
+            ),
+        )
+    )
+    plan = plan_columns(["external_id", "surname", "city2", "city"], MatchKey.EXTERNAL_ID, ImportOptions(), fields_of(model))
+    assert [one.name for _, one in plan.fields] == ["external_id", "surname", "city2", "city"]
+
+
+def test_the_name_of_a_choice_goes_before_the_label_of_another_and_long_decimals_come_back() -> None:
+    one = _field(field("one", FieldKind.ENUMERATION, choices=(Choice(name="a", label="B "), Choice(name="b", label="C"))))
+    assert [clean(one, text, READING) for text in ("a", "b", "B", "c")] == ["a", "b", "b", "b"]
+    number = _field(field("one", FieldKind.DECIMAL))
+    for text in ("1e-200", "-1e200"):
+        value = clean(number, text, READING)
+        assert clean(number, f"{value:f}", READING) == value
+    for wrong in (10**5000, "1e-201", "1e201"):
+        with pytest.raises(BadValue):
+            clean(number, wrong, READING)
 
 
 READING = Reading(region="FR", today=date(2026, 3, 1))

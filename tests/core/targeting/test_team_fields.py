@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -122,12 +123,44 @@ async def test_an_audience_keeps_its_field_from_being_hidden(conn: Connection) -
         await publish_draft(conn)
 
     assert refused.value.code == "FIELD_IN_USE"
-    assert refused.value.message == "audiences ask about what would be hidden: 'best' (points)"
+    assert refused.value.message == "audiences ask about what would be hidden or lose values: 'best' (points)"
     assert (await open_audience(conn, audience)).reads == {"country", "points", "tier"}
     await conn.execute("DELETE FROM audience")
     await publish_draft(conn)
     with pytest.raises(ExpressionError):
         check(expression, await present_catalogue(conn))
+
+
+async def test_an_audience_keeps_the_values_that_it_may_name(conn: Connection) -> None:
+    await publish_fields(conn, *FIELDS)
+    asked = parse_text("tier = 'gold'")
+    await create_audience(conn, SYSTEM, AudienceDraft(name="best", label="Best", expression=asked))
+
+    with pytest.raises(Conflict) as refused:
+        await publish_fields(conn, field("tier", FieldKind.ENUMERATION, choices=LEVELS[1:]))
+
+    assert (refused.value.code, "'best' (tier)" in refused.value.message) == ("FIELD_IN_USE", True)
+    await publish_fields(conn, field("tier", FieldKind.ENUMERATION, choices=(*LEVELS, Choice(name="iron", label="Iron"))))
+
+
+async def test_an_audience_that_is_being_saved_is_waited_for(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        await publish_fields(conn, field("points", FieldKind.INTEGER))
+        await remove_field(conn, SYSTEM, "profile", "points", now=NOW)
+    async with transaction(pool) as author:
+        draft = AudienceDraft(name="best", label="Best", expression=parse_text("points > 1"))
+        await create_audience(author, SYSTEM, draft)
+
+        async def publish() -> None:
+            async with transaction(pool) as conn:
+                await publish_draft(conn)
+
+        publishing = asyncio.create_task(publish())
+        done, _ = await asyncio.wait([publishing], timeout=0.2)
+        assert not done
+    with pytest.raises(Conflict) as refused:
+        await publishing
+    assert refused.value.code == "FIELD_IN_USE"
 
 
 async def test_what_is_published_is_there_for_others_at_once_and_not_before(pool: Pool) -> None:
