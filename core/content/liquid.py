@@ -17,7 +17,8 @@ _BRACES = re.compile(r"\{\{|\{%")
 _TAG_NAME = re.compile(r"\{%-?[ \t\n\v\f\r]*([\w-]+|#)?")
 _ENDS = {name: re.compile(r"\{%-?[ \t\n\v\f\r]*end" + name + r"[ \t\n\v\f\r]*-?%\}") for name in ("raw", "doc")}
 _OPENERS = frozenset({"if", "unless", "for", "case", "capture", "tablerow", "link", "ifchanged", "fragment", "footnote"})
-_MIDDLES = frozenset({"else", "elsif", "when", "break", "continue"})
+BRANCHES = frozenset({"else", "elsif", "when"})  # begin another branch of the block they stand in
+_MIDDLES = BRANCHES | {"break", "continue"}
 _PRINTERS = frozenset(
     {"echo", "cycle", "increment", "decrement", "include", "render", "mirror_url", "unsubscribe_url", "open_pixel_url"}
 )

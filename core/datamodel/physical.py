@@ -46,7 +46,12 @@ class Tables:
 
 def table_of(entity: Entity) -> str:
     """The table of an entity."""
-    return entity.name if entity.built_in else PREFIX + entity.name
+    return table_named(entity.name)
+
+
+def table_named(name: str) -> str:
+    """The table of the entity of a name."""
+    return name if name in BUILT_IN else PREFIX + name
 
 
 def column_of(name: str) -> str:

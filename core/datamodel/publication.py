@@ -12,7 +12,7 @@ from core.access import Actor, Permission, require
 from core.audit import record
 from core.authored import check_version, not_found
 from core.datamodel import store
-from core.datamodel.physical import BUILT_IN, PREFIX, Tables, as_long_as, column_of, table_of
+from core.datamodel.physical import PREFIX, Tables, as_long_as, column_of, table_named, table_of
 from core.datamodel.preview import changes, steps
 from core.datamodel.records import Change, Hidden, Model, Preview, Published, Step
 from core.datamodel.rules import check_model
@@ -181,9 +181,8 @@ async def drop_hidden(
     drafted = draft.model.find(entity)
     if drafted is not None and (field is None or drafted.find(field) is not None):
         raise Conflict(f"the draft shows {name} again", code="IN_DRAFT", hint="Take it out of the draft first.")
-    table = entity if entity in BUILT_IN else PREFIX + entity
     async with _changing(conn, lock_timeout_ms):
-        await store.drop(conn, table, None if field is None else column_of(field))
+        await store.drop(conn, table_named(entity), None if field is None else column_of(field))
     await record(conn, actor, "data_model.drop", "data_model", name)
     return found
 

@@ -84,7 +84,7 @@ async def update_profile(
     columns = clean_values(changes, now=now, country=profile.country, default_country=default_country)
     added = await _clean_team(conn, team, now)
     if added:
-        kept = (await store.get_columns(conn, [profile_id], await _team_fields(conn, team)))[profile_id]
+        kept = (await store.get_columns(conn, [profile_id], list(added)))[profile_id]
         added = {column: value for column, value in added.items() if value != kept[column]}
     before = {column: getattr(profile, column) for column in WRITTEN_COLUMNS}
     after = before | columns
@@ -165,13 +165,8 @@ async def search_profiles(conn: Connection, text: str, page: PageRequest) -> Pag
 async def get_team_values(conn: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """What those of the given profiles that exist have in the team's fields, by id and by the field's name."""
     fields = (await present_fields(conn)).team
-    found = await store.get_columns(conn, ids, list(fields.values()))
+    found = await store.get_columns(conn, ids, [one.column for one in fields.values()])
     return {key: {name: row[one.column] for name, one in fields.items()} for key, row in found.items()}
-
-
-async def _team_fields(conn: Connection, names: Iterable[str]) -> list[Field]:
-    fields = (await present_fields(conn)).team
-    return [fields[name] for name in names]
 
 
 async def _clean_team(conn: Connection, team: Mapping[str, Any], now: datetime) -> dict[str, Any]:

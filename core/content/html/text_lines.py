@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.content.liquid import Span, SpanKind, is_opener
+from core.content.liquid import BRANCHES, Span, SpanKind, is_opener
 
 LOOPS = frozenset({"for", "tablerow"})
 _ALWAYS = frozenset({"fragment", "footnote"})  # blocks whose body is run once, whatever the values are
-_BRANCHES = frozenset({"else", "elsif", "when"})
 
 
 @dataclass(slots=True)
@@ -108,7 +107,7 @@ class TextLines:
 
     def silent_tag(self, text: str, span: Span) -> None:
         """The same where HTML is dropped: what is owed goes on being owed."""
-        if span.kind is SpanKind.TAG and self.blocks and (span.name in _BRANCHES or span.name.startswith("end")):
+        if span.kind is SpanKind.TAG and self.blocks and (span.name in BRANCHES or span.name.startswith("end")):
             self._end_branch(self.blocks[-1], span.name)
         elif is_opener(span):
             self._begin(span.name)
@@ -128,7 +127,7 @@ class TextLines:
             self._between_rounds(block)
         block.ends.append(self.newlines)
         block.says = block.says or self.said
-        if name in _BRANCHES:
+        if name in BRANCHES:
             self.branches += 1
             block.branch, block.printed, block.spaces = self.branches, False, []
             block.complete = name == "else"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from core.content.html.markup import VOID, Kind, Piece, read
-from core.content.liquid import MASK, SpanKind, is_opener, mask, outermost, spans
+from core.content.liquid import BRANCHES, MASK, SpanKind, is_opener, mask, outermost, spans
 
 _NEVER = frozenset({"head", "template", "svg", "object", "video", "audio", "select"})  # show their own, or nothing
 _FOREIGN = frozenset({"svg", "math"})  # of which `<svg/>` is the whole
@@ -14,7 +14,6 @@ _PROPERTY = re.compile("display|visibility", re.IGNORECASE)
 _STYLED = re.compile(rf"(?:^|[;\s{MASK}])(display|visibility)\s*:\s*([a-z-]+)(\s*!\s*important)?", re.IGNORECASE)
 _GONE = frozenset({"none", "hidden", "collapse"})
 _DEEPEST = 200  # open elements that are looked through: browsers keep no more than 512
-_MIDDLES = frozenset({"else", "elsif", "when"})
 
 # Which open elements a start tag ends, and where looking for them ends (HTML 13.2.6.4.7, 13.2.6.4.9 ff.).
 _CELLS = frozenset({"td", "th"})
@@ -130,8 +129,8 @@ class Unseen:
             self.next_span += 1
             if is_opener(span):
                 self.blocks.append(_Block(self.inner, self.hiding))
-            elif self.blocks and (span.name in _MIDDLES or span.name.startswith("end")):
-                self._leave_branch(ends=span.name not in _MIDDLES)
+            elif self.blocks and (span.name in BRANCHES or span.name.startswith("end")):
+                self._leave_branch(ends=span.name not in BRANCHES)
 
     def _leave_branch(self, *, ends: bool) -> None:
         if self.hiding is not None and self.hiding.depth == len(self.blocks):

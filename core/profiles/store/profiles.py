@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from core.db import Connection
-from core.profiles.fields import WRITTEN_COLUMNS, Field
+from core.profiles.fields import WRITTEN_COLUMNS
 from core.profiles.records import EmailFormat, Gender, Profile
 
 # Statements are completed with the columns of the table of fields: constants of this house, never a caller's text.
@@ -66,9 +66,9 @@ async def set_columns(conn: Connection, profile_id: int, values: Mapping[str, An
     await conn.execute(f"UPDATE profile SET {changes} WHERE id = $1", profile_id, *values.values())
 
 
-async def get_columns(conn: Connection, ids: Sequence[int], fields: Sequence[Field]) -> dict[int, dict[str, Any]]:
-    """Columns of the team's fields of those profiles that exist, by id and column."""
-    names = "".join(f", {one.column}" for one in fields)
+async def get_columns(conn: Connection, ids: Sequence[int], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
+    """Columns of the team of those profiles that exist, by id and column."""
+    names = "".join(f", {column}" for column in columns)
     rows = await conn.fetch(f"SELECT id{names} FROM profile WHERE id = ANY($1::bigint[])", ids)
     return {row["id"]: dict(row) for row in rows}
 
