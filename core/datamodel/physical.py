@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from core.datamodel.records import DataField, Entity, FieldKind, Model
+from core.datamodel.records import DataField, Entity, FieldKind, Link, Model
 
 PREFIX = "x_"
 ENUMERATION_LENGTH = 30
@@ -57,6 +57,19 @@ def table_named(name: str) -> str:
 def column_of(name: str) -> str:
     """The column of a team's field."""
     return PREFIX + name
+
+
+def link_column(name: str) -> str:
+    """The column of a link without fields: it holds the key of the other row."""
+    return f"{PREFIX}{name}_id"
+
+
+def pair_table(entity: Entity, link: Link) -> str:
+    """The table of a link between many and many, whose columns are `source_id` and `target_id`.
+
+    No dataset has its name, for theirs begin with a letter.
+    """
+    return f"{PREFIX}_{entity.name}__{link.name}"
 
 
 def sql_type(field: DataField) -> str:

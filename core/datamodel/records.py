@@ -43,6 +43,37 @@ class DataField:
     sensitive: bool = False  # a mark for people: health, faith, …
 
 
+class LinkKind(StrEnum):
+    """How many rows there may be on either side (2.21)."""
+
+    MANY_TO_ONE = "many_to_one"  # purchases of a profile: declared on the purchases
+    ONE_TO_ONE = "one_to_one"
+    MANY_TO_MANY = "many_to_many"  # through a table of pairs
+
+
+class OnDelete(StrEnum):
+    """What becomes of a row when the one that it is linked to goes (2.22)."""
+
+    CLEAR = "clear"  # it stays, without a link
+    DELETE = "delete"  # it belongs to the other, and goes with it, in an erasure too
+    REFUSE = "refuse"  # the other stays as long as this one is there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """From the rows of an entity to those of another (2.21): by a column of its own, or where fields of both are equal."""
+
+    name: str
+    label: str
+    target: str  # the other entity's name
+    kind: LinkKind
+    reverse_name: str  # of the way back
+    reverse_label: str
+    on_delete: OnDelete = OnDelete.CLEAR
+    source_fields: tuple[str, ...] = ()
+    target_fields: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
     """A dataset, or what is added to a table of ours."""
@@ -52,6 +83,7 @@ class Entity:
     built_in: bool = False
     description: str = ""
     fields: tuple[DataField, ...] = ()
+    links: tuple[Link, ...] = ()
 
     def find(self, name: str) -> DataField | None:
         """The field of a name."""

@@ -1,0 +1,1 @@
+"""What people agreed to and refused: services and subscriptions, purposes, preferences, and the ledger that proves it."""
