@@ -16,8 +16,9 @@ from core.content.suggestions import nearest
 from core.errors import Invalid
 from core.targeting.check import CheckedExpression, check
 from core.targeting.errors import ExpressionError
+from core.targeting.linked import entity_table
 from core.targeting.parse import parse_text
-from core.targeting.sql import compile_statement, entity_table, predicate
+from core.targeting.sql import compile_statement, predicate
 
 MOST_PLACES = 50
 MOST_VARIANTS = 50  # of one place

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
+from typing import TypeAlias
 
-from core.targeting.catalogue import CATALOGUE, Catalogue, CatalogueField, Entity, Kind
+from core.targeting.catalogue import CATALOGUE, Catalogue, CatalogueField, CatalogueLink, Entity, Kind
 from core.targeting.errors import (
     BAD_VALUE,
     SYNTAX,
     TOO_LARGE,
+    UNKNOWN_AUDIENCE,
     UNKNOWN_FIELD,
     UNKNOWN_FUNCTION,
     WRONG_TYPE,
@@ -24,15 +27,21 @@ from core.targeting.language import (
     MAX_DEPTH,
     MAX_LIST_VALUES,
     MAX_NODES,
+    MAX_TOP,
     MAX_VALUES,
     MAX_YEARS,
+    Aggregate,
     Anchor,
     And,
     Call,
     Condition,
+    Exists,
     Expression,
     Field,
+    Following,
     Literal,
+    Measure,
+    Member,
     Not,
     Operand,
     Operation,
@@ -40,10 +49,14 @@ from core.targeting.language import (
     Or,
     Place,
     Relative,
+    Selection,
+    Stage,
+    Top,
     Unit,
 )
 from core.targeting.literals import day_of, integer_of
-from core.targeting.operators import FUNCTIONS, NUMBERS, OPERATORS, TIMES
+from core.targeting.operators import FUNCTIONS, MEASURES, NUMBERS, OPERATORS, ORDERED, TIMES
+from core.targeting.scopes import Scope
 from core.targeting.text_form import literal_text
 
 _DAYS = {Unit.YEARS: 366.0, Unit.MONTHS: 31.0, Unit.WEEKS: 7.0, Unit.DAYS: 1.0}
@@ -52,18 +65,37 @@ _DAYS |= {Unit.HOURS: 1 / 24, Unit.MINUTES: 1 / 1440, Unit.SECONDS: 1 / 86400}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedExpression:
-    """An expression that means something on this entity, and the fields that it reads."""
+    """An expression that means something on this entity, and the fields and links that it reads.
+
+    A name that is not of a profile stands after its entity's: `purchase.amount`.
+    """
 
     expression: Expression
     entity: Entity
+    catalogue: Catalogue
     reads: frozenset[str]
+    audiences: Audiences
 
 
-def check(expression: Expression, catalogue: Catalogue = CATALOGUE, *, entity: str = "profile") -> CheckedExpression:
-    """Check a question about an entity. Raises ExpressionError."""
-    checker = _Checker(catalogue.entities[entity])
+# What another audience is: a question of its own, or the number of one whose members are listed.
+Audiences: TypeAlias = Mapping[tuple[str, int | None], CheckedExpression | int]
+NO_AUDIENCES: Audiences = MappingProxyType({})
+
+
+def check(
+    expression: Expression,
+    catalogue: Catalogue = CATALOGUE,
+    *,
+    entity: str = "profile",
+    audiences: Audiences = NO_AUDIENCES,
+) -> CheckedExpression:
+    """Check a question about an entity; `audiences` are those that it may name. Raises ExpressionError."""
+    checker = _Checker(catalogue, catalogue.entities[entity], audiences)
     checker.condition(expression.root, 0)
-    return CheckedExpression(expression=expression, entity=checker.entity, reads=frozenset(checker.reads))
+    return CheckedExpression(
+        expression=expression, entity=checker.scope.entity, catalogue=catalogue, reads=frozenset(checker.reads),
+        audiences=audiences,
+    )  # fmt: skip
 
 
 def kind_of_literal(literal: Literal) -> Kind:
@@ -86,9 +118,12 @@ def kind_of_literal(literal: Literal) -> Kind:
 class _Checker:
     """Walks the tree once; the methods raise at the first mistake, in reading order."""
 
-    def __init__(self, entity: Entity) -> None:
-        self.entity = entity
+    def __init__(self, catalogue: Catalogue, entity: Entity, audiences: Audiences) -> None:
+        self.catalogue = catalogue
+        self.audiences = audiences
+        self.scope = Scope(entity=entity)
         self.reads: set[str] = set()
+        self._fields: dict[int, CatalogueField] = {}  # which field a node is, or takes its values from, by its identity
         self._nodes = 0
         self._listed = 0
 
@@ -102,6 +137,14 @@ class _Checker:
                 self.condition(term, depth + 1)
             case Operation():
                 self._operation(node, depth)
+            case Exists(selection=selection):
+                self._rows(selection, depth)
+            case Following():
+                self._following(node, depth)
+            case Top():
+                self._top(node, depth)
+            case Member():
+                self._member(node)
             case _:
                 kind = self._kind(node, depth)
                 if kind is not Kind.BOOLEAN:
@@ -127,7 +170,7 @@ class _Checker:
             self._list(node, rest)
         for operand in rest:
             self._same(node.operator, first, kind, operand, depth)
-            if rule.constants and isinstance(operand, Field | Call):
+            if rule.constants and not isinstance(operand, Literal | Relative):
                 raise ExpressionError(
                     f"the operator {node.operator.value} compares with values only", code=WRONG_TYPE,
                     place=operand.place, found="a field" if isinstance(operand, Field) else "a function",
@@ -150,7 +193,7 @@ class _Checker:
         if other not in OPERATORS[operator].takes:
             raise self._unfit(operator, other, operand.place)
         for one, value in ((first, operand), (operand, first)):
-            field = self.entity.fields[one.path[0]] if isinstance(one, Field) else None
+            field = self._fields.get(id(one))
             if field and field.values and isinstance(value, Literal) and isinstance(value.value, str):
                 return _check_value(field, value)
         if kind is Kind.ENUMERATION and other is kind:
@@ -175,9 +218,12 @@ class _Checker:
                 return _check_relative(node)
             case Call():
                 return self._call(node, depth)
+            case Aggregate():
+                return self._aggregate(node, depth)
 
     def _values(self, node: Operand) -> Mapping[str, int | str]:
-        return self.entity.fields[node.path[0]].values if isinstance(node, Field) else {}
+        field = self._fields.get(id(node))
+        return field.values if field else {}
 
     def _unfit(self, operator: Operator, kind: Kind, place: Place) -> ExpressionError:
         fitting = [other.value for other, rule in OPERATORS.items() if kind in rule.takes]
@@ -190,23 +236,192 @@ class _Checker:
         self, node: Field, *, text: bool = False, values: Mapping[str, int | str] = MappingProxyType({})
     ) -> CatalogueField:
         """The field; `text` and `values` say what else its name may have been meant as."""
-        fields = self.entity.fields
-        name = node.path[0]
-        if len(node.path) > 1:
-            raise ExpressionError(
-                f"{self.entity.name} has no link {shown(name)}", code=UNKNOWN_FIELD, place=node.place,
-                found=shown(".".join(node.path)), expected=f"a field of {self.entity.name}",
-            )  # fmt: skip
+        *links, name = node.path
+        scope = self._follow(links, node.place, to_one=True)
+        fields = scope.entity.fields
         if name not in fields:
-            quoted = f"'{name}' in quotes"
-            near = closest(name, fields) or (quoted if text else None)
-            raise ExpressionError(
-                f"{self.entity.name} has no field {shown(name)}", code=UNKNOWN_FIELD, place=node.place,
-                found=shown(name), expected=f"a field of {self.entity.name}",
-                suggestion=quoted if name in values else near,
-            )  # fmt: skip
-        self.reads.add(name)
+            raise self._unknown(node, scope, name, text and not links, values)
+        self._read(scope, name)
+        self._fields[id(node)] = fields[name]
         return fields[name]
+
+    def _unknown(
+        self, node: Field, scope: Scope, name: str, text: bool, values: Mapping[str, int | str]
+    ) -> ExpressionError:  # fmt: skip
+        entity = scope.entity
+        if isinstance(scope.step(name), CatalogueLink | Scope):
+            return ExpressionError(
+                f"{entity.name}.{name} is a link, not a field", code=WRONG_TYPE, place=node.place, found=shown(name),
+                expected="a field of what it leads to, or a question such as exists or count",
+                suggestion=f"exists({'.'.join(node.path)})",
+            )  # fmt: skip
+        quoted = f"'{name}' in quotes"
+        near = closest(name, entity.fields) or (quoted if text else None)
+        return ExpressionError(
+            f"{entity.name} has no field {shown(name)}", code=UNKNOWN_FIELD, place=node.place,
+            found=shown(name), expected=f"a field of {entity.name}", suggestion=quoted if name in values else near,
+        )  # fmt: skip
+
+    def _read(self, scope: Scope, name: str) -> None:
+        entity = scope.entity.name
+        self.reads.add(name if entity == "profile" else f"{entity}.{name}")
+
+    def _follow(self, links: Sequence[str], place: Place, *, to_one: bool) -> Scope:
+        """The row, or the rows, at the end of a path of links."""
+        scope = self.scope
+        for name in links:
+            step = scope.step(name)
+            if step is None:
+                raise _no_link(scope.entity, name, links, place, to_one=to_one)
+            if isinstance(step, Scope):
+                scope = step
+                continue
+            if step.many and to_one:
+                raise ExpressionError(
+                    f"{name} leads to many rows", code=WRONG_TYPE, place=place, found=shown(name),
+                    expected="a question about them", suggestion=f"exists({name} where …) or max({name}.…)",
+                )  # fmt: skip
+            self._read(scope, name)
+            scope = scope.within(self.catalogue.entities[step.target], step)
+        return scope
+
+    def _rows(self, node: Selection, depth: int, *, many: bool = False) -> Scope:
+        """The rows of a selection; its condition is about them."""
+        self._count(node.place, depth)
+        scope = self._follow(node.path, node.place, to_one=False)
+        if many and not _leads_to_many(scope, self.scope):
+            raise ExpressionError(
+                f"{node.path[-1]} leads to one row", code=WRONG_TYPE, place=node.place, found=shown(node.path[-1]),
+                expected="a link to many rows", suggestion="a field of it, as in " + ".".join(node.path) + ".name",
+            )  # fmt: skip
+        if scope is self.scope or scope.parent is None:
+            raise ExpressionError(
+                f"{node.path[-1]} is the row that is asked about itself", code=WRONG_TYPE, place=node.place,
+                found=shown(node.path[-1]), expected="a link to other rows",
+            )  # fmt: skip
+        if node.where is not None:
+            with self._about(scope):
+                self.condition(node.where, depth + 1)
+        return scope
+
+    @contextmanager
+    def _about(self, scope: Scope) -> Iterator[None]:
+        """What is checked meanwhile is about other rows."""
+        before, self.scope = self.scope, scope
+        try:
+            yield
+        finally:
+            self.scope = before
+
+    def _aggregate(self, node: Aggregate, depth: int) -> Kind:
+        rule = MEASURES[node.measure]
+        scope = self._rows(node.selection, depth + 1, many=True)
+        if node.distinct and node.measure is not Measure.COUNT:
+            raise ExpressionError(
+                f"{node.measure.value} takes every value", code=SYNTAX, place=node.place, found="distinct",
+                expected="no distinct here", suggestion="count(distinct …)",
+            )  # fmt: skip
+        with self._about(scope):
+            kind = None if node.value is None else self._kind(node.value, depth + 1)
+            if kind is not None and kind not in rule.takes:
+                assert node.value is not None
+                raise ExpressionError(
+                    f"{node.measure.value} does not work with {_a(kind)}", code=WRONG_TYPE, place=node.value.place,
+                    found=_a(kind), expected=" or ".join(_a(kind) for kind in Kind if kind in rule.takes),
+                )  # fmt: skip
+            if rule.ordered:
+                self._moment(node.by, scope, node.place, depth)
+            elif node.by is not None:
+                raise ExpressionError(
+                    f"{node.measure.value} has no order", code=SYNTAX, place=node.by.place, found="by",
+                    expected="no by here", suggestion="first or last",
+                )  # fmt: skip
+        if rule.gives is not None:
+            return rule.gives
+        assert kind is not None, "only counts are without a value"
+        assert node.value is not None
+        if (field := self._fields.get(id(node.value))) is not None:
+            self._fields[id(node)] = field
+        return kind
+
+    def _moment(self, by: Operand | None, scope: Scope, place: Place, depth: int, kinds: frozenset[Kind] = ORDERED) -> Kind:
+        """What orders rows: what is said, or the time that their entity has."""
+        if by is None:
+            time = scope.entity.time
+            if time is not None:
+                self._read(scope, time)
+                return scope.entity.fields[time].kind
+            times = [field.name for field in scope.entity.fields.values() if field.kind in TIMES]
+            raise ExpressionError(
+                f"{scope.entity.name} has several times", code=SYNTAX, place=place, found="no by",
+                expected="by and a time of these rows", suggestion=f"by {times[-1]}",
+            )  # fmt: skip
+        kind = self._kind(by, depth + 1)
+        if kind not in kinds:
+            raise ExpressionError(
+                f"rows are not put in order by {_a(kind)}", code=WRONG_TYPE, place=by.place, found=_a(kind),
+                expected=" or ".join(_a(kind) for kind in Kind if kind in kinds),
+            )  # fmt: skip
+        return kind
+
+    def _following(self, node: Following, depth: int) -> None:
+        self._count(node.place, depth)
+        kinds = []
+        for index, stage in enumerate(node.stages):
+            scope = self._rows(stage.selection, depth + 1)
+            with self._about(scope):
+                kinds.append(self._moment(stage.by, scope, stage.selection.place, depth, TIMES))
+            if stage.within is not None:
+                self._check_within(stage, index, kinds)
+
+    def _check_within(self, stage: Stage, index: int, kinds: Sequence[Kind]) -> None:
+        assert stage.within is not None
+        unit, amount = stage.within
+        place = stage.selection.place
+        if index == 0:
+            raise ExpressionError(
+                "the first of a sequence follows nothing", code=SYNTAX, place=place, found="within",
+                expected="within after a later step",
+            )  # fmt: skip
+        if amount * _DAYS[unit] > MAX_YEARS * 366:
+            raise _too_large("a step of a sequence is too long", place, "a longer time", MAX_YEARS, "years")
+        if Kind.DATE in kinds[-2:] and unit in (Unit.HOURS, Unit.MINUTES, Unit.SECONDS):
+            raise ExpressionError(
+                f"a day has no {unit.value}", code=WRONG_TYPE, place=place, found=unit.value,
+                expected="years, months, weeks or days",
+            )  # fmt: skip
+
+    def _top(self, node: Top, depth: int) -> None:
+        self._count(node.place, depth)
+        if not 1 <= node.size <= MAX_TOP:
+            raise _too_large("a top has too many rows or none", node.place, f"{node.size} rows", MAX_TOP)
+        with self._about(Scope(entity=self.scope.entity)):
+            kind = self._kind(node.by, depth + 1)
+            if kind not in ORDERED:
+                raise ExpressionError(
+                    f"rows are not put in order by {_a(kind)}", code=WRONG_TYPE, place=node.by.place, found=_a(kind),
+                    expected=" or ".join(_a(kind) for kind in Kind if kind in ORDERED),
+                )  # fmt: skip
+            if node.where is not None:
+                self.condition(node.where, depth + 1)
+
+    def _member(self, node: Member) -> None:
+        found = self.audiences.get((node.audience, node.version))
+        if found is None:
+            names = [name for name, _ in self.audiences]
+            raise ExpressionError(
+                f"there is no audience {shown(node.audience)}" + ("" if node.version is None else " of this version"),
+                code=UNKNOWN_AUDIENCE, place=node.place, found=shown(node.audience),
+                expected="the name of an audience", suggestion=closest(node.audience, names),
+            )  # fmt: skip
+        entity = found.entity.name if isinstance(found, CheckedExpression) else "profile"
+        if entity != self.scope.entity.name:
+            raise ExpressionError(
+                f"the audience {shown(node.audience)} is of another kind", code=WRONG_TYPE, place=node.place,
+                found=f"an audience of {entity}", expected=f"an audience of {self.scope.entity.name}",
+            )  # fmt: skip
+        if isinstance(found, CheckedExpression):
+            self.reads |= found.reads
 
     def _call(self, node: Call, depth: int) -> Kind:
         function = FUNCTIONS.get(node.function)
@@ -230,6 +445,26 @@ class _Checker:
                     expected=" or ".join(_a(kind) for kind in Kind if kind in takes),
                 )  # fmt: skip
         return function.gives
+
+
+def _no_link(entity: Entity, name: str, links: Sequence[str], place: Place, *, to_one: bool) -> ExpressionError:
+    known = sorted(entity.links)
+    suggestion = closest(name, known)
+    if name in entity.fields and len(links) > 1:
+        suggestion = f"{'.'.join(links[:-1])} where not {name} is_null"
+    return ExpressionError(
+        f"{entity.name} has no link {shown(name)}", code=UNKNOWN_FIELD, place=place, found=shown(name),
+        expected="one of " + " ".join(known) if known and not to_one else f"a field of {entity.name}",
+        suggestion=suggestion,
+    )  # fmt: skip
+
+
+def _leads_to_many(scope: Scope, origin: Scope) -> bool:
+    while scope is not origin and scope.parent is not None:
+        if scope.via is not None and scope.via.many:
+            return True
+        scope = scope.parent
+    return False
 
 
 def _check_value(field: CatalogueField, literal: Literal) -> None:

@@ -5,6 +5,11 @@
 {"field": "country"}      {"function": "month", "arguments": [operand, …]}
 "text"   30   1.5   true  {"decimal": "1.5"}   {"date": "2024-05-01"}   {"instant": "2024-05-01T10:00:00Z"}
 {"now": {"days": -30}}    {"today": {"years": 1, "months": -2}}
+{"exists": "purchases", "where": condition}
+{"aggregate": "sum", "value": operand, "of": "purchases", "by": operand, "distinct": true, "where": condition}
+{"sequence": [{"rows": "opens", "by": operand, "where": condition}, {"rows": "clicks", "within": {"days": 3}}, …]}
+{"top": 1000, "by": operand, "lowest": true, "where": condition}
+{"audience": "vip", "version": 3}
 """
 
 from __future__ import annotations
@@ -19,13 +24,18 @@ from core.targeting.errors import SYNTAX, TOO_LARGE, UNKNOWN_OPERATOR, Expressio
 from core.targeting.language import (
     MAX_DEPTH,
     MAX_LENGTH,
+    Aggregate,
     Anchor,
     And,
     Call,
     Condition,
+    Exists,
     Expression,
     Field,
+    Following,
     Literal,
+    Measure,
+    Member,
     Not,
     Operand,
     Operation,
@@ -33,6 +43,9 @@ from core.targeting.language import (
     Or,
     Place,
     Relative,
+    Selection,
+    Stage,
+    Top,
     Unit,
     operand_count,
     relative,
@@ -61,6 +74,37 @@ def to_json(expression: Expression | Condition) -> Any:
             return {anchor.value: {unit.value: amount for unit, amount in offsets}}
         case Literal(value=value):
             return _literal(value)
+        case Exists(selection=selection):
+            return {"exists": ".".join(selection.path), **_where(selection.where)}
+        case Aggregate():
+            return _aggregate(node)
+        case Following(stages=stages):
+            return {"sequence": [_stage(stage) for stage in stages]}
+        case Top():
+            lowest = {"lowest": True} if node.lowest else {}
+            return {"top": node.size, **_by(node.by), **lowest, **_where(node.where)}
+        case Member(audience=audience, version=version):
+            return {"audience": audience} if version is None else {"audience": audience, "version": version}
+
+
+def _aggregate(node: Aggregate) -> Any:
+    value = {} if node.value is None else {"value": to_json(node.value)}
+    distinct = {"distinct": True} if node.distinct else {}
+    rows = {"of": ".".join(node.selection.path), **_by(node.by), **distinct, **_where(node.selection.where)}
+    return {"aggregate": node.measure.value, **value, **rows}
+
+
+def _stage(stage: Stage) -> Any:
+    within = {} if stage.within is None else {"within": {stage.within[0].value: stage.within[1]}}
+    return {"rows": ".".join(stage.selection.path), **_by(stage.by), **_where(stage.selection.where), **within}
+
+
+def _by(node: Operand | None) -> dict[str, Any]:
+    return {} if node is None else {"by": to_json(node)}
+
+
+def _where(node: Condition | None) -> dict[str, Any]:
+    return {} if node is None else {"where": to_json(node)}
 
 
 def _literal(value: Any) -> Any:
@@ -88,9 +132,17 @@ def read_stored(tree: Any) -> Expression:
     return Expression(root=root, text=to_text(root))
 
 
-_CONDITIONS = ("and", "or", "not", "operator")
-_OPERANDS = ("field", "function", "decimal", "date", "instant", "now", "today")
-_SECOND_KEYS = {"operator": "operands", "function": "arguments"}
+_CONDITIONS = ("and", "or", "not", "operator", "exists", "sequence", "top", "audience")
+_OPERANDS = ("field", "function", "aggregate", "decimal", "date", "instant", "now", "today")
+_OTHER_KEYS: Mapping[str, tuple[str, ...]] = {
+    "operator": ("operands",),
+    "function": ("arguments",),
+    "exists": ("where",),
+    "aggregate": ("value", "of", "by", "distinct", "where"),
+    "top": ("by", "lowest", "where"),
+    "audience": ("version",),
+}
+_STAGE_KEYS = ("rows", "by", "where", "within")
 
 
 class _Reader:
@@ -116,8 +168,95 @@ class _Reader:
                 return Not(self.condition(tree["not"], f"{pointer}/not", depth + 1), Place(pointer=pointer))
             case "operator":
                 return self._operation(tree, pointer)
+            case "exists":
+                place = Place(pointer=f"{pointer}/exists")
+                return Exists(self._selection(tree, "exists", pointer, depth), place)
+            case "sequence":
+                return self._sequence(tree["sequence"], f"{pointer}/sequence", depth)
+            case "top":
+                return self._top(tree, pointer, depth)
+            case "audience":
+                return self._member(tree, pointer)
             case _:
                 return self.operand(tree, pointer, depth)
+
+    def _selection(self, tree: Mapping[str, Any], key: str, pointer: str, depth: int) -> Selection:
+        """Rows: a path of links under the key, and what they must be under `where`."""
+        place = Place(pointer=f"{pointer}/{key}")
+        if not isinstance(tree.get(key), str):
+            raise _wrong("rows are named by the path of their links", str(place), shown(tree.get(key)), "a text")
+        path = field_of(tree[key].split("."), place).path
+        where = self.condition(tree["where"], f"{pointer}/where", depth + 1) if "where" in tree else None
+        return Selection(path, where, place)
+
+    def _by(self, tree: Mapping[str, Any], pointer: str, depth: int) -> Operand | None:
+        return self.operand(tree["by"], f"{pointer}/by", depth + 1) if "by" in tree else None
+
+    def _flag(self, tree: Mapping[str, Any], key: str, pointer: str) -> bool:
+        value = tree.get(key, False)
+        if not isinstance(value, bool):
+            raise _wrong(f"{key} is true or false", f"{pointer}/{key}", shown(value), "true or false")
+        return value
+
+    def _aggregate(self, tree: Mapping[str, Any], pointer: str, depth: int) -> Aggregate:
+        place = Place(pointer=f"{pointer}/aggregate")
+        name = tree["aggregate"]
+        if name not in list(Measure):
+            known = [measure.value for measure in Measure]
+            raise _wrong(
+                f"unknown aggregate {shown(name)}", str(place), shown(name), "one of " + " ".join(known),
+                suggestion=closest(name, known) if isinstance(name, str) else None,
+            )  # fmt: skip
+        if depth > MAX_DEPTH:
+            raise _wrong("aggregates are nested too deeply", pointer, "another level", f"at most {MAX_DEPTH}", code=TOO_LARGE)
+        value = self.operand(tree["value"], f"{pointer}/value", depth + 1) if "value" in tree else None
+        measure, distinct = Measure(name), self._flag(tree, "distinct", pointer)
+        if value is None and (measure is not Measure.COUNT or distinct):
+            raise _wrong(f"{name} needs a value of the rows", str(place), "nothing", "an operand under value")
+        selection = self._selection(tree, "of", pointer, depth)
+        return Aggregate(measure, selection, value, self._by(tree, pointer, depth), distinct, place)
+
+    def _sequence(self, items: Any, pointer: str, depth: int) -> Following:
+        stages = self._list(items, pointer)
+        if len(stages) < 2:
+            raise _wrong("a sequence has two steps or more", pointer, str(len(stages)), "at least 2")
+        return Following(
+            tuple(self._stage(item, f"{pointer}/{index}", depth) for index, item in enumerate(stages)), Place(pointer=pointer)
+        )
+
+    def _stage(self, tree: Any, pointer: str, depth: int) -> Stage:
+        if not isinstance(tree, Mapping):
+            raise _wrong("a step of a sequence is an object", pointer, shown(tree), 'an object such as {"rows": "opens"}')
+        for key in tree:
+            if key not in _STAGE_KEYS:
+                raise _wrong(f"unknown key {shown(key)}", f"{pointer}/{_escape(key)}", shown(key), " ".join(_STAGE_KEYS))
+        within = None
+        if "within" in tree:
+            place = Place(pointer=f"{pointer}/within")
+            offsets = self._relative(Anchor.NOW, tree["within"], place).offsets
+            if len(offsets) != 1 or offsets[0][1] < 0:
+                raise _wrong("within is one amount of time", str(place), shown(tree["within"]), 'an object such as {"days": 3}')
+            within = offsets[0]
+        return Stage(self._selection(tree, "rows", pointer, depth), self._by(tree, pointer, depth), within)
+
+    def _top(self, tree: Mapping[str, Any], pointer: str, depth: int) -> Top:
+        place = Place(pointer=f"{pointer}/top")
+        size, by = tree["top"], self._by(tree, pointer, depth)
+        if not isinstance(size, int) or isinstance(size, bool):
+            raise _wrong("the size of a top is a whole number", str(place), shown(size), "a whole number")
+        if by is None:
+            raise _wrong("a top needs what it is ordered by", pointer, "nothing", "an operand under by")
+        where = self.condition(tree["where"], f"{pointer}/where", depth + 1) if "where" in tree else None
+        return Top(size, by, self._flag(tree, "lowest", pointer), where, place)
+
+    def _member(self, tree: Mapping[str, Any], pointer: str) -> Member:
+        place = Place(pointer=f"{pointer}/audience")
+        name, version = tree["audience"], tree.get("version")
+        if not isinstance(name, str):
+            raise _wrong("an audience is named by a text", str(place), shown(name), "a text")
+        if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
+            raise _wrong("a version is a whole number", f"{pointer}/version", shown(version), "a whole number")
+        return Member(str(text_of(name, place).value), version, place)
 
     def _operation(self, tree: Mapping[str, Any], pointer: str) -> Operation:
         name = tree["operator"]
@@ -162,6 +301,8 @@ class _Reader:
         place = Place(pointer=f"{pointer}/{kind}")
         if kind == "function":
             return self._call(tree, pointer, depth)
+        if kind == "aggregate":
+            return self._aggregate(tree, pointer, depth)
         if kind in ("now", "today"):
             return self._relative(Anchor(kind), tree[kind], place)
         if kind in _CONDITIONS:
@@ -224,14 +365,13 @@ class _Reader:
                 "an object has exactly one of the known keys", pointer, found, "one of " + " ".join(known),
                 suggestion=closest(stray, known) if isinstance(stray, str) and not kinds else None,
             )  # fmt: skip
-        allowed = {kinds[0], _SECOND_KEYS.get(kinds[0])}
+        others = _OTHER_KEYS.get(kinds[0], ())
         for key in tree:
-            if key not in allowed:
-                second = _SECOND_KEYS.get(kinds[0])
+            if key != kinds[0] and key not in others:
+                left = [name for name in others if name not in tree]
                 raise _wrong(
                     f"unknown key {shown(key)}", f"{pointer}/{_escape(key)}", shown(key),
-                    " and ".join(sorted(name for name in allowed if name)),
-                    suggestion=second if second and second not in tree else None,
+                    " and ".join(sorted([kinds[0], *others])), suggestion=left[0] if len(others) == 1 and left else None,
                 )  # fmt: skip
         return kinds[0]
 

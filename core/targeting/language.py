@@ -1,8 +1,9 @@
 """The tree of a question: frozen nodes, the same for both spellings.
 
-A condition is `And`, `Or`, `Not`, an `Operation` between operands, or a boolean operand. An operand is a
-`Field`, a `Literal`, a `Relative` time or a `Call`. Fields are paths and operations take any operands, so
-links and functions add rows to the tables of `catalogue` and `operators`.
+A condition is `And`, `Or`, `Not`, an `Operation` between operands, a question about linked rows (`Exists`, `Following`), about
+the whole population (`Top`), about another audience (`Member`), or a boolean operand. An operand is a `Field`, a `Literal`, a
+`Relative` time, a `Call` or an `Aggregate` of linked rows. Fields are paths and operations take any operands, so links and
+functions add rows to the tables of `catalogue` and `operators`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ MAX_DEPTH = 40  # groups within groups
 MAX_NODES = 2_000  # conditions and operands, the values of `in` not counted
 MAX_VALUES = 1_000  # values of one `in`
 MAX_LIST_VALUES = 5_000  # values of all `in` together
+MAX_TOP = 10_000_000  # rows of one `top`
 MAX_YEARS = 1_000  # how far a relative time may reach
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -40,6 +42,12 @@ RESERVED = frozenset(
         "true",
         "false",
         "null",
+        "where",
+        "of",
+        "by",
+        "then",
+        "within",
+        "distinct",
     ]
 )  # words that cannot name a field
 
@@ -78,6 +86,18 @@ class Unit(StrEnum):
     HOURS = "hours"
     MINUTES = "minutes"
     SECONDS = "seconds"
+
+
+class Measure(StrEnum):
+    """What is made of many rows, as it is written."""
+
+    COUNT = "count"
+    SUM = "sum"
+    MIN = "min"
+    MAX = "max"
+    AVG = "avg"
+    FIRST = "first"  # the value of the earliest row
+    LAST = "last"
 
 
 class Operator(StrEnum):
@@ -170,8 +190,74 @@ class Not:
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
-Operand: TypeAlias = Field | Literal | Relative | Call
-Condition: TypeAlias = And | Or | Not | Operation | Operand
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Rows that are linked to the one asked about: a path of links, and what must hold of those at its end."""
+
+    path: tuple[str, ...]
+    where: Condition | None = None
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """There is such a row."""
+
+    selection: Selection
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One value of many rows. `value` is asked of each (none: rows are counted); `by` orders them for `first` and `last`."""
+
+    measure: Measure
+    selection: Selection
+    value: Operand | None = None
+    by: Operand | None = None
+    distinct: bool = False  # `count` of different values
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a sequence: a row, the time in it (`by`), and how soon it comes after the one before."""
+
+    selection: Selection
+    by: Operand | None = None
+    within: tuple[Unit, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Rows that follow each other in time: two or more."""
+
+    stages: tuple[Stage, ...]
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """Among the `size` rows with the highest value, or the lowest, of those for which `where` holds."""
+
+    size: int
+    by: Operand
+    lowest: bool = False
+    where: Condition | None = None
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """In another audience, as it is now or as a version of it was."""
+
+    audience: str
+    version: int | None = None
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+Operand: TypeAlias = Field | Literal | Relative | Call | Aggregate
+Condition: TypeAlias = And | Or | Not | Operation | Exists | Following | Top | Member | Operand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

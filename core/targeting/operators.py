@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import BigInteger, ColumnElement, cast, extract, func
 
 from core.targeting.catalogue import Kind
-from core.targeting.language import Operator
+from core.targeting.language import Measure, Operator
 
 Sql: TypeAlias = ColumnElement[Any]
 
@@ -76,6 +76,30 @@ PATTERNS: Mapping[Operator, tuple[str, str]] = MappingProxyType(
         Operator.ENDS_WITH: ("%", ""),
     }
 )  # what stands before and after the text in a LIKE pattern
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureRule:
+    """What a measure of many rows takes and gives (None: what it takes), and what it is where there are no rows."""
+
+    takes: frozenset[Kind]
+    gives: Kind | None = None
+    build: Callable[[Any], Sql] | None = None  # None: it is the value of one row
+    nothing: int | None = None
+    ordered: bool = False
+
+
+MEASURES: Mapping[Measure, MeasureRule] = MappingProxyType(
+    {
+        Measure.COUNT: MeasureRule(takes=EVERY, gives=Kind.INTEGER, build=func.count, nothing=0),
+        Measure.SUM: MeasureRule(takes=NUMBERS, gives=Kind.DECIMAL, build=func.sum, nothing=0),
+        Measure.MIN: MeasureRule(takes=ORDERED, build=func.min),
+        Measure.MAX: MeasureRule(takes=ORDERED, build=func.max),
+        Measure.AVG: MeasureRule(takes=NUMBERS, gives=Kind.DECIMAL, build=func.avg),
+        Measure.FIRST: MeasureRule(takes=EVERY, ordered=True),
+        Measure.LAST: MeasureRule(takes=EVERY, ordered=True),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

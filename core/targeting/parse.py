@@ -12,13 +12,18 @@ from core.targeting.errors import SYNTAX, TOO_LARGE, ExpressionError, closest, s
 from core.targeting.language import (
     MAX_LENGTH,
     NOWHERE,
+    Aggregate,
     Anchor,
     And,
     Call,
     Condition,
+    Exists,
     Expression,
     Field,
+    Following,
     Literal,
+    Measure,
+    Member,
     Not,
     Operand,
     Operation,
@@ -26,6 +31,9 @@ from core.targeting.language import (
     Or,
     Place,
     Relative,
+    Selection,
+    Stage,
+    Top,
     Unit,
     relative,
 )
@@ -99,6 +107,10 @@ def _at(first: Token | Condition) -> Place:
     return Place(line=first.line, column=first.column) if isinstance(first, Token) else first.place
 
 
+def _unit_of(word: Token) -> Unit:
+    return Unit(word.lower().rstrip("s") + "s")
+
+
 def _maybe_not(children: _Children, condition: Condition) -> Condition:
     """`x not in (…)` is `not x in (…)`."""
     negated = any(isinstance(child, Token) and child.type == "NOT" for child in children)
@@ -107,6 +119,55 @@ def _maybe_not(children: _Children, condition: Condition) -> Condition:
 
 def _operands(children: _Children) -> tuple[Operand, ...]:
     return tuple(child for child in children if child is not None and not isinstance(child, Token))
+
+
+def aggregate_of(
+    measure: Measure, asked: Operand, *, rows: Operand | None, by: Operand | None, where: Condition | None, distinct: bool,
+    place: Place,
+) -> Aggregate:  # fmt: skip
+    """An aggregate as people write it: `sum(amount of purchases)`, or for short `sum(purchases.amount)`."""
+    if rows is not None:
+        return Aggregate(measure, Selection(_path(rows), where, rows.place), asked, by, distinct, place)
+    path = _path(asked)
+    if measure is Measure.COUNT and not distinct:
+        return Aggregate(measure, Selection(path, where, asked.place), None, by, distinct, place)
+    if len(path) < 2:
+        raise ExpressionError(
+            f"{measure.value} needs a value of the rows", code=SYNTAX, place=asked.place, found=shown(path[0]),
+            expected=f"a field of them, as in {measure.value}({path[0]}.amount)",
+        )  # fmt: skip
+    return Aggregate(measure, Selection(path[:-1], where, asked.place), Field(path[-1:], asked.place), by, distinct, place)
+
+
+def _path(operand: Operand) -> tuple[str, ...]:
+    if isinstance(operand, Field):
+        return operand.path
+    raise ExpressionError(
+        "rows are named by their link", code=SYNTAX, place=operand.place, found="another operand",
+        expected="the name of a link, as in count(purchases) or sum(price * quantity of purchases)",
+    )  # fmt: skip
+
+
+def _clauses(children: _Children) -> dict[str, _Children]:
+    """What stands before the first of the words `by`, `where`, …, under no name, and what stands after each of them."""
+    clauses: dict[str, _Children] = {"": []}
+    word = ""
+    for child in children:
+        if isinstance(child, Token) and child.type in ("OF", "BY", "WHERE", "WITHIN"):
+            clauses[word := child.type] = []
+        else:
+            clauses[word].append(child)
+    return clauses
+
+
+def _only(clauses: dict[str, _Children], word: str) -> Any:
+    """What stands after a word; None without it."""
+    return clauses[word][0] if word in clauses else None
+
+
+def _selection(names: _Children, where: Condition | None) -> Selection:
+    place = _at(names[0])
+    return Selection(field_of([str(name) for name in names], place).path, where, place)
 
 
 class _Builder(Transformer[Token, Condition]):
@@ -146,6 +207,48 @@ class _Builder(Transformer[Token, Condition]):
     def not_null_test(self, children: _Children) -> Condition:
         return Not(self.null_test(children), _at(children[0]))
 
+    def rows(self, children: _Children) -> Selection:
+        clauses = _clauses(children)
+        return _selection(clauses[""], _only(clauses, "WHERE"))
+
+    def existence(self, children: _Children) -> Exists:
+        return Exists(children[1], _at(children[0]))
+
+    def stage(self, children: _Children) -> Stage:
+        clauses = _clauses(children)
+        within = None
+        if "WITHIN" in clauses:
+            count, unit = clauses["WITHIN"]
+            within = _unit_of(unit), int(count)
+        return Stage(_selection(clauses[""], _only(clauses, "WHERE")), _only(clauses, "BY"), within)
+
+    def sequence(self, children: _Children) -> Following:
+        return Following(tuple(child for child in children if isinstance(child, Stage)), _at(children[0]))
+
+    def top(self, children: _Children) -> Top:
+        clauses = _clauses(children[1:])
+        *lowest, size = clauses[""]
+        number = integer_of(str(size), _at(size)).value
+        assert isinstance(number, int), "the grammar has whole numbers there"
+        return Top(number, _only(clauses, "BY"), bool(lowest), _only(clauses, "WHERE"), _at(children[0]))
+
+    def membership_in_audience(self, children: _Children) -> Member:
+        word, name, *version = children
+        audience = self.text([name]).value
+        number = integer_of(str(version[0]), _at(version[0])).value if version else None
+        assert isinstance(audience, str), "so the grammar has it"
+        assert number is None or isinstance(number, int)
+        return Member(audience, number, _at(word))
+
+    def aggregate(self, children: _Children) -> Aggregate:
+        word, *rest = children
+        clauses = _clauses(rest)
+        *distinct, asked = clauses[""]
+        return aggregate_of(
+            Measure(word.lower()), asked, rows=_only(clauses, "OF"), by=_only(clauses, "BY"),
+            where=_only(clauses, "WHERE"), distinct=bool(distinct), place=_at(word),
+        )  # fmt: skip
+
     def field(self, children: _Children) -> Field:
         return field_of([str(name) for name in children], _at(children[0]))
 
@@ -156,7 +259,7 @@ class _Builder(Transformer[Token, Condition]):
     def relative_time(self, children: _Children) -> Relative:
         anchor, *steps = children
         offsets = [
-            (Unit(unit.lower().rstrip("s") + "s"), int(count) if sign == "+" else -int(count))
+            (_unit_of(unit), int(count) if sign == "+" else -int(count))
             for sign, count, unit in zip(steps[::3], steps[1::3], steps[2::3], strict=True)
         ]
         return relative(Anchor(anchor.lower()), offsets, _at(children[0]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from core.datamodel.present import hold_model, present_model
 from core.db import Connection
-from core.targeting.catalogue import Catalogue, extended
+from core.targeting.catalogue import Catalogue
+from core.targeting.datasets import extended
 
 
 async def hold_catalogue(conn: Connection) -> Catalogue:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
-from typing import Any, TypeAlias
+from enum import Enum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
@@ -19,40 +19,41 @@ from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
     Boolean,
-    ColumnElement,
     Date,
     FromClause,
     Numeric,
     Select,
-    TableClause,
     Text,
     and_,
     any_,
     bindparam,
     cast,
-    column,
     extract,
     false,
     func,
     not_,
     or_,
     select,
-    table,
     true,
 )
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql.expression import Executable
 from sqlalchemy.types import TypeEngine
 
-from core.targeting.catalogue import CatalogueField, Derived, Entity, Kind, Writing
+from core.targeting.catalogue import CatalogueField, CatalogueLink, Derived, Kind, Writing
 from core.targeting.check import CheckedExpression, kind_of_literal
+from core.targeting.compiled import Predicate, Sql, Value
 from core.targeting.language import (
+    Aggregate,
     Anchor,
     And,
     Call,
     Condition,
+    Exists,
     Field,
+    Following,
     Literal,
+    Member,
     Not,
     Operand,
     Operation,
@@ -60,13 +61,25 @@ from core.targeting.language import (
     Or,
     Relative,
     Scalar,
+    Top,
+)
+from core.targeting.linked import (
+    aggregate_of_one,
+    common_link,
+    entity_table,
+    exists_test,
+    following_test,
+    groups_of,
+    holds_of_nothing,
+    in_groups,
+    linked_test,
+    one_value,
+    top_test,
 )
 from core.targeting.moments import add_months, end_of, resolve, start_of, to_utc, today
 from core.targeting.operators import COMPARATORS, FUNCTIONS, MIRRORED, PATTERNS
+from core.targeting.scopes import Scope
 from core.targeting.writing import as_kept, like_pattern
-
-Predicate: TypeAlias = ColumnElement[bool]
-Sql: TypeAlias = ColumnElement[Any]
 
 _TYPES: dict[Kind, TypeEngine[Any]] = {
     Kind.TEXT: Text(),
@@ -80,6 +93,13 @@ _TYPES: dict[Kind, TypeEngine[Any]] = {
 _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 _FEW = 30  # texts compared without case, up to which each is a parameter of its own
 _OLDEST = 1_000  # ages beyond are compared by their value, not through a birth date that no calendar has
+
+
+class Plan(Enum):
+    """How aggregates of linked rows are asked about. Both give the same answer; which is faster depends on the rest."""
+
+    ONE_BY_ONE = "one by one"  # for each row that is looked at: fast for few of them
+    ALL_AT_ONCE = "all at once"  # everybody's rows are grouped first: fast for most of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,67 +117,50 @@ def compile_statement(statement: Executable) -> Statement:
     return Statement(text=compiled.string, args=tuple(values[name] for name in compiled.positiontup))
 
 
-@cache
-def _table(name: str, columns: tuple[str, ...]) -> TableClause:
-    return table(name, *(column(each) for each in columns))
-
-
-def entity_table(entity: Entity) -> TableClause:
-    """The entity's table with the columns the catalogue names; alias it to use it more than once."""
-    names = dict.fromkeys([entity.key, *(field.column for field in entity.fields.values())])
-    return _table(entity.table, tuple(names))
-
-
 def predicate(checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, source: FromClause | None = None) -> Predicate:
     """The condition on rows of `source`, by default `entity_table(checked.entity)`. `at` is `now`."""
-    rows = entity_table(checked.entity) if source is None else source
-    return _Compiler(checked.entity, rows, at, zone).condition(checked.expression.root, negated=False)
+    return _compiled(checked, at, zone, entity_table(checked.entity) if source is None else source, Plan.ONE_BY_ONE)
 
 
-def population(checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> Select[Any]:
+def population(
+    checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, plan: Plan = Plan.ALL_AT_ONCE
+) -> Select[Any]:  # fmt: skip
     """The keys of the matching rows, in no order."""
     rows = entity_table(checked.entity)
-    return select(rows.c[checked.entity.key]).where(predicate(checked, at=at, zone=zone, source=rows))
+    return select(rows.c[checked.entity.key]).where(_compiled(checked, at, zone, rows, plan))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Value:
-    """An operand ready for SQL. `constant` is set for what is known now, `field` for plain fields."""
-
-    kind: Kind
-    sql: Sql
-    nullable: bool
-    constant: Scalar | None = None
-    field: CatalogueField | None = None
-
-    @property
-    def is_derived(self) -> bool:
-        return self.field is not None and self.field.derived is not None
-
-    @property
-    def writing(self) -> Writing:
-        return self.field.writing if self.field else Writing.FREE
+def _compiled(checked: CheckedExpression, at: datetime, zone: ZoneInfo, source: FromClause, plan: Plan) -> Predicate:
+    scope = Scope(entity=checked.entity, source=source)
+    return _Compiler(checked, scope, at, zone, plan).condition(checked.expression.root, negated=False)
 
 
 def _bound(kind: Kind, value: Scalar) -> Sql:
     return bindparam(None, value, _TYPES[kind])
 
 
-def _constant(kind: Kind, value: Scalar) -> _Value:
-    return _Value(kind=kind, sql=_bound(kind, value), nullable=False, constant=value)
+def _constant(kind: Kind, value: Scalar) -> Value:
+    return Value(kind=kind, sql=_bound(kind, value), nullable=False, constant=value)
 
 
 class _Compiler:
     """A visitor: `condition` for conditions, `operand` for operands, one method per family of comparisons."""
 
-    def __init__(self, entity: Entity, source: FromClause, at: datetime, zone: ZoneInfo) -> None:
-        self.entity = entity
-        self.source = source
+    def __init__(self, checked: CheckedExpression, scope: Scope, at: datetime, zone: ZoneInfo, plan: Plan) -> None:
+        self.checked = checked
+        self.catalogue = checked.catalogue
+        self.scope = scope
+        self.touched: set[Scope] = set()
+        self.plan = plan
         self.at = at
         self.zone = zone
         self.today = today(at, zone)
 
-    def condition(self, node: Condition, *, negated: bool) -> Predicate:
+    def about(self, scope: Scope) -> _Compiler:
+        """The same about another row."""
+        return _Compiler(self.checked, scope, self.at, self.zone, self.plan)
+
+    def condition(self, node: Condition, *, negated: bool = False) -> Predicate:
         """`not` is pushed down to the comparisons, where alone NULL needs care."""
         match node:
             case And(terms=terms) | Or(terms=terms):
@@ -166,9 +169,15 @@ class _Compiler:
             case Not(term=term):
                 return self.condition(term, negated=not negated)
             case Operation():
-                values = [self.operand(operand) for operand in node.operands]
-                test = self._operation(node.operator, values)
-                may_be_null = node.operator is not Operator.IS_NULL and any(value.nullable for value in values)
+                return self._test(node, negated=negated)
+            case Exists():
+                test, may_be_null = exists_test(self, node), False
+            case Following():
+                test, may_be_null = following_test(self, node), False
+            case Top():
+                test, may_be_null = top_test(self, node), False
+            case Member():
+                return self._member_of(node, negated=negated)
             case Literal(value=value):
                 return true() if bool(value) is not negated else false()
             case _:
@@ -178,10 +187,54 @@ class _Compiler:
             return test
         return test.is_not(true()) if may_be_null else not_(test)
 
-    def operand(self, node: Operand) -> _Value:
+    def _test(self, node: Operation, *, negated: bool) -> Predicate:
+        linked = common_link(self.scope, node)
+        if linked is not None:
+            # No row at the end of the link is as good as a row without a value.
+            missing = node.operator is Operator.IS_NULL
+            return linked_test(self, *linked, Not(node) if missing else node, negated=negated is not missing)
+        grouped = self._grouped(node, negated=negated) if self.plan is Plan.ALL_AT_ONCE else None
+        if grouped is not None:
+            return grouped
+        values = [self.operand(operand) for operand in node.operands]
+        test = self._operation(node.operator, values)
+        if not negated:
+            return test
+        nullable = node.operator is not Operator.IS_NULL and any(value.nullable for value in values)
+        return test.is_not(true()) if nullable else not_(test)
+
+    def _grouped(self, node: Operation, *, negated: bool) -> Predicate | None:
+        """An aggregate against constants: asked of everybody's rows at once."""
+        first, *rest = node.operands
+        if isinstance(first, Literal | Relative) and len(rest) == 1 and node.operator in MIRRORED:
+            return self._grouped(Operation(MIRRORED[node.operator], (rest[0], first)), negated=negated)
+        if not isinstance(first, Aggregate) or not all(isinstance(one, Literal | Relative) for one in rest):
+            return None
+        groups = groups_of(self, first)
+        if groups is None:
+            return None
+        constants = [self.operand(one) for one in rest]
+        test = self._operation(node.operator, [groups.value, *constants])
+        if holds_of_nothing(node.operator, first.measure, constants):
+            # Who has no rows passes, so those are looked for who have some and fail.
+            failing = test.is_not(true()) if groups.value.nullable and node.operator is not Operator.IS_NULL else not_(test)
+            return in_groups(self, groups, failing, negated=not negated)
+        return in_groups(self, groups, test, negated=negated)
+
+    def _member_of(self, node: Member, *, negated: bool) -> Predicate:
+        found = self.checked.audiences[node.audience, node.version]
+        assert isinstance(found, CheckedExpression)
+        inner = _Compiler(found, self.scope, self.at, self.zone, self.plan)
+        test = inner.condition(found.expression.root, negated=negated)
+        self.touched |= inner.touched
+        return test
+
+    def operand(self, node: Operand) -> Value:
         match node:
             case Field(path=path):
-                return self._field(self.entity.fields[path[-1]])
+                return self._path(path)
+            case Aggregate():
+                return aggregate_of_one(self, node)
             case Literal(value=value):
                 kind = kind_of_literal(node)
                 if isinstance(value, datetime) and value.tzinfo is None:
@@ -194,12 +247,26 @@ class _Compiler:
                 function = FUNCTIONS[name]
                 values = [self.operand(argument) for argument in arguments]
                 built = function.build(*(self._local(value) for value in values))
-                return _Value(kind=function.gives, sql=built, nullable=any(value.nullable for value in values))
+                return Value(kind=function.gives, sql=built, nullable=any(value.nullable for value in values))
 
-    def _field(self, field: CatalogueField) -> _Value:
-        stored: Sql = self.source.c[field.column]
+    def _path(self, path: Sequence[str]) -> Value:
+        """A field of this row, of one that stands beside it, or of the one at the end of a link."""
+        scope = self.scope
+        for index, name in enumerate(path[:-1]):
+            step = scope.step(name)
+            if isinstance(step, CatalogueLink):
+                end, stored = one_value(self, path[:-1], path[-1])
+                return self._field(end.fields[path[-1]], stored, through=True)
+            assert step is not None, f"checked, at {index}"
+            scope = step
+        self.touched.add(scope)
+        assert scope.source is not None
+        field = scope.entity.fields[path[-1]]
+        return self._field(field, scope.source.c[field.column], through=scope is not self.scope)
+
+    def _field(self, field: CatalogueField, stored: Sql, *, through: bool) -> Value:
         sql = self._age(stored) if field.derived is Derived.AGE else stored
-        return _Value(kind=field.kind, sql=sql, nullable=field.nullable, field=field)
+        return Value(kind=field.kind, sql=sql, nullable=field.nullable or through, field=field, stored=stored)
 
     def _age(self, birth: Sql) -> Sql:
         """Whole years between two days, from their digits: (20240301 - 20000229) / 10000, rounded down."""
@@ -207,16 +274,16 @@ class _Compiler:
         now = self.today.year * 10_000 + self.today.month * 100 + self.today.day
         return cast(func.floor((_bound(Kind.INTEGER, now) - digits) / 10_000), BigInteger)
 
-    def _local(self, value: _Value) -> Sql:
+    def _local(self, value: Value) -> Sql:
         if value.kind is not Kind.INSTANT:
             return value.sql
         return func.timezone(bindparam(None, self.zone.key, Text()), value.sql)
 
-    def _operation(self, operator: Operator, values: Sequence[_Value]) -> Predicate:
+    def _operation(self, operator: Operator, values: Sequence[Value]) -> Predicate:
         first, *rest = values
         match operator:
             case Operator.IS_NULL:
-                return (self.source.c[first.field.column] if first.field else first.sql).is_(None)
+                return (first.sql if first.stored is None else first.stored).is_(None)
             case Operator.BETWEEN:
                 return and_(
                     self.compare(Operator.AT_LEAST, first, rest[0]),
@@ -229,7 +296,7 @@ class _Compiler:
             case _:
                 return self.compare(operator, first, rest[0])
 
-    def compare(self, operator: Operator, left: _Value, right: _Value) -> Predicate:
+    def compare(self, operator: Operator, left: Value, right: Value) -> Predicate:
         """One of the six comparisons."""
         if left.constant is not None and right.constant is None:
             left, right, operator = right, left, MIRRORED[operator]
@@ -243,7 +310,7 @@ class _Compiler:
             return self._compare_age(operator, left, right.constant)
         return _apply(operator, left.sql, right.sql)
 
-    def _compare_days(self, operator: Operator, left: _Value, right: _Value) -> Predicate:
+    def _compare_days(self, operator: Operator, left: Value, right: Value) -> Predicate:
         """A day against an instant compares days of the zone; as a range of instants if the day is known."""
         if left.kind is Kind.INSTANT and left.constant is None and isinstance(right.constant, date):
             return _compare_steps(
@@ -253,20 +320,21 @@ class _Compiler:
                 start_of(right.constant, self.zone),
                 end_of(right.constant, self.zone),
             )
-        return _apply(operator, self._day(left), self._day(right))
+        return _apply(operator, self.day_of(left), self.day_of(right))
 
-    def _day(self, value: _Value) -> Sql:
+    def day_of(self, value: Value) -> Sql:
+        """The day of a time in the zone asked in."""
         if value.kind is Kind.DATE:
             return value.sql
         if isinstance(value.constant, datetime):
             return _bound(Kind.DATE, today(value.constant, self.zone))
         return cast(self._local(value), Date)
 
-    def _compare_age(self, operator: Operator, left: _Value, years: int) -> Predicate:
+    def _compare_age(self, operator: Operator, left: Value, years: int) -> Predicate:
         """An age against a number compares the birth date, so that an index on it serves."""
-        if left.field is None or abs(years) >= _OLDEST:
+        birth = left.stored
+        if birth is None or abs(years) >= _OLDEST:
             return _apply(operator, left.sql, _bound(Kind.INTEGER, years))
-        birth = self.source.c[left.field.column]
         return _compare_steps(
             operator,
             lambda years: birth <= _bound(Kind.DATE, add_months(self.today, -12 * years)),
@@ -275,7 +343,7 @@ class _Compiler:
             years + 1,
         )
 
-    def _member(self, first: _Value, values: Sequence[_Value]) -> Predicate:
+    def _member(self, first: Value, values: Sequence[Value]) -> Predicate:
         kinds = {first.kind, *(value.kind for value in values)}
         if first.constant is not None or first.is_derived or kinds >= {Kind.DATE, Kind.INSTANT}:
             return or_(*(self.compare(Operator.EQUAL, first, value) for value in values))
@@ -291,7 +359,7 @@ class _Compiler:
         kind = Kind.DECIMAL if any(isinstance(constant, Decimal) for constant in constants) else first.kind
         return first.sql == any_(bindparam(None, constants, ARRAY(_TYPES[kind])))
 
-    def _like(self, operator: Operator, first: _Value, text: str) -> Predicate:
+    def _like(self, operator: Operator, first: Value, text: str) -> Predicate:
         before, after = PATTERNS[operator]
         pattern = before + like_pattern(as_kept(first.writing, text)) + after
         if first.writing is Writing.FREE:
@@ -311,7 +379,7 @@ def _apply(operator: Operator, left: Sql, right: Sql) -> Predicate:
     return COMPARATORS[operator](left, right)  # type: ignore[no-any-return]
 
 
-def _stored(left: _Value, right: _Value) -> Sql:
+def _stored(left: Value, right: Value) -> Sql:
     """The other side of an enumeration: what is stored for a name, or another field's column."""
     if left.field and right.constant is not None:
         code = left.field.values[str(right.constant)]
@@ -324,7 +392,7 @@ def _type_of_code(code: int | str) -> TypeEngine[Any]:
     return Text() if isinstance(code, str) else BigInteger()
 
 
-def _compare_texts(operator: Operator, left: _Value, right: _Value) -> Predicate:
+def _compare_texts(operator: Operator, left: Value, right: Value) -> Predicate:
     """Texts by code points, without case where they are kept as people typed them, and between two fields."""
     if left.constant is None and right.constant is not None and left.writing is not Writing.FREE:
         one, other = left.sql, _bound(Kind.TEXT, as_kept(left.writing, str(right.constant)))

@@ -5,18 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 
 from core.targeting.language import (
+    Aggregate,
     And,
     Call,
     Condition,
+    Exists,
     Expression,
     Field,
+    Following,
     Literal,
+    Measure,
+    Member,
     Not,
+    Operand,
     Operation,
     Operator,
     Or,
     Relative,
     Scalar,
+    Selection,
+    Stage,
+    Top,
     Unit,
 )
 
@@ -44,11 +53,55 @@ def _condition(node: Condition) -> str:
             return anchor.value + "".join(_step(unit, amount) for unit, amount in offsets)
         case Call(function=function, arguments=arguments):
             return f"{function}({', '.join(map(_condition, arguments))})"
+        case Exists(selection=selection):
+            return f"exists({_rows(selection)})"
+        case Following(stages=stages):
+            return f"sequence({' then '.join(map(_stage, stages))})"
+        case Top(size=size, by=by, lowest=lowest, where=where):
+            return f"top({'lowest ' if lowest else ''}{size} by {_condition(by)}{_where(where)})"
+        case Member(audience=audience, version=version):
+            return f"in_audience({literal_text(audience)}{'' if version is None else f', {version}'})"
+        case Aggregate():
+            return _aggregate(node)
+
+
+def _aggregate(node: Aggregate) -> str:
+    path = ".".join(node.selection.path)
+    match node.value:
+        case None:
+            asked = path
+        case Field(path=(name,)) if node.measure is not Measure.COUNT or node.distinct:
+            asked = f"{path}.{name}"
+        case value:
+            asked = f"{_condition(value)} of {path}"
+    rest = _by(node.by) + _where(node.selection.where)
+    return f"{node.measure.value}({'distinct ' if node.distinct else ''}{asked}{rest})"
+
+
+def _stage(node: Stage) -> str:
+    path, where = ".".join(node.selection.path), _where(node.selection.where)
+    within = "" if node.within is None else f" within {_amount(*node.within)}"
+    return path + _by(node.by) + where + within
+
+
+def _rows(node: Selection) -> str:
+    return ".".join(node.path) + _where(node.where)
+
+
+def _by(node: Operand | None) -> str:
+    return "" if node is None else f" by {_condition(node)}"
+
+
+def _where(node: Condition | None) -> str:
+    return "" if node is None else f" where {_condition(node)}"
 
 
 def _step(unit: Unit, amount: int) -> str:
-    word = unit.value.removesuffix("s") if abs(amount) == 1 else unit.value
-    return f" {'-' if amount < 0 else '+'} {abs(amount)} {word}"
+    return f" {'-' if amount < 0 else '+'} {_amount(unit, abs(amount))}"
+
+
+def _amount(unit: Unit, amount: int) -> str:
+    return f"{amount} {unit.value.removesuffix('s') if amount == 1 else unit.value}"
 
 
 def _grouped(node: Condition) -> str:

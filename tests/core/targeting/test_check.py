@@ -72,7 +72,7 @@ MISTAKES: list[tuple[str, str, int, str, str | None]] = [
     ("xyzzy = 'FR'", "UNKNOWN_FIELD", 1, "'xyzzy'", None),
     ("country = FR", "UNKNOWN_FIELD", 11, "'FR'", "'FR' in quotes"),
     ("gender = female", "UNKNOWN_FIELD", 10, "'female'", "'female' in quotes"),
-    ("purchases.amount > 3", "UNKNOWN_FIELD", 1, "'purchases.amount'", None),
+    ("purchases.amount > 3", "UNKNOWN_FIELD", 1, "'purchases'", None),
     ("age > '3'", "WRONG_TYPE", 7, "'3'", "3 without quotes"),
     ("age > 'three'", "WRONG_TYPE", 7, "'three'", None),
     ("birth_date > '1980-01-01'", "WRONG_TYPE", 14, "'1980-01-01'", "1980-01-01 without quotes"),

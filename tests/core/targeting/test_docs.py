@@ -49,6 +49,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         language.MAX_NODES,
         language.MAX_VALUES,
         language.MAX_LIST_VALUES,
+        language.MAX_TOP,
         language.MAX_YEARS,
         audiences.MAX_SAMPLE,
     ]
@@ -60,6 +61,8 @@ def test_every_word_and_function_is_there() -> None:
     assert set(reserved.split()) == language.RESERVED
     for name in FUNCTIONS:
         assert f"`{name}(x)`" in DOCS
+    for measure in language.Measure:
+        assert f"`{measure.value}" in DOCS
     for operator in language.Operator:
         assert f"`{operator.value}`" in DOCS or f" {operator.value} " in DOCS
 

@@ -20,6 +20,7 @@ from core.targeting.check import check
 from core.targeting.language import (
     MAX_DEPTH,
     MAX_VALUES,
+    Aggregate,
     Anchor,
     And,
     Call,
@@ -36,8 +37,9 @@ from core.targeting.language import (
     Unit,
     relative,
 )
+from core.targeting.linked import entity_table
 from core.targeting.parse import parse_text
-from core.targeting.sql import compile_statement, entity_table, population, predicate
+from core.targeting.sql import compile_statement, population, predicate
 from core.targeting.text_form import to_text
 
 AT = datetime(2025, 3, 31, 22, 30, tzinfo=UTC)  # already April in Paris
@@ -64,8 +66,9 @@ class Evaluator:
                 return self.value(operand) is None
             case Operation(operator=operator, operands=operands):
                 return self.compare(operator, operands)
-            case _:
+            case Field() | Literal() | Relative() | Call() | Aggregate():
                 return self.value(node) is True
+        raise AssertionError(node)
 
     def compare(self, operator: Operator, operands: Sequence[Operand]) -> bool:
         first, *rest = operands

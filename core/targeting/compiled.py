@@ -1,0 +1,61 @@
+"""What compiling makes, and what those who compile parts of a question know of each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from sqlalchemy import ColumnElement
+
+from core.targeting.catalogue import Catalogue, CatalogueField, Kind, Writing
+from core.targeting.language import Condition, Operand, Scalar
+from core.targeting.scopes import Scope
+
+Predicate: TypeAlias = ColumnElement[bool]
+Sql: TypeAlias = ColumnElement[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """An operand ready for SQL.
+
+    `constant` is set for what is known now, `field` for what is a field's, `stored` for a field that stands in the row asked
+    about: the column itself.
+    """
+
+    kind: Kind
+    sql: Sql
+    nullable: bool
+    constant: Scalar | None = None
+    field: CatalogueField | None = None
+    stored: Sql | None = None
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether it is computed from its column."""
+        return self.field is not None and self.field.derived is not None
+
+    @property
+    def writing(self) -> Writing:
+        """How its text is kept."""
+        return self.field.writing if self.field else Writing.FREE
+
+
+class Compiler(Protocol):
+    """What compiles the conditions and the values of one row."""
+
+    scope: Scope
+    catalogue: Catalogue
+    touched: set[Scope]  # rows that SQL was made about
+
+    def condition(self, node: Condition, *, negated: bool = False) -> Predicate:
+        """A condition on the row."""
+
+    def operand(self, node: Operand) -> Value:
+        """A value of the row."""
+
+    def day_of(self, value: Value) -> Sql:
+        """The day of a time in the zone asked in."""
+
+    def about(self, scope: Scope) -> Compiler:
+        """The same about another row."""

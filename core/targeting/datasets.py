@@ -1,0 +1,121 @@
+"""What a team's data model adds to the catalogue: fields of our entities, datasets, and the links between them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from core.datamodel.physical import column_of, link_column, pair_table, table_of
+from core.datamodel.present import per_model
+from core.datamodel.records import DataField, FieldKind, Link, LinkKind, Model
+from core.datamodel.records import Entity as DataEntity
+from core.targeting.catalogue import CATALOGUE, Catalogue, CatalogueField, CatalogueLink, Entity, Kind, PairTable, entity
+
+_KINDS: Mapping[FieldKind, Kind] = MappingProxyType(
+    {
+        FieldKind.TEXT: Kind.TEXT,
+        FieldKind.INTEGER: Kind.INTEGER,
+        FieldKind.DECIMAL: Kind.DECIMAL,
+        FieldKind.BOOLEAN: Kind.BOOLEAN,
+        FieldKind.DATE: Kind.DATE,
+        FieldKind.INSTANT: Kind.INSTANT,
+        FieldKind.ENUMERATION: Kind.ENUMERATION,
+    }
+)  # a place or a JSON has no comparison yet
+
+
+@per_model
+def extended(model: Model) -> Catalogue:
+    """The catalogue with what a published model adds."""
+    links = _links(model)
+    entities = dict(CATALOGUE.entities)
+    for one in model.entities:
+        ours = entities.get(one.name)
+        fields = [_field(field) for field in one.fields if field.kind in _KINDS]
+        if ours is None:
+            entities[one.name] = _dataset(one, fields, links[one.name])
+        elif fields or links[one.name]:
+            entities[one.name] = _added(ours, fields, links[one.name])
+    return Catalogue(entities=MappingProxyType(entities))
+
+
+def _added(ours: Entity, fields: Iterable[CatalogueField], links: Iterable[CatalogueLink]) -> Entity:
+    named = {field.name: field for field in fields}
+    ways = {link.name: link for link in links if link.name not in ours.links}
+    return replace(ours, fields=MappingProxyType({**ours.fields, **named}), links=MappingProxyType({**ours.links, **ways}))
+
+
+def _dataset(one: DataEntity, fields: list[CatalogueField], links: Iterable[CatalogueLink]) -> Entity:
+    house = [
+        CatalogueField(name="id", label="Number", kind=Kind.INTEGER, column="id", nullable=False),
+        CatalogueField(name="created_at", label="Created", kind=Kind.INSTANT, column="created_at", nullable=False),
+        CatalogueField(name="updated_at", label="Changed", kind=Kind.INSTANT, column="updated_at", nullable=False),
+    ]
+    times = [field.name for field in fields if field.kind is Kind.INSTANT] or [
+        field.name for field in fields if field.kind is Kind.DATE
+    ]
+    return entity(
+        one.name, one.label, table=table_of(one), key="id", fields=[*house, *fields], links=links,
+        time=times[0] if len(times) == 1 else None,
+    )  # fmt: skip
+
+
+def _field(field: DataField) -> CatalogueField:
+    names = {choice.name: choice.name for choice in field.choices} if field.kind is FieldKind.ENUMERATION else {}
+    return CatalogueField(
+        name=field.name,
+        label=field.label,
+        kind=_KINDS[field.kind],
+        column=column_of(field.name),
+        values=MappingProxyType(names),
+    )
+
+
+def _links(model: Model) -> Mapping[str, list[CatalogueLink]]:
+    """The ways out of each entity, there and back."""
+    links: dict[str, list[CatalogueLink]] = defaultdict(list)
+    for one in model.entities:
+        for link in one.links:
+            there, back = _both(one, link, model)
+            links[one.name].append(there)
+            links[link.target].append(back)
+    return links
+
+
+def _both(source: DataEntity, link: Link, model: Model) -> Iterator[CatalogueLink]:
+    if link.kind is LinkKind.MANY_TO_MANY:
+        pairs = pair_table(source, link)
+        yield _way(link.name, link.label, link.target, True, (("id", "id"),), link.reverse_name,
+                   PairTable(table=pairs, near="source_id", far="target_id"))  # fmt: skip
+        yield _way(link.reverse_name, link.reverse_label, source.name, True, (("id", "id"),), link.name,
+                   PairTable(table=pairs, near="target_id", far="source_id"))  # fmt: skip
+        return
+    on = _columns(source, link, model)
+    back = tuple((far, near) for near, far in on)
+    yield replace(_way(link.name, link.label, link.target, False, on, link.reverse_name), unique=not link.source_fields)
+    yield _way(link.reverse_name, link.reverse_label, source.name, link.kind is LinkKind.MANY_TO_ONE, back, link.name)
+
+
+def _way(
+    name: str, label: str, target: str, many: bool, on: tuple[tuple[str, str], ...], back: str, pairs: PairTable | None = None
+) -> CatalogueLink:
+    return CatalogueLink(name=name, label=label, target=target, many=many, on=on, back=back, pairs=pairs)
+
+
+def _columns(source: DataEntity, link: Link, model: Model) -> tuple[tuple[str, str], ...]:
+    if not link.source_fields:
+        return ((link_column(link.name), "id"),)
+    target = model.find(link.target)
+    return tuple(
+        (_column(source, near), _column(target, far)) for near, far in zip(link.source_fields, link.target_fields, strict=True)
+    )
+
+
+def _column(one: DataEntity | None, field: str) -> str:
+    """The column of a team's field, or of one of ours by which rows are known."""
+    if one is not None and one.find(field) is not None:
+        return column_of(field)
+    ours = CATALOGUE.entities.get(one.name) if one else None
+    return ours.fields[field].column if ours and field in ours.fields else field

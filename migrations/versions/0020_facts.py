@@ -1,0 +1,26 @@
+"""What people were sent and what they did, as questions see it."""
+
+from migrations.runner import run_sql
+
+revision = "0020"
+down_revision = "0013"
+
+SQL = """
+CREATE VIEW message AS
+SELECT delivery_id, recipient_id AS profile_id, occurrence, state, reason, settled_at AS at
+  FROM ledger WHERE recipient_kind = 1;
+
+-- What people did: a hit that a machine made is none, and so is one that was taken for a person's until a later row said
+-- otherwise.
+CREATE VIEW reaction AS
+SELECT e.position, e.at, e.delivery_id, e.recipient_id AS profile_id, e.kind, e.link, e.url
+  FROM tracking_event e
+ WHERE e.recipient_kind = 1 AND e.machine_rule = 0 AND e.corrects IS NULL
+   AND NOT EXISTS (SELECT FROM tracking_event c WHERE c.corrects = e.position);
+CREATE INDEX tracking_event_corrects ON tracking_event (corrects) WHERE corrects IS NOT NULL;
+"""
+
+
+def upgrade() -> None:
+    """Apply."""
+    run_sql(SQL)
