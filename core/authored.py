@@ -63,7 +63,7 @@ def changed(draft: Draft, changes: Mapping[str, Any]) -> Draft:
 
 def name_taken(kind: str, name: str) -> Conflict:
     """The error of a name that another thing of this kind has."""
-    return Conflict(f"there is a {kind} {name!r} already", code="NAME_TAKEN", path="name", hint="Choose another name.")
+    return Conflict(f"the name {name!r} is that of another {kind}", code="NAME_TAKEN", path="name", hint="Choose another name.")
 
 
 def not_found(kind: str, key: int | str, path: str | None = None) -> NotFound:

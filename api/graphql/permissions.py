@@ -73,6 +73,10 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.createAudience": Permission.EDIT,
     "Mutation.updateAudience": Permission.EDIT,
     "Mutation.deleteAudience": Permission.EDIT,
+    "Mutation.createList": Permission.EDIT,
+    "Mutation.freezeAudience": Permission.EDIT,
+    "Mutation.addToList": Permission.EDIT,
+    "Mutation.removeFromList": Permission.EDIT,
     # content
     "Query.content": Permission.READ,
     "Query.fragment": Permission.READ,

@@ -16,11 +16,16 @@ LABELS = {
     "schema": "the data model",
 }
 FRAGMENT = "fragment:"
+AUDIENCE = "audience:"
 
 
 async def current_versions(conn: Connection, delivery_id: int) -> dict[str, int]:
-    """The versions now, their rows held until the transaction ends; those of fragments by their names, after FRAGMENT."""
+    """The versions now, their rows held until the transaction ends.
+
+    Those of fragments and of audiences that the audience names stand after FRAGMENT and AUDIENCE with their names.
+    """
     versions = await read_versions.read_versions(conn, delivery_id)
+    versions |= {AUDIENCE + name: version for name, version in (await read_versions.audiences_named(conn, delivery_id)).items()}
     library = await load_library_named(conn, set(await read_versions.fragments_used(conn, delivery_id)), hold=True)
     return versions | {FRAGMENT + name: fragment.version for name, fragment in library.fragments.items()}
 
@@ -34,6 +39,8 @@ async def changed_since(conn: Connection, run: DeliveryRun) -> list[str]:
 
 
 def _label(name: str) -> str:
+    if name.startswith(AUDIENCE):
+        return f"the audience {name.removeprefix(AUDIENCE)!r}"
     return LABELS.get(name) or f"the fragment {name.removeprefix(FRAGMENT)!r}"
 
 

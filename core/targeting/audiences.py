@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,13 +17,14 @@ from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
 from core.targeting import store
-from core.targeting.catalogue import Catalogue
 from core.targeting.check import CheckedExpression, check
 from core.targeting.json_form import read_stored
-from core.targeting.language import Expression
+from core.targeting.language import Expression, Member
 from core.targeting.published import hold_catalogue, present_catalogue
-from core.targeting.records import Audience, AudienceDraft
+from core.targeting.records import Audience, AudienceDraft, AudienceKind
+from core.targeting.references import find_references, members_named, open_expression
 from core.targeting.sql import population
+from core.targeting.text_form import to_text
 
 MAX_SAMPLE = 1_000
 
@@ -30,8 +32,9 @@ MAX_SAMPLE = 1_000
 async def create_audience(conn: Connection, actor: Actor, draft: AudienceDraft) -> Audience:
     """Save a question. Raises ExpressionError, Invalid (BAD_NAME, BAD_LABEL), Conflict (NAME_TAKEN)."""
     require(actor, Permission.EDIT)
-    _check(draft, await hold_catalogue(conn))
-    audience = await store.insert_audience(conn, draft, actor.name)
+    await _hold_names(conn, draft.expression)
+    reads, uses = await _check(conn, draft)
+    audience = await store.insert_audience(conn, draft, AudienceKind.QUERY, reads, uses, actor.name)
     if audience is None:
         raise name_taken("audience", draft.name)
     told = difference({}, _told(draft) | {"version": audience.version})
@@ -49,19 +52,29 @@ async def update_audience(
 ) -> Audience:
     """Change `name`, `label` or `expression` (an Expression). What changes nothing makes no new version.
 
-    Raises as `create_audience`, NotFound (AUDIENCE_NOT_FOUND), Stale (VERSION_CHANGED).
+    Raises as `create_audience`, NotFound (AUDIENCE_NOT_FOUND), Stale (VERSION_CHANGED), Conflict (IN_USE: it is named by its
+    name, which cannot change then), Invalid (AUDIENCE_IS_LIST: it has no question).
     """
     require(actor, Permission.EDIT)
-    audience = await _lock(conn, audience_id)
+    await _hold_names(conn, changes.get("expression"))
+    audience = await lock_audience(conn, audience_id)
     check_version("audience", audience.version, expected_version)
     before = AudienceDraft(name=audience.name, label=audience.label, expression=_stored(audience))
     draft = changed(before, changes)
     if draft == before and draft.expression.text == before.expression.text:
         return audience
-    _check(draft, await hold_catalogue(conn))
+    if draft.name != before.name:
+        await _check_unnamed(conn, audience)
+    if audience.kind is AudienceKind.LIST:
+        draft = _of_list(draft, before)
+        _check_words(draft)
+        reads: list[str] = []
+        uses: list[int] = []
+    else:
+        reads, uses = await _check(conn, draft)
     try:
         async with conn.transaction():
-            updated = await store.update_audience(conn, audience_id, draft)
+            updated = await store.update_audience(conn, audience_id, draft, reads, uses)
     except asyncpg.UniqueViolationError:
         raise name_taken("audience", draft.name) from None
     told = difference(_told(before) | {"version": audience.version}, _told(draft) | {"version": updated.version})
@@ -69,10 +82,25 @@ async def update_audience(
     return updated
 
 
+def _of_list(draft: AudienceDraft, before: AudienceDraft) -> AudienceDraft:
+    if draft.expression != before.expression:
+        raise Invalid(
+            f"the audience {before.name!r} is a list of people", code="AUDIENCE_IS_LIST", path="expression",
+            hint="Add and remove its members, or create an audience of the question.",
+        )  # fmt: skip
+    return replace(draft, expression=of_list(draft.name))
+
+
+def of_list(name: str) -> Expression:
+    """The question that a list answers: who is on it."""
+    return Expression(root=Member(name), text=to_text(Member(name)))
+
+
 async def delete_audience(conn: Connection, actor: Actor, audience_id: int) -> None:
     """Delete it. Raises NotFound (AUDIENCE_NOT_FOUND), and Conflict (IN_USE) when something refers to it."""
     require(actor, Permission.EDIT)
-    audience = await _lock(conn, audience_id)
+    audience = await lock_audience(conn, audience_id)
+    await _check_unnamed(conn, audience)
     try:
         async with conn.transaction():
             await store.delete_audience(conn, audience_id)
@@ -113,7 +141,12 @@ async def count_audiences(conn: Connection) -> int:
 
 async def open_audience(conn: Connection, audience: Audience) -> CheckedExpression:
     """Its question, held against the present catalogue. Raises ExpressionError, placed in the JSON."""
-    return check(_stored(audience), await present_catalogue(conn))
+    return await open_expression(conn, _stored(audience), await present_catalogue(conn))
+
+
+async def open_question(conn: Connection, expression: Expression) -> CheckedExpression:
+    """A question that nobody has saved, likewise. Raises ExpressionError."""
+    return await open_expression(conn, expression, await present_catalogue(conn))
 
 
 async def count(conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> int:
@@ -131,21 +164,46 @@ async def sample(conn: Connection, checked: CheckedExpression, *, size: int, at:
     return await store.sample_population(conn, population(checked, at=at, zone=zone), size)
 
 
-async def _lock(conn: Connection, audience_id: int) -> Audience:
+async def lock_audience(conn: Connection, audience_id: int) -> Audience:
+    """The audience, held against other changes. Raises NotFound (AUDIENCE_NOT_FOUND)."""
     audience = await store.lock_audience(conn, audience_id)
     if audience is None:
         raise not_found("audience", audience_id)
     return audience
 
 
+async def _check_unnamed(conn: Connection, audience: Audience) -> None:
+    names = await store.is_named(conn, audience.id)
+    if names:
+        raise Conflict(
+            f"the audience {audience.name!r} is named by others: {', '.join(map(repr, names))}", code="IN_USE", path="name",
+            hint="Change the questions of those first.",
+        )  # fmt: skip
+
+
 def _stored(audience: Audience) -> Expression:
     return Expression(root=read_stored(audience.expression).root, text=audience.expression_text)
 
 
-def _check(draft: AudienceDraft, catalogue: Catalogue) -> None:
+async def _hold_names(conn: Connection, expression: Expression | None) -> None:
+    """Before any audience is held: who saves a question that names others waits for whoever does so now."""
+    if expression is not None and any(members_named(expression.root)):
+        await store.hold_names(conn)
+
+
+def _check_words(draft: AudienceDraft) -> None:
     check_name(draft.name)
     check_label(draft.label)
-    check(draft.expression, catalogue)
+
+
+async def _check(conn: Connection, draft: AudienceDraft) -> tuple[list[str], list[int]]:
+    """What the question reads, and the audiences that it names."""
+    _check_words(draft)
+    catalogue = await hold_catalogue(conn)
+    references = await find_references(conn, draft.expression.root, catalogue, saved_as=draft.name)
+    checked = check(draft.expression, catalogue, audiences=references.audiences)
+    reads = sorted(checked.reads | {f"{entity}.*" for entity in checked.entities})
+    return reads, sorted({one.id for one in references.direct})
 
 
 def _told(draft: AudienceDraft) -> dict[str, Any]:

@@ -67,13 +67,14 @@ _DAYS |= {Unit.HOURS: 1 / 24, Unit.MINUTES: 1 / 1440, Unit.SECONDS: 1 / 86400}
 class CheckedExpression:
     """An expression that means something on this entity, and the fields and links that it reads.
 
-    A name that is not of a profile stands after its entity's: `purchase.amount`.
+    A name that is not of a profile stands after its entity's: `purchase.amount`. `entities` are those to which links led.
     """
 
     expression: Expression
     entity: Entity
     catalogue: Catalogue
     reads: frozenset[str]
+    entities: frozenset[str]
     audiences: Audiences
 
 
@@ -94,7 +95,7 @@ def check(
     checker.condition(expression.root, 0)
     return CheckedExpression(
         expression=expression, entity=checker.scope.entity, catalogue=catalogue, reads=frozenset(checker.reads),
-        audiences=audiences,
+        entities=frozenset(checker.entities), audiences=audiences,
     )  # fmt: skip
 
 
@@ -123,6 +124,7 @@ class _Checker:
         self.audiences = audiences
         self.scope = Scope(entity=entity)
         self.reads: set[str] = set()
+        self.entities: set[str] = set()
         self._fields: dict[int, CatalogueField] = {}  # which field a node is, or takes its values from, by its identity
         self._nodes = 0
         self._listed = 0
@@ -282,6 +284,7 @@ class _Checker:
                     expected="a question about them", suggestion=f"exists({name} where …) or max({name}.…)",
                 )  # fmt: skip
             self._read(scope, name)
+            self.entities.add(step.target)
             scope = scope.within(self.catalogue.entities[step.target], step)
         return scope
 
@@ -422,6 +425,7 @@ class _Checker:
             )  # fmt: skip
         if isinstance(found, CheckedExpression):
             self.reads |= found.reads
+            self.entities |= found.entities
 
     def _call(self, node: Call, depth: int) -> Kind:
         function = FUNCTIONS.get(node.function)

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Date,
     FromClause,
     Interval,
@@ -399,6 +400,18 @@ def _interval(within: tuple[Unit, int]) -> Sql:
     if unit in (Unit.WEEKS, Unit.DAYS, Unit.HOURS):
         return bindparam(None, timedelta(hours=amount * _HOURS[unit]), Interval())
     return bindparam(None, timedelta(**{unit.value: amount}), Interval())
+
+
+_MEMBER = _table("audience_member", ("audience_id", "profile_id"))
+
+
+def listed_test(scope: Scope, audience_id: int) -> Predicate:
+    """On the list of an audience."""
+    assert scope.source is not None
+    member = _named(_MEMBER)
+    tied = member.c.profile_id == scope.source.c[scope.entity.key]
+    found = select(_ONE).select_from(member).where(member.c.audience_id == bindparam(None, audience_id, BigInteger()), tied)
+    return found.correlate(*_around(scope, ())).exists()
 
 
 def top_test(compiler: Compiler, node: Top) -> Predicate:

@@ -14,6 +14,7 @@ class AudienceKind(StrEnum):
     """How the members are known."""
 
     QUERY = "query"  # asked anew at each use
+    LIST = "list"  # people who were put on it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,24 @@ class Audience:
     created_at: datetime
     updated_at: datetime
     created_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudienceMember:
+    """Somebody on a list."""
+
+    profile_id: int
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedAudience:
+    """An audience as a question that names it needs it."""
+
+    id: int
+    name: str
+    kind: AudienceKind
+    expression: Any  # of the version that was named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

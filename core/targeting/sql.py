@@ -73,6 +73,7 @@ from core.targeting.linked import (
     holds_of_nothing,
     in_groups,
     linked_test,
+    listed_test,
     one_value,
     top_test,
 )
@@ -223,7 +224,10 @@ class _Compiler:
 
     def _member_of(self, node: Member, *, negated: bool) -> Predicate:
         found = self.checked.audiences[node.audience, node.version]
-        assert isinstance(found, CheckedExpression)
+        if not isinstance(found, CheckedExpression):
+            self.touched.add(self.scope)
+            on_list = listed_test(self.scope, found)
+            return not_(on_list) if negated else on_list
         inner = _Compiler(found, self.scope, self.at, self.zone, self.plan)
         test = inner.condition(found.expression.root, negated=negated)
         self.touched |= inner.touched

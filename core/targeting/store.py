@@ -3,36 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Select, func
+from sqlalchemy import TIMESTAMP, BigInteger, Select, column, delete, func, literal, table
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.db import Connection
 from core.targeting.json_form import to_json
-from core.targeting.records import Audience, AudienceDraft, AudienceKind
+from core.targeting.records import Audience, AudienceDraft, AudienceKind, AudienceMember, NamedAudience
 from core.targeting.sql import compile_statement
 
+NAMES_LOCK = 0x636C_6172_0201  # advisory
+
 _COLUMNS = "id, name, label, kind, expression, expression_text, version, created_at, updated_at, created_by"
+
+
+_MEMBER = table("audience_member", column("audience_id"), column("profile_id"), column("added_at"))
 
 
 def _audience(row: asyncpg.Record) -> Audience:
     return Audience(**{**row, "kind": AudienceKind(row["kind"])})
 
 
-async def insert_audience(conn: Connection, draft: AudienceDraft, created_by: str) -> Audience | None:
+async def hold_names(conn: Connection) -> None:
+    """Until the end of the transaction nobody else saves a question that names audiences: two could name each other."""
+    await conn.execute("SELECT pg_advisory_xact_lock($1)", NAMES_LOCK)
+
+
+async def insert_audience(
+    conn: Connection, draft: AudienceDraft, kind: AudienceKind, reads: Sequence[str], uses: Sequence[int], created_by: str
+) -> Audience | None:
     """Add an audience; None when the name is taken."""
     row = await conn.fetchrow(
         f"""
-        INSERT INTO audience (name, label, kind, expression, expression_text, created_by)
-        VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (name) DO NOTHING
-        RETURNING {_COLUMNS}
+        WITH added AS (
+            INSERT INTO audience (name, label, kind, expression, expression_text, reads, created_by)
+            VALUES ($1, $2, $3, $4, $5, $6, $8)
+            ON CONFLICT (name) DO NOTHING
+            RETURNING {_COLUMNS}
+        ), kept AS (
+            INSERT INTO audience_version (audience_id, version, expression, expression_text)
+            SELECT id, version, expression, expression_text FROM added
+        ), used AS (
+            INSERT INTO audience_use (audience_id, used_id) SELECT added.id, u FROM added, unnest($7::bigint[]) AS u
+        )
+        SELECT * FROM added
         """,
-        draft.name, draft.label, AudienceKind.QUERY.value, to_json(draft.expression), draft.expression.text,
+        draft.name, draft.label, kind.value, to_json(draft.expression), draft.expression.text, list(reads), list(uses),
         created_by,
     )  # fmt: skip
     return _audience(row) if row else None
+
+
+async def find_named(conn: Connection, names: Sequence[tuple[str, int | None]]) -> dict[tuple[str, int | None], NamedAudience]:
+    """The audiences of these names, as they are or (where a number stands beside the name) as that version was."""
+    rows = await conn.fetch(
+        """
+        SELECT n.name, n.version, a.id, a.kind, coalesce(v.expression, a.expression) AS expression
+          FROM unnest($1::text[], $2::bigint[]) AS n (name, version)
+          JOIN audience a ON a.name = n.name
+          LEFT JOIN audience_version v ON v.audience_id = a.id AND v.version = n.version
+         WHERE n.version IS NULL OR v.version IS NOT NULL
+        """,
+        [name for name, _ in names], [version for _, version in names],
+    )  # fmt: skip
+    return {
+        (row["name"], row["version"]): NamedAudience(
+            id=row["id"], name=row["name"], kind=AudienceKind(row["kind"]), expression=row["expression"]
+        )
+        for row in rows
+    }
+
+
+async def is_named(conn: Connection, audience_id: int) -> list[str]:
+    """The names of some audiences whose question names this one."""
+    rows = await conn.fetch(
+        """
+        SELECT a.name FROM audience_use u JOIN audience a ON a.id = u.audience_id WHERE u.used_id = $1 ORDER BY a.id LIMIT 6
+        """,
+        audience_id,
+    )
+    return [row["name"] for row in rows]
 
 
 async def find_audience(conn: Connection, audience_id: int) -> Audience | None:
@@ -75,19 +128,107 @@ async def count_audiences(conn: Connection) -> int:
     return int(await conn.fetchval("SELECT count(*) FROM audience"))
 
 
-async def update_audience(conn: Connection, audience_id: int, draft: AudienceDraft) -> Audience:
+async def update_audience(
+    conn: Connection, audience_id: int, draft: AudienceDraft, reads: Sequence[str], uses: Sequence[int]
+) -> Audience:
     """Write a new version of a locked audience. Raises asyncpg's UniqueViolationError for a taken name."""
     row = await conn.fetchrow(
         f"""
-        UPDATE audience
-           SET name = $2, label = $3, expression = $4, expression_text = $5,
-               version = version + 1, updated_at = clock_timestamp()
-         WHERE id = $1
-        RETURNING {_COLUMNS}
+        WITH changed AS (
+            UPDATE audience
+               SET name = $2, label = $3, expression = $4, expression_text = $5, reads = $6,
+                   version = version + 1, updated_at = clock_timestamp()
+             WHERE id = $1
+            RETURNING {_COLUMNS}
+        ), kept AS (
+            INSERT INTO audience_version (audience_id, version, expression, expression_text)
+            SELECT id, version, expression, expression_text FROM changed
+        ), unused AS (
+            DELETE FROM audience_use WHERE audience_id = $1 AND used_id <> ALL ($7::bigint[])
+        ), used AS (
+            INSERT INTO audience_use (audience_id, used_id) SELECT $1, u FROM unnest($7::bigint[]) AS u ON CONFLICT DO NOTHING
+        )
+        SELECT * FROM changed
         """,
-        audience_id, draft.name, draft.label, to_json(draft.expression), draft.expression.text,
+        audience_id, draft.name, draft.label, to_json(draft.expression), draft.expression.text, list(reads), list(uses),
     )  # fmt: skip
     assert row is not None, "the caller holds the row"
+    return _audience(row)
+
+
+async def add_members(conn: Connection, audience_id: int, population: Select[Any], now: datetime) -> int:
+    """Put a population on a list; returns how many were not on it."""
+    columns = population.add_columns(literal(audience_id, BigInteger()), literal(now, TIMESTAMP(timezone=True)))
+    added = compile_statement(
+        upsert(_MEMBER).from_select(["profile_id", "audience_id", "added_at"], columns).on_conflict_do_nothing()
+    )
+    return _affected(await conn.execute(added.text, *added.args))
+
+
+async def add_people(conn: Connection, audience_id: int, profile_ids: Sequence[int], now: datetime) -> int:
+    """Put those of these people who exist on a list; returns how many were not on it."""
+    done = await conn.execute(
+        """
+        INSERT INTO audience_member (audience_id, profile_id, added_at)
+        SELECT $1, id, $3 FROM profile WHERE id = ANY ($2) ON CONFLICT DO NOTHING
+        """,
+        audience_id, list(profile_ids), now,
+    )  # fmt: skip
+    return _affected(done)
+
+
+async def remove_members(conn: Connection, audience_id: int, population: Select[Any]) -> int:
+    """Take a population off a list; returns how many were on it."""
+    gone = compile_statement(
+        delete(_MEMBER).where(_MEMBER.c.audience_id == audience_id, _MEMBER.c.profile_id.in_(population))
+    )  # fmt: skip
+    return _affected(await conn.execute(gone.text, *gone.args))
+
+
+async def remove_people(conn: Connection, audience_id: int, profile_ids: Sequence[int]) -> int:
+    """Take these people off a list; returns how many were on it."""
+    return _affected(
+        await conn.execute(
+            "DELETE FROM audience_member WHERE audience_id = $1 AND profile_id = ANY ($2)", audience_id, list(profile_ids)
+        )
+    )
+
+
+def _affected(status: str) -> int:
+    return int(status.rpartition(" ")[2])
+
+
+async def list_members(conn: Connection, audience_id: int, *, after: int | None, limit: int) -> list[AudienceMember]:
+    """Who is on a list, by number."""
+    rows = await conn.fetch(
+        """
+        SELECT profile_id, added_at FROM audience_member
+         WHERE audience_id = $1 AND ($2::bigint IS NULL OR profile_id > $2) ORDER BY profile_id LIMIT $3
+        """,
+        audience_id, after, limit,
+    )  # fmt: skip
+    return [AudienceMember(**row) for row in rows]
+
+
+async def count_members(conn: Connection, audience_id: int) -> int:
+    """How many are on a list."""
+    return int(await conn.fetchval("SELECT count(*) FROM audience_member WHERE audience_id = $1", audience_id))
+
+
+async def touch_audience(conn: Connection, audience_id: int) -> Audience:
+    """A list has other members: another version of it."""
+    row = await conn.fetchrow(
+        f"""
+        WITH changed AS (
+            UPDATE audience SET version = version + 1, updated_at = clock_timestamp() WHERE id = $1 RETURNING {_COLUMNS}
+        ), kept AS (
+            INSERT INTO audience_version (audience_id, version, expression, expression_text)
+            SELECT id, version, expression, expression_text FROM changed
+        )
+        SELECT * FROM changed
+        """,
+        audience_id,
+    )
     return _audience(row)
 
 
@@ -109,16 +250,13 @@ async def sample_population(conn: Connection, population: Select[Any], size: int
     return [row[0] for row in await conn.fetch(sampled.text, *sampled.args)]
 
 
-async def list_readers(conn: Connection, fields: Sequence[str], limit: int) -> list[tuple[str, list[str]]]:
-    """The audiences whose question asks about any of these fields, with those they do, oldest first."""
+async def list_readers(conn: Connection, reads: Sequence[str], limit: int) -> list[tuple[str, list[str]]]:
+    """The audiences whose question reads any of these, with what they read of it, oldest first."""
     rows = await conn.fetch(
         """
-        SELECT a.name, array_agg(f.field ORDER BY f.field) AS fields
-          FROM audience a
-          JOIN unnest($1::text[]) AS f (field)
-            ON jsonb_path_exists(a.expression, '$.**.field ? (@ == $name)', jsonb_build_object('name', f.field))
-         GROUP BY a.id ORDER BY a.id LIMIT $2
+        SELECT name, ARRAY(SELECT r FROM unnest(reads) AS r WHERE r = ANY ($1) ORDER BY r) AS found
+          FROM audience WHERE reads && $1::text[] ORDER BY id LIMIT $2
         """,
-        list(fields), limit,
+        list(reads), limit,
     )  # fmt: skip
-    return [(row["name"], row["fields"]) for row in rows]
+    return [(row["name"], row["found"]) for row in rows]

@@ -13,15 +13,9 @@ SHOWN = 5
 
 
 async def check_hidden_unused(conn: Connection, changes: Sequence[Change]) -> None:
-    """Raises Conflict (FIELD_IN_USE), naming the audiences which ask about a field that would be hidden or lose values."""
-    hidden = [
-        one.field
-        for one in changes
-        if one.entity == "profile" and one.field is not None and (one.action is Action.HIDE or one.lost_choices)
-    ]
-    if not hidden:
-        return
-    found = await store.list_readers(conn, hidden, SHOWN + 1)
+    """Raises Conflict (FIELD_IN_USE), naming the audiences which ask about what would be hidden or lose values."""
+    hidden = [read for one in changes if one.action is Action.HIDE or one.lost_choices for read in _reads(one)]
+    found = await store.list_readers(conn, hidden, SHOWN + 1) if hidden else []
     if not found:
         return
     names = ", ".join(f"{name!r} ({', '.join(fields)})" for name, fields in found[:SHOWN])
@@ -29,3 +23,10 @@ async def check_hidden_unused(conn: Connection, changes: Sequence[Change]) -> No
         f"audiences ask about what would be hidden or lose values: {names}{' and others' if len(found) > SHOWN else ''}",
         code="FIELD_IN_USE", hint="Change or delete those audiences first.",
     )  # fmt: skip
+
+
+def _reads(change: Change) -> list[str]:
+    """How what is hidden is told among what questions read."""
+    if change.field is None:
+        return [f"{change.entity}.*"]
+    return [change.field if change.entity == "profile" else f"{change.entity}.{change.field}"]

@@ -8,10 +8,8 @@ from zoneinfo import ZoneInfo
 from core.db import Connection
 from core.profiles.exports import Selection
 from core.profiles.records import ExportRun
-from core.targeting.audiences import get_audience, open_audience
-from core.targeting.check import check
+from core.targeting.audiences import get_audience, open_audience, open_question
 from core.targeting.json_form import read_stored
-from core.targeting.published import present_catalogue
 from core.targeting.sql import compile_statement, population
 
 UTC = ZoneInfo("UTC")
@@ -22,6 +20,6 @@ async def select_people(conn: Connection, run: ExportRun, now: datetime) -> Sele
     if run.audience_id is not None:
         checked = await open_audience(conn, await get_audience(conn, run.audience_id))
     else:
-        checked = check(read_stored(run.expression), await present_catalogue(conn))
+        checked = await open_question(conn, read_stored(run.expression))
     statement = compile_statement(population(checked, at=now, zone=UTC))
     return Selection(statement.text, statement.args)

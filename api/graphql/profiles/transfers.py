@@ -20,10 +20,8 @@ from core.files import Ticket
 from core.ids import from_global_id
 from core.profiles import exports, imports
 from core.profiles.records import ExportRun, ImportRun, RunState
-from core.targeting.audiences import find_audiences
-from core.targeting.check import check
+from core.targeting.audiences import find_audiences, open_question
 from core.targeting.json_form import to_json
-from core.targeting.published import present_catalogue
 
 ENDED = (RunState.FINISHED, RunState.FAILED, RunState.CANCELLED)
 
@@ -136,7 +134,7 @@ class TransfersMutation:
         context = info.context
         expression = None
         if input.expression is not None:
-            expression = to_json(check(input.expression.parsed(), await present_catalogue(context.conn)).expression)
+            expression = to_json((await open_question(context.conn, input.expression.parsed())).expression)
         audience_id = optional_id("Audience", input.audience_id, "audienceId")
         if audience_id is not None and not await find_audiences(context.conn, [audience_id]):
             raise not_found("audience", str(input.audience_id), "audienceId")

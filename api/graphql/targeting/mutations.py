@@ -8,10 +8,17 @@ import strawberry
 
 from api.context import Info
 from api.graphql.mutations import given, mutation
-from api.graphql.targeting.types import Audience, CreateAudienceInput, UpdateAudienceInput
+from api.graphql.targeting.types import (
+    Audience,
+    CreateAudienceInput,
+    CreateListInput,
+    UpdateAudienceInput,
+    WhomInput,
+    zone_of,
+)
 from core.ids import from_global_id
 from core.planning.uses import check_unused
-from core.targeting import audiences
+from core.targeting import audiences, lists
 from core.targeting.records import AudienceDraft
 
 
@@ -35,6 +42,46 @@ class TargetingMutation:
         return await audiences.update_audience(
             info.context.conn, info.context.actor, key, changes, expected_version=input.expected_version
         )
+
+    @mutation(audience=Audience)
+    async def create_list(self, info: Info, input: CreateListInput) -> Any:
+        """An audience that is a list: of whom an expression finds now, of profiles, or of nobody yet."""
+        context = info.context
+        return await lists.create_list(
+            context.conn, context.actor, name=input.name, label=input.label,
+            whom=[] if input.whom is None else input.whom.parsed(), now=context.now, zone=zone_of(input.time_zone),
+        )  # fmt: skip
+
+    @mutation(audience=Audience)
+    async def freeze_audience(
+        self, info: Info, id: strawberry.ID, name: str, label: str, time_zone: str | None = None
+    ) -> Any:  # fmt: skip
+        """Put whom an audience finds now on a new list."""
+        context = info.context
+        key = from_global_id("Audience", id, "id")
+        return await lists.freeze_audience(
+            context.conn, context.actor, key, name=name, label=label, now=context.now, zone=zone_of(time_zone)
+        )
+
+    @mutation(audience=Audience, added=int)
+    async def add_to_list(self, info: Info, id: strawberry.ID, whom: WhomInput, time_zone: str | None = None) -> Any:
+        """Put people on a list; `added` says how many were not on it."""
+        context = info.context
+        audience, added = await lists.add_to_list(
+            context.conn, context.actor, from_global_id("Audience", id, "id"), whom.parsed(), now=context.now,
+            zone=zone_of(time_zone),
+        )  # fmt: skip
+        return {"audience": audience, "added": added}
+
+    @mutation(audience=Audience, removed=int)
+    async def remove_from_list(self, info: Info, id: strawberry.ID, whom: WhomInput, time_zone: str | None = None) -> Any:
+        """Take people off a list; `removed` says how many were on it."""
+        context = info.context
+        audience, removed = await lists.remove_from_list(
+            context.conn, context.actor, from_global_id("Audience", id, "id"), whom.parsed(), now=context.now,
+            zone=zone_of(time_zone),
+        )  # fmt: skip
+        return {"audience": audience, "removed": removed}
 
     @mutation(deleted_id=strawberry.ID)
     async def delete_audience(self, info: Info, id: strawberry.ID) -> Any:

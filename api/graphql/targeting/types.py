@@ -10,20 +10,21 @@ from zoneinfo import ZoneInfo
 import strawberry
 
 from api.context import Info
+from api.graphql.connections import Connection, Listing, requested_page
 from api.graphql.leaf import field, leaf
-from api.graphql.nodes import Node, global_id, record_of
+from api.graphql.nodes import Node, global_id, link, record_of
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.types import Profile
 from api.graphql.scalars import JSON, Long
 from core.errors import Invalid
-from core.targeting import audiences, records
+from core.ids import from_global_id
+from core.targeting import audiences, lists, records
 from core.targeting.catalogue import CatalogueField, Kind
-from core.targeting.check import CheckedExpression, check
+from core.targeting.check import CheckedExpression
 from core.targeting.json_form import parse_json, to_json
 from core.targeting.language import Expression
 from core.targeting.operators import OPERATORS
 from core.targeting.parse import parse_text
-from core.targeting.published import present_catalogue
 from core.targeting.text_form import to_text
 
 ValueKind = strawberry.enum(Kind, name="ValueKind", description="What a field holds.")
@@ -61,11 +62,12 @@ class Question:
 async def ask(info: Info, expression: Expression, zone: str | None) -> Question:
     """Raises ExpressionError, Invalid (UNKNOWN_TIME_ZONE)."""
     async with info.context.lease.use() as conn:
-        catalogue = await present_catalogue(conn)
-    return Question(expression, check(expression, catalogue), _zone(zone))
+        checked = await audiences.open_question(conn, expression)
+    return Question(expression, checked, zone_of(zone))
 
 
-def _zone(name: str | None) -> ZoneInfo:
+def zone_of(name: str | None) -> ZoneInfo:
+    """UTC where none is given. Raises Invalid (UNKNOWN_TIME_ZONE)."""
     try:
         return ZoneInfo(name or "UTC")
     except (ValueError, OSError, KeyError):
@@ -101,7 +103,15 @@ class Target:
         return [profile for profile in profiles if profile is not None]
 
 
-@strawberry.type(description="A saved question; its members are found anew at each use.")
+@strawberry.type(description="Somebody on a list.")
+class AudienceMember:
+    """An entry of a list."""
+
+    added_at: datetime
+    profile: Profile | None = link(load_profiles, lambda member: member.profile_id)
+
+
+@strawberry.type(description="A saved question, whose members are found anew at each use, or a list of people.")
 class Audience(Node):
     """An audience."""
 
@@ -123,7 +133,16 @@ class Audience(Node):
         """Whom it finds now."""
         async with info.context.lease.use() as conn:
             checked = await audiences.open_audience(conn, root)
-        return Question(checked.expression, checked, _zone(time_zone))
+        return Question(checked.expression, checked, zone_of(time_zone))
+
+    @field(Connection[AudienceMember])
+    async def members(root: strawberry.Parent[Any], info: Info, first: int | None = None, after: str | None = None) -> Listing:
+        """Who is on the list, by number; a question has no list."""
+        page = requested_page(info, first, after)
+        async with info.context.lease.use() as conn:
+            rows = await lists.list_members(conn, root.id, page)
+        counted = info.context.counted(lambda conn: lists.count_members(conn, root.id))
+        return Listing(rows, counted, lambda member: member.profile_id, page.after)
 
 
 @strawberry.type(description="A field that expressions can ask about.")
@@ -149,6 +168,31 @@ class CreateAudienceInput:
     name: str
     label: str
     expression: ExpressionInput
+
+
+@strawberry.input(one_of=True, description="Whom: those that an expression finds now, or profiles by their ids.")
+class WhomInput:
+    """People for a list."""
+
+    expression: strawberry.Maybe[ExpressionInput]
+    profile_ids: strawberry.Maybe[list[strawberry.ID]]
+
+    def parsed(self) -> lists.Whom:
+        """Raises ExpressionError, Invalid."""
+        if self.expression is not None:
+            return self.expression.value.parsed()
+        assert self.profile_ids is not None
+        return [from_global_id("Profile", key, f"profileIds.{n}") for n, key in enumerate(self.profile_ids.value)]
+
+
+@strawberry.input(description="A new list. The name is its handle: a-z, 0-9, _ and -.")
+class CreateListInput:
+    """Input of createList."""
+
+    name: str
+    label: str
+    whom: WhomInput | None = None
+    time_zone: str | None = None
 
 
 @strawberry.input(description="What is to change; fields left out stay.")

@@ -38,3 +38,23 @@ async def fragments_used(conn: Connection, delivery_id: int) -> list[str]:
         delivery_id,
     )
     return [row["name"] for row in rows]
+
+
+async def audiences_named(conn: Connection, delivery_id: int) -> dict[str, int]:
+    """The versions of the audiences that the delivery's audience names, and of those that they name, held likewise."""
+    rows = await conn.fetch(
+        """
+        SELECT name, version FROM audience
+         WHERE id IN (
+                WITH RECURSIVE named AS (
+                    SELECT u.used_id FROM delivery d JOIN audience_use u ON u.audience_id = d.audience_id WHERE d.id = $1
+                     UNION
+                    SELECT u.used_id FROM named n JOIN audience_use u ON u.audience_id = n.used_id
+                )
+                SELECT used_id FROM named)
+         ORDER BY id
+           FOR SHARE
+        """,
+        delivery_id,
+    )
+    return {row["name"]: row["version"] for row in rows}

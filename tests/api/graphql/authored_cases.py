@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.api.gql import create_campaign, fresh
+from tests.api.gql import create_campaign, create_profile, fresh
 from tests.api.graphql.conftest import House
 from tests.api.graphql.mutation_cases import EMAIL, QUESTION, Case, case, make
 
@@ -35,6 +35,42 @@ async def update_audience(house: House) -> Case:
 async def delete_audience(house: House) -> Case:
     """Of somebody."""
     return Case({"id": await _authored(house, "audience", expression=QUESTION)}, ["audience.delete"])
+
+
+@case
+async def create_list(house: House) -> Case:
+    """A list of whom an expression finds."""
+    sent = {"name": fresh("list"), "label": "One", "whom": {"expression": QUESTION}}
+    refused = {"input": {**sent, "whom": {"expression": {"text": "emial is null"}}}}
+    return Case({"input": sent}, ["audience.create"], refused)
+
+
+@case
+async def freeze_audience(house: House) -> Case:
+    """A list of whom an audience finds."""
+    audience_id = await _authored(house, "audience", expression=QUESTION)
+    return Case({"id": audience_id, "name": fresh("list"), "label": "Frozen"}, ["audience.create"])
+
+
+@case
+async def add_to_list(house: House) -> Case:
+    """Somebody on a list."""
+    return await _on_list(house, "audience.add", put_on=False)
+
+
+@case
+async def remove_from_list(house: House) -> Case:
+    """Somebody off it."""
+    return await _on_list(house, "audience.remove", put_on=True)
+
+
+async def _on_list(house: House, action: str, *, put_on: bool) -> Case:
+    profile_id = await create_profile(house.gql)
+    sent = {"name": fresh("list"), "label": "One", "whom": {"profileIds": [profile_id] if put_on else []}}
+    made = await house.gql.do(
+        "mutation ($input: CreateListInput!) { createList(input: $input) { audience { id } userErrors { code } } }", input=sent
+    )
+    return Case({"id": made["audience"]["id"], "whom": {"profileIds": [profile_id]}}, [action])
 
 
 @case

@@ -1,0 +1,103 @@
+"""Audiences that questions name: found with all that they name in turn, and never in a circle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from core.db import Connection
+from core.targeting import store
+from core.targeting.catalogue import Catalogue
+from core.targeting.check import Audiences, CheckedExpression, check
+from core.targeting.errors import CYCLE, TOO_LARGE, ExpressionError
+from core.targeting.json_form import read_stored
+from core.targeting.language import Condition, Expression, Member
+from core.targeting.records import AudienceKind, NamedAudience
+
+MAX_NAMED = 200  # audiences that a question names, those that they name included
+
+Name = tuple[str, int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """What a question names: all audiences, ready to be asked about, and those that it names itself."""
+
+    audiences: Audiences
+    direct: tuple[NamedAudience, ...]
+
+
+def members_named(node: Any) -> Iterator[Member]:
+    """Every place where a question, or a part of one, names an audience."""
+    if isinstance(node, Member):
+        yield node
+    elif is_dataclass(node):
+        for one in fields(node):
+            yield from members_named(getattr(node, one.name))
+    elif isinstance(node, tuple):
+        for each in node:
+            yield from members_named(each)
+
+
+async def find_references(
+    conn: Connection, root: Condition, catalogue: Catalogue, *, saved_as: str | None = None
+) -> References:
+    """Look up all audiences that are named; names that are nobody's are left to `check`.
+
+    Raises ExpressionError: AUDIENCE_CYCLE when the question, saved under the name, would name itself; too many.
+    """
+    first = {(one.audience, one.version): one for one in members_named(root)}
+    named: dict[Name, NamedAudience] = {}
+    missing: Set[Name] = first.keys()
+    while missing:
+        found = await store.find_named(conn, sorted(missing, key=lambda name: (name[0], name[1] or 0)))
+        named |= found
+        wanted = {
+            (one.audience, one.version) for each in found.values() if each.kind is AudienceKind.QUERY
+            for one in members_named(read_stored(each.expression).root)
+        }  # fmt: skip
+        missing = wanted - named.keys() if found else set()
+        _check_closure(root, named, saved_as)
+    audiences: dict[Name, CheckedExpression | int] = {}
+    for name in named:
+        _open(name, named, catalogue, audiences)
+    return References(audiences=audiences, direct=tuple(named[name] for name in first if name in named))
+
+
+def _check_closure(root: Condition, named: Mapping[Name, NamedAudience], saved_as: str | None) -> None:
+    place = next(members_named(root)).place
+    if len(named) > MAX_NAMED:
+        raise ExpressionError(
+            "the audiences that are named name too many others", code=TOO_LARGE, place=place, found=f"{len(named)} audiences",
+            expected=f"at most {MAX_NAMED}",
+        )  # fmt: skip
+    if saved_as is not None and (saved_as, None) in named:
+        raise ExpressionError(
+            f"the audience {saved_as!r} would be made of itself", code=CYCLE, place=place, found=repr(saved_as),
+            expected="audiences that are made without it",
+        )  # fmt: skip
+
+
+def _open(
+    name: Name, named: Mapping[Name, NamedAudience], catalogue: Catalogue, opened: dict[Name, CheckedExpression | int]
+) -> None:
+    """Those that it names first. Of what is saved, nothing names itself."""
+    one = named[name]
+    if name in opened:
+        return
+    if one.kind is AudienceKind.LIST:
+        opened[name] = one.id
+        return
+    expression = read_stored(one.expression)
+    for member in members_named(expression.root):
+        inner = (member.audience, member.version)
+        if inner in named:
+            _open(inner, named, catalogue, opened)
+    opened[name] = check(expression, catalogue, audiences=opened)
+
+
+async def open_expression(conn: Connection, expression: Expression, catalogue: Catalogue) -> CheckedExpression:
+    """A question with all that it names. Raises ExpressionError."""
+    references = await find_references(conn, expression.root, catalogue)
+    return check(expression, catalogue, audiences=references.audiences)
