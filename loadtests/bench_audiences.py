@@ -1,0 +1,133 @@
+"""`audiences`: ten questions about a shop's people, from their text to the number, against SQL of the same meaning by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from core.db import Connection
+from core.targeting import audiences
+from core.targeting.check import CheckedExpression, check
+from core.targeting.datasets import extended
+from core.targeting.parse import parse_text
+from loadtests.campaign import connect
+from loadtests.figures import print_figure
+from loadtests.shop import MODEL, fill_shop
+from loadtests.stage import Stage, stage
+
+PEOPLE = int(os.environ.get("PEOPLE", "1000000"))
+PURCHASES = int(os.environ.get("PURCHASES", "5000000"))
+EVENTS = int(os.environ.get("EVENTS", "20000000"))
+RUNS = int(os.environ.get("RUNS", "5"))
+ONLY = os.environ.get("ONLY", "")
+ZONE = ZoneInfo("UTC")
+AT = datetime(2026, 6, 15, 12, tzinfo=UTC)
+CATALOGUE = extended(MODEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """In the language, and as somebody writes it who knows the tables. `$1` is the time of asking."""
+
+    text: str
+    by_hand: str
+
+
+# What nobody did or a machine did is no opening: the views leave it out, and so does who knows the tables.
+_OPENS = "e.delivery_id = 1 AND e.kind = 2 AND e.machine_rule = 0 AND e.corrects IS NULL AND e.recipient_kind = 1"
+_CORRECTED = "SELECT FROM tracking_event c WHERE c.corrects = e.position"
+
+QUESTIONS: Mapping[str, Question] = {
+    "three fields": Question(
+        "country = 'FR' and birth_date >= 1980-01-01 and not opt_out_email",
+        "SELECT count(*) FROM profile WHERE country = 'FR' AND birth_date >= '1980-01-01' AND NOT opt_out_email",
+    ),
+    "aggregate": Question(
+        "sum(purchases.amount where bought_at >= now - 365 days) > 400",
+        "SELECT count(*) FROM (SELECT x_profile_id FROM x_purchase WHERE x_bought_at >= $1::timestamptz - interval '365 days'"
+        " AND x_profile_id IS NOT NULL GROUP BY x_profile_id HAVING sum(x_amount) > 400) AS g",
+    ),
+    "not exists": Question(
+        "not exists(purchases where bought_at >= now - 180 days)",
+        "SELECT count(*) FROM profile p WHERE NOT EXISTS (SELECT FROM x_purchase u WHERE u.x_profile_id = p.id"
+        " AND u.x_bought_at >= $1::timestamptz - interval '180 days')",
+    ),
+    "sequence": Question(
+        "sequence(opens where delivery.name = 'd1' then purchases where shop = 'Shop 7' within 3 days)",
+        "SELECT count(DISTINCT e.recipient_id) FROM tracking_event e JOIN x_purchase u ON u.x_profile_id = e.recipient_id"
+        " AND u.x_bought_at > e.at AND u.x_bought_at <= e.at + interval '3 days' AND lower(u.x_shop) = 'shop 7'"
+        f" WHERE {_OPENS} AND NOT EXISTS ({_CORRECTED})",
+    ),
+    "received, not opened": Question(
+        "exists(received where delivery.name = 'd1') and not exists(opens where delivery.name = 'd1')",
+        "SELECT count(*) FROM ledger l WHERE l.delivery_id = 1 AND l.recipient_kind = 1 AND l.state = 4 AND NOT EXISTS"
+        f" (SELECT FROM tracking_event e WHERE e.recipient_id = l.recipient_id AND {_OPENS} AND NOT EXISTS ({_CORRECTED}))",
+    ),
+    "nested audience": Question(
+        "in_audience('buyers') and not in_audience('germans')",
+        "SELECT count(*) FROM profile p WHERE EXISTS (SELECT FROM x_purchase u WHERE u.x_profile_id = p.id AND"
+        " u.x_bought_at >= $1::timestamptz - interval '90 days') AND p.country IS DISTINCT FROM 'DE'",
+    ),
+    "anniversary": Question(
+        "month(birth_date) = month(today) and day(birth_date) = day(today)",
+        "SELECT count(*) FROM profile WHERE extract(month FROM birth_date) = extract(month FROM $1::timestamptz)"
+        " AND extract(day FROM birth_date) = extract(day FROM $1::timestamptz)",
+    ),
+    "top by spend": Question(
+        "top(1000 by sum(purchases.amount))",
+        "SELECT count(*) FROM (SELECT x_profile_id FROM x_purchase WHERE x_profile_id IS NOT NULL GROUP BY x_profile_id"
+        " ORDER BY sum(x_amount) DESC, x_profile_id LIMIT 1000) AS g",
+    ),
+    "changed, with consent": Question(
+        "updated_at >= now - 1 day and not opt_out and not opt_out_email",
+        "SELECT count(*) FROM profile WHERE updated_at >= $1::timestamptz - interval '1 day' AND NOT opt_out AND NOT opt_out_email",
+    ),
+}
+NAMED = {"buyers": "exists(purchases where bought_at >= now - 90 days)", "germans": "country = 'DE'"}
+AUDIENCES: Mapping[tuple[str, int | None], CheckedExpression] = {
+    (name, None): check(parse_text(text), CATALOGUE) for name, text in NAMED.items()
+}
+
+
+async def ours(conn: Connection, text: str) -> tuple[float, int]:
+    """Milliseconds from the text to the number, and the number."""
+    started = time.perf_counter()
+    found = await audiences.count(conn, check(parse_text(text), CATALOGUE, audiences=AUDIENCES), at=AT, zone=ZONE)
+    return (time.perf_counter() - started) * 1000, found
+
+
+async def by_hand(conn: Connection, statement: str) -> tuple[float, int]:
+    """Milliseconds of the statement, and the number."""
+    started = time.perf_counter()
+    found: int = await conn.fetchval(statement, *([AT] if "$1" in statement else []))
+    return (time.perf_counter() - started) * 1000, found
+
+
+async def bench(on: Stage) -> None:
+    """Alternate the two, question by question."""
+    conn = await connect(on.settings)
+    await fill_shop(conn, people=PEOPLE, purchases=PURCHASES, events=EVENTS, at=AT)
+    for name, question in QUESTIONS.items():
+        if ONLY and ONLY not in name:
+            continue
+        mine, other = [], []
+        for run in range(RUNS + 1):
+            theirs, expected = await by_hand(conn, question.by_hand)
+            taken, found = await ours(conn, question.text)
+            if found != expected:
+                raise SystemExit(f"{question.text!r} finds {found}, the statement {expected}")
+            if run:  # the first one warms both up
+                mine.append(taken)
+                other.append(theirs)
+        print_figure("audiences", mine, other, unit="ms", against="hand-written SQL", question=name, people=PEOPLE)
+    await conn.close()
+
+
+if __name__ == "__main__":
+    with stage() as made:
+        asyncio.run(bench(made))
