@@ -85,7 +85,8 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "changed, with consent": Question(
         "updated_at >= now - 1 day and not opt_out and not opt_out_email",
-        "SELECT count(*) FROM profile WHERE updated_at >= $1::timestamptz - interval '1 day' AND NOT opt_out AND NOT opt_out_email",
+        "SELECT count(*) FROM profile WHERE updated_at >= $1::timestamptz - interval '1 day' AND NOT opt_out"
+        " AND NOT opt_out_email",
     ),
 }
 NAMED = {"buyers": "exists(purchases where bought_at >= now - 90 days)", "germans": "country = 'DE'"}

@@ -79,7 +79,8 @@ async def fill_shop(conn: Connection, *, people: int, purchases: int, events: in
     await conn.execute(
         """
         UPDATE profile SET latitude = 40 + id * 7919 % 100000 / 10000.0, longitude = id * 104729 % 200000 / 10000.0,
-                           opt_out_email = id % 50 = 0, updated_at = $1::timestamptz - id * 7919 % 100000 * interval '10 minutes'
+                           opt_out_email = id % 50 = 0,
+                           updated_at = $1::timestamptz - id * 7919 % 100000 * interval '10 minutes'
         """,
         at,
     )

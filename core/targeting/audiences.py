@@ -20,6 +20,7 @@ from core.targeting import store
 from core.targeting.check import CheckedExpression, check
 from core.targeting.json_form import read_stored
 from core.targeting.language import Expression, Member
+from core.targeting.plans import cheaper
 from core.targeting.published import hold_catalogue, present_catalogue
 from core.targeting.records import Audience, AudienceDraft, AudienceKind
 from core.targeting.references import find_references, members_named, open_expression
@@ -151,7 +152,8 @@ async def open_question(conn: Connection, expression: Expression) -> CheckedExpr
 
 async def count(conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> int:
     """Exactly how many match at this time."""
-    return await store.count_population(conn, population(checked, at=at, zone=zone))
+    statement = await cheaper(conn, lambda plan: store.counting(population(checked, at=at, zone=zone, plan=plan)))
+    return (await store.fetch_keys(conn, statement))[0]
 
 
 async def sample(conn: Connection, checked: CheckedExpression, *, size: int, at: datetime, zone: ZoneInfo) -> list[int]:
@@ -161,7 +163,8 @@ async def sample(conn: Connection, checked: CheckedExpression, *, size: int, at:
             f"a sample has 1 to {MAX_SAMPLE} rows, not {size}", code="BAD_SAMPLE_SIZE", path="size",
             hint="Ask for fewer rows.",
         )  # fmt: skip
-    return await store.sample_population(conn, population(checked, at=at, zone=zone), size)
+    statement = await cheaper(conn, lambda plan: store.sampling(population(checked, at=at, zone=zone, plan=plan), size))
+    return await store.fetch_keys(conn, statement)
 
 
 async def lock_audience(conn: Connection, audience_id: int) -> Audience:

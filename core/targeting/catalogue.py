@@ -56,6 +56,7 @@ class CatalogueField:
     writing: Writing = Writing.FREE
     values: Mapping[str, int | str] = field(default_factory=lambda: MappingProxyType({}))
     derived: Derived | None = None
+    unique: bool = False  # no two rows have the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,9 +159,9 @@ def entity(
 
 
 def _id_name_label(label: str) -> Iterable[CatalogueField]:
-    yield CatalogueField(name="id", label=f"{label} number", kind=Kind.INTEGER, column="id", nullable=False)
+    yield CatalogueField(name="id", label=f"{label} number", kind=Kind.INTEGER, column="id", nullable=False, unique=True)
     yield CatalogueField(
-        name="name", label="Name", kind=Kind.TEXT, column="name", nullable=False, writing=Writing.EXACT
+        name="name", label="Name", kind=Kind.TEXT, column="name", nullable=False, writing=Writing.EXACT, unique=True
     )  # fmt: skip
     yield CatalogueField(name="label", label="Label", kind=Kind.TEXT, column="label", nullable=False)
 

@@ -49,7 +49,7 @@ def _added(ours: Entity, fields: Iterable[CatalogueField], links: Iterable[Catal
 
 def _dataset(one: DataEntity, fields: list[CatalogueField], links: Iterable[CatalogueLink]) -> Entity:
     house = [
-        CatalogueField(name="id", label="Number", kind=Kind.INTEGER, column="id", nullable=False),
+        CatalogueField(name="id", label="Number", kind=Kind.INTEGER, column="id", nullable=False, unique=True),
         CatalogueField(name="created_at", label="Created", kind=Kind.INSTANT, column="created_at", nullable=False),
         CatalogueField(name="updated_at", label="Changed", kind=Kind.INSTANT, column="updated_at", nullable=False),
     ]

@@ -26,6 +26,7 @@ from sqlalchemy import (
     literal_column,
     select,
     table,
+    true,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 
@@ -186,8 +187,26 @@ def linked_test(compiler: Compiler, owner: Scope, link: CatalogueLink, test: Con
         del owner.joined[link.name]
     compiler.touched.discard(rows.scope)
     compiler.touched.add(owner)
+    if _finds_one(rows.scope, link, test):
+        # One sub-query beforehand, whose answer tells Postgres which partitions and which part of an index to look at.
+        ((near, far),) = rows.tie
+        same = near == rows.select(far).where(holds).scalar_subquery()
+        return same.is_not(true()) if negated else same
     found = rows.select(_ONE).where(*rows.tied, holds).exists()
     return ~found if negated else found
+
+
+def _finds_one(scope: Scope, link: CatalogueLink, test: Condition) -> bool:
+    """Whether a condition on the row at the end of a link names that row, and so is true of one row at most."""
+    if link.pairs is not None or link.only or [far for _, far in link.on] != [scope.entity.key]:
+        return False
+    if not isinstance(test, Operation) or test.operator is not Operator.EQUAL:
+        return False
+    fields = [one for one in test.operands if isinstance(one, Field)]
+    others = [one for one in test.operands if isinstance(one, Literal)]
+    if len(fields) != 1 or len(others) != 1 or fields[0].path[-2] != link.name:
+        return False
+    return scope.entity.fields[fields[0].path[-1]].unique
 
 
 def one_value(compiler: Compiler, path: Sequence[str], name: str) -> tuple[Entity, Sql]:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from core.db import Connection
 from core.targeting.json_form import to_json
 from core.targeting.records import Audience, AudienceDraft, AudienceKind, AudienceMember, NamedAudience
-from core.targeting.sql import compile_statement
+from core.targeting.sql import Statement, compile_statement
 
 NAMES_LOCK = 0x636C_6172_0201  # advisory
 
@@ -237,17 +237,25 @@ async def delete_audience(conn: Connection, audience_id: int) -> None:
     await conn.execute("DELETE FROM audience WHERE id = $1", audience_id)
 
 
-async def count_population(conn: Connection, population: Select[Any]) -> int:
-    """How many rows a population has."""
-    # The table stays also where the question names no column of it, as `true` does.
-    counted = compile_statement(population.with_only_columns(func.count(), maintain_column_froms=True))
-    return int(await conn.fetchval(counted.text, *counted.args))
+def counting(population: Select[Any]) -> Select[Any]:
+    """How many rows a population has. The table stays also where the question names no column of it, as `true` does."""
+    return population.with_only_columns(func.count(), maintain_column_froms=True)
 
 
-async def sample_population(conn: Connection, population: Select[Any], size: int) -> list[int]:
+def sampling(population: Select[Any], size: int) -> Select[Any]:
     """The first keys of a population."""
-    sampled = compile_statement(population.order_by(*population.selected_columns).limit(size))
-    return [row[0] for row in await conn.fetch(sampled.text, *sampled.args)]
+    return population.order_by(*population.selected_columns).limit(size)
+
+
+async def fetch_keys(conn: Connection, statement: Statement) -> list[int]:
+    """The first column of what a statement gives."""
+    return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
+
+
+async def estimate_cost(conn: Connection, statement: Statement) -> float:
+    """What Postgres expects a statement to cost, in units of its own."""
+    (row,) = await conn.fetchval(f"EXPLAIN (FORMAT JSON) {statement.text}", *statement.args)
+    return float(row["Plan"]["Total Cost"])
 
 
 async def list_readers(conn: Connection, reads: Sequence[str], limit: int) -> list[tuple[str, list[str]]]:

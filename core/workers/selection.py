@@ -10,7 +10,8 @@ from core.profiles.exports import Selection
 from core.profiles.records import ExportRun
 from core.targeting.audiences import get_audience, open_audience, open_question
 from core.targeting.json_form import read_stored
-from core.targeting.sql import compile_statement, population
+from core.targeting.plans import cheaper
+from core.targeting.sql import population
 
 UTC = ZoneInfo("UTC")
 
@@ -21,5 +22,5 @@ async def select_people(conn: Connection, run: ExportRun, now: datetime) -> Sele
         checked = await open_audience(conn, await get_audience(conn, run.audience_id))
     else:
         checked = await open_question(conn, read_stored(run.expression))
-    statement = compile_statement(population(checked, at=now, zone=UTC))
+    statement = await cheaper(conn, lambda plan: population(checked, at=now, zone=UTC, plan=plan))
     return Selection(statement.text, statement.args)
