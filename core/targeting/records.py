@@ -58,3 +58,23 @@ class AudienceDraft:
     name: str
     label: str
     expression: Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """A table that would be read from one end to the other."""
+
+    table: str
+    rows: int  # it has, about
+    wanted: int  # of them, about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What Postgres says of a question before it is asked."""
+
+    sql: str
+    cost: float  # in Postgres' units: about 1 for a page read in order
+    estimate: int  # how many it would find, about
+    scans: tuple[Scan, ...]
+    advice: tuple[str, ...]  # in words

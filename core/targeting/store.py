@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 from sqlalchemy import TIMESTAMP, BigInteger, Select, column, delete, func, literal, table
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -254,8 +255,26 @@ async def fetch_keys(conn: Connection, statement: Statement) -> list[int]:
 
 async def estimate_cost(conn: Connection, statement: Statement) -> float:
     """What Postgres expects a statement to cost, in units of its own."""
-    (row,) = await conn.fetchval(f"EXPLAIN (FORMAT JSON) {statement.text}", *statement.args)
-    return float(row["Plan"]["Total Cost"])
+    return float((await explain(conn, statement))["Total Cost"])
+
+
+async def explain(conn: Connection, statement: Statement) -> Mapping[str, Any]:
+    """The plan of a statement, as Postgres tells it; it does not run."""
+    told = await conn.fetchval(f"EXPLAIN (FORMAT JSON) {statement.text}", *statement.args)
+    plan: Mapping[str, Any] = msgspec.json.decode(told)[0]["Plan"]
+    return plan
+
+
+async def table_sizes(conn: Connection, tables: Sequence[str]) -> dict[str, int]:
+    """How many rows tables have, as they were last counted by Postgres itself."""
+    rows = await conn.fetch(
+        """
+        SELECT relname, greatest(reltuples, 0)::bigint AS rows FROM pg_class
+         WHERE relnamespace = current_schema()::regnamespace AND relname = ANY ($1)
+        """,
+        list(tables),
+    )
+    return {row["relname"]: row["rows"] for row in rows}
 
 
 async def list_readers(conn: Connection, reads: Sequence[str], limit: int) -> list[tuple[str, list[str]]]:

@@ -21,6 +21,7 @@ from core.ids import from_global_id
 from core.targeting import audiences, lists, records
 from core.targeting.catalogue import CatalogueField, Kind
 from core.targeting.check import CheckedExpression
+from core.targeting.examine import examine
 from core.targeting.json_form import parse_json, to_json
 from core.targeting.language import Expression
 from core.targeting.operators import OPERATORS
@@ -77,6 +78,26 @@ def zone_of(name: str | None) -> ZoneInfo:
         ) from None  # fmt: skip
 
 
+@strawberry.type(description="A table that would be read from one end to the other.")
+class Scan:
+    """A part of an examination."""
+
+    table: str
+    rows: Long = leaf(lambda scan: Long(scan.rows), description="How many it has, about.")
+    wanted: Long = leaf(lambda scan: Long(scan.wanted), description="How many of them are wanted, about.")
+
+
+@strawberry.type(description="What the database expects of a question. Nothing runs.")
+class Examination:
+    """SQL, cost, and advice."""
+
+    sql: str
+    cost: float = strawberry.field(description="In units of Postgres: about 1 for a page that is read in order.")
+    estimate: Long = leaf(lambda examination: Long(examination.estimate), description="How many it would find, about.")
+    scans: list[Scan]
+    advice: list[str] = leaf(lambda examination: list(examination.advice), description="What would make it cheaper.")
+
+
 @strawberry.type(description="Whom an expression finds, at the time of asking.")
 class Target:
     """A checked expression. Counting and sampling happen only when asked for."""
@@ -92,6 +113,13 @@ class Target:
         async with context.lease.use() as conn:
             found = await audiences.count(conn, root.checked, at=context.now, zone=root.zone)
         return Long(found)
+
+    @field(Examination)
+    async def examination(root: strawberry.Parent[Any], info: Info) -> Any:
+        """What the database expects of it; cheap, whatever the question."""
+        context = info.context
+        async with context.lease.use() as conn:
+            return await examine(conn, root.checked, at=context.now, zone=root.zone)
 
     @field(list[Profile])
     async def sample(root: strawberry.Parent[Any], info: Info, size: int = DEFAULT_SAMPLE) -> Any:
