@@ -10,9 +10,10 @@ from typing import Any
 from core.access import Actor, Permission, require
 from core.audit import record
 from core.authored import check_version, not_found
-from core.datamodel import store
+from core.datamodel.model_rules import check_model
 from core.datamodel.records import DataField, Draft, Entity, FieldKind, Model
-from core.datamodel.rules import DEFAULT_TEXT, check_dataset, check_field, check_model
+from core.datamodel.rules import DEFAULT_TEXT, check_dataset, check_field
+from core.datamodel.store import model as store
 from core.db import Connection
 from core.errors import Invalid, NotFound
 
@@ -29,28 +30,32 @@ async def save_dataset(
     name: str,
     label: str,
     description: str = "",
+    title: str | None = None,
     now: datetime,
     expected_version: int | None = None,
 ) -> Draft:
-    """Add a dataset, or change its label and description. Raises Invalid, Stale (VERSION_CHANGED)."""
-    draft = await _open(conn, actor, expected_version)
+    """Add a dataset, or change its label, description and title, which is one of its fields.
+
+    Raises Invalid, Stale (VERSION_CHANGED).
+    """
+    draft = await open_draft(conn, actor, expected_version)
     old = draft.model.find(name)
     if old is not None and old.built_in:
         raise Invalid(f"{name!r} is a table of ours", code="BUILT_IN", path="name", hint="Choose another name.")
-    entity = replace(old or Entity(name=name, label=label), label=label, description=description)
+    entity = replace(old or Entity(name=name, label=label), label=label, description=description, title=title)
     check_dataset(entity)
-    return await _save(conn, actor, draft, _with(draft.model, entity), now, {"dataset": name})
+    return await save_draft(conn, actor, draft, with_entity(draft.model, entity), now, {"dataset": name})
 
 
 async def remove_dataset(
     conn: Connection, actor: Actor, name: str, *, now: datetime, expected_version: int | None = None
 ) -> Draft:
     """Take a dataset out of the draft. Raises NotFound, Invalid (BUILT_IN), Stale (VERSION_CHANGED)."""
-    draft = await _open(conn, actor, expected_version)
-    if _entity(draft.model, name).built_in:
+    draft = await open_draft(conn, actor, expected_version)
+    if entity_of(draft.model, name).built_in:
         raise Invalid(f"{name!r} is a table of ours", code="BUILT_IN", path="name", hint="Remove its fields instead.")
     left = Model(entities=tuple(one for one in draft.model.entities if one.name != name))
-    return await _save(conn, actor, draft, left, now, {"removed": name})
+    return await save_draft(conn, actor, draft, left, now, {"removed": name})
 
 
 async def save_field(
@@ -66,8 +71,8 @@ async def save_field(
 
     Raises NotFound (DATASET_NOT_FOUND), Invalid, Conflict (NAME_TAKEN, KIND_FIXED, LENGTH_FIXED, HIDDEN_DATA), Stale.
     """
-    draft = await _open(conn, actor, expected_version)
-    entity = _entity(draft.model, entity_name)
+    draft = await open_draft(conn, actor, expected_version)
+    entity = entity_of(draft.model, entity_name)
     if field.kind is FieldKind.TEXT and field.max_length is None:
         field = replace(field, max_length=DEFAULT_TEXT)
     check_field(field)
@@ -76,25 +81,25 @@ async def save_field(
     else:
         fields = tuple(field if one.name == field.name else one for one in entity.fields)
     told = {"field": f"{entity_name}.{field.name}"}
-    return await _save(conn, actor, draft, _with(draft.model, replace(entity, fields=fields)), now, told)
+    return await save_draft(conn, actor, draft, with_entity(draft.model, replace(entity, fields=fields)), now, told)
 
 
 async def remove_field(
     conn: Connection, actor: Actor, entity_name: str, name: str, *, now: datetime, expected_version: int | None = None
 ) -> Draft:
     """Take a field out of the draft. Raises NotFound (DATASET_NOT_FOUND, FIELD_NOT_FOUND), Stale (VERSION_CHANGED)."""
-    draft = await _open(conn, actor, expected_version)
-    entity = _entity(draft.model, entity_name)
+    draft = await open_draft(conn, actor, expected_version)
+    entity = entity_of(draft.model, entity_name)
     if entity.find(name) is None:
         raise not_found("field", f"{entity_name}.{name[:80]}", "name")
     fields = tuple(one for one in entity.fields if one.name != name)
     told = {"removed": f"{entity_name}.{name}"}
-    return await _save(conn, actor, draft, _with(draft.model, replace(entity, fields=fields)), now, told)
+    return await save_draft(conn, actor, draft, with_entity(draft.model, replace(entity, fields=fields)), now, told)
 
 
 async def discard_draft(conn: Connection, actor: Actor, *, expected_version: int | None = None) -> Draft:
     """Go back to what is published. Raises Stale (VERSION_CHANGED)."""
-    draft = await _open(conn, actor, expected_version)
+    draft = await open_draft(conn, actor, expected_version)
     published = await store.find_published(conn)
     if draft.model == published.model:
         return draft
@@ -102,15 +107,16 @@ async def discard_draft(conn: Connection, actor: Actor, *, expected_version: int
     return await store.update_draft(conn, published.model, None, None)
 
 
-async def _open(conn: Connection, actor: Actor, expected_version: int | None) -> Draft:
+async def open_draft(conn: Connection, actor: Actor, expected_version: int | None) -> Draft:
+    """The draft, until the transaction ends nobody else's. Raises Forbidden, Stale (VERSION_CHANGED)."""
     require(actor, Permission.MODEL_DATA)
     draft = await store.lock_draft(conn)
     check_version("draft of the data model", draft.version, expected_version)
     return draft
 
 
-async def _save(conn: Connection, actor: Actor, draft: Draft, model: Model, now: datetime, told: dict[str, Any]) -> Draft:
-    """What changes nothing makes no new version; what ends up as published is nobody's change."""
+async def save_draft(conn: Connection, actor: Actor, draft: Draft, model: Model, now: datetime, told: dict[str, Any]) -> Draft:
+    """What changes nothing makes no new version; what ends up as published is nobody's change. Raises as `check_model`."""
     if model == draft.model:
         return draft
     published = (await store.find_published(conn)).model
@@ -121,7 +127,8 @@ async def _save(conn: Connection, actor: Actor, draft: Draft, model: Model, now:
     return await store.update_draft(conn, model, actor.name, now)
 
 
-def _entity(model: Model, name: str) -> Entity:
+def entity_of(model: Model, name: str) -> Entity:
+    """The entity of a name. Raises NotFound (DATASET_NOT_FOUND)."""
     found = model.find(name)
     if found is None:
         names = [one.name for one in model.entities]
@@ -131,7 +138,7 @@ def _entity(model: Model, name: str) -> Entity:
     return found
 
 
-def _with(model: Model, entity: Entity) -> Model:
+def with_entity(model: Model, entity: Entity) -> Model:
     """The model with an entity added, or in its old place."""
     if model.find(entity.name) is None:
         return Model(entities=(*model.entities, entity))

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
 
-from core.datamodel import store
 from core.datamodel.records import Model
+from core.datamodel.store import model as store
 from core.db import Connection
 
 Made = TypeVar("Made")

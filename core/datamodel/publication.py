@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -11,13 +11,17 @@ import asyncpg
 from core.access import Actor, Permission, require
 from core.audit import record
 from core.authored import check_version, not_found
-from core.datamodel import store
-from core.datamodel.physical import PREFIX, Tables, as_long_as, column_of, table_named, table_of
-from core.datamodel.preview import changes, steps
-from core.datamodel.records import Change, Hidden, Model, Preview, Published, Step
-from core.datamodel.rules import check_model
+from core.datamodel import builds
+from core.datamodel.model_rules import check_model
+from core.datamodel.physical import BUILT_IN, Tables, as_long_as
+from core.datamodel.preview import changes
+from core.datamodel.records import Change, Model, Preview, Published, Step
+from core.datamodel.statements import steps
+from core.datamodel.store import builds as build_store
+from core.datamodel.store import model as store
 from core.db import Connection
-from core.errors import Conflict, Invalid
+from core.errors import Conflict
+from core.outbox import announce
 from core.paging import Page, PageRequest, cut
 
 Guard = Callable[[Connection, Sequence[Change]], Awaitable[None]]
@@ -46,11 +50,13 @@ async def list_published(conn: Connection, page: PageRequest) -> Page[Published]
 async def preview(conn: Connection) -> Preview:
     """What publishing the draft would do now."""
     draft, published, tables = await store.find_draft(conn), await store.find_published(conn), await store.read_tables(conn)
+    later = await builds.afterwards(conn, published.model, draft.model, tables)
     return Preview(
         draft_version=draft.version,
         base_version=published.version,
         changes=tuple(changes(published.model, draft.model, tables)),
         steps=tuple(steps(draft.model, tables)),
+        afterwards=later,
     )
 
 
@@ -111,24 +117,41 @@ async def _publish(
     await store.hold_published(conn, alone=True)
     await guard(conn, tuple(changes(published.model, model, tables)))
     run = tuple(steps(model, tables))
-    await _run(conn, run, lock_timeout_ms)
+    await _run(conn, run, tables, lock_timeout_ms)
     done = await store.insert_published(conn, published.version + 1, model, [one.sql for one in run], actor.name, now)
     await store.update_draft(conn, model, None, None)
+    await builds.plan(conn, model, await store.read_tables(conn), now)
+    await announce(conn, "data_model.published", version=done.version)
     told = {"from": published.version, "statements": len(run)}
     await record(conn, actor, "data_model.publish", "data_model", done.version, told)
     return done
 
 
-async def _run(conn: Connection, steps: tuple[Step, ...], lock_timeout_ms: int) -> None:
-    last_of_all = sorted(steps, key=lambda step: "profile" in step.locks)  # whom everybody needs is locked last
-    async with _changing(conn, lock_timeout_ms):
-        for step in last_of_all:
+async def _run(conn: Connection, steps: tuple[Step, ...], tables: Tables, lock_timeout_ms: int) -> None:
+    """All tables are locked before any is changed, in the order in which rows are written: a dataset's, then what it is linked
+    to. Whom everybody needs is locked last.
+    """
+    changed = {step.locks[0] for step in steps if step.locks}
+    locked = changed.union(*(step.locks for step in steps)) & tables.columns.keys()
+    async with changing(conn, locked, lock_timeout_ms):
+        for table in sorted(locked, key=lambda one: (one == "profile", one in BUILT_IN, one)):
+            await store.lock_table(conn, table, read=table not in changed)
+        for step in steps:
             await store.run(conn, step.sql)
 
 
 @asynccontextmanager
-async def _changing(conn: Connection, lock_timeout_ms: int) -> AsyncIterator[None]:
-    """Tables are changed within, all or nothing. Raises Conflict (TABLE_BUSY, USED_BY_SQL)."""
+async def changing(conn: Connection, tables: Collection[str], lock_timeout_ms: int) -> AsyncIterator[None]:
+    """These tables are changed within, all or nothing. Raises Conflict (TABLE_BUSY, USED_BY_SQL).
+
+    While something is built on one of them nobody is made to wait for what cannot be had.
+    """
+    building = await build_store.find_running(conn, list(tables))
+    if building is not None:
+        raise Conflict(
+            f"{building} is being built, and its table cannot change meanwhile; nothing has changed", code="TABLE_BUSY",
+            hint="Try again when it is done: dataModelBuilds says how far it is.",
+        )  # fmt: skip
     try:
         async with conn.transaction():
             await store.set_lock_timeout(conn, lock_timeout_ms)
@@ -148,53 +171,3 @@ def _busy(lock_timeout_ms: int) -> Conflict:
         f"somebody else used a table for longer than {lock_timeout_ms / 1000:g} seconds; nothing has changed",
         code="TABLE_BUSY", hint="Try again, or when no import and no large preparation runs.",
     )  # fmt: skip
-
-
-async def list_hidden(conn: Connection) -> list[Hidden]:
-    """Columns and tables of teams that the published model does not show."""
-    published = await store.find_published(conn)
-    return list(_hidden(published.model, await store.read_tables(conn)))
-
-
-async def drop_hidden(
-    conn: Connection,
-    actor: Actor,
-    entity: str,
-    field: str | None,
-    *,
-    confirm: str,
-    lock_timeout_ms: int = LOCK_TIMEOUT_MS,
-) -> Hidden:
-    """Drop hidden data for good. `confirm` repeats its name: `entity.field`, or the dataset's.
-
-    Raises NotFound (HIDDEN_DATA_NOT_FOUND), Invalid (NOT_CONFIRMED), Conflict (IN_DRAFT, TABLE_BUSY).
-    """
-    require(actor, Permission.MODEL_DATA)
-    draft = await store.lock_draft(conn)
-    name = entity if field is None else f"{entity}.{field}"
-    found = next((one for one in await list_hidden(conn) if (one.entity, one.field) == (entity, field)), None)
-    if found is None:
-        raise not_found("hidden data", name[:80])
-    if confirm != name:
-        hint = f"Its values cannot be brought back. To drop them, send {name!r} as confirm."
-        raise Invalid("this is not the name of what is to be dropped", code="NOT_CONFIRMED", path="confirm", hint=hint)
-    drafted = draft.model.find(entity)
-    if drafted is not None and (field is None or drafted.find(field) is not None):
-        raise Conflict(f"the draft shows {name} again", code="IN_DRAFT", hint="Take it out of the draft first.")
-    async with _changing(conn, lock_timeout_ms):
-        await store.drop(conn, table_named(entity), None if field is None else column_of(field))
-    await record(conn, actor, "data_model.drop", "data_model", name)
-    return found
-
-
-def _hidden(model: Model, tables: Tables) -> Iterator[Hidden]:
-    shown = {table_of(entity): entity for entity in model.entities}
-    for table, columns in tables.columns.items():
-        entity = shown.get(table)
-        if entity is None:
-            yield Hidden(entity=table.removeprefix(PREFIX), field=None, sql_type=None)
-            continue
-        fields = {column_of(field.name) for field in entity.fields}
-        for column, sql_type in columns.items():
-            if column.startswith(PREFIX) and column not in fields:
-                yield Hidden(entity=entity.name, field=column.removeprefix(PREFIX), sql_type=sql_type)

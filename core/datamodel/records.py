@@ -19,6 +19,7 @@ class FieldKind(StrEnum):
     ENUMERATION = "enumeration"  # one of `choices`, stored by its name
     JSON = "json"
     POINT = "point"  # a place on earth: longitude and latitude
+    AUTOMATIC_ID = "automatic_id"  # a random UUID that each row gets which comes later, and nobody sets (2.18)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,22 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """No two rows of an entity have the same in all of these fields (2.19). Rows that lack one of them are not compared."""
+
+    name: str
+    fields: tuple[str, ...]  # also links that have a column, and some columns of ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """What is often asked about, so that it is found without reading all rows (2.20)."""
+
+    name: str
+    fields: tuple[str, ...]  # as of a key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
     """A dataset, or what is added to a table of ours."""
 
@@ -82,12 +99,27 @@ class Entity:
     label: str
     built_in: bool = False
     description: str = ""
+    title: str | None = None  # the field by which people know a row (2.23); None: its id
     fields: tuple[DataField, ...] = ()
     links: tuple[Link, ...] = ()
+    keys: tuple[Key, ...] = ()
+    indexes: tuple[Index, ...] = ()
 
     def find(self, name: str) -> DataField | None:
         """The field of a name."""
         return next((one for one in self.fields if one.name == name), None)
+
+    def find_link(self, name: str) -> Link | None:
+        """The link of a name that its rows point by."""
+        return next((one for one in self.links if one.name == name), None)
+
+    def find_key(self, name: str) -> Key | None:
+        """The unique key of a name."""
+        return next((one for one in self.keys if one.name == name), None)
+
+    def find_index(self, name: str) -> Index | None:
+        """The index of a name."""
+        return next((one for one in self.indexes if one.name == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +165,14 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One difference between what is published and the draft."""
+    """One difference between what is published and the draft: of an entity itself, or of one thing of its own."""
 
     action: Action
     entity: str
     field: str | None = None
+    link: str | None = None
+    key: str | None = None
+    index: str | None = None
     lost_choices: tuple[str, ...] = ()  # values that are authorised no longer
     details: tuple[str, ...] = ()  # in words: "label: 'Tier' becomes 'Level'"
 
@@ -147,7 +182,7 @@ class Step:
     """One statement of a publication."""
 
     sql: str
-    locks: tuple[str, ...] = ()  # tables that nobody reads or writes meanwhile: for a moment, nothing is rewritten
+    locks: tuple[str, ...] = ()  # tables that nobody writes or even reads meanwhile: for a moment, nothing is rewritten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +190,9 @@ class Hidden:
     """A column or table whose data is kept though no published model shows it."""
 
     entity: str
-    field: str | None  # None: the whole dataset
+    field: str | None  # None: a link, or the whole dataset
     sql_type: str | None
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,3 +203,54 @@ class Preview:
     base_version: int
     changes: tuple[Change, ...]
     steps: tuple[Step, ...]
+    afterwards: tuple[str, ...]  # statements that a job runs then, which keep nobody from reading or writing
+
+
+class BuildKind(StrEnum):
+    """What a job builds or checks after a publication."""
+
+    KEY = "key"  # a unique index
+    INDEX = "index"
+    LINK = "link"  # the index of a link's column or fields; a unique one where one row has one other
+    REFERENCE = "reference"  # that what a link's column holds is there is checked for the rows that were there before
+
+
+class BuildState(StrEnum):
+    """How far it is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildError:
+    """Why it failed, without a value of any row."""
+
+    code: str
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """Something of the model that is not a change of the catalogue alone, and how far it is."""
+
+    id: int
+    object: str  # the name of the index, or of the table and its constraint: it says all that it is made of
+    kind: BuildKind
+    entity: str
+    name: str  # of the key, index or link
+    statement: str  # that builds or checks it
+    table: str
+    columns: tuple[str, ...]  # of a unique index
+    dropping: bool  # the model has it no longer
+    state: BuildState
+    turn: int  # grows whenever something else is asked of it: who worked on what was asked before has lost it
+    error: BuildError | None
+    asked_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    phase: str | None = None  # what Postgres is at, while it builds
+    percent: float | None = None  # of that phase

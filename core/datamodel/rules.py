@@ -31,25 +31,25 @@ RESERVED = frozenset(
 
 def check_field(field: DataField) -> None:
     """What a field says of itself. Raises Invalid."""
-    _check_name(field.name, "name")
+    check_name(field.name, "name")
     check_label(field.label)
-    _check_description(field.description)
+    check_description(field.description)
     if field.kind is FieldKind.TEXT and not 1 <= (field.max_length or 0) <= MAX_TEXT:
         raise Invalid(f"a text has 1 to {MAX_TEXT} characters at most", code="BAD_LENGTH", path="max_length")
     if field.kind is not FieldKind.TEXT and field.max_length is not None:
-        raise Invalid(f"only a text has a greatest length, not {_a(field.kind)}", code="BAD_LENGTH", path="max_length")
+        raise Invalid(f"only a text has a greatest length, not {a_kind(field.kind)}", code="BAD_LENGTH", path="max_length")
     _check_choices(field)
 
 
 def check_dataset(entity: Entity) -> None:
     """What a dataset says of itself, its fields apart. Raises Invalid."""
-    _check_name(entity.name, "name")
+    check_name(entity.name, "name")
     check_label(entity.label)
-    _check_description(entity.description)
+    check_description(entity.description)
 
 
-def check_model(model: Model, published: Model, tables: Tables) -> None:
-    """The whole, beside what is published and what lies in the database. Raises Conflict, Invalid."""
+def check_fields(model: Model, published: Model, tables: Tables) -> None:
+    """All fields, beside what is published and what lies in the database. Raises Conflict, Invalid."""
     if sum(not one.built_in for one in model.entities) > MAX_DATASETS:
         raise Invalid(f"there may be {MAX_DATASETS} datasets", code="TOO_MANY_DATASETS", hint="Remove some.")
     if sum(len(field.choices) for entity in model.entities for field in entity.fields) > MAX_ALL_CHOICES:
@@ -59,28 +59,18 @@ def check_model(model: Model, published: Model, tables: Tables) -> None:
             raise Invalid(f"{entity.name} may have {MAX_FIELDS} fields", code="TOO_MANY_FIELDS", hint="Use a dataset.")
         before = published.find(entity.name)
         for field in entity.fields:
-            _check_place(entity, field, tables)
             _check_type(entity, field, before.find(field.name) if before else None, tables)
-
-
-def _check_place(entity: Entity, field: DataField, tables: Tables) -> None:
-    ours = (column for column in tables.columns.get(table_of(entity), {}) if not column.startswith(PREFIX))
-    others = (one.name for one in entity.fields if one is not field)
-    if any(_squeezed(name) == _squeezed(field.name) for name in (*ours, *others)):
-        raise Conflict(
-            f"{entity.name} has a field of the name {field.name!r}, or one that differs by '_' alone", code="NAME_TAKEN",
-            path="name", hint="Choose another name: headers of files are read without '_'.",
-        )  # fmt: skip
 
 
 def _check_type(entity: Entity, field: DataField, before: DataField | None, tables: Tables) -> None:
     """A column keeps its type, but for texts that become longer."""
     if before is not None and before.kind is not field.kind:
         raise Conflict(
-            f"{entity.name}.{field.name} holds {_a(before.kind)}, and cannot come to hold {_a(field.kind)}",
+            f"{entity.name}.{field.name} holds {a_kind(before.kind)}, and cannot come to hold {a_kind(field.kind)}",
             code="KIND_FIXED", path="kind", hint="Add a field of another name, fill it, then remove this one.",
         )  # fmt: skip
-    lies = tables.type_of(table_of(entity), column_of(field.name))
+    place = table_of(entity), column_of(field.name)
+    lies = "the keys of a link" if place in tables.references else tables.type_of(*place)
     wanted = sql_type(field)
     if lies is None or lies == wanted or is_longer(wanted, lies):
         return
@@ -90,13 +80,9 @@ def _check_type(entity: Entity, field: DataField, before: DataField | None, tabl
             code="LENGTH_FIXED", path="max_length", hint=f"Write {before.max_length} or more.",
         )  # fmt: skip
     raise Conflict(
-        f"{entity.name}.{field.name} is the name of hidden data of the type {lies}, not {wanted}",
+        f"{entity.name}.{field.name} is the name of hidden data: {lies}, not {wanted}",
         code="HIDDEN_DATA", path="name", hint="Drop the hidden data first, or choose another name.",
     )  # fmt: skip
-
-
-def _squeezed(name: str) -> str:
-    return name.replace("_", "")
 
 
 def is_longer(wanted: str, lies: str) -> bool:
@@ -104,10 +90,12 @@ def is_longer(wanted: str, lies: str) -> bool:
     return (length_of(wanted) or 0) > (length_of(lies) or MAX_TEXT)
 
 
-def _check_name(name: str, path: str) -> None:
+def check_name(name: str, path: str = "name") -> None:
+    """Raises Invalid (BAD_NAME, RESERVED_NAME)."""
     if not NAME.fullmatch(name):
         slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_0123456789")[:30]
-        hint = f"For example {slug!r}." if slug else "For example 'loyalty_tier'."
+        usable = slug and slug not in RESERVED and not slug.startswith(PREFIX)
+        hint = f"For example {slug!r}." if usable else "For example 'loyalty_tier'."
         raise Invalid(
             f"{name[:80]!r} is not a name: a small letter, then up to 29 of small letters, digits and '_'",
             code="BAD_NAME", path=path, hint=hint,
@@ -116,7 +104,8 @@ def _check_name(name: str, path: str) -> None:
         raise Invalid(f"{name!r} means something else", code="RESERVED_NAME", path=path, hint="Choose another name.")
 
 
-def _check_description(text: str) -> None:
+def check_description(text: str) -> None:
+    """Raises Invalid (BAD_DESCRIPTION)."""
     if len(text) > DESCRIPTION_LENGTH or not text.isprintable():
         raise Invalid(
             f"a description is one line of up to {DESCRIPTION_LENGTH} printable characters",
@@ -128,7 +117,7 @@ def _check_choices(field: DataField) -> None:
     if field.kind is FieldKind.ENUMERATION and not field.choices:
         raise Invalid("an enumeration needs its values", code="CHOICES_MISSING", path="choices", hint="Give one or more.")
     if field.choices and field.kind not in _WITH_CHOICES:
-        raise Invalid(f"{_a(field.kind)} has no list of values", code="BAD_CHOICE", path="choices", hint="Leave them out.")
+        raise Invalid(f"{a_kind(field.kind)} has no list of values", code="BAD_CHOICE", path="choices", hint="Leave them out.")
     if len(field.choices) > MAX_CHOICES:
         raise Invalid(f"a field has up to {MAX_CHOICES} values", code="TOO_MANY_CHOICES", path="choices")
     if twice := _repeated(choice.name for choice in field.choices):
@@ -145,7 +134,7 @@ def _check_choices(field: DataField) -> None:
         words |= said
         if not _is_value(field, choice.name):
             raise Invalid(
-                f"{choice.name[:80]!r} cannot be a value of {_a(field.kind)}", code="BAD_CHOICE", path="choices",
+                f"{choice.name[:80]!r} cannot be a value of {a_kind(field.kind)}", code="BAD_CHOICE", path="choices",
                 hint="Small letters, digits and '_' for an enumeration, whole numbers for an integer.",
             )  # fmt: skip
 
@@ -168,5 +157,6 @@ def _repeated(names: Iterable[str]) -> str | None:
     return None
 
 
-def _a(kind: FieldKind) -> str:
-    return f"{'an' if kind.value[0] in 'aeiou' else 'a'} {kind.value}"
+def a_kind(kind: FieldKind) -> str:
+    """A kind with its article."""
+    return f"{'an' if kind.value[0] in 'aeiou' else 'a'} {kind.value.replace('_', ' ')}"

@@ -11,6 +11,7 @@ import asyncpg
 from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
+from core.datamodel.refusals import REFUSED, refusal
 from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
@@ -58,15 +59,15 @@ async def update_campaign(
 
 
 async def delete_campaign(conn: Connection, actor: Actor, campaign_id: int) -> None:
-    """Raises NotFound, Conflict (IN_USE) naming its deliveries."""
+    """Raises NotFound, Conflict (IN_USE) naming its deliveries, Conflict (LINKED) where rows of a dataset hold it."""
     require(actor, Permission.EDIT)
     campaign = await lock_campaign(conn, campaign_id)
     await check_unused(conn, campaign_id=campaign_id)
     try:
         async with conn.transaction():
             await store.delete_campaign(conn, campaign_id)
-    except asyncpg.ForeignKeyViolationError:  # a delivery that joined it a moment ago
-        raise Conflict("the campaign is in use", code="IN_USE") from None
+    except REFUSED as error:  # a delivery that joined it a moment ago, if not a link of the team's
+        raise await refusal(conn, error) or Conflict("the campaign is in use", code="IN_USE") from None
     await record(conn, actor, "campaign.delete", "campaign", campaign_id, {"name": {"from": campaign.name}})
 
 

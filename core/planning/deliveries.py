@@ -13,6 +13,7 @@ from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
 from core.content.contents import get_content
+from core.datamodel.refusals import REFUSED, refusal
 from core.db import Connection
 from core.errors import Conflict, Invalid, NotFound
 from core.paging import Page, PageRequest, cut
@@ -75,10 +76,17 @@ async def update_delivery(
 
 
 async def delete_delivery(conn: Connection, actor: Actor, delivery_id: int) -> None:
-    """Raises NotFound. Whether it may be deleted is for `core.delivery` to say, before."""
+    """Raises NotFound, Conflict (LINKED) where rows of a dataset are linked to it by a link that refuses.
+
+    Whether it may be deleted is for `core.delivery` to say, before.
+    """
     require(actor, Permission.EDIT)
     delivery = await lock_delivery(conn, delivery_id)
-    await store.delete_delivery(conn, delivery_id)
+    try:
+        async with conn.transaction():
+            await store.delete_delivery(conn, delivery_id)
+    except REFUSED as error:
+        raise await refusal(conn, error) or error from None
     await record(conn, actor, "delivery.delete", "delivery", delivery_id, {"name": {"from": delivery.name}})
 
 

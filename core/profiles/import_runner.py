@@ -15,6 +15,7 @@ import asyncpg
 from core import files as stored_files
 from core.access import SYSTEM
 from core.audit import record
+from core.datamodel.refusals import refusal
 from core.db import TRY_LATER, Connection, transaction
 from core.errors import ClarionError, Conflict, Invalid
 from core.log import get_logger
@@ -30,7 +31,7 @@ from core.profiles.store import imports as store
 from core.profiles.store import runs
 from core.profiles.store.import_chunks import ChunkStore, Written
 from core.profiles.store.runs import RunTable
-from core.profiles.team_fields import Fields, present_fields
+from core.profiles.team_fields import Fields, fields_by_keys
 from core.profiles.values import Reading
 from core.runtime import Runtime
 
@@ -96,7 +97,7 @@ def _gone() -> Conflict:
 async def _work(runtime: Runtime, run: ImportRun) -> None:
     path = await _path(runtime, run)
     async with runtime.pool.acquire() as conn:
-        fields = await present_fields(conn)
+        fields = await fields_by_keys(conn)
     source = await asyncio.to_thread(_open, path, run, runtime, fields)
     chunks = ChunkStore(source.rows.plan)
     reading = asyncio.create_task(asyncio.to_thread(source.read))
@@ -135,19 +136,37 @@ def _open(path: Path, run: ImportRun, runtime: Runtime, fields: Fields) -> _Sour
 
 
 async def _store(runtime: Runtime, run: ImportRun, chunks: ChunkStore, batch: Batch) -> None:
-    """Store a chunk; again when other changes were in the way. Raises _Fenced, Conflict (IMPORT_BLOCKED)."""
+    """Store a chunk; again when other changes were in the way.
+
+    Raises _Fenced, Conflict (IMPORT_BLOCKED, VALUE_TAKEN by a key of the team's), Invalid (ROW_TOO_BIG).
+    """
+    refused: asyncpg.PostgresError | None = None
     for attempt in range(TRIES):
         try:
             async with transaction(runtime.pool) as conn:
                 await _store_once(conn, runtime, run, chunks, batch)
             return
+        except asyncpg.ProgramLimitExceededError as error:
+            raise await _refused(runtime, batch, error) from None
         except (*_IN_THE_WAY, _Missed) as error:
+            refused = error if isinstance(error, asyncpg.UniqueViolationError) else refused
             log.info("chunk of an import is tried again", import_id=run.id, attempt=attempt, error=type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS * 2**attempt)
-    raise Conflict(
+    raise await _refused(runtime, batch, refused)
+
+
+async def _refused(runtime: Runtime, batch: Batch, error: asyncpg.PostgresError | None) -> ClarionError:
+    """Why a chunk cannot be stored, with its first line."""
+    found: ClarionError | None = None
+    if error is not None:
+        async with runtime.pool.acquire() as conn:
+            found = await refusal(conn, error)
+    found = found or Conflict(
         "other changes to the same profiles were in the way all the time", code="IMPORT_BLOCKED",
-        path=f"line {batch.lines[0] if batch.lines else batch.end_line}", hint="Create the import again later.",
+        hint="Create the import again later.",
     )  # fmt: skip
+    found.path = f"line {batch.lines[0] if batch.lines else batch.end_line}"
+    return found
 
 
 async def _store_once(conn: Connection, runtime: Runtime, run: ImportRun, chunks: ChunkStore, batch: Batch) -> None:
@@ -190,7 +209,7 @@ async def _settle(conn: Connection, chunks: ChunkStore, batch: Batch) -> tuple[l
 
 
 def _taken(batch: Batch, plan: Plan, column: str, line: int, whose: str) -> Reject:
-    field = next(field for _, field in plan.fields if field.name == column)
+    field = plan.by_column[column]
     place = plan.header[next(index for index, one in plan.fields if one is field)]
     return Reject(
         line=line, column=place, code="VALUE_TAKEN", message=f"{field.label} is that of {whose}", row_text=batch.text(line)

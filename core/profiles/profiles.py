@@ -15,6 +15,7 @@ from core.access import Actor, Permission, require
 from core.audit import record
 from core.authored import not_found
 from core.datamodel.physical import column_of
+from core.datamodel.refusals import REFUSED, refusal
 from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
@@ -46,7 +47,7 @@ async def create_profile(
 ) -> Profile:
     """A new profile; values are typed or in their text spelling, `team` are those of the team's fields.
 
-    Raises FieldsInvalid, Conflict (VALUE_TAKEN).
+    Raises FieldsInvalid, Conflict (VALUE_TAKEN), Invalid (ROW_TOO_BIG).
     """
     require(actor, Permission.EDIT)
     columns = clean_values(values, now=now, country=None, default_country=default_country)
@@ -56,8 +57,8 @@ async def create_profile(
             profile = await store.insert_profile(conn, _EMPTY | columns, now)
             if added:
                 await store.set_columns(conn, profile.id, added)
-    except asyncpg.UniqueViolationError as error:
-        raise _taken(error) from None
+    except REFUSED as error:
+        raise await _refused(conn, error) from None
     told = {"fields": sorted(name for name, value in {**values, **team}.items() if value is not None)}
     await record(conn, actor, "profile.create", "profile", profile.id, told)
     return profile
@@ -75,7 +76,7 @@ async def update_profile(
 ) -> Profile:
     """Change the fields given, `team` those of the team; None clears. Nothing is written when nothing differs.
 
-    Raises FieldsInvalid, NotFound (PROFILE_NOT_FOUND), Conflict (VALUE_TAKEN).
+    Raises FieldsInvalid, NotFound (PROFILE_NOT_FOUND), Conflict (VALUE_TAKEN), Invalid (ROW_TOO_BIG).
     """
     require(actor, Permission.EDIT)
     profile = await store.lock_profile(conn, profile_id)
@@ -96,8 +97,8 @@ async def update_profile(
             updated = await store.update_profile(conn, profile_id, after, now)
             if added:
                 await store.set_columns(conn, profile_id, added)
-    except asyncpg.UniqueViolationError as error:
-        raise _taken(error) from None
+    except REFUSED as error:
+        raise await _refused(conn, error) from None
     team_changed = sorted(name for name in team if column_of(name) in added)
     told = {"fields": [*(column for column in changed if column in FIELDS), *team_changed]}
     await record(conn, actor, "profile.update", "profile", profile_id, told)
@@ -105,9 +106,17 @@ async def update_profile(
 
 
 async def delete_profile(conn: Connection, actor: Actor, profile_id: int) -> None:
-    """Delete a profile; what was sent to it stays in the ledgers' totals. Raises NotFound (PROFILE_NOT_FOUND)."""
+    """Delete a profile; what was sent to it stays in the ledgers' totals.
+
+    Raises NotFound (PROFILE_NOT_FOUND), Conflict (LINKED) where rows of a dataset are linked to it by a link that refuses.
+    """
     require(actor, Permission.EDIT)
-    if not await store.delete_profile(conn, profile_id):
+    try:
+        async with conn.transaction():
+            there = await store.delete_profile(conn, profile_id)
+    except REFUSED as error:
+        raise await _refused(conn, error) from None
+    if not there:
         raise not_found("profile", profile_id)
     await record(conn, actor, "profile.delete", "profile", profile_id)
 
@@ -183,6 +192,9 @@ async def _clean_team(conn: Connection, team: Mapping[str, Any], now: datetime) 
         if name in present.not_yet:
             problems.append(Invalid(f"{name} is set by SQL only, so far", code="READ_ONLY_FIELD", path=path))
             continue
+        if name in fields and not fields[name].settable:
+            problems.append(Invalid(f"{name} is an automatic id, which nobody sets", code="READ_ONLY_FIELD", path=path))
+            continue
         if name not in fields:
             near = get_close_matches(name, fields, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Published: {_listed(fields) or 'none'}."
@@ -244,6 +256,16 @@ def _unknown(name: str) -> Invalid:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(names)
+
+
+async def _refused(conn: Connection, error: asyncpg.PostgresError) -> Exception:
+    """As an error of ours; what is none is our own mistake, and stays what it is."""
+    found = await refusal(conn, error)
+    if found is not None:
+        if found.code == "VALUE_TAKEN" and found.path is not None:
+            found.path = f"team_fields.{found.path}"
+        return found
+    return _taken(error) if isinstance(error, asyncpg.UniqueViolationError) else error
 
 
 def _taken(error: asyncpg.UniqueViolationError) -> Conflict:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from core.datamodel.keys import usable_keys
 from core.datamodel.physical import column_of
 from core.datamodel.present import per_model, present_model
 from core.datamodel.records import DataField, FieldKind, Model
@@ -22,6 +23,7 @@ _TYPES: Mapping[FieldKind, FieldType] = MappingProxyType(
         FieldKind.DATE: FieldType.DAY,
         FieldKind.INSTANT: FieldType.INSTANT,
         FieldKind.ENUMERATION: FieldType.CHOICE,
+        FieldKind.AUTOMATIC_ID: FieldType.UUID,
     }
 )
 
@@ -54,6 +56,21 @@ def fields_of(model: Model) -> Fields:
 OURS = fields_of(Model())
 
 
+async def fields_by_keys(conn: Connection) -> Fields:
+    """Those that count in this transaction, where the ones that alone are a unique key say so, if it is really built."""
+    fields = await present_fields(conn)
+    alone = {key.fields[0] for key in await usable_keys(conn, "profile") if len(key.fields) == 1}
+    if not alone:
+        return fields
+
+    def marked(one: Field) -> Field:
+        return replace(one, unique=True) if one.stored_as is not None and one.name in alone else one
+
+    every = {name: marked(one) for name, one in fields.all.items()}
+    settable = {name: every[name] for name in fields.settable}
+    return replace(fields, all=MappingProxyType(every), settable=MappingProxyType(settable))
+
+
 async def present_fields(conn: Connection) -> Fields:
     """Those that count in this transaction."""
     return fields_of(await present_model(conn))
@@ -65,6 +82,7 @@ def _field(one: DataField) -> Field:
         label=one.label,
         type=_TYPES[one.kind],
         max_length=one.max_length,
+        settable=one.kind is not FieldKind.AUTOMATIC_ID,
         personal=one.personal,
         choices=tuple((choice.name, choice.label) for choice in one.choices),
         stored_as=column_of(one.name),

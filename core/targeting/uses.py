@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.datamodel.records import Action, Change
+from core.datamodel.present import present_model
+from core.datamodel.records import Action, Change, Model
 from core.db import Connection
 from core.errors import Conflict
 from core.targeting import store
@@ -14,7 +15,9 @@ SHOWN = 5
 
 async def check_hidden_unused(conn: Connection, changes: Sequence[Change]) -> None:
     """Raises Conflict (FIELD_IN_USE), naming the audiences which ask about what would be hidden or lose values."""
-    hidden = [read for one in changes if one.action is Action.HIDE or one.lost_choices for read in _reads(one)]
+    gone = [one for one in changes if one.action is Action.HIDE or one.lost_choices]
+    model = await present_model(conn)
+    hidden = [read for one in gone for read in _reads(one, model)]
     found = await store.list_readers(conn, hidden, SHOWN + 1) if hidden else []
     if not found:
         return
@@ -25,8 +28,17 @@ async def check_hidden_unused(conn: Connection, changes: Sequence[Change]) -> No
     )  # fmt: skip
 
 
-def _reads(change: Change) -> list[str]:
-    """How what is hidden is told among what questions read."""
-    if change.field is None:
-        return [f"{change.entity}.*"]
-    return [change.field if change.entity == "profile" else f"{change.entity}.{change.field}"]
+def _reads(change: Change, model: Model) -> list[str]:
+    """How what goes is told among what questions read."""
+    if change.link is not None:
+        entity = model.find(change.entity)
+        link = entity.find_link(change.link) if entity else None
+        ways = [(change.entity, change.link), *([(link.target, link.reverse_name)] if link else [])]
+        return [_told(*way) for way in ways]
+    if change.field is not None:
+        return [_told(change.entity, change.field)]
+    return [f"{change.entity}.*"] if change.key is None and change.index is None else []
+
+
+def _told(entity: str, name: str) -> str:
+    return name if entity == "profile" else f"{entity}.{name}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core import housekeeping
+from core.datamodel import jobs as datamodel
 from core.delivery import jobs as delivery
 from core.jobs import Job
 from core.profiles import jobs as profiles
@@ -14,6 +15,8 @@ from core.runtime import Runtime
 from core.tracking import jobs as tracking
 
 WIRING: dict[str, tuple[Job, ...]] = {
+    "data_model.published": (datamodel.build,),
+    "data_model.build_due": (datamodel.build,),
     "delivery.prepare_asked": (delivery.prepare,),
     "delivery.prepared": (),
     "delivery.unprepared": (delivery.clear,),
@@ -32,7 +35,7 @@ WIRING: dict[str, tuple[Job, ...]] = {
 SHARED: frozenset[str] = frozenset({"delivery.send"})
 
 # What sweeps say of all that moves, every time: its wake-ups need not be carried far, for the next ones are near.
-REPEATED: frozenset[str] = frozenset({"delivery.due"})
+REPEATED: frozenset[str] = frozenset({"delivery.due", "data_model.build_due"})
 
 Sweep = Callable[[Runtime], Awaitable[None]]
 
@@ -49,6 +52,7 @@ class Scheduled:
 SCHEDULE: tuple[Scheduled, ...] = (
     Scheduled("delivery", delivery.sweep, None),
     Scheduled("profiles", profiles.sweep, None),
+    Scheduled("datamodel", datamodel.sweep, None),
     Scheduled("housekeeping", housekeeping.sweep, timedelta(hours=1)),
     Scheduled("tracking", tracking.sweep, timedelta(seconds=30)),
 )

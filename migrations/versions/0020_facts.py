@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0020"
-down_revision = "0013"
+down_revision = "0014"
 
 SQL = """
 CREATE VIEW message AS

@@ -7,9 +7,20 @@ from typing import Any
 import strawberry
 
 from api.context import Info
-from api.graphql.datamodel.types import DataModel, DataModelDraft, HiddenData, SaveDataFieldInput, SaveDatasetInput
+from api.graphql.datamodel.builds import DataModelBuild
+from api.graphql.datamodel.types import (
+    DataModel,
+    DataModelDraft,
+    HiddenData,
+    SaveDataFieldInput,
+    SaveDatasetInput,
+    SaveKeyInput,
+    SaveLinkInput,
+)
 from api.graphql.mutations import mutation
-from core.datamodel import drafts, publication
+from core.datamodel import builds, drafts, hidden, keys, links, publication
+from core.datamodel.records import Index, Key
+from core.ids import from_global_id
 from core.targeting.uses import check_hidden_unused
 
 
@@ -23,7 +34,7 @@ class DataModelMutation:
         context = info.context
         return await drafts.save_dataset(
             context.conn, context.actor, name=input.name, label=input.label, description=input.description,
-            now=context.now, expected_version=input.expected_version,
+            title=input.title, now=context.now, expected_version=input.expected_version,
         )  # fmt: skip
 
     @mutation(draft=DataModelDraft)
@@ -52,6 +63,63 @@ class DataModelMutation:
         )
 
     @mutation(draft=DataModelDraft)
+    async def save_link(self, info: Info, input: SaveLinkInput) -> Any:
+        """Add a link to the draft, or change it. Of a published one the labels and what becomes of its rows may change."""
+        context = info.context
+        return await links.save_link(
+            context.conn, context.actor, input.dataset, input.link(),
+            now=context.now, expected_version=input.expected_version,
+        )  # fmt: skip
+
+    @mutation(draft=DataModelDraft)
+    async def remove_link(self, info: Info, dataset: str, name: str, expected_version: int | None = None) -> Any:
+        """Take a link out of the draft. Published, it is hidden; its keys stay until they are dropped."""
+        context = info.context
+        return await links.remove_link(
+            context.conn, context.actor, dataset, name, now=context.now, expected_version=expected_version
+        )
+
+    @mutation(draft=DataModelDraft)
+    async def save_key(self, info: Info, input: SaveKeyInput) -> Any:
+        """Add a unique key to the draft, or change it. Published, it is built by a job."""
+        context = info.context
+        return await keys.save_key(
+            context.conn, context.actor, input.dataset, Key(name=input.name, fields=tuple(input.fields)),
+            now=context.now, expected_version=input.expected_version,
+        )  # fmt: skip
+
+    @mutation(draft=DataModelDraft)
+    async def remove_key(self, info: Info, dataset: str, name: str, expected_version: int | None = None) -> Any:
+        """Take a unique key out of the draft. Published, it is dropped by a job; no value is lost."""
+        context = info.context
+        return await keys.remove_key(
+            context.conn, context.actor, dataset, name, now=context.now, expected_version=expected_version
+        )
+
+    @mutation(draft=DataModelDraft)
+    async def save_index(self, info: Info, input: SaveKeyInput) -> Any:
+        """Add an index to the draft, or change it. Published, it is built by a job."""
+        context = info.context
+        return await keys.save_index(
+            context.conn, context.actor, input.dataset, Index(name=input.name, fields=tuple(input.fields)),
+            now=context.now, expected_version=input.expected_version,
+        )  # fmt: skip
+
+    @mutation(draft=DataModelDraft)
+    async def remove_index(self, info: Info, dataset: str, name: str, expected_version: int | None = None) -> Any:
+        """Take an index out of the draft. Published, it is dropped by a job; no value is lost."""
+        context = info.context
+        return await keys.remove_index(
+            context.conn, context.actor, dataset, name, now=context.now, expected_version=expected_version
+        )
+
+    @mutation(build=DataModelBuild)
+    async def retry_data_model_build(self, info: Info, id: strawberry.ID) -> Any:
+        """Build again what has failed, once what was wrong is mended."""
+        context = info.context
+        return await builds.retry(context.conn, context.actor, from_global_id("DataModelBuild", id, "id"), context.now)
+
+    @mutation(draft=DataModelDraft)
     async def discard_data_model_draft(self, info: Info, draft_version: int) -> Any:
         """Make the draft what is published."""
         return await drafts.discard_draft(info.context.conn, info.context.actor, expected_version=draft_version)
@@ -71,6 +139,9 @@ class DataModelMutation:
         return await publication.roll_back(context.conn, context.actor, version, now=context.now, guard=check_hidden_unused)
 
     @mutation(dropped=HiddenData)
-    async def drop_hidden_data(self, info: Info, dataset: str, confirm: str, field: str | None = None) -> Any:
-        """Drop hidden values for good. `confirm` repeats their name: `dataset.field`, or the dataset's."""
-        return await publication.drop_hidden(info.context.conn, info.context.actor, dataset, field, confirm=confirm)
+    async def drop_hidden_data(
+        self, info: Info, dataset: str, confirm: str, field: str | None = None, link: str | None = None
+    ) -> Any:
+        """Drop hidden values for good. `confirm` repeats their name: `dataset.field`, `dataset.link`, or the dataset's."""
+        context = info.context
+        return await hidden.drop_hidden(context.conn, context.actor, dataset, field, link=link, confirm=confirm)

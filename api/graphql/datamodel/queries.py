@@ -7,10 +7,11 @@ from typing import Any
 import strawberry
 
 from api.context import Info
-from api.graphql.connections import ForwardPage, Listing, requested_page
+from api.graphql.connections import ForwardPage, Listing, by_id, requested_page
+from api.graphql.datamodel.builds import DataModelBuild
 from api.graphql.datamodel.types import DataModel, DataModelDraft, DataModelPreview, HiddenData
 from api.graphql.leaf import field
-from core.datamodel import drafts, publication
+from core.datamodel import builds, drafts, hidden, publication
 
 
 @strawberry.type
@@ -43,8 +44,16 @@ class DataModelQuery:
         async with info.context.lease.use() as conn:
             return await publication.preview(conn)
 
+    @field(ForwardPage[DataModelBuild])
+    async def data_model_builds(self, info: Info, first: int | None = None, after: str | None = None) -> Listing:
+        """Indexes and checks that follow from publications, and how far they are."""
+        page = requested_page(info, first, after)
+        async with info.context.lease.use() as conn:
+            rows = await builds.list_builds(conn, page)
+        return Listing(rows, None, by_id, page.after)
+
     @field(list[HiddenData])
     async def hidden_data(self, info: Info) -> Any:
-        """Fields and datasets that were taken out of the model, with their values still there."""
+        """Fields, links and datasets that were taken out of the model, with their values still there."""
         async with info.context.lease.use() as conn:
-            return await publication.list_hidden(conn)
+            return await hidden.list_hidden(conn)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import strawberry
 
+from api.graphql.datamodel.builds import DataIndex, DataKey, LinkKind, OnDelete, shown_indexes, shown_keys
 from api.graphql.leaf import leaf
 from core.datamodel import records
 
@@ -35,6 +36,21 @@ class DataField:
     sensitive: bool
 
 
+@strawberry.type(description="From the rows of a dataset to those of another.")
+class DataLink:
+    """A link."""
+
+    name: str = strawberry.field(description="It stays: a link is not renamed.")
+    label: str
+    target: str = strawberry.field(description="The other dataset.")
+    kind: LinkKind  # type: ignore[valid-type]
+    reverse_name: str = strawberry.field(description="Of the way back.")
+    reverse_label: str
+    on_delete: OnDelete  # type: ignore[valid-type]
+    source_fields: list[str] = strawberry.field(description="None: a column of its own holds the id of the other row.")
+    target_fields: list[str] = strawberry.field(description="What they are equal to, one by one.")
+
+
 @strawberry.type(description="A dataset of a team, or what is added to a table of Clarion's.")
 class Dataset:
     """A dataset."""
@@ -42,8 +58,12 @@ class Dataset:
     name: str
     label: str
     description: str
+    title: str | None = strawberry.field(description="The field by which people know a row; null: its id.")
     built_in: bool = strawberry.field(description="A table of Clarion's: it takes fields, and cannot be removed.")
     fields: list[DataField]
+    links: list[DataLink]
+    keys: list[DataKey] = leaf(shown_keys)
+    indexes: list[DataIndex] = leaf(shown_indexes)
 
 
 @strawberry.type(description="A published data model.")
@@ -73,7 +93,10 @@ class DataModelChange:
 
     action: Action  # type: ignore[valid-type]
     dataset: str = leaf(lambda change: change.entity)
-    field: str | None = strawberry.field(description="Null: the dataset itself.")
+    field: str | None
+    link: str | None
+    key: str | None
+    index: str | None = strawberry.field(description="With all four null it is about the dataset itself.")
     details: list[str] = strawberry.field(description="Of a change, what becomes what.")
 
 
@@ -83,7 +106,8 @@ class DataModelStatement:
 
     sql: str
     locks: list[str] = strawberry.field(
-        description="Tables that nobody else reads or writes until the publication is through; their rows are not rewritten."
+        description="Tables that nobody else writes, and most of them nobody reads, until the publication is through; "
+        "their rows are not rewritten."
     )
 
 
@@ -95,6 +119,9 @@ class DataModelPreview:
     base_version: int = strawberry.field(description="What is published now.")
     changes: list[DataModelChange]
     statements: list[DataModelStatement] = leaf(lambda preview: preview.steps)
+    afterwards: list[str] = strawberry.field(
+        description="What a job runs then, one after the other, while others read and write: see dataModelBuilds."
+    )
 
 
 @strawberry.type(description="A field or a dataset whose values are kept though the published model does not show it.")
@@ -102,7 +129,8 @@ class HiddenData:
     """Hidden data."""
 
     dataset: str = leaf(lambda hidden: hidden.entity)
-    field: str | None = strawberry.field(description="Null: the whole dataset.")
+    field: str | None
+    link: str | None = strawberry.field(description="Both null: the whole dataset.")
     sql_type: str | None
 
 
@@ -138,6 +166,47 @@ class SaveDataFieldInput:
         )  # fmt: skip
 
 
+@strawberry.input(description="A link as it shall be: it takes the place of the one of its name.")
+class SaveLinkInput:
+    """Input of saveLink."""
+
+    dataset: str = strawberry.field(description="Whose rows point.")
+    name: str
+    label: str
+    target: str = strawberry.field(description="`profile`, `campaign`, `delivery`, or a dataset of the draft.")
+    kind: LinkKind = records.LinkKind.MANY_TO_ONE  # type: ignore[valid-type]
+    reverse_name: str = strawberry.field(description="Of the way back, among the names of the target.")
+    reverse_label: str
+    on_delete: OnDelete = records.OnDelete.CLEAR  # type: ignore[valid-type]
+    source_fields: list[str] = strawberry.field(
+        default_factory=list, description="Fields of the dataset; none: the link gets a column of its own."
+    )
+    target_fields: list[str] = strawberry.field(
+        default_factory=list, description="Fields of the target, as many; also `id`, and of profiles `external_id` and `email`."
+    )
+    expected_version: int | None = strawberry.field(default=None, description="Of the draft, as it was read.")
+
+    def link(self) -> records.Link:
+        """The link."""
+        return records.Link(
+            name=self.name, label=self.label, target=self.target, kind=self.kind, reverse_name=self.reverse_name,
+            reverse_label=self.reverse_label, on_delete=self.on_delete, source_fields=tuple(self.source_fields),
+            target_fields=tuple(self.target_fields),
+        )  # fmt: skip
+
+
+@strawberry.input(description="A unique key or an index as it shall be: it takes the place of the one of its name.")
+class SaveKeyInput:
+    """Input of saveKey and saveIndex."""
+
+    dataset: str
+    name: str
+    fields: list[str] = strawberry.field(
+        description="One or more fields, links that have a column, or columns of Clarion's such as `email` and `created_at`."
+    )
+    expected_version: int | None = strawberry.field(default=None, description="Of the draft, as it was read.")
+
+
 @strawberry.input(description="A dataset as it shall be called.")
 class SaveDatasetInput:
     """Input of saveDataset."""
@@ -145,4 +214,7 @@ class SaveDatasetInput:
     name: str
     label: str
     description: str = ""
+    title: str | None = strawberry.field(
+        default=None, description="The field by which people know a row, once it is in the draft; left out: its id."
+    )
     expected_version: int | None = strawberry.field(default=None, description="Of the draft, as it was read.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import strawberry
 
@@ -81,7 +82,7 @@ def _plain(value: Any) -> Any:
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, int) and abs(value) > LARGEST_LONG:  # not every client has more digits
         return str(value)
-    return str(value) if isinstance(value, date | Decimal) else value
+    return str(value) if isinstance(value, date | Decimal | UUID) else value
 
 
 def _profile_type() -> Any:

@@ -82,3 +82,70 @@ async def drop_hidden_data(house: House) -> Case:
     await _hidden(house)
     sent = {"dataset": "profile", "field": "tier", "confirm": "profile.tier"}
     return Case(sent, ["data_model.drop"], {**sent, "confirm": "tier"})
+
+
+LINK = {
+    "dataset": "purchase", "name": "customer", "label": "Customer", "target": "profile",
+    "reverseName": "purchases", "reverseLabel": "Purchases",
+}  # fmt: skip
+BY_TIER = {"dataset": "profile", "name": "by_tier", "fields": ["tier"]}
+
+
+@case
+async def save_link(house: House) -> Case:
+    """A new one."""
+    await _drafted(house)
+    return Case({"input": LINK}, ["data_model.edit"], {"input": {**LINK, "target": "nobody"}})
+
+
+@case
+async def remove_link(house: House) -> Case:
+    """One of the draft."""
+    await _drafted(house)
+    await make(house, "saveLink", input=LINK)
+    sent = {"dataset": "purchase", "name": "customer"}
+    return Case(sent, ["data_model.edit"], {**sent, "name": "client"})
+
+
+@case
+async def save_key(house: House) -> Case:
+    """A new one."""
+    await _drafted(house)
+    return Case({"input": BY_TIER}, ["data_model.edit"], {"input": {**BY_TIER, "fields": ["email"]}})
+
+
+@case
+async def remove_key(house: House) -> Case:
+    """One of the draft."""
+    await _drafted(house)
+    await make(house, "saveKey", input=BY_TIER)
+    sent = {"dataset": "profile", "name": "by_tier"}
+    return Case(sent, ["data_model.edit"], {**sent, "name": "by_level"})
+
+
+@case
+async def save_index(house: House) -> Case:
+    """A new one."""
+    await _drafted(house)
+    return Case({"input": BY_TIER}, ["data_model.edit"], {"input": {**BY_TIER, "fields": []}})
+
+
+@case
+async def remove_index(house: House) -> Case:
+    """One of the draft."""
+    await _drafted(house)
+    await make(house, "saveIndex", input=BY_TIER)
+    sent = {"dataset": "profile", "name": "by_tier"}
+    return Case(sent, ["data_model.edit"], {**sent, "name": "by_level"})
+
+
+@case
+async def retry_data_model_build(house: House) -> Case:
+    """One that is done, to be looked at again."""
+    await _drafted(house)
+    await make(house, "saveKey", input=BY_TIER)
+    found = await house.gql.ask("{ dataModelDraft { version } }")
+    await make(house, "publishDataModel", draftVersion=found["dataModelDraft"]["version"])
+    await house.work()
+    found = await house.gql.ask("{ dataModelBuilds { nodes { id } } }")
+    return Case({"id": found["dataModelBuilds"]["nodes"][0]["id"]}, ["data_model.retry"])

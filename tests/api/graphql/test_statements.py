@@ -191,3 +191,27 @@ async def test_fields_of_the_team_are_read_for_all_profiles_at_once(counted: Gql
 
     assert len(found["profiles"]["nodes"]) == 30
     assert len(statements()) == 3, "\n".join(statements())
+
+
+async def test_what_is_built_for_keys_is_read_at_once(counted: Gql, statements: Callable[[], list[str]]) -> None:
+    errors = "userErrors { code message path }"
+    await counted.do(
+        f"""mutation {{ saveDataField(input: {{dataset: "profile", name: "tier", label: "Tier", kind: INTEGER}}) {{
+             draft {{ version }} {errors} }} }}"""
+    )
+    for act in ("saveKey", "saveIndex"):
+        for beside in ("email", "country", "city"):
+            made = await counted.do(
+                f"""mutation ($i: SaveKeyInput!) {{ {act}(input: $i) {{ draft {{ version }} {errors} }} }}""",
+                i={"dataset": "profile", "name": f"{act.lower()}_{beside}", "fields": ["tier", beside]},
+            )
+    publish = f"mutation ($v: Int!) {{ publishDataModel(draftVersion: $v) {{ dataModel {{ version }} {errors} }} }}"
+    await counted.do(publish, v=made["draft"]["version"])
+    STATEMENTS.clear()
+
+    found = await counted.ask(
+        "{ dataModel { datasets { keys { name build { state } } indexes { name build { state error { code } } } } } }"
+    )
+
+    assert sum(len(one["keys"]) + len(one["indexes"]) for one in found["dataModel"]["datasets"]) == 6
+    assert len(statements()) == 2, "\n".join(statements())

@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.access import SYSTEM
-from core.datamodel.drafts import get_draft, save_field
+from core.datamodel.drafts import get_draft, save_dataset, save_field
+from core.datamodel.keys import save_index, save_key
+from core.datamodel.links import save_link
 from core.datamodel.publication import publish
-from core.datamodel.records import DataField, FieldKind, Published
+from core.datamodel.records import Build, DataField, FieldKind, Index, Key, Link, LinkKind, Published
+from core.datamodel.store import builds as build_store
 from core.db import Connection
 from core.targeting.uses import check_hidden_unused
 
@@ -37,6 +40,40 @@ async def publish_fields(conn: Connection, *fields: DataField, entity: str = "pr
     for one in fields:
         await save(conn, one, entity)
     return await publish_draft(conn)
+
+
+async def dataset(conn: Connection, name: str = "purchase", *fields: DataField) -> None:
+    """A dataset of the draft."""
+    await save_dataset(conn, SYSTEM, name=name, label=name.title(), now=NOW)
+    for one in fields:
+        await save(conn, one, name)
+
+
+def link(name: str = "customer", target: str = "profile", kind: LinkKind = LinkKind.MANY_TO_ONE, **more: Any) -> Link:
+    """A link with labels and a way back made of its name."""
+    made = {"name": name, "label": name.title(), "target": target, "kind": kind}
+    return Link(**made | {"reverse_name": f"of_{name}", "reverse_label": f"Of {name}"} | more)
+
+
+async def point(conn: Connection, one: Link, entity: str = "purchase") -> None:
+    """A link into the draft."""
+    await save_link(conn, SYSTEM, entity, one, now=NOW)
+
+
+async def unique(conn: Connection, name: str, *fields: str, entity: str = "purchase") -> None:
+    """A key into the draft."""
+    await save_key(conn, SYSTEM, entity, Key(name=name, fields=fields), now=NOW)
+
+
+async def indexed(conn: Connection, name: str, *fields: str, entity: str = "purchase") -> None:
+    """An index into the draft."""
+    await save_index(conn, SYSTEM, entity, Index(name=name, fields=fields), now=NOW)
+
+
+async def builds(conn: Connection) -> list[Build]:
+    """All that was asked for, by kind and name."""
+    found = await build_store.list_builds(conn, None, 1_000)
+    return sorted(found, key=lambda one: (one.kind, one.entity, one.name, one.object))
 
 
 async def columns(conn: Connection, table: str = "profile") -> dict[str, str]:

@@ -10,13 +10,15 @@ from core.access import SYSTEM, Actor, Permission
 from core.audit import list_entries
 from core.datamodel import rules
 from core.datamodel.drafts import discard_draft, get_draft, remove_dataset, remove_field, save_dataset, save_field
+from core.datamodel.physical import title_column
+from core.datamodel.publication import preview
 from core.datamodel.records import Choice, FieldKind
 from core.datamodel.rules import RESERVED
 from core.db import Connection
 from core.errors import ClarionError, Forbidden, Invalid, NotFound, Stale
 from core.targeting.catalogue import CATALOGUE
 from core.targeting.language import RESERVED as WORDS
-from tests.core.datamodel.model import NOW, columns, field, publish_fields, save
+from tests.core.datamodel.model import NOW, columns, field, publish_draft, publish_fields, save
 
 COLOURS = (Choice(name="red", label="Red"), Choice(name="blue", label="Blue"))
 
@@ -83,6 +85,40 @@ async def test_datasets_come_and_go(conn: Connection) -> None:
 
     draft = await remove_dataset(conn, SYSTEM, "purchase", now=NOW)
     assert draft.model.find("purchase") is None
+
+
+async def test_rows_of_a_dataset_are_known_by_a_field(conn: Connection) -> None:
+    purchase: dict[str, Any] = {"name": "purchase", "label": "Purchase", "now": NOW}
+    with pytest.raises(Invalid) as missing:
+        await save_dataset(conn, SYSTEM, **purchase, title="code")
+    await save_dataset(conn, SYSTEM, **purchase)
+    await save(conn, field("code"), "purchase")
+    await save(conn, field("place", FieldKind.POINT), "purchase")
+    with pytest.raises(Invalid) as unreadable:
+        await save_dataset(conn, SYSTEM, **purchase, title="place")
+    assert (missing.value.code, unreadable.value.code) == ("UNKNOWN_FIELD", "BAD_TITLE")
+    await publish_draft(conn)
+
+    draft = await save_dataset(conn, SYSTEM, **purchase, title="code")
+
+    found = draft.model.find("purchase")
+    assert found is not None
+    assert title_column(found) == "x_code"
+    assert [one.details for one in (await preview(conn)).changes] == [("title: none becomes 'code'",)]
+    with pytest.raises(Invalid) as used:
+        await remove_field(conn, SYSTEM, "purchase", "code", now=NOW)
+    assert used.value.path == "title"
+    found = (await save_dataset(conn, SYSTEM, **purchase)).model.find("purchase")
+    assert found is not None
+    assert title_column(found) == "id"
+
+
+@pytest.mark.parametrize("name", ["Count", "X_tier", "1st!", "???"])
+async def test_a_hint_is_a_name_that_can_be_taken(conn: Connection, name: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        await save(conn, field(name))
+    hint = (refused.value.hint or "").removeprefix("For example '").removesuffix("'.")
+    await save(conn, field(hint))
 
 
 @pytest.mark.parametrize(

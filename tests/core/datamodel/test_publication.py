@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from core.access import SYSTEM
 from core.audit import list_entries
 from core.datamodel.drafts import get_draft, remove_dataset, remove_field, save_dataset
-from core.datamodel.publication import drop_hidden, get_published, list_hidden, list_published, preview, publish, roll_back
+from core.datamodel.hidden import drop_hidden, list_hidden
+from core.datamodel.publication import get_published, list_published, preview, publish, roll_back
 from core.datamodel.records import Action, Choice, FieldKind
 from core.db import Connection, Pool, transaction
 from core.errors import ClarionError, Conflict, Invalid, NotFound, Stale
@@ -38,6 +40,7 @@ async def test_every_kind_becomes_a_column_that_holds_it(conn: Connection) -> No
         FieldKind.ENUMERATION: ("character varying(30)", "gold"),
         FieldKind.JSON: ("jsonb", {"a": [1, None]}),
         FieldKind.POINT: ("point", asyncpg.Point(2.35, 48.85)),
+        FieldKind.AUTOMATIC_ID: ("uuid", UUID(int=7)),
     }
     assert set(kinds) == set(FieldKind)
     more: dict[FieldKind, dict[str, Any]] = {FieldKind.TEXT: {"max_length": 20}, FieldKind.ENUMERATION: {"choices": LEVELS}}

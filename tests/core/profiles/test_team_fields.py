@@ -7,6 +7,7 @@ import io
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from core.access import SYSTEM
 from core.audit import list_entries
 from core.datamodel.drafts import remove_field
-from core.datamodel.publication import drop_hidden
+from core.datamodel.hidden import drop_hidden
 from core.datamodel.records import Choice, DataField, Entity, FieldKind, Model
 from core.db import Connection, Pool, transaction
 from core.errors import Invalid
@@ -42,6 +43,7 @@ FIELDS = (
     field("size", choices=(Choice(name="S", label="Small"), Choice(name="M", label="Medium"))),
     field("home", FieldKind.POINT),
 )
+NO_CELLS = (FieldKind.JSON, FieldKind.POINT, FieldKind.AUTOMATIC_ID)
 COLUMNS = ["nickname", "points", "spent", "vip", "joined", "seen", "tier", "size"]
 HEADER = "external_id,Nick name,POINTS,spent,vip,joined,seen,tier,size\n"
 ANN = "C-1,Annie,42,9.9900,yes,1066-10-14,2026-03-01T12:00:00+02:00,Best customers,M\n"
@@ -294,7 +296,7 @@ def test_what_is_typed_and_what_is_written_are_read_alike(pair: tuple[FieldKind,
     assert clean(one, value, READING) == clean(one, written, READING) == value
 
 
-@given(st.sampled_from([kind for kind in FieldKind if kind not in (FieldKind.JSON, FieldKind.POINT)]), st.text(max_size=30))
+@given(st.sampled_from([kind for kind in FieldKind if kind not in NO_CELLS]), st.text(max_size=30))
 def test_any_text_is_read_or_refused(kind: FieldKind, text: str) -> None:
     one = _field(field("one", kind, choices=LEVELS) if kind is FieldKind.ENUMERATION else field("one", kind))
     try:
@@ -307,3 +309,23 @@ def test_any_text_is_read_or_refused(kind: FieldKind, text: str) -> None:
 def _field(one: DataField) -> Any:
     model = Model(entities=(Entity(name="profile", label="Profile", built_in=True, fields=(one,)),))
     return fields_of(model).all["one"]
+
+
+async def test_an_automatic_id_is_given_to_who_comes_later_and_set_by_nobody(runtime: Runtime, db: Connection) -> None:
+    before = await create_profile(db, SYSTEM, {"external_id": "A"}, now=NOW)
+    await publish_fields(db, field("uid", FieldKind.AUTOMATIC_ID), field("tier"))
+    after = await create_profile(db, SYSTEM, {"external_id": "B"}, now=NOW)
+    values = await get_team_values(db, [before.id, after.id])
+    assert (values[before.id]["uid"], values[after.id]["uid"].version) == (None, 4)
+
+    for wrong in ({"uid": str(values[after.id]["uid"])}, {"uid": None}):
+        with pytest.raises(FieldsInvalid) as refused:
+            await update_profile(db, SYSTEM, after.id, {}, wrong, now=NOW)
+        assert refused.value.problems[0].code == "READ_ONLY_FIELD"
+    rows = await exported(runtime, ["external_id", "uid"])
+    assert rows[1:] == [["A", ""], ["B", str(values[after.id]["uid"])]]
+    run = await import_people(runtime, f"external_id,uid,tier\nB,{UUID(int=7)},gold\nC,{UUID(int=7)},gold\n")
+    assert counts(run) == {"inserted": 1, "updated": 1}
+    found = await db.fetch("SELECT x_uid FROM profile ORDER BY id")
+    assert [row["x_uid"] for row in found[:2]] == [None, values[after.id]["uid"]]
+    assert found[2]["x_uid"].version == 4

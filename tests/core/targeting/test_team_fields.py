@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.access import SYSTEM
-from core.datamodel.drafts import remove_field
-from core.datamodel.records import Choice, FieldKind
+from core.datamodel.drafts import remove_dataset, remove_field, save_dataset
+from core.datamodel.links import remove_link, save_link
+from core.datamodel.records import Choice, FieldKind, Link, LinkKind
 from core.db import Connection, Pool, transaction
 from core.errors import Conflict
 from core.targeting.audiences import count, create_audience, open_audience
@@ -21,7 +22,7 @@ from core.targeting.errors import ExpressionError
 from core.targeting.parse import parse_text
 from core.targeting.published import present_catalogue
 from core.targeting.records import AudienceDraft
-from tests.core.datamodel.model import NOW, field, publish_draft, publish_fields
+from tests.core.datamodel.model import NOW, field, publish_draft, publish_fields, save
 
 AT, ZONE = datetime(2026, 6, 1, tzinfo=UTC), ZoneInfo("UTC")
 LEVELS = (Choice(name="gold", label="Gold"), Choice(name="silver", label="Silver"))
@@ -181,3 +182,53 @@ async def test_a_publication_that_was_rolled_back_is_forgotten(pool: Pool) -> No
             assert name in (await present_catalogue(conn)).entities["profile"].fields
             await attempt.rollback()
             assert name not in (await present_catalogue(conn)).entities["profile"].fields
+
+
+async def shop(conn: Connection) -> None:
+    """Purchases of people, as a team publishes them."""
+    await save_dataset(conn, SYSTEM, name="purchase", label="Purchase", now=NOW)
+    await save(conn, field("amount", FieldKind.DECIMAL), "purchase")
+    buyer = Link(
+        name="buyer",
+        label="Buyer",
+        target="profile",
+        kind=LinkKind.MANY_TO_ONE,
+        reverse_name="purchases",
+        reverse_label="Bought",
+    )
+    await save_link(conn, SYSTEM, "purchase", buyer, now=NOW)
+    await publish_draft(conn)
+
+
+async def test_a_published_dataset_is_asked_about_through_its_link(conn: Connection) -> None:
+    await shop(conn)
+    person = await conn.fetchval("INSERT INTO profile DEFAULT VALUES RETURNING id")
+    await conn.execute("INSERT INTO x_purchase (x_amount, x_buyer_id) VALUES (5, $1), (7, $1), (9, NULL)", person)
+    rich = await create_audience(
+        conn, SYSTEM, AudienceDraft(name="rich", label="Rich", expression=parse_text("sum(purchases.amount) = 12"))
+    )
+
+    assert await count(conn, await open_audience(conn, rich), at=AT, zone=ZONE) == 1
+
+
+@pytest.mark.parametrize(
+    "question", ["exists(purchases)", "count(purchases) = 0", "max(purchases.amount) > 3", "exists(purchases where amount > 3)"]
+)
+@pytest.mark.parametrize("what", ["field", "link", "dataset"])
+async def test_what_is_asked_through_a_link_is_not_hidden(conn: Connection, question: str, what: str) -> None:
+    await shop(conn)
+    await create_audience(conn, SYSTEM, AudienceDraft(name="some", label="Some", expression=parse_text(question)))
+    match what:
+        case "field":
+            await remove_field(conn, SYSTEM, "purchase", "amount", now=NOW)
+        case "link":
+            await remove_link(conn, SYSTEM, "purchase", "buyer", now=NOW)
+        case _:
+            await remove_dataset(conn, SYSTEM, "purchase", now=NOW)
+
+    if what == "field" and "amount" not in question:
+        assert (await publish_draft(conn)).version == 2
+        return
+    with pytest.raises(Conflict, match="'some'") as caught:
+        await publish_draft(conn)
+    assert caught.value.code == "FIELD_IN_USE"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.ids import to_global_id
 from tests.api.graphql.conftest import House
 
 ERRORS = "userErrors { code message path hint }"
@@ -92,12 +93,15 @@ async def test_a_profile_has_the_fields_of_the_team(house: House) -> None:
     update = """mutation ($i: UpdateProfileInput!) { updateProfile(input: $i) {
       profile { teamFields } userErrors { code message path hint } } }"""
     await gql.do(SAVE, input=TIER)
-    for name, kind in (("points", "INTEGER"), ("spent", "DECIMAL"), ("seen", "INSTANT"), ("joined", "DATE")):
+    kinds = {"points": "INTEGER", "spent": "DECIMAL", "seen": "INSTANT", "joined": "DATE", "uid": "AUTOMATIC_ID"}
+    for name, kind in kinds.items():
         saved = await gql.do(SAVE, input={"dataset": "profile", "name": name, "label": name, "kind": kind})
     await gql.do(PUBLISH, v=saved["draft"]["version"])
     values = {"tier": "gold", "points": 3, "spent": "1.10", "seen": "2026-01-01T12:00:00Z", "joined": "2026-01-01"}
 
     made = (await gql.do(create, i={"firstName": "Ann", "teamFields": values}))["profile"]
+    assert len(made["teamFields"]["uid"]) == 36
+    values["uid"] = made["teamFields"]["uid"]
     assert made["teamFields"] == values
     changed = await gql.do(update, i={"id": made["id"], "teamFields": {"tier": "silver", "points": None}})
     assert changed["profile"]["teamFields"] == {**values, "tier": "silver", "points": None}
@@ -110,3 +114,70 @@ async def test_a_profile_has_the_fields_of_the_team(house: House) -> None:
     ):
         (error,) = await gql.refused(update, i={"id": made["id"], "teamFields": wrong})
         assert (error["code"], error["path"]) == (code, path)
+
+
+async def test_links_keys_and_indexes_are_drafted_published_built_and_told(house: House) -> None:
+    gql = house.gql
+    dataset = f"mutation ($i: SaveDatasetInput!) {{ saveDataset(input: $i) {{ draft {{ version }} {ERRORS} }} }}"
+    link = f"mutation ($i: SaveLinkInput!) {{ saveLink(input: $i) {{ draft {{ version }} {ERRORS} }} }}"
+    key = f"mutation ($i: SaveKeyInput!) {{ saveKey(input: $i) {{ draft {{ version }} {ERRORS} }} }}"
+    index = f"mutation ($i: SaveKeyInput!) {{ saveIndex(input: $i) {{ draft {{ version }} {ERRORS} }} }}"
+    retry = f"mutation ($id: ID!) {{ retryDataModelBuild(id: $id) {{ build {{ state }} {ERRORS} }} }}"
+    await gql.do(dataset, i={"name": "purchase", "label": "Purchase"})
+    await gql.do(SAVE, input={"dataset": "purchase", "name": "code", "label": "Code", "kind": "TEXT", "maxLength": 30})
+    customer = {"dataset": "purchase", "name": "customer", "label": "Customer", "target": "profile", "onDelete": "DELETE"}
+    await gql.do(link, i={**customer, "reverseName": "purchases", "reverseLabel": "Purchases"})
+    await gql.do(key, i={"dataset": "purchase", "name": "by_code", "fields": ["code"]})
+    saved = await gql.do(index, i={"dataset": "purchase", "name": "by_day", "fields": ["customer", "created_at"]})
+
+    seen = (
+        await gql.ask("{ dataModelPreview { changes { action field link key index } statements { sql locks } afterwards } }")
+    )["dataModelPreview"]
+    assert [next(name for name, value in one.items() if value and name != "action") for one in seen["changes"][1:]] == [
+        "field", "link", "key", "index",
+    ]  # fmt: skip
+    assert seen["statements"][-1] == {
+        "sql": "ALTER TABLE x_purchase ADD CONSTRAINT x_customer_id_fkey FOREIGN KEY (x_customer_id)"
+        " REFERENCES profile (id) ON DELETE CASCADE",
+        "locks": ["x_purchase", "profile"],
+    }
+    assert len(seen["afterwards"]) == 3
+    assert all("INDEX CONCURRENTLY" in one for one in seen["afterwards"])
+
+    await gql.do(PUBLISH, v=saved["draft"]["version"])
+    shown = """{ dataModel { datasets { name links { name target kind onDelete reverseName sourceFields }
+      keys { name fields build { state } } indexes { name fields build { state dropping error { code } } } } } }"""
+    (purchase,) = [one for one in (await gql.ask(shown))["dataModel"]["datasets"] if one["name"] == "purchase"]
+    assert purchase["keys"] == [{"name": "by_code", "fields": ["code"], "build": {"state": "WAITING"}}]
+    (told,) = purchase["links"]
+    assert (told["kind"], told["onDelete"], told["reverseName"]) == ("MANY_TO_ONE", "DELETE", "purchases")
+    await house.work()
+
+    builds = await gql.ask("{ dataModelBuilds { nodes { id kind dataset name state percent finishedAt } } }")
+    assert {one["state"] for one in builds["dataModelBuilds"]["nodes"]} == {"DONE"}
+    assert sorted(one["kind"] for one in builds["dataModelBuilds"]["nodes"]) == ["INDEX", "KEY", "LINK", "REFERENCE"]
+    again = await gql.do(retry, id=builds["dataModelBuilds"]["nodes"][0]["id"])
+    assert again["build"] == {"state": "WAITING"}
+    (error,) = await gql.refused(retry, id=build_id(999))
+    assert error["code"] == "BUILD_NOT_FOUND"
+
+    await gql.do(f"""mutation {{ removeIndex(dataset: "purchase", name: "by_day") {{ draft {{ version }} {ERRORS} }} }}""")
+    removed = await gql.do(
+        f"""mutation {{ removeLink(dataset: "purchase", name: "customer") {{ draft {{ version }} {ERRORS} }} }}"""
+    )
+    await gql.do(PUBLISH, v=removed["draft"]["version"])
+    await house.work()
+    hidden = (await gql.ask("{ hiddenData { dataset field link sqlType } }"))["hiddenData"]
+    assert hidden == [{"dataset": "purchase", "field": None, "link": "customer", "sqlType": "bigint"}]
+    dropped = await gql.do(
+        f"""mutation {{ dropHiddenData(dataset: "purchase", link: "customer", confirm: "purchase.customer") {{
+             dropped {{ link }} {ERRORS} }} }}"""
+    )
+    assert dropped["dropped"] == {"link": "customer"}
+    builds = (await gql.ask("{ dataModelBuilds { nodes { name } } }"))["dataModelBuilds"]["nodes"]
+    assert builds == [{"name": "by_code"}]
+
+
+def build_id(number: int) -> str:
+    """The id of a build."""
+    return to_global_id("DataModelBuild", number)

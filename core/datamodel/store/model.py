@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from core.datamodel.physical import BUILT_IN, PREFIX, Tables
-from core.datamodel.records import Draft, Model, Published
+from core.datamodel.physical import BUILT_IN, PREFIX, Lying, Place, Tables
+from core.datamodel.records import Draft, Model, OnDelete, Published
 from core.db import Connection
 
 PUBLICATION_LOCK = 0x636C_6172_0200  # advisory
@@ -18,6 +18,7 @@ PUBLICATION_LOCK = 0x636C_6172_0200  # advisory
 Stamp: TypeAlias = tuple[str, int, str]  # of a published model: no other has the same, in any database
 
 _STAMP = "current_database()::text AS database, version, xmin::text AS written"
+_ACTS = {"a": OnDelete.REFUSE, "r": OnDelete.REFUSE, "c": OnDelete.DELETE, "n": OnDelete.CLEAR, "d": OnDelete.CLEAR}
 _PUBLISHED = "version, definition, statements, published_by, published_at"
 
 
@@ -136,12 +137,38 @@ async def read_tables(conn: Connection) -> Tables:
     columns: dict[str, dict[str, str]] = defaultdict(dict)
     for row in rows:
         columns[row["table"]][row["column"]] = row["type"]
-    return Tables(columns=columns)
+    return Tables(columns=columns, references=await _read_references(conn))
+
+
+async def _read_references(conn: Connection) -> dict[Place, Lying]:
+    """The foreign keys of links: those that are named after their column."""
+    rows = await conn.fetch(
+        """
+        SELECT c.relname AS "table", a.attname AS "column", t.relname AS target, f.confdeltype::text AS act,
+               f.convalidated AS valid
+          FROM pg_constraint f
+          JOIN pg_class c ON c.oid = f.conrelid
+          JOIN pg_class t ON t.oid = f.confrelid
+          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = f.conkey[1]
+         WHERE f.contype = 'f' AND array_length(f.conkey, 1) = 1 AND f.conname = a.attname || '_fkey'
+           AND c.relnamespace = current_schema()::regnamespace AND (c.relname = ANY($1::text[]) OR starts_with(c.relname, $2))
+        """,
+        list(BUILT_IN), PREFIX,
+    )  # fmt: skip
+    return {
+        (row["table"], row["column"]): Lying(target=row["target"], on_delete=_ACTS[row["act"]], valid=row["valid"])
+        for row in rows
+    }
 
 
 async def set_lock_timeout(conn: Connection, milliseconds: int) -> None:
     """How long statements of this transaction wait for a table; 0: for ever. Then asyncpg.LockNotAvailableError is raised."""
     await conn.execute("SELECT set_config('lock_timeout', $1, true)", f"{milliseconds}ms")
+
+
+async def lock_table(conn: Connection, table: str, *, read: bool) -> None:
+    """Until the transaction ends nobody else writes a table, or reads it unless `read` says that they may."""
+    await conn.execute(f"LOCK TABLE {table} IN {'SHARE ROW' if read else 'ACCESS'} EXCLUSIVE MODE")
 
 
 async def run(conn: Connection, statement: str) -> None:

@@ -1,0 +1,104 @@
+"""What keys, indexes and links by fields are made of: fields, links that have a column, and some columns of ours. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from core.datamodel.physical import ENUMERATION_LENGTH, column_of, has_column, link_column
+from core.datamodel.records import Entity, FieldKind
+
+WIDEST = 2_600  # bytes of one entry: Postgres refuses a row whose entry has more than 2,704
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column with what it holds."""
+
+    name: str
+    kind: FieldKind
+    max_length: int | None = None  # characters, of a text
+    folded: bool = False  # a text that is compared without case
+    ours: bool = True
+
+
+def _text(name: str, length: int, *, folded: bool = False) -> Column:
+    return Column(name=name, kind=FieldKind.TEXT, max_length=length, folded=folded)
+
+
+_ID = Column(name="id", kind=FieldKind.INTEGER)
+_MOMENTS = {name: Column(name=name, kind=FieldKind.INSTANT) for name in ("created_at", "updated_at")}
+_DATASET: Mapping[str, Column] = {"id": _ID, **_MOMENTS}
+
+# An email is compared in its normal form, which is a column of its own.
+_OURS: Mapping[str, Mapping[str, Column]] = MappingProxyType(
+    {
+        "profile": {
+            **_DATASET,
+            "external_id": _text("external_id", 100),
+            "email": _text("email_key", 254),
+            "email_domain": _text("email_domain", 253),
+            "mobile_phone": _text("mobile_phone", 32),
+            "last_name": _text("last_name", 100, folded=True),
+            "city": _text("city", 100, folded=True),
+            "zip_code": _text("zip_code", 20, folded=True),
+            "country": _text("country", 2),
+            "language": _text("language", 35, folded=True),
+            "birth_date": Column(name="birth_date", kind=FieldKind.DATE),
+        },
+        "campaign": {
+            **_DATASET,
+            "name": _text("name", 64),
+            "starts_on": Column(name="starts_on", kind=FieldKind.DATE),
+            "ends_on": Column(name="ends_on", kind=FieldKind.DATE),
+        },
+        "delivery": {
+            **_DATASET,
+            "name": _text("name", 64),
+            "contact_at": Column(name="contact_at", kind=FieldKind.INSTANT),
+        },
+    }
+)
+
+# Of those, the ones that a link by fields may lead to.
+_IDENTIFYING: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "profile": frozenset({"id", "external_id", "email"}),
+        "campaign": frozenset({"id", "name"}),
+        "delivery": frozenset({"id", "name"}),
+    }
+)
+
+
+def columns_of(entity: Entity) -> dict[str, Column]:
+    """What its keys and indexes may be made of, by name."""
+    found = dict(_OURS.get(entity.name, _DATASET) if entity.built_in else _DATASET)
+    for link in entity.links:
+        if has_column(link):
+            found[link.name] = Column(name=link_column(link.name), kind=FieldKind.INTEGER, ours=False)
+    return found | fields_of(entity)
+
+
+def fields_of(entity: Entity) -> dict[str, Column]:
+    """The columns of its fields, by name: what a link by fields leads from."""
+    return {
+        one.name: Column(
+            name=column_of(one.name), kind=one.kind, max_length=one.max_length, folded=one.kind is FieldKind.TEXT, ours=False
+        )
+        for one in entity.fields
+    }
+
+
+def reachable(entity: Entity) -> dict[str, Column]:
+    """What a link by fields may lead to: its fields, and what we know its rows by."""
+    ours = _OURS.get(entity.name, _DATASET) if entity.built_in else _DATASET
+    known = _IDENTIFYING.get(entity.name, frozenset({"id"}))
+    return {name: one for name, one in ours.items() if name in known} | fields_of(entity)
+
+
+def width(column: Column) -> int:
+    """Bytes that a value takes in an index, at most; of numbers, those that people write."""
+    if column.kind is FieldKind.TEXT:
+        return 4 * (column.max_length or 0)
+    return ENUMERATION_LENGTH if column.kind is FieldKind.ENUMERATION else 16
