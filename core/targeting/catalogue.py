@@ -81,6 +81,7 @@ class CatalogueLink:
     back: str | None = None  # the name of the way back
     pairs: PairTable | None = None
     unique: bool = True  # of a way to one: nothing but the data could make it several
+    sound: bool = False  # of a way to many: each of them has the row that one comes from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,7 +95,8 @@ def _both(source: DataEntity, link: Link, model: Model) -> Iterator[CatalogueLin
     on = _columns(source, link, model)
     back = tuple((far, near) for near, far in on)
     yield replace(_way(link.name, link.label, link.target, False, on, link.reverse_name), unique=not link.source_fields)
-    yield _way(link.reverse_name, link.reverse_label, source.name, link.kind is LinkKind.MANY_TO_ONE, back, link.name)
+    way = _way(link.reverse_name, link.reverse_label, source.name, link.kind is LinkKind.MANY_TO_ONE, back, link.name)
+    yield replace(way, sound=not link.source_fields)  # a foreign key sees to it
 
 
 def _way(

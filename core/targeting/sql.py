@@ -127,8 +127,22 @@ def population(
     checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, plan: Plan = Plan.ALL_AT_ONCE
 ) -> Select[Any]:  # fmt: skip
     """The keys of the matching rows, in no order."""
+    if plan is Plan.ALL_AT_ONCE and (keys := _keys_of_groups(checked, at, zone)) is not None:
+        return keys
     rows = entity_table(checked.entity)
     return select(rows.c[checked.entity.key]).where(_compiled(checked, at, zone, rows, plan))
+
+
+def _keys_of_groups(checked: CheckedExpression, at: datetime, zone: ZoneInfo) -> Select[Any] | None:
+    """The whole question is one aggregate: whoever has rows that pass is a key of the groups, and no other table is read."""
+    node = checked.expression.root
+    if not isinstance(node, Operation) or not isinstance(node.operands[0], Aggregate):
+        return None
+    link = checked.entity.links.get(node.operands[0].selection.path[0])
+    if link is None or not link.sound or not all(isinstance(one, Literal | Relative) for one in node.operands[1:]):
+        return None
+    scope = Scope(entity=checked.entity, source=entity_table(checked.entity))
+    return _Compiler(checked, scope, at, zone, Plan.ALL_AT_ONCE).keys_of_groups(node, node.operands[0])
 
 
 def _compiled(checked: CheckedExpression, at: datetime, zone: ZoneInfo, source: FromClause, plan: Plan) -> Predicate:
@@ -221,6 +235,15 @@ class _Compiler:
             failing = test.is_not(true()) if groups.value.nullable and node.operator is not Operator.IS_NULL else not_(test)
             return in_groups(self, groups, failing, negated=not negated)
         return in_groups(self, groups, test, negated=negated)
+
+    def keys_of_groups(self, node: Operation, aggregate: Aggregate) -> Select[Any] | None:
+        """The keys of the groups that pass; None where those pass, too, who have no rows."""
+        groups = groups_of(self, aggregate)
+        constants = [self.operand(one) for one in node.operands[1:]]
+        if groups is None or holds_of_nothing(node.operator, aggregate.measure, constants):
+            return None
+        (key,) = groups.keys
+        return select(key).select_from(groups.source).where(self._operation(node.operator, [groups.value, *constants]))
 
     def _member_of(self, node: Member, *, negated: bool) -> Predicate:
         found = self.checked.audiences[node.audience, node.version]
