@@ -25,6 +25,7 @@ class Kind(StrEnum):
     DATE = "date"
     INSTANT = "instant"
     ENUMERATION = "enumeration"
+    POINT = "point"
 
 
 class Writing(Enum):

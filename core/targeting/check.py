@@ -23,6 +23,7 @@ from core.targeting.errors import (
     closest,
     shown,
 )
+from core.targeting.functions import FORMER, FUNCTIONS, Function, Parameter, common
 from core.targeting.language import (
     MAX_DEPTH,
     MAX_LIST_VALUES,
@@ -34,6 +35,7 @@ from core.targeting.language import (
     Anchor,
     And,
     Call,
+    Case,
     Condition,
     Exists,
     Expression,
@@ -51,11 +53,12 @@ from core.targeting.language import (
     Relative,
     Selection,
     Stage,
+    Test,
     Top,
     Unit,
 )
 from core.targeting.literals import day_of, integer_of
-from core.targeting.operators import FUNCTIONS, MEASURES, NUMBERS, OPERATORS, ORDERED, TIMES
+from core.targeting.operators import MEASURES, NUMBERS, OPERATORS, ORDERED, TIMES
 from core.targeting.scopes import Scope
 from core.targeting.text_form import literal_text
 
@@ -83,6 +86,13 @@ Audiences: TypeAlias = Mapping[tuple[str, int | None], CheckedExpression | int]
 NO_AUDIENCES: Audiences = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedValue(CheckedExpression):
+    """An expression that computes a value of a kind for each row of the entity, or none."""
+
+    kind: Kind
+
+
 def check(
     expression: Expression,
     catalogue: Catalogue = CATALOGUE,
@@ -96,6 +106,22 @@ def check(
     return CheckedExpression(
         expression=expression, entity=checker.scope.entity, catalogue=catalogue, reads=frozenset(checker.reads),
         entities=frozenset(checker.entities), audiences=audiences,
+    )  # fmt: skip
+
+
+def check_value(
+    expression: Expression,
+    catalogue: Catalogue = CATALOGUE,
+    *,
+    entity: str = "profile",
+    audiences: Audiences = NO_AUDIENCES,
+) -> CheckedValue:
+    """Check an expression that computes: an operand of any kind, or a condition, which is a boolean. Raises ExpressionError."""
+    checker = _Checker(catalogue, catalogue.entities[entity], audiences)
+    kind = checker.argument(expression.root, 0)
+    return CheckedValue(
+        expression=expression, entity=checker.scope.entity, catalogue=catalogue, reads=frozenset(checker.reads),
+        entities=frozenset(checker.entities), audiences=audiences, kind=kind,
     )  # fmt: skip
 
 
@@ -172,10 +198,10 @@ class _Checker:
             self._list(node, rest)
         for operand in rest:
             self._same(node.operator, first, kind, operand, depth)
-            if rule.constants and not isinstance(operand, Literal | Relative):
+            if rule.constants and not is_written(operand):
                 raise ExpressionError(
                     f"the operator {node.operator.value} compares with values only", code=WRONG_TYPE,
-                    place=operand.place, found="a field" if isinstance(operand, Field) else "a function",
+                    place=operand.place, found=_what(operand),
                     expected="a value",
                 )  # fmt: skip
 
@@ -220,6 +246,8 @@ class _Checker:
                 return _check_relative(node)
             case Call():
                 return self._call(node, depth)
+            case Case():
+                return self._case(node, depth)
             case Aggregate():
                 return self._aggregate(node, depth)
 
@@ -427,28 +455,109 @@ class _Checker:
             self.reads |= found.reads
             self.entities |= found.entities
 
+    def argument(self, node: Condition, depth: int) -> Kind:
+        """The kind of an operand, or of a condition, which is true or false."""
+        if isinstance(node, Test):
+            self.condition(node, depth)
+            return Kind.BOOLEAN
+        return self._kind(node, depth)
+
     def _call(self, node: Call, depth: int) -> Kind:
         function = FUNCTIONS.get(node.function)
         if function is None:
             raise ExpressionError(
                 f"unknown function {shown(node.function)}", code=UNKNOWN_FUNCTION, place=node.place,
                 found=shown(node.function), expected="one of " + " ".join(FUNCTIONS),
-                suggestion=closest(node.function, FUNCTIONS),
+                suggestion=FORMER.get(node.function.lower()) or closest(node.function, FUNCTIONS),
             )  # fmt: skip
-        if len(node.arguments) != len(function.parameters):
+        parameters = function.expects(len(node.arguments))
+        if parameters is None:
             raise ExpressionError(
                 f"the function {node.function} has the wrong number of arguments", code=SYNTAX,
-                place=node.place, found=str(len(node.arguments)), expected=str(len(function.parameters)),
+                place=node.place, found=str(len(node.arguments)), expected=function.signature,
             )  # fmt: skip
-        for argument, takes in zip(node.arguments, function.parameters, strict=True):
-            kind = self._kind(argument, depth + 1)
-            if kind not in takes:
-                raise ExpressionError(
-                    f"the function {node.function} does not work with {_a(kind)}", code=WRONG_TYPE,
-                    place=argument.place, found=_describe(argument, kind),
-                    expected=" or ".join(_a(kind) for kind in Kind if kind in takes),
-                )  # fmt: skip
-        return function.gives
+        kinds = [
+            self._argument(function, argument, parameter, depth + 1)
+            for argument, parameter in zip(node.arguments, parameters, strict=True)
+        ]
+        groups: dict[str, list[Kind]] = {}
+        for argument, parameter, kind in zip(node.arguments, parameters, kinds, strict=True):
+            if parameter.group is not None:
+                groups.setdefault(parameter.group, []).append(kind)
+                _check_common(f"the function {node.function}", groups[parameter.group], argument)
+        return function.kind(kinds)
+
+    def _argument(self, function: Function, node: Condition, parameter: Parameter, depth: int) -> Kind:
+        kind = self.argument(node, depth)
+        if kind not in parameter.takes:
+            raise ExpressionError(
+                f"the function {function.name} does not work with {_a(kind)}", code=WRONG_TYPE,
+                place=node.place, found=_describe(node, kind),
+                expected=" or ".join(_a(kind) for kind in Kind if kind in parameter.takes),
+            )  # fmt: skip
+        if not parameter.constant:
+            return kind
+        if not isinstance(node, Literal):
+            raise ExpressionError(
+                f"{parameter.name} of {function.name} is written down", code=WRONG_TYPE, place=node.place,
+                found=_what(node), expected="a value",
+            )  # fmt: skip
+        wanted = parameter.refuse(node.value)
+        if wanted is not None:
+            raise ExpressionError(
+                f"{parameter.name} of {function.name} cannot be {shown(node.value)}", code=BAD_VALUE, place=node.place,
+                found=shown(node.value), expected=wanted,
+            )  # fmt: skip
+        return kind
+
+    def _case(self, node: Case, depth: int) -> Kind:
+        kinds: list[Kind] = []
+        for when, then in node.branches:
+            self.condition(when, depth + 1)
+            kinds.append(self._kind(then, depth + 1))
+            _check_common("a case", kinds, then)
+        if node.otherwise is not None:
+            kinds.append(self._kind(node.otherwise, depth + 1))
+            _check_common("a case", kinds, node.otherwise)
+        found = common(kinds)
+        if found is None or found is Kind.POINT:
+            raise ExpressionError(
+                "a case cannot choose between places", code=WRONG_TYPE, place=node.place, found="a point",
+                expected="another kind",
+            )  # fmt: skip
+        return found
+
+
+def _check_common(what: str, kinds: Sequence[Kind], last: Condition) -> None:
+    """The last of the kinds goes with those before it."""
+    if common(kinds) is None:
+        raise ExpressionError(
+            f"{what} cannot mix {_a(kinds[-1])} with {_a(kinds[0])}", code=WRONG_TYPE, place=last.place,
+            found=_describe(last, kinds[-1]), expected=_a(kinds[0]), suggestion=_rewrite(last, kinds[0]),
+        )  # fmt: skip
+
+
+def is_written(node: Condition) -> bool:
+    """A value that is known before the question runs: written down, also as `exactly('…')`."""
+    if isinstance(node, Call):
+        return node.function in ("exactly", "accented") and all(isinstance(one, Literal) for one in node.arguments)
+    return isinstance(node, Literal | Relative)
+
+
+def _what(node: Condition) -> str:
+    match node:
+        case Field():
+            return "a field"
+        case Call():
+            return "a function"
+        case Case():
+            return "a case"
+        case Aggregate():
+            return "an aggregate"
+        case Relative():
+            return "a relative time"
+        case _:
+            return "a condition"
 
 
 def _no_link(entity: Entity, name: str, links: Sequence[str], place: Place, *, to_one: bool) -> ExpressionError:
@@ -494,7 +603,7 @@ def _check_relative(node: Relative) -> Kind:
     return Kind.DATE
 
 
-def _rewrite(operand: Operand, kind: Kind) -> str | None:
+def _rewrite(operand: Condition, kind: Kind) -> str | None:
     """The same value written so that it has the kind wanted."""
     if not isinstance(operand, Literal):
         return None
@@ -516,7 +625,7 @@ def _rewrite(operand: Operand, kind: Kind) -> str | None:
     return None
 
 
-def _describe(operand: Operand, kind: Kind) -> str:
+def _describe(operand: Condition, kind: Kind) -> str:
     return shown(operand.value) if isinstance(operand, Literal) and isinstance(operand.value, str) else _a(kind)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 from sqlalchemy import ColumnElement
 
 from core.targeting.catalogue import Catalogue, CatalogueField, Kind, Writing
+from core.targeting.functions.signature import Level
 from core.targeting.language import Condition, Operand, Scalar
 from core.targeting.scopes import Scope
 
@@ -29,6 +30,9 @@ class Value:
     constant: Scalar | None = None
     field: CatalogueField | None = None
     stored: Sql | None = None
+    level: Level = Level.FOLDED
+    parts: tuple[Sql, Sql] | None = None  # longitude and latitude of a place
+    where: tuple[float, float] | None = None  # the same, where they were written down
 
     @property
     def is_derived(self) -> bool:

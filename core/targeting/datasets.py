@@ -22,8 +22,9 @@ _KINDS: Mapping[FieldKind, Kind] = MappingProxyType(
         FieldKind.DATE: Kind.DATE,
         FieldKind.INSTANT: Kind.INSTANT,
         FieldKind.ENUMERATION: Kind.ENUMERATION,
+        FieldKind.POINT: Kind.POINT,
     }
-)  # a place or a JSON has no comparison yet
+)  # a JSON has no comparison
 
 
 @per_model

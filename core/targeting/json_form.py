@@ -2,7 +2,8 @@
 
 {"and": [condition, …]}   {"or": [condition, …]}   {"not": condition}
 {"operator": ">=", "operands": [operand, …]}
-{"field": "country"}      {"function": "month", "arguments": [operand, …]}
+{"field": "country"}      {"function": "month", "arguments": [operand or condition, …]}
+{"case": [{"when": condition, "then": operand}, …], "else": operand}
 "text"   30   1.5   true  {"decimal": "1.5"}   {"date": "2024-05-01"}   {"instant": "2024-05-01T10:00:00Z"}
 {"now": {"days": -30}}    {"today": {"years": 1, "months": -2}}
 {"exists": "purchases", "where": condition}
@@ -28,6 +29,7 @@ from core.targeting.language import (
     Anchor,
     And,
     Call,
+    Case,
     Condition,
     Exists,
     Expression,
@@ -70,6 +72,9 @@ def to_json(expression: Expression | Condition) -> Any:
             return {"field": ".".join(path)}
         case Call(function=function, arguments=arguments):
             return {"function": function, "arguments": [to_json(argument) for argument in arguments]}
+        case Case(branches=branches, otherwise=otherwise):
+            case = {"case": [{"when": to_json(when), "then": to_json(then)} for when, then in branches]}
+            return case | ({"else": to_json(otherwise)} if otherwise is not None else {})
         case Relative(anchor=anchor, offsets=offsets):
             return {anchor.value: {unit.value: amount for unit, amount in offsets}}
         case Literal(value=value):
@@ -133,10 +138,11 @@ def read_stored(tree: Any) -> Expression:
 
 
 _CONDITIONS = ("and", "or", "not", "operator", "exists", "sequence", "top", "audience")
-_OPERANDS = ("field", "function", "aggregate", "decimal", "date", "instant", "now", "today")
+_OPERANDS = ("field", "function", "case", "aggregate", "decimal", "date", "instant", "now", "today")
 _OTHER_KEYS: Mapping[str, tuple[str, ...]] = {
     "operator": ("operands",),
     "function": ("arguments",),
+    "case": ("else",),
     "exists": ("where",),
     "aggregate": ("value", "of", "by", "distinct", "where"),
     "top": ("by", "lowest", "where"),
@@ -303,6 +309,8 @@ class _Reader:
             return self._call(tree, pointer, depth)
         if kind == "aggregate":
             return self._aggregate(tree, pointer, depth)
+        if kind == "case":
+            return self._case(tree, pointer, depth)
         if kind in ("now", "today"):
             return self._relative(Anchor(kind), tree[kind], place)
         if kind in _CONDITIONS:
@@ -332,8 +340,21 @@ class _Reader:
             raise _wrong("a function is named by a text", str(place), shown(tree["function"]), "a text")
         name = field_of([tree["function"]], place).path[0]
         items = self._list(tree.get("arguments"), f"{pointer}/arguments", empty=True)
-        arguments = tuple(self.operand(item, f"{pointer}/arguments/{index}", depth + 1) for index, item in enumerate(items))
+        arguments = tuple(self.condition(item, f"{pointer}/arguments/{index}", depth + 1) for index, item in enumerate(items))
         return Call(name, arguments, place)
+
+    def _case(self, tree: Mapping[str, Any], pointer: str, depth: int) -> Case:
+        if depth > MAX_DEPTH:
+            raise _wrong("cases are nested too deeply", pointer, "another level", f"at most {MAX_DEPTH}", code=TOO_LARGE)
+        branches = []
+        for index, branch in enumerate(self._list(tree["case"], f"{pointer}/case")):
+            place = f"{pointer}/case/{index}"
+            if not isinstance(branch, Mapping) or set(branch) != {"when", "then"}:
+                raise _wrong("a branch has two keys", place, shown(branch), "an object with when and then")
+            when = self.condition(branch["when"], f"{place}/when", depth + 1)
+            branches.append((when, self.operand(branch["then"], f"{place}/then", depth + 1)))
+        otherwise = self.operand(tree["else"], f"{pointer}/else", depth + 1) if "else" in tree else None
+        return Case(tuple(branches), otherwise, Place(pointer=f"{pointer}/case"))
 
     def _relative(self, anchor: Anchor, offsets: Any, place: Place) -> Relative:
         if not isinstance(offsets, Mapping):

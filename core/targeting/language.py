@@ -2,18 +2,19 @@
 
 A condition is `And`, `Or`, `Not`, an `Operation` between operands, a question about linked rows (`Exists`, `Following`), about
 the whole population (`Top`), about another audience (`Member`), or a boolean operand. An operand is a `Field`, a `Literal`, a
-`Relative` time, a `Call` or an `Aggregate` of linked rows. Fields are paths and operations take any operands, so links and
-functions add rows to the tables of `catalogue` and `operators`.
+`Relative` time, a `Call`, a `Case`, or an `Aggregate` of linked rows; arguments of calls may be conditions. Fields are paths,
+operations take any operands and calls any names, so links and functions add rows to the tables of `catalogue` and `functions`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TypeAlias
 
 MAX_LENGTH = 50_000  # characters of an expression, or of all texts in its JSON spelling
@@ -48,6 +49,7 @@ RESERVED = frozenset(
         "then",
         "within",
         "distinct",
+        "case",
     ]
 )  # words that cannot name a field
 
@@ -67,6 +69,9 @@ class Place:
 
 
 NOWHERE = Place(line=1, column=1)
+
+# Arithmetic as it is written, and the functions that it is.
+SIGNS: Mapping[str, str] = MappingProxyType({"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "mod"})
 
 
 class Anchor(StrEnum):
@@ -147,10 +152,19 @@ class Relative:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function of operands."""
+    """A function of operands and conditions. Arithmetic is one too: `a + b` is `add(a, b)`."""
 
     function: str
-    arguments: tuple[Operand, ...]
+    arguments: tuple[Condition, ...]
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The operand beside the first condition that holds, else the last one, or no value."""
+
+    branches: tuple[tuple[Condition, Operand], ...]
+    otherwise: Operand | None = None
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
@@ -256,8 +270,9 @@ class Member:
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
-Operand: TypeAlias = Field | Literal | Relative | Call | Aggregate
-Condition: TypeAlias = And | Or | Not | Operation | Exists | Following | Top | Member | Operand
+Operand: TypeAlias = Field | Literal | Relative | Call | Case | Aggregate
+Test: TypeAlias = And | Or | Not | Operation | Exists | Following | Top | Member  # true or false, and no operand
+Condition: TypeAlias = Test | Operand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

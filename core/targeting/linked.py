@@ -47,6 +47,7 @@ from core.targeting.language import (
     Relative,
     Selection,
     Stage,
+    Test,
     Top,
     Unit,
 )
@@ -235,10 +236,11 @@ def common_link(scope: Scope, node: Operation) -> tuple[Scope, CatalogueLink] | 
 
 def _leaves(operands: Sequence[Operand]) -> Iterator[Operand]:
     for operand in operands:
-        if isinstance(operand, Call):
-            yield from _leaves(operand.arguments)
-        else:
-            yield operand
+        match operand:
+            case Call(arguments=arguments) if not any(isinstance(one, Test) for one in arguments):
+                yield from _leaves([one for one in arguments if not isinstance(one, Test)])
+            case _:
+                yield operand
 
 
 def _first_link(scope: Scope, path: Sequence[str]) -> tuple[Scope, CatalogueLink] | None:

@@ -1,4 +1,4 @@
-"""Each operator and function once: what it takes and its SQL. Rows of a table, no names known elsewhere."""
+"""Each operator once: what it takes and its SQL. Rows of a table, no names known elsewhere; functions have a folder."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, ColumnElement, cast, extract, func
+from sqlalchemy import ColumnElement, func
 
 from core.targeting.catalogue import Kind
 from core.targeting.language import Measure, Operator
 
 Sql: TypeAlias = ColumnElement[Any]
 
-EVERY = frozenset(Kind)
+EVERY = frozenset(Kind) - {Kind.POINT}  # places are compared by their distance
 ORDERED = frozenset({Kind.TEXT, Kind.INTEGER, Kind.DECIMAL, Kind.DATE, Kind.INSTANT})
 NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL})
 TIMES = frozenset({Kind.DATE, Kind.INSTANT})
@@ -43,7 +43,7 @@ OPERATORS: Mapping[Operator, OperatorRule] = MappingProxyType(
         Operator.CONTAINS: OperatorRule(takes=TEXTS, constants=True),
         Operator.STARTS_WITH: OperatorRule(takes=TEXTS, constants=True),
         Operator.ENDS_WITH: OperatorRule(takes=TEXTS, constants=True),
-        Operator.IS_NULL: OperatorRule(takes=EVERY),
+        Operator.IS_NULL: OperatorRule(takes=frozenset(Kind)),
     }
 )
 
@@ -98,32 +98,5 @@ MEASURES: Mapping[Measure, MeasureRule] = MappingProxyType(
         Measure.AVG: MeasureRule(takes=NUMBERS, gives=Kind.DECIMAL, build=func.avg),
         Measure.FIRST: MeasureRule(takes=EVERY, ordered=True),
         Measure.LAST: MeasureRule(takes=EVERY, ordered=True),
-    }
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Function:
-    """A function: the kinds of each parameter, what it gives, and its SQL. Instants arrive as local times."""
-
-    parameters: tuple[frozenset[Kind], ...]
-    gives: Kind
-    build: Callable[..., Sql]
-
-
-def _part(name: str) -> Function:
-    return Function(parameters=(TIMES,), gives=Kind.INTEGER, build=lambda value: cast(extract(name, value), BigInteger))
-
-
-FUNCTIONS: Mapping[str, Function] = MappingProxyType(
-    {
-        "year": _part("year"),
-        "month": _part("month"),
-        "day": _part("day"),
-        "length": Function(
-            parameters=(TEXTS,),
-            gives=Kind.INTEGER,
-            build=lambda value: cast(func.char_length(value), BigInteger),
-        ),
     }
 )

@@ -8,14 +8,16 @@ from typing import Any, TypeAlias
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from core.targeting.errors import SYNTAX, TOO_LARGE, ExpressionError, closest, shown
+from core.targeting.errors import SYNTAX, TOO_LARGE, WRONG_TYPE, ExpressionError, closest, shown
 from core.targeting.language import (
     MAX_LENGTH,
     NOWHERE,
+    SIGNS,
     Aggregate,
     Anchor,
     And,
     Call,
+    Case,
     Condition,
     Exists,
     Expression,
@@ -33,6 +35,7 @@ from core.targeting.language import (
     Relative,
     Selection,
     Stage,
+    Test,
     Top,
     Unit,
     relative,
@@ -55,6 +58,9 @@ _WORDS = {
     "COUNT": "a whole number",
     "UNIT": "a unit of time",
     "DOT": "",
+    "_WHEN": "when",
+    "THEN": "then",
+    "_END": "end",
     "$END": "the end",
 }
 _KEYWORDS = {
@@ -67,6 +73,10 @@ _KEYWORDS = {
     "_OR": ("or",),
     "NOT": ("not",),
     "UNIT": tuple(unit.value for unit in Unit),
+    "_WHEN": ("when",),
+    "THEN": ("then",),
+    "_ELSE": ("else",),
+    "_END": ("end",),
 }
 _HABITS = {
     "like": "contains",
@@ -118,7 +128,15 @@ def _maybe_not(children: _Children, condition: Condition) -> Condition:
 
 
 def _operands(children: _Children) -> tuple[Operand, ...]:
-    return tuple(child for child in children if child is not None and not isinstance(child, Token))
+    """What a rule holds beside its signs. Raises ExpressionError for a condition in parentheses."""
+    found = tuple(child for child in children if child is not None and not isinstance(child, Token))
+    for child in found:
+        if isinstance(child, Test):
+            raise ExpressionError(
+                "a condition cannot be an operand", code=WRONG_TYPE, place=child.place, found="a condition",
+                expected="a field, a value, a time or a function",
+            )  # fmt: skip
+    return found
 
 
 def aggregate_of(
@@ -186,8 +204,8 @@ class _Builder(Transformer[Token, Condition]):
         return Not(children[-1], _at(children[0]))
 
     def comparison(self, children: _Children) -> Condition:
-        left, sign, right = children
-        return Operation(Operator(_ALIASES.get(str(sign), str(sign))), (left, right), _at(sign))
+        sign = children[1]
+        return Operation(Operator(_ALIASES.get(str(sign), str(sign))), _operands(children), _at(sign))
 
     def text_test(self, children: _Children) -> Condition:
         sign = next(child for child in children if isinstance(child, Token) and child.type == "TEXT_OPERATOR")
@@ -202,7 +220,7 @@ class _Builder(Transformer[Token, Condition]):
         return _maybe_not(children, Operation(Operator.BETWEEN, _operands(children), _at(sign)))
 
     def null_test(self, children: _Children) -> Condition:
-        return Operation(Operator.IS_NULL, (children[0],), _at(children[1]))
+        return Operation(Operator.IS_NULL, _operands(children), _at(children[1]))
 
     def not_null_test(self, children: _Children) -> Condition:
         return Not(self.null_test(children), _at(children[0]))
@@ -254,7 +272,21 @@ class _Builder(Transformer[Token, Condition]):
 
     def call(self, children: _Children) -> Call:
         name = field_of([str(children[0])], _at(children[0])).path[0]
-        return Call(name, _operands(children[1:]), _at(children[0]))
+        return Call(name, tuple(children[1:]), _at(children[0]))
+
+    def arithmetic(self, children: _Children) -> Call:
+        return Call(SIGNS[str(children[1])], _operands(children), _at(children[1]))
+
+    def signed(self, children: _Children) -> Operand:
+        sign, (operand,) = children[0], _operands(children)
+        return Call("subtract", (Literal(0, _at(sign)), operand), _at(sign)) if sign == "-" else operand
+
+    def choice(self, children: _Children) -> Case:
+        parts = [child for child in children if not isinstance(child, Token)]
+        otherwise = parts.pop() if len(parts) % 2 else None
+        operands = _operands([*parts[1::2], otherwise])
+        branches = tuple(zip(parts[::2], operands, strict=False))
+        return Case(branches, otherwise, _at(children[0]))
 
     def relative_time(self, children: _Children) -> Relative:
         anchor, *steps = children

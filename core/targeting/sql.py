@@ -6,11 +6,12 @@ the matching rows, and FALSE or NULL for the others: negate the expression, neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Date,
+    Double,
     FromClause,
     Numeric,
     Select,
@@ -27,7 +29,9 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    case,
     cast,
+    column,
     extract,
     false,
     func,
@@ -35,19 +39,25 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql.expression import Executable
 from sqlalchemy.types import TypeEngine
 
 from core.targeting.catalogue import CatalogueField, CatalogueLink, Derived, Kind, Writing
-from core.targeting.check import CheckedExpression, kind_of_literal
+from core.targeting.check import CheckedExpression, CheckedValue, is_written, kind_of_literal
 from core.targeting.compiled import Predicate, Sql, Value
+from core.targeting.functions import FUNCTIONS, Argument, Asking, Function, Nulls, Parameter, common
+from core.targeting.functions.bounds import bigint, folded, instant_within
+from core.targeting.functions.signature import Level
+from core.targeting.given import LIGHT, SHORT, Given, weight
 from core.targeting.language import (
     Aggregate,
     Anchor,
     And,
     Call,
+    Case,
     Condition,
     Exists,
     Field,
@@ -61,6 +71,7 @@ from core.targeting.language import (
     Or,
     Relative,
     Scalar,
+    Test,
     Top,
 )
 from core.targeting.linked import (
@@ -78,7 +89,7 @@ from core.targeting.linked import (
     top_test,
 )
 from core.targeting.moments import add_months, end_of, resolve, start_of, to_utc, today
-from core.targeting.operators import COMPARATORS, FUNCTIONS, MIRRORED, PATTERNS
+from core.targeting.operators import COMPARATORS, MIRRORED, NUMBERS, PATTERNS
 from core.targeting.scopes import Scope
 from core.targeting.writing import as_kept, like_pattern
 
@@ -90,6 +101,7 @@ _TYPES: dict[Kind, TypeEngine[Any]] = {
     Kind.DATE: Date(),
     Kind.INSTANT: TIMESTAMP(timezone=True),
     Kind.ENUMERATION: BigInteger(),
+    Kind.POINT: Text(),
 }
 _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 _FEW = 30  # texts compared without case, up to which each is a parameter of its own
@@ -133,6 +145,17 @@ def population(
     return select(rows.c[checked.entity.key]).where(_compiled(checked, at, zone, rows, plan))
 
 
+def value(checked: CheckedValue, *, at: datetime, zone: ZoneInfo, source: FromClause | None = None) -> Sql:
+    """What an expression computes on rows of `source`, as a column to select: NULL where there is no value.
+
+    Integers are of 64 bits, decimals numeric, enumerations their names, conditions true or false, instants those of
+    the years 1 to 9999.
+    """
+    rows = entity_table(checked.entity) if source is None else source
+    scope = Scope(entity=checked.entity, source=rows)
+    return _Compiler(checked, scope, at, zone, Plan.ONE_BY_ONE).value(checked)
+
+
 def _keys_of_groups(checked: CheckedExpression, at: datetime, zone: ZoneInfo) -> Select[Any] | None:
     """The whole question is one aggregate: whoever has rows that pass is a key of the groups, and no other table is read."""
     node = checked.expression.root
@@ -161,7 +184,10 @@ def _constant(kind: Kind, value: Scalar) -> Value:
 class _Compiler:
     """A visitor: `condition` for conditions, `operand` for operands, one method per family of comparisons."""
 
-    def __init__(self, checked: CheckedExpression, scope: Scope, at: datetime, zone: ZoneInfo, plan: Plan) -> None:
+    def __init__(
+        self, checked: CheckedExpression, scope: Scope, at: datetime, zone: ZoneInfo, plan: Plan,
+        numbers: Iterator[int] | None = None,
+    ) -> None:  # fmt: skip
         self.checked = checked
         self.catalogue = checked.catalogue
         self.scope = scope
@@ -170,10 +196,27 @@ class _Compiler:
         self.at = at
         self.zone = zone
         self.today = today(at, zone)
+        self._numbers = numbers or count(1)  # of names that stand for operands
+
+    def value(self, checked: CheckedValue) -> Sql:
+        """The operand or condition at the root, as a type of its own."""
+        root = checked.expression.root
+        if isinstance(root, Test):
+            return self.condition(root, negated=False).is_(true())
+        found = self._argument(self.operand(root), None).sql
+        match checked.kind:
+            case Kind.INTEGER:
+                return bigint(found)
+            case Kind.INSTANT:
+                return instant_within(found)
+            case Kind.ENUMERATION | Kind.POINT:
+                return cast(found, Text())
+            case kind:
+                return cast(found, _TYPES[kind])
 
     def about(self, scope: Scope) -> _Compiler:
         """The same about another row."""
-        return _Compiler(self.checked, scope, self.at, self.zone, self.plan)
+        return _Compiler(self.checked, scope, self.at, self.zone, self.plan, self._numbers)
 
     def condition(self, node: Condition, *, negated: bool = False) -> Predicate:
         """`not` is pushed down to the comparisons, where alone NULL needs care."""
@@ -212,7 +255,10 @@ class _Compiler:
         if grouped is not None:
             return grouped
         values = [self.operand(operand) for operand in node.operands]
+        heavy = [weight(operand) > self._bearable(node) for operand in node.operands]
+        values, named = self._named(values, heavy)
         test = self._operation(node.operator, values)
+        test = Given(test, named) if named else test
         if not negated:
             return test
         nullable = node.operator is not Operator.IS_NULL and any(value.nullable for value in values)
@@ -251,7 +297,7 @@ class _Compiler:
             self.touched.add(self.scope)
             on_list = listed_test(self.scope, found)
             return not_(on_list) if negated else on_list
-        inner = _Compiler(found, self.scope, self.at, self.zone, self.plan)
+        inner = _Compiler(found, self.scope, self.at, self.zone, self.plan, self._numbers)
         test = inner.condition(found.expression.root, negated=negated)
         self.touched |= inner.touched
         return test
@@ -270,11 +316,96 @@ class _Compiler:
             case Relative(anchor=anchor):
                 kind = Kind.INSTANT if anchor is Anchor.NOW else Kind.DATE
                 return _constant(kind, resolve(node, self.at, self.zone))
-            case Call(function=name, arguments=arguments):
-                function = FUNCTIONS[name]
-                values = [self.operand(argument) for argument in arguments]
-                built = function.build(*(self._local(value) for value in values))
-                return Value(kind=function.gives, sql=built, nullable=any(value.nullable for value in values))
+            case Call():
+                return self._call(node)
+            case Case():
+                return self._case(node)
+
+    def _call(self, node: Call) -> Value:
+        function = FUNCTIONS[node.function]
+        parameters = function.expects(len(node.arguments)) or ()
+        values = [self._any(argument) for argument in node.arguments]
+        heavy = [function.repeats(len(values)) > 1 and weight(argument) > SHORT for argument in node.arguments]
+        values, named = self._named(values, heavy)
+        arguments = [self._argument(*pair) for pair in zip(values, parameters, strict=True)]
+        asking = Asking(at=self.at, zone=self.zone, today=self.today, key=self._key())
+        built = function.build(asking, *arguments)
+        kind = function.kind([argument.kind for argument in arguments])
+        made = Value(kind=kind, sql=Given(built, named) if named else built, nullable=_may_be_null(function, arguments))
+        if is_written(node):
+            made = replace(made, constant=arguments[0].constant, nullable=False)
+        if kind is Kind.POINT:
+            longitude, latitude = arguments
+            constants = [float(str(one.constant)) for one in arguments if one.constant is not None]
+            where = (constants[0], constants[1]) if len(constants) == 2 else None
+            made = replace(made, parts=(longitude.sql, latitude.sql), where=where)
+        return replace(made, level=_LEVELS.get(node.function, Level.FOLDED))
+
+    def _case(self, node: Case) -> Value:
+        results = [self._argument(self.operand(then), None) for _, then in node.branches]
+        tests = [self.condition(when, negated=False) for when, _ in node.branches]
+        last = None if node.otherwise is None else self._argument(self.operand(node.otherwise), None)
+        chosen = case(
+            *((test, result.sql) for test, result in zip(tests, results, strict=True)), else_=None if last is None else last.sql
+        )
+        kind = common([result.kind for result in results] + ([last.kind] if last else [])) or results[0].kind
+        nullable = last is None or last.nullable or any(result.nullable for result in results)
+        return Value(kind=kind, sql=chosen, nullable=nullable)
+
+    def _any(self, node: Condition) -> Value:
+        """An operand, or a condition as the boolean that it is."""
+        if isinstance(node, Test):
+            return Value(kind=Kind.BOOLEAN, sql=self.condition(node, negated=False).is_(true()), nullable=False)
+        return self.operand(node)
+
+    def _argument(self, value: Value, parameter: Parameter | None) -> Argument:
+        """As functions take it: numbers as numeric, enumerations by their names."""
+        kind, sql, parts = value.kind, value.sql, value.parts
+        if kind in NUMBERS and not (parameter and parameter.plain) and type(sql.type) is not Numeric:
+            whole = isinstance(value.constant, int)
+            sql = _bound(Kind.DECIMAL, Decimal(value.constant)) if whole else cast(sql, Numeric())  # type: ignore[arg-type]
+        if kind is Kind.ENUMERATION and value.field:
+            kind, sql = Kind.TEXT, _name_of(value.field, sql)
+        if kind is Kind.POINT and parts is None:
+            pair: Sql = type_coerce(sql, ARRAY(Double()))
+            parts = pair[0], pair[1]
+        return Argument(
+            kind=kind,
+            sql=sql,
+            nullable=value.nullable,
+            constant=value.constant,
+            level=value.level,
+            parts=parts,
+            where=value.where,
+        )
+
+    def _named(self, values: list[Value], heavy: Sequence[bool]) -> tuple[list[Value], list[tuple[str, Sql]]]:
+        """The values with names for those that are heavy, and what is so named."""
+        found: list[Value] = []
+        named: list[tuple[str, Sql]] = []
+        for value, weighs in zip(values, heavy, strict=True):
+            if not weighs or value.constant is not None or value.stored is not None:
+                found.append(value)
+            elif value.parts is not None:
+                found.append(replace(value, parts=(self._name(value.parts[0], named), self._name(value.parts[1], named))))
+            else:
+                found.append(replace(value, sql=self._name(value.sql, named)))
+        return found, named
+
+    def _name(self, sql: Sql, named: list[tuple[str, Sql]]) -> Sql:
+        name = f"given_{next(self._numbers)}"
+        named.append((name, sql))
+        return column(name, sql.type)
+
+    def _key(self) -> Sql:
+        self.touched.add(self.scope)
+        assert self.scope.source is not None
+        key: Sql = self.scope.source.c[self.scope.entity.key]
+        return key
+
+    def _bearable(self, node: Operation) -> int:
+        """The weight of an operand that may be written as often as an operator needs it."""
+        return SHORT if node.operator is Operator.IN else LIGHT
 
     def _path(self, path: Sequence[str]) -> Value:
         """A field of this row, of one that stands beside it, or of the one at the end of a link."""
@@ -319,7 +450,7 @@ class _Compiler:
             case Operator.IN:
                 return self._member(first, rest)
             case Operator.CONTAINS | Operator.STARTS_WITH | Operator.ENDS_WITH:
-                return self._like(operator, first, str(rest[0].constant))
+                return self._like(operator, first, rest[0])
             case _:
                 return self.compare(operator, first, rest[0])
 
@@ -375,7 +506,9 @@ class _Compiler:
         if first.constant is not None or first.is_derived or kinds >= {Kind.DATE, Kind.INSTANT}:
             return or_(*(self.compare(Operator.EQUAL, first, value) for value in values))
         if first.kind is Kind.TEXT and first.writing is Writing.FREE:
-            return _is_one_of(func.lower(first.sql), [str(value.constant) for value in values])
+            if any(value.level is not first.level for value in values):
+                return or_(*(self.compare(Operator.EQUAL, first, value) for value in values))
+            return _is_one_of(first.sql, [str(value.constant) for value in values], first.level)
         if first.kind is Kind.ENUMERATION and first.field:
             constants: list[Any] = [first.field.values[str(value.constant)] for value in values]
             return first.sql == any_(bindparam(None, constants, ARRAY(_type_of_code(constants[0]))))
@@ -383,23 +516,61 @@ class _Compiler:
             constants = [as_kept(first.writing, str(value.constant)) for value in values]
         else:
             constants = [value.constant for value in values]
-        kind = Kind.DECIMAL if any(isinstance(constant, Decimal) for constant in constants) else first.kind
+        exact = type(first.sql.type) is Numeric or any(isinstance(constant, Decimal) for constant in constants)
+        kind = Kind.DECIMAL if exact else first.kind
         return first.sql == any_(bindparam(None, constants, ARRAY(_TYPES[kind])))
 
-    def _like(self, operator: Operator, first: Value, text: str) -> Predicate:
+    def _like(self, operator: Operator, first: Value, piece: Value) -> Predicate:
         before, after = PATTERNS[operator]
-        pattern = before + like_pattern(as_kept(first.writing, text)) + after
-        if first.writing is Writing.FREE:
-            return func.lower(first.sql).like(func.lower(_bound(Kind.TEXT, pattern)))
-        return first.sql.like(_bound(Kind.TEXT, pattern))
+        pattern = _bound(Kind.TEXT, before + like_pattern(as_kept(first.writing, str(piece.constant))) + after)
+        if first.writing is not Writing.FREE:
+            return first.sql.like(pattern)
+        level = max(first.level, piece.level)
+        test: Predicate = _at_level(first.sql, level).like(_at_level(pattern, level))
+        if level is Level.FOLDED or first.field is None:
+            return test
+        return and_(test, _at_level(first.sql, Level.FOLDED).like(_at_level(pattern, Level.FOLDED)))
 
 
-def _is_one_of(folded: Sql, texts: Sequence[str]) -> Predicate:
-    """Texts without case. Few are an array that an index serves; of many, Postgres makes a hash table."""
+_LEVELS = {"exactly": Level.EXACT, "accented": Level.ACCENTED}
+
+
+def _at_level(text: Sql, level: Level) -> Sql:
+    """A text as it is compared when that counts which the level says."""
+    match level:
+        case Level.FOLDED:
+            return folded(text)
+        case Level.ACCENTED:
+            return func.lower(text)
+        case Level.EXACT:
+            return text
+
+
+def _may_be_null(function: Function, arguments: Sequence[Argument]) -> bool:
+    match function.nulls:
+        case Nulls.OF_ANY:
+            return any(argument.nullable for argument in arguments)
+        case Nulls.OF_ALL:
+            return all(argument.nullable for argument in arguments)
+        case Nulls.NEVER:
+            return False
+        case Nulls.PARTIAL | Nulls.MAY:
+            return True
+
+
+def _name_of(field: CatalogueField, sql: Sql) -> Sql:
+    """The name of a stored value: those of teams are stored by theirs."""
+    if all(isinstance(code, str) for code in field.values.values()):
+        return cast(sql, Text())
+    return case(*((sql == code, name) for name, code in field.values.items()))
+
+
+def _is_one_of(first: Sql, texts: Sequence[str], level: Level) -> Predicate:
+    """Texts of a list. Few are an array that an index serves; of many, Postgres makes a hash table."""
     if len(texts) <= _FEW:
-        return folded.in_([func.lower(_bound(Kind.TEXT, text)) for text in texts])
+        return _at_level(first, level).in_([_at_level(_bound(Kind.TEXT, text), level) for text in texts])
     given = func.unnest(bindparam(None, list(texts), ARRAY(Text()))).column_valued()
-    return folded.in_(select(func.lower(given)))
+    return _at_level(first, level).in_(select(_at_level(given, level)))
 
 
 def _apply(operator: Operator, left: Sql, right: Sql) -> Predicate:
@@ -422,9 +593,18 @@ def _type_of_code(code: int | str) -> TypeEngine[Any]:
 def _compare_texts(operator: Operator, left: Value, right: Value) -> Predicate:
     """Texts by code points, without case where they are kept as people typed them, and between two fields."""
     if left.constant is None and right.constant is not None and left.writing is not Writing.FREE:
-        one, other = left.sql, _bound(Kind.TEXT, as_kept(left.writing, str(right.constant)))
-    else:
-        one, other = func.lower(left.sql), func.lower(right.sql)
+        return _apply_texts(operator, left.sql, _bound(Kind.TEXT, as_kept(left.writing, str(right.constant))))
+    level = max(left.level, right.level)
+    if Writing.FREE not in (left.writing, right.writing):
+        level = max(level, Level.ACCENTED)
+    test = _apply_texts(operator, _at_level(left.sql, level), _at_level(right.sql, level))
+    if level is Level.FOLDED or operator is not Operator.EQUAL or left.field is None or right.constant is None:
+        return test
+    # What is equal to the letter is equal without it: an index may serve that.
+    return and_(test, _at_level(left.sql, Level.FOLDED) == _at_level(right.sql, Level.FOLDED))
+
+
+def _apply_texts(operator: Operator, one: Sql, other: Sql) -> Predicate:
     if operator not in (Operator.EQUAL, Operator.NOT_EQUAL):
         one = one.collate("C")
     return _apply(operator, one, other)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from core.targeting.language import (
+    SIGNS,
     Aggregate,
     And,
     Call,
+    Case,
     Condition,
     Exists,
     Expression,
@@ -25,9 +27,12 @@ from core.targeting.language import (
     Scalar,
     Selection,
     Stage,
+    Test,
     Top,
     Unit,
 )
+
+_SIGN_OF = {function: sign for sign, function in SIGNS.items()}
 
 
 def to_text(expression: Expression | Condition) -> str:
@@ -52,7 +57,11 @@ def _condition(node: Condition) -> str:
         case Relative(anchor=anchor, offsets=offsets):
             return anchor.value + "".join(_step(unit, amount) for unit, amount in offsets)
         case Call(function=function, arguments=arguments):
-            return f"{function}({', '.join(map(_condition, arguments))})"
+            return _arithmetic(node) or f"{function}({', '.join(map(_condition, arguments))})"
+        case Case(branches=branches, otherwise=otherwise):
+            parts = [f"when {_condition(when)} then {_condition(then)}" for when, then in branches]
+            parts += [f"else {_condition(otherwise)}"] if otherwise is not None else []
+            return f"case {' '.join(parts)} end"
         case Exists(selection=selection):
             return f"exists({_rows(selection)})"
         case Following(stages=stages):
@@ -94,6 +103,27 @@ def _by(node: Operand | None) -> str:
 
 def _where(node: Condition | None) -> str:
     return "" if node is None else f" where {_condition(node)}"
+
+
+def _arithmetic(node: Call) -> str | None:
+    """A sum or product between its signs; None for other calls, and for what stands between no signs."""
+    sign = _SIGN_OF.get(node.function)
+    if sign is None or len(node.arguments) != 2 or any(isinstance(one, Test) for one in node.arguments):
+        return None
+    binds = _binds(node)
+    left, right = node.arguments
+    one = _grouped(left) if _binds(left) < binds else _condition(left)
+    other = _grouped(right) if _binds(right) <= binds else _condition(right)
+    return f"{one} {sign} {other}"
+
+
+def _binds(node: Condition) -> int:
+    """How closely the parts of an operand hold together: 0 for a time with steps, 1 for sums, 2 for products, else 3."""
+    if isinstance(node, Relative):
+        return 0
+    if isinstance(node, Call) and len(node.arguments) == 2 and _SIGN_OF.get(node.function):
+        return 1 if node.function in ("add", "subtract") else 2
+    return 3
 
 
 def _step(unit: Unit, amount: int) -> str:

@@ -18,9 +18,11 @@ from core.targeting.language import (
     MAX_LENGTH,
     NOWHERE,
     RESERVED,
+    SIGNS,
     Anchor,
     And,
     Call,
+    Case,
     Condition,
     Expression,
     Field,
@@ -71,13 +73,18 @@ def operations(operands: st.SearchStrategy[Operand]) -> st.SearchStrategy[Condit
 
 OPERANDS: st.SearchStrategy[Operand] = st.recursive(
     st.builds(Field, st.lists(NAMES, min_size=1, max_size=3).map(tuple)) | LITERALS | TIMES,
-    lambda inner: st.builds(Call, NAMES, st.lists(inner, max_size=3).map(tuple)),
+    lambda inner: (
+        st.builds(Call, NAMES | st.sampled_from([*SIGNS.values()]), st.lists(inner, max_size=3).map(tuple))
+        | st.builds(Case, st.lists(st.tuples(inner, inner), min_size=1, max_size=2).map(tuple), st.none() | inner)
+    ),
     max_leaves=3,
 )
 CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
     operations(OPERANDS) | OPERANDS,
     lambda inner: (
-        st.builds(And, st.lists(inner, min_size=2, max_size=4).map(tuple))
+        st.builds(Call, NAMES | st.sampled_from([*SIGNS.values()]), st.lists(inner, max_size=2).map(tuple))
+        | st.builds(Case, st.lists(st.tuples(inner, OPERANDS), min_size=1, max_size=2).map(tuple), st.none() | OPERANDS)
+        | st.builds(And, st.lists(inner, min_size=2, max_size=4).map(tuple))
         | st.builds(Or, st.lists(inner, min_size=2, max_size=4).map(tuple))
         | st.builds(Not, inner)
     ),
@@ -186,6 +193,10 @@ MISTAKES: list[tuple[Any, str, str, str | None]] = [
     ({"operator": "=", "operands": [1, {"now": {"days": True}}]}, "/operands/1/now/days", "true", None),
     ({"function": 3, "arguments": []}, "/function", "3", None),
     ({"function": "f"}, "/arguments", "nothing", None),
+    ({"case": []}, "/case", "an empty list", None),
+    ({"case": [{"when": True}]}, "/case/0", "an object", None),
+    ({"case": [{"when": True, "then": {"and": [True]}}]}, "/case/0/then", "and", None),
+    ({"case": [{"when": True, "then": 1}], "otherwise": 1}, "/otherwise", "'otherwise'", "else"),
     ({"function": "f(", "arguments": []}, "/function", "'f('", None),
 ]
 

@@ -15,6 +15,7 @@ from core.targeting.language import (
     Anchor,
     And,
     Call,
+    Case,
     Condition,
     Expression,
     Field,
@@ -86,6 +87,33 @@ READINGS: dict[str, Condition] = {
     ),
     "purchases.amount > 3": Operation(Operator.GREATER, (Field(("purchases", "amount")), Literal(3))),
     "days = 3": Operation(Operator.EQUAL, (Field(("days",)), Literal(3))),
+    "age + 1 - 2 > 3 * 4": Operation(
+        Operator.GREATER,
+        (
+            Call("subtract", (Call("add", (AGE, Literal(1))), Literal(2))),
+            Call("multiply", (Literal(3), Literal(4))),
+        ),
+    ),
+    "age -1 = (age - (1 - age)) % 2": Operation(
+        Operator.EQUAL,
+        (
+            Call("subtract", (AGE, Literal(1))),
+            Call("mod", (Call("subtract", (AGE, Call("subtract", (Literal(1), AGE)))), Literal(2))),
+        ),
+    ),
+    "-age = - 3": Operation(Operator.EQUAL, (Call("subtract", (Literal(0), AGE)), Call("subtract", (Literal(0), Literal(3))))),
+    "(now) - age = 1": Operation(Operator.EQUAL, (Call("subtract", (Relative(Anchor.NOW), AGE)), Literal(1))),
+    "case when opt_out and age > 3 then 1 when opt_out then age else 2 end = 1": Operation(
+        Operator.EQUAL,
+        (
+            Case(((And((OPT_OUT, Operation(Operator.GREATER, (AGE, Literal(3))))), Literal(1)), (OPT_OUT, AGE)), Literal(2)),
+            Literal(1),
+        ),
+    ),
+    "if(not opt_out, CASE WHEN opt_out THEN 1 END, 2) = 1": Operation(
+        Operator.EQUAL, (Call("if", (Not(OPT_OUT), Case(((OPT_OUT, Literal(1)),)), Literal(2))), Literal(1))
+    ),
+    "(age) = 1": Operation(Operator.EQUAL, (AGE, Literal(1))),
     "android = 1": Operation(Operator.EQUAL, (Field(("android",)), Literal(1))),
 }
 
@@ -133,6 +161,13 @@ MISTAKES: list[tuple[str, int, int, str, str | None]] = [
     ("age between 1 or 2", 1, 15, "'or'", None),
     ("city = null", 1, 8, "null", "the operator is_null"),
     ("between = 3", 1, 1, "'between'", None),
+    ("case = 3", 1, 6, "'='", None),
+    ("case when age = 3 than 1 end = 1", 1, 19, "'than'", "then"),
+    ("case when age = 3 then 1 = 1", 1, 26, "'='", None),
+    ("(age = 3) + 1 = 2", 1, 6, "a condition", None),
+    ("age = (age = 3)", 1, 12, "a condition", None),
+    ("age + = 3", 1, 7, "'='", None),
+    ("today - age > 3", 1, 9, "'age'", None),
     ("birth_date = 2023-02-29", 1, 14, "2023-02-29", None),
     ("created_at = 2023-02-28T24:61", 1, 14, "2023-02-28T24:61", None),
     ("age = 9223372036854775808", 1, 7, "9223372036854775808", None),
@@ -141,7 +176,7 @@ MISTAKES: list[tuple[str, int, int, str, str | None]] = [
     ("city = 'two\nlines' and age ? 3", 2, 16, "'?'", None),
     ("city = 'a\0b'", 1, 8, "NUL or half of a surrogate pair", None),
     ("city = 'x'; drop table profile", 1, 11, "';'", None),
-    ("city = 'x' -- and the rest", 1, 12, "'-'", None),
+    ("city = 'x' -- and the rest", 1, 19, "'the'", None),
 ]
 
 

@@ -24,6 +24,7 @@ from core.targeting.language import (
     Anchor,
     And,
     Call,
+    Case,
     Condition,
     Expression,
     Field,
@@ -41,6 +42,7 @@ from core.targeting.linked import entity_table
 from core.targeting.parse import parse_text
 from core.targeting.sql import compile_statement, population, predicate
 from core.targeting.text_form import to_text
+from tests.core.targeting import slow_functions
 
 AT = datetime(2025, 3, 31, 22, 30, tzinfo=UTC)  # already April in Paris
 UTC_ZONE, PARIS = ZoneInfo("UTC"), ZoneInfo("Europe/Paris")
@@ -111,7 +113,9 @@ class Evaluator:
         raise AssertionError(operator)
 
     def written(self, one: Operand, other: Operand, text: str) -> str:
-        """Case counts for keys only, when compared with a value."""
+        """Case counts for keys only, when compared with a value, and where it is asked to."""
+        if any(isinstance(side, Call) and side.function == "exactly" for side in (one, other)):
+            return text
         for side, opposite in ((one, other), (other, one)):
             if isinstance(side, Field) and isinstance(opposite, Literal):
                 if PROFILE.fields[side.path[0]].kind is Kind.ENUMERATION:
@@ -138,13 +142,11 @@ class Evaluator:
                 return value
             case Relative(anchor=anchor, offsets=offsets):
                 return self.moment(anchor, offsets)
-            case Call(function=name, arguments=(argument,)):
-                given = self.value(argument)
-                if given is None:
-                    return None
-                if name == "length":
-                    return len(given)
-                return getattr(self.day(given), name)
+            case Call():
+                return slow_functions.call(self, node)
+            case Case(branches=branches, otherwise=otherwise):
+                found = next((then for when, then in branches if self.holds(when)), otherwise)
+                return None if found is None else self.value(found)
         raise AssertionError(node)
 
     def stored(self, name: str) -> Any:

@@ -103,7 +103,7 @@ async def test_each_kind_is_asked_about(conn: Connection, question: str, found: 
         ("pionts = 5", "UNKNOWN_FIELD"),
         ("x_points = 5", "UNKNOWN_FIELD"),
         ("extra is null", "UNKNOWN_FIELD"),
-        ("home is null", "UNKNOWN_FIELD"),
+        ("home = home", "WRONG_TYPE"),
     ],
 )
 async def test_what_is_wrong_about_them_is_told(conn: Connection, question: str, told: str) -> None:

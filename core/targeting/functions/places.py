@@ -1,0 +1,120 @@
+"""Places on earth and how far apart they are, on a sphere of the earth's mean radius."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Double, Numeric, and_, cast, func, or_
+
+from core.targeting.catalogue import Kind
+from core.targeting.functions.bounds import raw, within
+from core.targeting.functions.signature import (
+    NUMBERS,
+    POINTS,
+    Argument,
+    Asking,
+    Family,
+    Function,
+    Nulls,
+    Parameter,
+    Sql,
+)
+from core.targeting.language import Scalar
+
+RADIUS = 6371.0088  # km, the mean of the earth's (IUGG)
+_FARTHEST = 20_100  # km; nothing is farther away
+_LESS_THAN_ONE = 1 - 1e-15  # so that rounding cannot give asin more than 1
+
+
+def _real(value: float) -> Sql:
+    return raw(f"({value!r})::double precision", Double())
+
+
+def _degrees(value: Sql, most: int) -> Sql:
+    """An angle of the earth, NULL beyond it."""
+    held: Sql = within(cast(value, Double()), _real(-most - 1e-9), _real(most + 1e-9))
+    return held
+
+
+def _parts(place: Argument) -> tuple[Sql, Sql]:
+    assert place.parts is not None, "only places are taken"
+    longitude, latitude = place.parts
+    return _degrees(longitude, 180), _degrees(latitude, 90)
+
+
+def _distance(one: Argument, other: Argument) -> Sql:
+    """Kilometres, by the haversine of the angle between the two."""
+    (longitude, latitude), (longitude2, latitude2) = _parts(one), _parts(other)
+    north: Sql = func.sin(func.radians(latitude2 - latitude) / raw("2"), type_=Double())
+    east: Sql = func.sin(func.radians(longitude2 - longitude) / raw("2"), type_=Double())
+    cosines: Sql = func.cos(func.radians(latitude), type_=Double()) * func.cos(func.radians(latitude2), type_=Double())
+    chord: Sql = func.sqrt(north * north + cosines * east * east, type_=Double())
+    return _real(2 * RADIUS) * func.asin(chord * _real(_LESS_THAN_ONE), type_=Double())
+
+
+def _point(asking: Asking, longitude: Argument, latitude: Argument) -> Sql:
+    return func.point(cast(longitude.sql, Double()), cast(latitude.sql, Double()))
+
+
+def _distance_km(asking: Asking, one: Argument, other: Argument) -> Sql:
+    return func.round(cast(_distance(one, other), Numeric()), raw("3"), type_=Numeric())
+
+
+def _within_km(asking: Asking, place: Argument, center: Argument, distance: Argument) -> Sql:
+    """The distance, and before it a box around the centre, which an index on the columns can serve."""
+    near = _distance(place, center) <= cast(distance.sql, Double())
+    if center.where is None or place.parts is None or distance.constant is None:
+        return near
+    return and_(*_box(place.parts, center.where, float(str(distance.constant))), near)
+
+
+def _box(parts: tuple[Sql, Sql], center: tuple[float, float], distance: float) -> Iterator[Any]:
+    longitude, latitude = center
+    angle = distance / RADIUS * 1.000001 + 1e-9
+    high = math.degrees(angle)
+    yield and_(parts[1] >= _real(latitude - high), parts[1] <= _real(latitude + high))
+    if abs(latitude) + high >= 90:
+        return  # a pole lies within
+    wide = math.degrees(math.asin(min(1.0, math.sin(angle) / math.cos(math.radians(latitude)))))
+    west, east = longitude - wide, longitude + wide
+    if west < -180:
+        yield or_(parts[0] >= _real(west + 360), parts[0] <= _real(east))
+    elif east > 180:
+        yield or_(parts[0] >= _real(west), parts[0] <= _real(east - 360))
+    else:
+        yield and_(parts[0] >= _real(west), parts[0] <= _real(east))
+
+
+def _refuse_distance(value: Scalar) -> str | None:
+    fits = not isinstance(value, str) and 0 < float(str(value)) <= _FARTHEST
+    return None if fits else f"a number of kilometres up to {_FARTHEST}"
+
+
+_PLACE = Parameter(name="place", takes=POINTS)
+_OTHER = Parameter(name="other", takes=POINTS)
+_DISTANCE = Parameter(name="km", takes=NUMBERS, constant=True, refuse=_refuse_distance)
+_of_place = partial(Function, family=Family.PLACES)
+
+PLACES = (
+    _of_place(
+        name="point",
+        parameters=tuple(Parameter(name=name, takes=NUMBERS, plain=True) for name in ("longitude", "latitude")),
+        gives=Kind.POINT, build=_point, label="a place; its longitude comes first, as in the fields of the data model",
+        example="distance_km(point(longitude, latitude), point(2.35, 48.86)) < 30",
+    ),
+    _of_place(
+        name="distance_km", parameters=(_PLACE, _OTHER), gives=Kind.DECIMAL,
+        build=_distance_km,
+        label="kilometres between two places, to the metre; none beyond ±180 and ±90 degrees", formerly=("Distance",),
+        example="distance_km(point(longitude, latitude), point(2.35, 48.86)) < 30", nulls=Nulls.PARTIAL, uses=3,
+    ),
+    _of_place(
+        name="within_km", parameters=(_PLACE, _OTHER, _DISTANCE), gives=Kind.BOOLEAN, build=_within_km,
+        nulls=Nulls.PARTIAL, uses=5,
+        label="whether two places are that near; indexes on the columns of a place help where the other is written down",
+        example="within_km(point(longitude, latitude), point(2.35, 48.86), 30)",
+    ),
+)  # fmt: skip
