@@ -12,6 +12,7 @@ BENCHMARKS: dict[str, str] = {
     "prepare": "loadtests.bench_prepare",
     "import": "loadtests.bench_import",
     "count": "loadtests.bench_count",
+    "expression": "loadtests.bench_expression",
     "redirect": "loadtests.bench_redirect",
     "stream": "loadtests.bench_stream",
     "graphql": "loadtests.bench_graphql",

@@ -63,7 +63,7 @@ QUESTIONS: Mapping[str, Question] = {
     "sequence": Question(
         "sequence(opens where delivery.name = 'd1' then purchases where shop = 'Shop 7' within 3 days)",
         "SELECT count(DISTINCT e.recipient_id) FROM tracking_event e JOIN x_purchase u ON u.x_profile_id = e.recipient_id"
-        " AND u.x_bought_at > e.at AND u.x_bought_at <= e.at + interval '3 days' AND lower(u.x_shop) = 'shop 7'"
+        " AND u.x_bought_at > e.at AND u.x_bought_at <= e.at + interval '3 days' AND fold_text(u.x_shop) = 'shop 7'"
         f" WHERE {_OPENS} AND NOT EXISTS ({_CORRECTED})",
     ),
     "received, not opened": Question(

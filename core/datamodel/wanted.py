@@ -118,10 +118,10 @@ def _of_link(model: Model, entity: Entity, link: Link) -> Iterator[Wanted]:
 
 
 def _compared(column: Column) -> str:
-    """As expressions compare it: texts without case, and by their beginnings."""
+    """As expressions compare it: texts without case and accents, and by their beginnings."""
     if column.max_length is None:
         return column.name
-    return f"lower({column.name}) text_pattern_ops" if column.folded else f"{column.name} text_pattern_ops"
+    return f"fold_text({column.name}) text_pattern_ops" if column.folded else f"{column.name} text_pattern_ops"
 
 
 def _index(

@@ -1,7 +1,7 @@
 """What can be asked about: entities, their fields and their links, as data naming tables and columns.
 
 A profile's fields are those of `core.profiles.fields`, and those that a team has published; what it was sent and what it did
-are views of the tables of rooms further down (migration 0020). A test compares the catalogue with the real schema.
+are views of the tables of rooms further down (migration 0021). A test compares the catalogue with the real schema.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def cut(text: Sql) -> Sql:
 
 def folded(text: Sql) -> Sql:
     """A text as it is compared unless asked otherwise."""
-    return func.lower(text, type_=Text())
+    return func.fold_text(text, type_=Text())
 
 
 def day_within(day: Sql) -> Sql:

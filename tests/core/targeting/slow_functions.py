@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
@@ -165,8 +166,15 @@ def simply(text: str, change: Callable[[str], str]) -> str:
     return "".join(change(sign) if len(change(sign)) == 1 else sign for sign in text)
 
 
-def folded(text: str) -> str:
+def lowered(text: str) -> str:
     return simply(text, str.lower)
+
+
+def folded(text: str) -> str:
+    """Without case, and without accents on Latin and Greek letters."""
+    apart = unicodedata.normalize("NFD", lowered(text).translate(str.maketrans("øđłħŧıſςё", "odlhtisσе")))
+    plain = unicodedata.normalize("NFC", re.sub("([a-zα-ω])[\u0300-\u036f]+", r"\1", apart))
+    return plain.replace("ß", "ss").replace("æ", "ae").replace("œ", "oe")
 
 
 def _capitalized(asked: Asked, text: str) -> str:
@@ -208,7 +216,7 @@ def _piece(asked: Asked, text: str, separator: str, number: int) -> str:
 
 def _domain(asked: Asked, text: str) -> str | None:
     found = re.search(r"@([^@]+)\Z", text)
-    return folded(found[1]) if found else None
+    return lowered(found[1]) if found else None
 
 
 def _matches(asked: Asked, text: str, pattern: str) -> bool:
@@ -234,7 +242,7 @@ def _to_decimal(asked: Asked, value: Any) -> Number | None:
 def _to_boolean(asked: Asked, value: Any) -> bool | None:
     if not isinstance(value, str):
         return bool(value != 0)
-    word = folded(value.strip(" "))
+    word = lowered(value.strip(" "))
     return word in ("true", "yes", "t", "y", "1", "on") or (False if word in ("false", "no", "f", "n", "0", "off") else None)
 
 
@@ -368,7 +376,7 @@ STRICT: Mapping[str, Callable[..., Any]] = {
     "left": _left,
     "right": _right,
     "substring": _substring,
-    "position": lambda asked, text, piece: folded(text).find(folded(piece)) + 1,
+    "position": lambda asked, text, piece: lowered(text).find(lowered(piece)) + 1,
     "replace": lambda asked, text, piece, other: text.replace(piece, other),
     "pad_left": _pad(True),
     "pad_right": _pad(False),

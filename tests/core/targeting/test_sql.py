@@ -116,6 +116,8 @@ class Evaluator:
         """Case counts for keys only, when compared with a value, and where it is asked to."""
         if any(isinstance(side, Call) and side.function == "exactly" for side in (one, other)):
             return text
+        if any(isinstance(side, Call) and side.function == "accented" for side in (one, other)):
+            return text.lower()
         for side, opposite in ((one, other), (other, one)):
             if isinstance(side, Field) and isinstance(opposite, Literal):
                 if PROFILE.fields[side.path[0]].kind is Kind.ENUMERATION:
@@ -127,7 +129,10 @@ class Evaluator:
                     return text.upper()
                 if writing is Writing.PHONE and side is other:
                     return re.sub(r"[\s().\-/]", "", text)
-        return text.lower()
+        kept = [isinstance(side, Field) and PROFILE.fields[side.path[0]].writing is not Writing.FREE for side in (one, other)]
+        if all(kept) or (any(kept) and (isinstance(one, Literal) or isinstance(other, Literal))):
+            return text.lower()
+        return slow_functions.folded(text)
 
     def day(self, value: date) -> date:
         return value.astimezone(self.zone).date() if isinstance(value, datetime) else value
@@ -654,10 +659,12 @@ INDEXED = {
     "email in ('person3@example.org', 'person4@example.org')": "profile_email_key",
     "email starts_with 'person10'": "profile_email_key",
     "last_name = 'LAST3'": "profile_last_name",
-    "last_name starts_with 'last10'": "profile_last_name",
+    "last_name starts_with 'last10'": "profile_last_name_folded",
     "last_name in ('Last3', 'Last4')": "profile_last_name",
     "last_name in (" + ", ".join(f"'last{number}'" for number in range(40)) + ")": "profile_last_name",
-    "first_name = 'First3' and not opt_out": "profile_first_name",
+    "first_name = 'First3' and not opt_out": "profile_first_name_folded",
+    "first_name = exactly('First3')": "profile_first_name_folded",
+    "first_name starts_with exactly('First10')": "profile_first_name_folded",
     "mobile_phone = '+33 6 3'": "profile_mobile_phone",
 }
 

@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0021"
-down_revision = "0020"
+revision = "0022"
+down_revision = "0021"
 
 SQL = """
 -- reads: the fields and links that its question reads, as `core.targeting.check` tells them.

@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0020"
-down_revision = "0014"
+revision = "0021"
+down_revision = "0020"
 
 SQL = """
 CREATE VIEW message AS

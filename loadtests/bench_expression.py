@@ -1,0 +1,45 @@
+"""`expression`: milliseconds from the text of a question to its SQL, against parsing alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from core.targeting.check import check
+from core.targeting.parse import parse_text
+from core.targeting.sql import compile_statement, population
+from loadtests.figures import print_figure
+
+RUNS = int(os.environ.get("RUNS", "200"))
+AT, ZONE = datetime(2025, 1, 1, tzinfo=UTC), ZoneInfo("Europe/Paris")
+
+QUESTIONS: dict[str, str] = {
+    "usual": "country = 'FR' and (age >= 30 or email ends_with '@example.org') and created_at >= now - 30 days",
+    "functions": "days_between(created_at, now) < 30 and left(zip_code, 2) = '75' and add_months(birth_date, 3) > today",
+    "nested": "hours_between(start_of_day(add_days(created_at, 3)), start_of_week(now)) * 2 > length(words(first_name, city))",
+}
+
+
+def _taken(work: Callable[[], object]) -> list[float]:
+    """Milliseconds of each run; the first one warms up."""
+    taken = []
+    for _ in range(RUNS + 1):
+        started = time.perf_counter()
+        work()
+        taken.append((time.perf_counter() - started) * 1000)
+    return taken[1:]
+
+
+def bench() -> None:
+    """Question by question."""
+    for name, text in QUESTIONS.items():
+        whole = _taken(lambda text=text: compile_statement(population(check(parse_text(text)), at=AT, zone=ZONE)))  # type: ignore[misc]
+        parsed = _taken(lambda text=text: parse_text(text))  # type: ignore[misc]
+        print_figure("expression", whole, parsed, unit="ms", against="parsing alone", question=name)
+
+
+if __name__ == "__main__":
+    bench()
