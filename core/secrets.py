@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import os
 import secrets as random_source
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,12 @@ class Keyring:
         key = self.newest if key_id is None else self.by_id[key_id]
         digest = hmac.new(key.derive(purpose), value.encode(), hashlib.sha256).hexdigest()
         return f"{key.key_id}:{digest[:KEYED_HASH_DIGITS]}"
+
+    def keyed_hashes_of(self, values: Iterable[str], purpose: str) -> list[str]:
+        """`keyed_hash` of many values, in their order, under the newest key."""
+        key, number = self.newest.derive(purpose), self.newest.key_id
+        digests = (hmac.new(key, value.encode(), hashlib.sha256).hexdigest() for value in values)
+        return [f"{number}:{digest[:KEYED_HASH_DIGITS]}" for digest in digests]
 
     def keyed_hashes(self, value: str, purpose: str) -> list[str]:
         """What may stand for a value, under each key, newest first: for looking it up after a change of keys."""

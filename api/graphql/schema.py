@@ -30,7 +30,17 @@ from api.graphql.planning.mutations import PlanningMutation
 from api.graphql.planning.queries import PlanningQuery
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.mutations import ProfilesMutation
+from api.graphql.profiles.quarantine import QuarantineMutation, QuarantineQuery
 from api.graphql.profiles.queries import ProfilesQuery
+from api.graphql.profiles.suppression import SuppressionMutation, SuppressionQuery
+from api.graphql.profiles.suppression_transfers import (
+    SuppressionTransfersMutation,
+    SuppressionTransfersQuery,
+    SuppressionTransfersSubscription,
+    load_suppression_exports,
+    load_suppression_imports,
+)
+from api.graphql.profiles.suppression_types import load_suppression_lists
 from api.graphql.profiles.transfers import (
     TransfersMutation,
     TransfersQuery,
@@ -61,6 +71,9 @@ _KINDS = (
     NodeKind(name="Delivery", permission=Permission.READ, load=load_deliveries),
     NodeKind(name="Import", permission=Permission.READ, load=load_imports),
     NodeKind(name="Export", permission=Permission.READ, load=load_exports),
+    NodeKind(name="SuppressionList", permission=Permission.READ, load=load_suppression_lists),
+    NodeKind(name="SuppressionImport", permission=Permission.READ, load=load_suppression_imports),
+    NodeKind(name="SuppressionExport", permission=Permission.READ, load=load_suppression_exports),
 )
 NODES = {kind.name: kind for kind in _KINDS}
 
@@ -70,6 +83,9 @@ class Query(
     AccountsQuery,
     DataModelQuery,
     ProfilesQuery,
+    QuarantineQuery,
+    SuppressionQuery,
+    SuppressionTransfersQuery,
     TransfersQuery,
     TargetingQuery,
     ContentQuery,
@@ -98,6 +114,9 @@ class Mutation(
     AccountsMutation,
     DataModelMutation,
     ProfilesMutation,
+    QuarantineMutation,
+    SuppressionMutation,
+    SuppressionTransfersMutation,
     TransfersMutation,
     TargetingMutation,
     ContentMutation,
@@ -110,7 +129,7 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(TransfersSubscription, ReportingSubscription, TrackingSubscription):
+class Subscription(TransfersSubscription, SuppressionTransfersSubscription, ReportingSubscription, TrackingSubscription):
     """Live reads, over graphql-transport-ws."""
 
 

@@ -18,6 +18,9 @@ class AddressKind(StrEnum):
     PHONE = "phone"
     PUSH = "push"
     POSTAL = "postal"
+    FAX = "fax"
+    IN_APP = "in_app"
+    OTHER = "other"
 
 
 class ConfigType(StrEnum):

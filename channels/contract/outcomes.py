@@ -48,6 +48,7 @@ class FailureReason(IntEnum):
     RENDERING_FAILED = 21
     PROFILE_DELETED = 22
     LEFT_AUDIENCE = 23
+    SUPPRESSED_ADDRESS = 28
 
 
 class Outcome(Struct, frozen=True, kw_only=True, gc=False):

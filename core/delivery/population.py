@@ -36,6 +36,7 @@ from core.content.readers import Preference, Reach, preferences
 from core.delivery.recipient_values import profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
 from core.delivery.steps import Step, StepContext
+from core.profiles.suppression import SuppressionReach
 from core.targeting.check import CheckedExpression
 from core.targeting.sql import Statement, compile_statement, predicate
 
@@ -77,6 +78,8 @@ class Population:
     dynamic: Mapping[str, Sequence[str]]  # conditions of the variants, by dynamic content
     steps: Sequence[Step]
     at: datetime
+    suppression: SuppressionReach = SuppressionReach({})  # noqa: RUF009 - frozen
+    short_code: str | None = None  # of phones
 
     def duplicates_statement(self) -> Statement:
         """Remember each address that several otherwise eligible people share, with the oldest of them as its keeper."""
@@ -176,6 +179,9 @@ class Population:
             address_kind=self.address_kind.value,
             address=address,
             address_key=key,
+            suppression=self.suppression,
+            short_code=self.short_code,
+            at=self.at,
         )
         in_quarantine = and_(
             quarantine.c.address_kind == self.address_kind.value,

@@ -26,15 +26,17 @@ from core.delivery.steps import Step
 from core.delivery.steps.address import duplicate_address, missing_address
 from core.delivery.steps.consent import opted_out
 from core.delivery.steps.quarantined import quarantined
+from core.delivery.steps.suppressed import stopped, suppressed
 from core.delivery.store import ledger, population_reads, runs
 from core.delivery.store import programs as program_store
 from core.errors import ClarionError, Invalid
 from core.outbox import announce
 from core.planning import channel_accounts, deliveries
+from core.profiles import suppression
 from core.targeting import audiences
 
 # The exclusions, in order: the first that applies names the one reason.
-PREPARATION: tuple[Step, ...] = (missing_address, opted_out, quarantined, duplicate_address)
+PREPARATION: tuple[Step, ...] = (missing_address, opted_out, quarantined, stopped, suppressed, duplicate_address)
 
 RANGE = 50_000  # profile ids per transaction
 MOST_LOGGED = 20  # warnings about the content that the log keeps
@@ -137,11 +139,15 @@ class Preparation:
         dynamic: dict[str, Sequence[str]] = {}
         for one in programs:
             dynamic |= one.dynamic
+        kind = _known(self._registry.manifest(programs[0].channel).address_kind)
+        account = await channel_accounts.get_account(conn, delivery.channel_account_id)
         return Population(
             delivery_id=delivery_id,
             programs=programs,
             audience=await audiences.open_audience(conn, audience),
-            address_kind=_known(self._registry.manifest(programs[0].channel).address_kind),
+            address_kind=kind,
+            suppression=await suppression.find_reach(conn, kind, delivery.suppression_list_ids),
+            short_code=account.short_code if kind is AddressKind.MOBILE else None,
             dynamic=dynamic,
             steps=PREPARATION,
             at=at,

@@ -108,6 +108,7 @@ _BECAUSE: dict[FailureReason, str] = {
     FailureReason.ADDRESS_NOT_SPECIFIED: "the profile has no usable address on this channel",
     FailureReason.DENYLISTED_ADDRESS: "the person opted out",
     FailureReason.QUARANTINED_ADDRESS: "the address is in quarantine",
+    FailureReason.SUPPRESSED_ADDRESS: "the address or its domain is on a suppression list",
     FailureReason.DUPLICATE: "another profile with the same address gets the message",
     FailureReason.PROFILE_DELETED: "the profile was deleted",
     FailureReason.USER_UNKNOWN: "the address does not exist",

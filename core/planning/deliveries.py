@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,9 +21,11 @@ from core.planning.campaigns import get_campaign
 from core.planning.channel_accounts import get_account
 from core.planning.records import Delivery, DeliveryDraft
 from core.planning.store import deliveries as store
+from core.profiles.suppression import find_lists
 from core.targeting.audiences import get_audience
 
 LONGEST = timedelta(days=30)
+MOST_LISTS = 20  # suppression lists of one delivery
 
 
 async def create_delivery(conn: Connection, actor: Actor, draft: DeliveryDraft) -> Delivery:
@@ -35,6 +37,7 @@ async def create_delivery(conn: Connection, actor: Actor, draft: DeliveryDraft) 
     try:
         async with conn.transaction():
             delivery = await store.insert_delivery(conn, draft, actor.name)
+            delivery = delivery and await _with_lists(conn, delivery, draft)
     except asyncpg.ForeignKeyViolationError:
         raise _vanished() from None
     if delivery is None:
@@ -65,7 +68,7 @@ async def update_delivery(
     await _check(conn, draft)
     try:
         async with conn.transaction():
-            updated = await store.update_delivery(conn, delivery_id, draft)
+            updated = await _with_lists(conn, await store.update_delivery(conn, delivery_id, draft), draft)
     except asyncpg.UniqueViolationError:
         raise name_taken("delivery", draft.name) from None
     except asyncpg.ForeignKeyViolationError:
@@ -131,6 +134,13 @@ async def count_deliveries(conn: Connection, *, campaign_id: int | None = None) 
     return await store.count_deliveries(conn, campaign_id)
 
 
+async def _with_lists(conn: Connection, delivery: Delivery, draft: DeliveryDraft) -> Delivery:
+    wanted = tuple(sorted(set(draft.suppression_list_ids)))
+    if delivery.suppression_list_ids != wanted:
+        await store.name_suppression_lists(conn, delivery.id, wanted)
+    return replace(delivery, suppression_list_ids=wanted)
+
+
 def _draft(delivery: Delivery) -> DeliveryDraft:
     return DeliveryDraft(**{field.name: getattr(delivery, field.name) for field in fields(DeliveryDraft)})
 
@@ -162,6 +172,8 @@ async def _check_references(conn: Connection, draft: DeliveryDraft) -> None:
         path = "campaign_id"
         if draft.campaign_id is not None:
             await get_campaign(conn, draft.campaign_id)
+        path = "suppression_list_ids"
+        await _check_lists(conn, draft.suppression_list_ids)
     except NotFound as error:
         raise NotFound(error.message, code=error.code, path=path, hint=error.hint) from None
     if content.channel != account.channel:
@@ -170,6 +182,15 @@ async def _check_references(conn: Connection, draft: DeliveryDraft) -> None:
             f"the account {account.name!r} sends {account.channel!r}",
             code="CHANNEL_MISMATCH", path="content_id", hint="Choose both of the same channel.",
         )  # fmt: skip
+
+
+async def _check_lists(conn: Connection, list_ids: Sequence[int]) -> None:
+    if len(list_ids) > MOST_LISTS:
+        message = f"a delivery names up to {MOST_LISTS} suppression lists"
+        raise Invalid(message, code="BAD_VALUE", path="suppression_list_ids", hint="Put their entries into fewer lists.")
+    found = {one.id for one in await find_lists(conn, list_ids)}
+    if gone := [one for one in list_ids if one not in found]:
+        raise not_found("suppression list", gone[0])
 
 
 def _vanished() -> Conflict:

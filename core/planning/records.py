@@ -48,6 +48,12 @@ class ChannelAccount:
     updated_at: datetime
     created_by: str
 
+    @property
+    def short_code(self) -> str | None:
+        """What messages to phones are sent from, where the channel has such a setting."""
+        found = self.config.get("short_code")
+        return found if isinstance(found, str) and found else None
+
     def is_open(self, now: datetime) -> bool:
         """Whether messages may be sent through it."""
         return self.paused_at is None and (self.retry_at is None or self.retry_at <= now)
@@ -91,6 +97,7 @@ class DeliveryDraft:
     contact_at: datetime | None = None  # None: as soon as it is confirmed
     duration: timedelta = DEFAULT_DURATION  # how long retries go on after the start
     unknown_policy: UnknownPolicy = UnknownPolicy.PARK
+    suppression_list_ids: tuple[int, ...] = ()  # besides the lists that apply to all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +114,7 @@ class Delivery:
     contact_at: datetime | None
     duration: timedelta
     unknown_policy: UnknownPolicy
+    suppression_list_ids: tuple[int, ...]  # in their order
     version: int
     created_at: datetime
     updated_at: datetime

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any
 from uuid import UUID
 
-from channels.contract import FailureReason
+from channels.contract import AddressKind, FailureReason
+from core.errors import Invalid
 
 
 class Gender(IntEnum):
@@ -94,14 +95,14 @@ class Profile:
 
 
 class QuarantineStatus(StrEnum):
-    """Feature map A.9. Quarantined and denylisted addresses are not written to; allowlisted ones are never put in."""
+    """Feature map A.9. Only quarantined and denylisted addresses are not written to."""
 
-    UNKNOWN = "unknown"
-    ERRONEOUS = "erroneous"
-    VALID = "valid"
-    DENYLISTED = "denylisted"
+    UNKNOWN = "unknown"  # nothing is said either way; errors count
+    ERRONEOUS = "erroneous"  # some soft errors, not enough
+    VALID = "valid"  # corrected by hand: errors so far are forgotten, later ones count
+    DENYLISTED = "denylisted"  # the person complained or answered STOP
     QUARANTINE = "quarantine"
-    ALLOWLISTED = "allowlisted"
+    ALLOWLISTED = "allowlisted"  # no error puts it in, soft or hard; the person's own refusal does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,225 @@ class QuarantineEntry:
     last_delivery_id: int | None
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineFilter:
+    """Which entries are meant; None: whatever it is. What is given must hold together."""
+
+    kind: AddressKind | None = None
+    address: str | None = None  # in any spelling
+    prefix: str | None = None  # of an address, in any spelling
+    statuses: Sequence[QuarantineStatus] | None = None
+    reasons: Sequence[FailureReason] | None = None
+    text: str | None = None  # stands in what the provider said, capitals or not
+    changed_from: datetime | None = None
+    changed_before: datetime | None = None
+
+
+class Correction(StrEnum):
+    """What a bulk correction makes of entries (2.64)."""
+
+    SET_VALID = "set_valid"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected:
+    """What one call of a correction did, and how many entries are left for the next."""
+
+    corrected: int
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineSettings:
+    """When errors put an address in, and when time lets it out (2.58-2.60)."""
+
+    soft_errors: int  # so many significant ones quarantine
+    between_soft_errors: timedelta  # at least, of two that are significant
+    forget_soft_after: timedelta  # without another
+    release_full_after: timedelta  # the same where the last one was a full mailbox
+    version: int
+    changed_by: str | None
+    changed_at: datetime | None
+
+
+class SuppressionKind(StrEnum):
+    """What the entries of a suppression list are: addresses of a kind, or domains of email addresses."""
+
+    EMAIL = "email"
+    MOBILE = "mobile"
+    PHONE = "phone"
+    PUSH = "push"
+    POSTAL = "postal"
+    FAX = "fax"
+    IN_APP = "in_app"
+    OTHER = "other"
+    EMAIL_DOMAIN = "email_domain"
+
+
+class SuppressionScope(StrEnum):
+    """Which deliveries a list applies to."""
+
+    ALL = "all"
+    NAMED = "named"  # those that name it
+
+
+class EntryForm(IntEnum):
+    """How an entry says what is suppressed; the number is what tables store."""
+
+    PLAIN = 1
+    SHA256 = 2  # hexadecimal, of the normalised address
+    MD5 = 3
+    DOMAIN = 4
+    SUBDOMAINS = 5  # the domain and all below it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionListDraft:
+    """A list as somebody enters it."""
+
+    name: str
+    label: str
+    kind: SuppressionKind
+    scope: SuppressionScope = SuppressionScope.ALL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionList:
+    """Addresses or domains that are not written to."""
+
+    id: int
+    name: str
+    label: str
+    kind: SuppressionKind
+    scope: SuppressionScope
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionDraft:
+    """An entry as somebody enters it: an address or domain in any spelling, or a hash."""
+
+    value: str
+    form: EntryForm | None = None  # None: found out
+    comment: str = ""
+    origin: str = ""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionEntry:
+    """One entry of a list."""
+
+    list_id: int
+    form: EntryForm
+    value: str  # normalised
+    comment: str
+    origin: str
+    expires_at: datetime | None  # from then on it does not count
+    created_at: datetime
+    updated_at: datetime
+    created_by: str
+
+
+class EntryOutcome(StrEnum):
+    """What became of one row."""
+
+    ADDED = "added"
+    CHANGED = "changed"  # it was there, with another comment, origin or end
+    UNCHANGED = "unchanged"
+    REMOVED = "removed"
+    ABSENT = "absent"
+    REPEATED = "repeated"  # a later row says something of the same entry
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryResult:
+    """What became of one row, in the order of the rows; `error` of refused ones."""
+
+    outcome: EntryOutcome
+    error: Invalid | None = None
+
+
+class SuppressionAction(StrEnum):
+    """What a file does to a suppression list."""
+
+    ADD = "add"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionOptions:
+    """How a file of entries is read."""
+
+    header: bool = True  # whether the first line names the columns; without it the first column holds the entries
+    delimiter: str | None = None  # None: found in the first line
+    form: EntryForm | None = None  # of entries whose row does not say; None: found out
+    origin: str = ""  # of entries whose row does not say
+    default_country: str | None = None  # of phone numbers without a prefix; None: the installation's
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SuppressionOptions:
+        """The options as they are stored."""
+        return cls(**{**data, "form": None if data["form"] is None else EntryForm(data["form"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionImport:
+    """One file of entries on its way in. Counters move with each stored chunk."""
+
+    id: int
+    list_id: int
+    state: RunState
+    file_id: int
+    rejects_file_id: int | None
+    action: SuppressionAction
+    options: SuppressionOptions
+    bytes_total: int
+    bytes_read: int
+    lines_read: int
+    added: int
+    changed: int
+    unchanged: int  # to be added and there, or to be removed and not there
+    removed: int
+    rejected: int
+    repeated: int  # a later row of the same chunk says something of the same entry
+    error: RunError | None
+    fence: int = field(repr=False)
+    created_by: str
+    created_at: datetime
+    started_at: datetime | None
+    heartbeat_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def rows(self) -> int:
+        """Rows of data so far; each is counted once."""
+        return self.added + self.changed + self.unchanged + self.removed + self.rejected + self.repeated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionExport:
+    """The entries of a list on their way out."""
+
+    id: int
+    list_id: int
+    state: RunState
+    file_id: int
+    rows_written: int
+    error: RunError | None
+    fence: int = field(repr=False)
+    created_by: str
+    created_at: datetime
+    started_at: datetime | None
+    heartbeat_at: datetime | None
+    finished_at: datetime | None
 
 
 class MatchKey(StrEnum):

@@ -29,6 +29,8 @@ WIRING: dict[str, tuple[Job, ...]] = {
     "delivery.finished": (),
     "import.ready": (profiles.run_import,),
     "export.ready": (profiles.run_export,),
+    "suppression_import.ready": (profiles.run_suppression_import,),
+    "suppression_export.ready": (profiles.run_suppression_export,),
 }
 
 # Jobs that every worker process should take a share of: one message per process.

@@ -18,6 +18,7 @@ _WHY = {
     "ADDRESS_NOT_SPECIFIED": "no address",
     "DENYLISTED_ADDRESS": "opted out",
     "QUARANTINED_ADDRESS": "in quarantine",
+    "SUPPRESSED_ADDRESS": "on a suppression list",
     "DUPLICATE": "address of somebody else too",
     "USER_UNKNOWN": "no such mailbox",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -46,12 +46,19 @@ def _changes(sent: UpdateDeliveryInput) -> dict[str, Any]:
         content_id=sent.content_id,
         contact_at=sent.contact_at,
         unknown_policy=sent.unknown_policy,
+        suppression_list_ids=sent.suppression_list_ids,
     )
+    if changes.get("suppression_list_ids") is not None:
+        changes["suppression_list_ids"] = _lists(changes["suppression_list_ids"])
     for name in changes.keys() & _REFERENCES.keys():
         changes[name] = optional_id(_REFERENCES[name], changes[name], name)
     if sent.duration_seconds is not None:
         changes["duration"] = duration(sent.duration_seconds.value)
     return changes
+
+
+def _lists(ids: Sequence[str]) -> tuple[int, ...]:
+    return tuple(sorted({from_global_id("SuppressionList", one, "suppression_list_ids") for one in ids}))
 
 
 async def _move(info: Info, id: str, move: Callable[..., Awaitable[Any]], **more: Any) -> DeliveryView:
@@ -78,6 +85,7 @@ class DeliveryMutation:
             content_id=from_global_id("Content", input.content_id, "content_id"),
             contact_at=input.contact_at,
             duration=duration(input.duration_seconds),
+            suppression_list_ids=_lists(input.suppression_list_ids),
             unknown_policy=input.unknown_policy,
         )
         made = await deliveries.create_delivery(context.conn, context.actor, draft)

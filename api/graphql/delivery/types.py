@@ -18,6 +18,7 @@ from api.graphql.nodes import Node, global_id, link, record_of
 from api.graphql.planning.loaders import load_accounts, load_campaigns
 from api.graphql.planning.types import Campaign, ChannelAccount, UnknownPolicy
 from api.graphql.profiles.loaders import load_profiles
+from api.graphql.profiles.suppression_types import SuppressionList, load_suppression_lists
 from api.graphql.profiles.types import FailureReason, Profile
 from api.graphql.reporting.types import DeliveryReport, LedgerCounts
 from api.graphql.scalars import JSON
@@ -136,6 +137,13 @@ class Delivery(Node):
     audience: Audience = link(load_audiences, lambda view: view.plan.audience_id)
     content: Content = link(load_contents, lambda view: view.plan.content_id)
 
+    @field(list[SuppressionList])
+    async def suppression_lists(root: strawberry.Parent[Any], info: Info) -> Any:
+        """The suppression lists that it names; those that apply to all deliveries apply to it too."""
+        found: DeliveryView = root
+        lists = info.context.loader(load_suppression_lists)
+        return [one for one in await lists.load_many(found.plan.suppression_list_ids) if one is not None]
+
     state: DeliveryState = happened(lambda run: run.state)  # type: ignore[valid-type]
     allowed_moves: list[DeliveryMove] = happened(  # type: ignore[valid-type]
         lambda run: allowed_moves(run), "What may be asked of it now."
@@ -203,6 +211,9 @@ class CreateDeliveryInput:
     contact_at: datetime | None = None
     duration_seconds: int | None = None
     unknown_policy: UnknownPolicy = UnknownPolicyEnum.PARK  # type: ignore[valid-type]
+    suppression_list_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list, description="Lists that apply to it besides those that apply to all."
+    )
 
 
 @strawberry.input(description="What is to change; fields left out stay.")
@@ -220,3 +231,4 @@ class UpdateDeliveryInput:
     contact_at: strawberry.Maybe[datetime | None]
     duration_seconds: strawberry.Maybe[int]
     unknown_policy: strawberry.Maybe[UnknownPolicy]  # type: ignore[valid-type]
+    suppression_list_ids: strawberry.Maybe[list[strawberry.ID]]

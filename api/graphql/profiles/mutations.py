@@ -71,6 +71,8 @@ class ProfilesMutation:
             input.address_kind,
             input.addresses,
             status=input.status,
+            reason=input.reason,
+            text=input.text,
             now=context.now,
             region=_country(info),
         )

@@ -12,6 +12,7 @@ from api.graphql.connections import Connection, Listing, by_id, decode_pair, enc
 from api.graphql.leaf import field
 from api.graphql.nodes import load_one
 from api.graphql.profiles.loaders import load_profiles
+from api.graphql.profiles.quarantine import QuarantineFilterInput, filter_of
 from api.graphql.profiles.types import (
     AddressKind,
     Profile,
@@ -19,7 +20,6 @@ from api.graphql.profiles.types import (
     ProfileSearchConnection,
     QuarantineConnection,
     QuarantineEntry,
-    QuarantineStatus,
 )
 from core.errors import Invalid
 from core.paging import Page
@@ -61,16 +61,16 @@ class ProfilesQuery:
     async def quarantine(
         self,
         info: Info,
-        address_kind: AddressKind | None = None,  # type: ignore[valid-type]
-        status: QuarantineStatus | None = None,  # type: ignore[valid-type]
+        filter: QuarantineFilterInput | None = None,
         first: int | None = None,
         after: str | None = None,
     ) -> Listing:
         """What is known against addresses, in their alphabetical order."""
         size = requested_page(info, first, None).first
         started = None if after is None else decode_pair(after)
+        region = info.context.runtime.settings.default_country
         async with info.context.lease.use() as conn:
-            rows = await quarantine.list_entries(conn, kind=address_kind, status=status, after=started, limit=size + 1)
+            rows = await quarantine.list_entries(conn, filter_of(filter), after=started, limit=size + 1, region=region)
         page = Page(rows=rows[:size], has_next=len(rows) > size)
         return Listing(page, None, lambda entry: encode_pair(entry.address_kind, entry.address_key), started)
 
@@ -94,7 +94,7 @@ class ProfilesQuery:
         address: str,
     ) -> Any:
         """What stands for an address in the audit log, also after its release: the `objectIds` of its entries there, whose
-        `objectType` is "quarantine". One for each master key, the newest key's first."""
+        `objectType` is "quarantine" or "suppression". One for each master key, the newest key's first."""
         runtime = info.context.runtime
         return quarantine.audit_references(runtime.keyring, address_kind, address, region=runtime.settings.default_country)
 

@@ -19,6 +19,7 @@ from api.graphql.scalars import JSON, LARGEST_LONG
 from channels.contract import AddressKind as AddressKindEnum
 from channels.contract import FailureReason as FailureReasonEnum
 from core.errors import Invalid
+from core.ids import to_global_id
 from core.profiles import quarantine, records
 from core.profiles.fields import FIELDS, SETTABLE, Field, FieldType
 from core.profiles.postal import postal_lines
@@ -32,7 +33,8 @@ FailureReason = strawberry.enum(
 QuarantineStatus = strawberry.enum(
     records.QuarantineStatus,
     name="QuarantineStatus",
-    description="Quarantined and denylisted addresses are not written to; allowlisted ones are never put in.",
+    description="Only quarantined and denylisted addresses are not written to. No error, soft or hard, puts an allowlisted one "
+    "in; its owner's complaint or STOP does. Valid: corrected by hand, errors so far are forgotten.",
 )
 
 _SCALARS: Mapping[FieldType, Any] = {
@@ -152,10 +154,14 @@ class QuarantineEntry:
     address: str = leaf(lambda entry: entry.address_key, description="Normalised.")
     status: QuarantineStatus  # type: ignore[valid-type]
     reason: FailureReason  # type: ignore[valid-type]
-    error_count: int
+    error_count: int = strawberry.field(description="Significant ones.")
     first_error_at: datetime | None
     last_error_at: datetime | None
     error_text: str
+    last_delivery_id: strawberry.ID | None = leaf(
+        lambda entry: None if entry.last_delivery_id is None else to_global_id("Delivery", entry.last_delivery_id),
+        description="The delivery that met the last error.",
+    )
     created_at: datetime
     updated_at: datetime
 
@@ -178,6 +184,8 @@ class QuarantineInput:
     address_kind: AddressKind = AddressKindEnum.EMAIL  # type: ignore[valid-type]
     addresses: list[str]
     status: QuarantineStatus = records.QuarantineStatus.QUARANTINE  # type: ignore[valid-type]
+    reason: FailureReason = FailureReasonEnum.NOT_DEFINED  # type: ignore[valid-type]
+    text: str = strawberry.field(default="", description="Why, in words.")
 
 
 @strawberry.input

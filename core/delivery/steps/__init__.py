@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, FromClause
 
 from channels.contract import FailureReason
+from core.profiles.suppression import SuppressionReach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,9 @@ class StepContext:
     address_kind: str
     address: ColumnElement[str]
     address_key: ColumnElement[str]
+    suppression: SuppressionReach  # the suppression lists to look into
+    short_code: str | None  # that messages are sent from
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,8 @@ async def claim(
 ) -> Claim | None:
     """Claim up to `limit` due rows, oldest first, none that somebody else holds; None when there are none.
 
-    Consent, quarantine and existence are asked again here, set-based: who left since prepare becomes withdrawn.
+    Consent, quarantine, suppression lists and existence are asked again here, set-based: who left since prepare becomes
+    withdrawn.
     """
     lease_id: int = await conn.fetchval(
         """
@@ -101,19 +102,49 @@ async def claim(
     return Claim(lease_id=lease_id, at=now, rows=claimed, withdrawn=len(withdrawn), cursor=last)
 
 
+# The suppression lists that apply, with the forms of entries that each holds: mostly none, and then nothing more is asked.
+_SUPPRESSING = """, suppressing AS MATERIALIZED (
+    SELECT l.id AS list_id, f.form
+      FROM suppression_list l, generate_series(1, 5) AS f (form)
+     WHERE (l.kind = $3 OR (l.kind = 'email_domain' AND $3 = 'email'))
+       AND (l.scope = 'all' OR EXISTS (SELECT FROM delivery_suppression d WHERE d.delivery_id = $1 AND d.list_id = l.id))
+       AND EXISTS (SELECT FROM suppression_entry e WHERE e.list_id = l.id AND e.form = f.form)
+)"""
+# What the entries of each form would say of an address; see `core/delivery/steps/suppressed.py`.
+_SUPPRESSED = """EXISTS (
+                    SELECT FROM suppressing g
+                     CROSS JOIN LATERAL (
+                           SELECT CASE g.form WHEN 1 THEN c.address_key WHEN 3 THEN md5(c.address_key)
+                                              WHEN 2 THEN encode(sha256(convert_to(c.address_key, 'UTF8')), 'hex')
+                                              ELSE split_part(c.address_key, '@', 2) END AS value
+                            WHERE g.form <> 5
+                           UNION ALL
+                           SELECT substr(d.domain, i)
+                             FROM (SELECT split_part(c.address_key, '@', 2) AS domain) d, generate_series(1, length(d.domain)) i
+                            WHERE g.form = 5 AND (i = 1 OR substr(d.domain, i - 1, 1) = '.')) v
+                      JOIN suppression_entry e ON e.list_id = g.list_id AND e.form = g.form AND e.value = v.value
+                     WHERE e.expires_at IS NULL OR e.expires_at > $5)"""
+_STOPPED = """$3 = 'mobile' AND EXISTS (
+                    SELECT FROM lease e
+                      JOIN channel_account a ON a.id = e.account_id
+                      JOIN short_code_stop t ON t.short_code = a.config ->> 'short_code' AND t.address_key = c.address_key
+                     WHERE e.id = $2)"""
+
 _CLAIM_TEXT = """
 WITH candidate AS (
     SELECT recipient_kind, recipient_id, occurrence, address_key FROM ledger
      WHERE delivery_id = $1 AND state = 1 AND due_at <= $5 {after}
      ORDER BY due_at, recipient_kind, recipient_id, occurrence
      LIMIT $4 FOR UPDATE SKIP LOCKED
-), checked AS (
+){suppressing}, checked AS (
     SELECT c.recipient_kind, c.recipient_id, c.occurrence,
            CASE WHEN c.recipient_kind = 1 AND p.id IS NULL THEN 22                                  -- profile deleted
                 WHEN p.opt_out OR CASE $3::text WHEN 'email' THEN p.opt_out_email WHEN 'mobile' THEN p.opt_out_mobile
                                           WHEN 'phone' THEN p.opt_out_phone WHEN 'push' THEN p.opt_out_push
                                           WHEN 'postal' THEN p.opt_out_postal ELSE false END THEN 8 -- denylisted
                 WHEN q.address_key IS NOT NULL THEN 9                                               -- quarantined
+                WHEN {stopped} THEN 8                                                               -- STOP to a short code
+                WHEN {suppressed} THEN 28                                                           -- on a list
                 ELSE 0 END AS reason
       FROM candidate c
       LEFT JOIN profile p ON c.recipient_kind = 1 AND p.id = c.recipient_id
@@ -133,10 +164,11 @@ RETURNING l.recipient_kind, l.recipient_id, l.occurrence, l.attempt, l.program_i
 """
 # Two texts, not one with an OR: only the plain comparison can start the index scan behind the rows claimed before,
 # whose dead entries would otherwise be walked over again and again.
-_CLAIM = _CLAIM_TEXT.format(after="")
+_CLAIM = _CLAIM_TEXT.format(after="", suppressing=_SUPPRESSING, stopped=_STOPPED, suppressed=_SUPPRESSED)
 _CLAIM_AFTER = _CLAIM_TEXT.format(
-    after="AND (due_at, recipient_kind, recipient_id, occurrence) > ($6::timestamptz, $7::smallint, $8::bigint, $9::integer)"
-)
+    after="AND (due_at, recipient_kind, recipient_id, occurrence) > ($6::timestamptz, $7::smallint, $8::bigint, $9::integer)",
+    suppressing=_SUPPRESSING, stopped=_STOPPED, suppressed=_SUPPRESSED,
+)  # fmt: skip
 
 
 async def _count_withdrawn(conn: Connection, delivery_id: int, slot: int, reasons: list[int]) -> None:

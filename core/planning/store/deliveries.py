@@ -10,13 +10,16 @@ from core.planning.records import Delivery, DeliveryDraft, UnknownPolicy, Use
 
 COLUMNS = """
     id, name, label, campaign_id, channel_account_id, audience_id, content_id, contact_at, duration,
-    unknown_policy, version, created_at, updated_at, created_by
+    unknown_policy, version, created_at, updated_at, created_by,
+    ARRAY(SELECT s.list_id FROM delivery_suppression s WHERE s.delivery_id = delivery.id ORDER BY s.list_id)
+        AS suppression_list_ids
 """
 
 
 def _delivery(row: Any) -> Delivery:
     values = dict(row)
-    return Delivery(**{**values, "unknown_policy": UnknownPolicy(values["unknown_policy"])})
+    lists = tuple(values["suppression_list_ids"])
+    return Delivery(**{**values, "unknown_policy": UnknownPolicy(values["unknown_policy"]), "suppression_list_ids": lists})
 
 
 async def insert_delivery(conn: Connection, draft: DeliveryDraft, created_by: str) -> Delivery | None:
@@ -50,6 +53,19 @@ async def update_delivery(conn: Connection, delivery_id: int, draft: DeliveryDra
         draft.content_id, draft.contact_at, draft.duration, draft.unknown_policy.value,
     )  # fmt: skip
     return _delivery(row)
+
+
+async def name_suppression_lists(conn: Connection, delivery_id: int, list_ids: Sequence[int]) -> None:
+    """These and no others. Raises ForeignKeyViolationError."""
+    await conn.execute(
+        """
+        WITH gone AS (DELETE FROM delivery_suppression WHERE delivery_id = $1 AND list_id <> ALL($2::bigint[]))
+        INSERT INTO delivery_suppression (delivery_id, list_id)
+        SELECT $1, list_id FROM unnest($2::bigint[]) AS list_id ORDER BY list_id
+        ON CONFLICT (delivery_id, list_id) DO NOTHING
+        """,
+        delivery_id, list_ids,
+    )  # fmt: skip
 
 
 async def delete_delivery(conn: Connection, delivery_id: int) -> None:

@@ -13,6 +13,8 @@ class RunTable(StrEnum):
 
     IMPORT = "import_run"
     EXPORT = "export_run"
+    SUPPRESSION_IMPORT = "suppression_import"
+    SUPPRESSION_EXPORT = "suppression_export"
 
 
 async def claim(conn: Connection, table: RunTable, run_id: int, now: datetime) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.api.gql import create_profile
+from core.ids import to_global_id
+from tests.api.gql import create_profile, fresh
 from tests.api.graphql.conftest import House
 from tests.api.graphql.mutation_cases import EMAIL, PERSON, QUESTION, Case, case, make
 
@@ -59,6 +60,159 @@ async def release_addresses(house: House) -> Case:
     await make(house, "quarantineAddresses", input={"addresses": ADDRESSES})
     sent = {"addressKind": "EMAIL", "addresses": [*ADDRESSES, "third.marker@secretive.example"]}
     return Case({"input": sent}, ["quarantine.release"] * 2, {"input": {**sent, "addresses": [EMAIL, "Markerovic"]}})
+
+
+@case
+async def update_quarantine_settings(house: House) -> Case:
+    """Two of the figures."""
+    sent = {"softErrors": 3, "betweenSoftErrorsSeconds": 3600}
+    return Case({"input": sent}, ["quarantine_settings.update"], {"input": {**sent, "softErrors": 0}})
+
+
+@case
+async def correct_quarantine(house: House) -> Case:
+    """Two addresses whose text names the owner."""
+    await make(house, "quarantineAddresses", input={"addresses": ADDRESSES, "text": "Markerovic moved"})
+    sent = {"filter": {"errorText": "markerovic"}, "correction": "SET_VALID", "expectedCount": 2}
+    return Case({"input": sent}, ["quarantine.correct"] * 2, {"input": {**sent, "filter": {}}})
+
+
+@case
+async def record_complaint(house: House) -> Case:
+    """Two addresses."""
+    sent = {"addresses": ADDRESSES, "text": "Markerovic complained"}
+    return Case({"input": sent}, ["quarantine.complaint"] * 2, {"input": {"addresses": ["Markerovic"]}})
+
+
+@case
+async def record_stop(house: House) -> Case:
+    """A phone and a short code."""
+    sent = {"phones": ["+33612345678"], "shortCode": "38000"}
+    return Case({"input": sent}, ["quarantine.stop"], {"input": {**sent, "shortCode": "Marker 1"}})
+
+
+@case
+async def lift_stop(house: House) -> Case:
+    """Of a phone that had refused."""
+    sent = {"phones": ["+33612345678"], "shortCode": "38000"}
+    await make(house, "recordStop", input=sent)
+    return Case({"input": sent}, ["quarantine.lift_stop"], {"input": {**sent, "phones": ["612345678 x"]}})
+
+
+# suppression lists
+
+
+async def _list(house: House) -> str:
+    made = await make(house, "createSuppressionList", input={"name": fresh("list"), "label": "Partners", "kind": "EMAIL"})
+    list_id: str = made["suppressionList"]["id"]
+    return list_id
+
+
+@case
+async def create_suppression_list(house: House) -> Case:
+    """An empty one."""
+    sent = {"name": "partners", "label": "Partners", "kind": "EMAIL"}
+    return Case({"input": sent}, ["suppression_list.create"], {"input": {**sent, "name": "P 1"}})
+
+
+@case
+async def update_suppression_list(house: House) -> Case:
+    """Another label."""
+    return Case({"input": {"id": await _list(house), "label": "Theirs"}}, ["suppression_list.update"])
+
+
+@case
+async def delete_suppression_list(house: House) -> Case:
+    """With an entry."""
+    list_id = await _list(house)
+    await make(house, "addSuppressionEntries", input={"listId": list_id, "entries": [{"value": EMAIL}]})
+    return Case({"id": list_id}, ["suppression_list.delete"])
+
+
+@case
+async def add_suppression_entries(house: House) -> Case:
+    """One that is new, one that changes, one that is no address."""
+    list_id = await _list(house)
+    await make(house, "addSuppressionEntries", input={"listId": list_id, "entries": [{"value": EMAIL}]})
+    values = [EMAIL, "second.marker@secretive.example", "Markerovic"]
+    sent = {"listId": list_id, "entries": [{"value": one, "comment": "Xanthippe asked"} for one in values]}
+    return Case({"input": sent}, ["suppression.add", "suppression.change"], {"input": {**sent, "entries": []}})
+
+
+@case
+async def remove_suppression_entries(house: House) -> Case:
+    """One that is in and one that is not."""
+    list_id = await _list(house)
+    await make(house, "addSuppressionEntries", input={"listId": list_id, "entries": [{"value": EMAIL}]})
+    sent = {"listId": list_id, "entries": [{"value": one} for one in ADDRESSES]}
+    return Case({"input": sent}, ["suppression.remove"], {"input": {**sent, "entries": []}})
+
+
+async def _uploaded_entries(house: House) -> str:
+    sent = {"listId": await _list(house), "fileName": "Markerovic.csv"}
+    made = await make(house, "createSuppressionImport", input=sent)
+    content = f"email,comment\n{EMAIL},Xanthippe\nno address of marker,\n".encode()
+    assert (await house.gql.http.put(made["uploadUrl"], content=content)).status_code == 201
+    import_id: str = made["suppressionImport"]["id"]
+    return import_id
+
+
+@case
+async def create_suppression_import(house: House) -> Case:
+    """A file that is named after somebody."""
+    sent = {"listId": await _list(house), "fileName": "Markerovic.csv"}
+    return Case({"input": sent}, ["suppression_import.create"], {"input": {**sent, "options": {"delimiter": "a"}}})
+
+
+@case
+async def renew_suppression_import_upload(house: House) -> Case:
+    """Of a file that did not arrive."""
+    made = await make(house, "createSuppressionImport", input={"listId": await _list(house)})
+    return Case({"id": made["suppressionImport"]["id"]}, ["suppression_import.renew_upload"])
+
+
+@case
+async def start_suppression_import(house: House) -> Case:
+    """Of an uploaded file."""
+    return Case({"id": await _uploaded_entries(house)}, ["suppression_import.start"])
+
+
+@case
+async def cancel_suppression_import(house: House) -> Case:
+    """Of one that waits."""
+    return Case({"id": await _uploaded_entries(house)}, ["suppression_import.cancel"])
+
+
+@case
+async def create_suppression_rejects_download(house: House) -> Case:
+    """Of an import with a refused row."""
+    import_id = await _uploaded_entries(house)
+    await make(house, "startSuppressionImport", id=import_id)
+    await house.work()
+    return Case({"importId": import_id}, ["suppression_import.download_rejects"])
+
+
+@case
+async def create_suppression_export(house: House) -> Case:
+    """To a file that is named after somebody."""
+    sent = {"listId": await _list(house), "fileName": "Markerovic.csv"}
+    gone = to_global_id("SuppressionList", 999_999)
+    return Case({"input": sent}, ["suppression_export.create"], {"input": {"listId": gone}})
+
+
+@case
+async def cancel_suppression_export(house: House) -> Case:
+    """Before it is written."""
+    made = await make(house, "createSuppressionExport", input={"listId": await _list(house)})
+    return Case({"id": made["suppressionExport"]["id"]}, ["suppression_export.cancel"])
+
+
+@case
+async def create_suppression_export_download(house: House) -> Case:
+    """Of a finished export."""
+    made = await make(house, "createSuppressionExport", input={"listId": await _list(house)})
+    await house.work()
+    return Case({"exportId": made["suppressionExport"]["id"]}, ["suppression_export.download"])
 
 
 # imports and exports

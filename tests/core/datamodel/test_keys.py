@@ -80,7 +80,7 @@ async def test_columns_of_ours_stand_beside_those_of_the_team(conn: Connection) 
     found = (await preview(conn)).afterwards
     assert [one.partition(" ON ")[2] for one in found] == [
         "profile (x_tier, email_key)",
-        "profile (country text_pattern_ops, lower(city) text_pattern_ops, lower(x_tier) text_pattern_ops,"
+        "profile (country text_pattern_ops, fold_text(city) text_pattern_ops, fold_text(x_tier) text_pattern_ops,"
         " email_key text_pattern_ops)",
     ]
 

@@ -14,7 +14,7 @@ from core.db import Connection, Pool, transaction
 from core.errors import Forbidden, Invalid, NotFound
 from core.profiles import quarantine
 from core.profiles.quarantine import AddressError
-from core.profiles.records import QuarantineEntry, QuarantineStatus
+from core.profiles.records import QuarantineEntry, QuarantineFilter, QuarantineStatus
 from core.secrets import Keyring, new_key_text, parse_keyring
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -113,14 +113,13 @@ async def test_a_delivered_message_forgives_soft_errors_only(conn: Connection) -
 async def test_time_lets_out_what_it_may(conn: Connection, actor: Actor) -> None:
     await soft(conn, NOW)
     await quarantine.record_hard(conn, "email", [error("hard@mail.example")], delivery_id=7, now=NOW)
-    await quarantine.record_hard(
-        conn, "email", [error("full@mail.example", FailureReason.MAILBOX_FULL)], delivery_id=7, now=NOW
-    )
+    await soft(conn, NOW, error("full@mail.example", FailureReason.MAILBOX_FULL))
     await quarantine.put_in(conn, actor, KEYRING, "email", ["spam@mail.example"], status=QuarantineStatus.DENYLISTED, now=NOW)
 
     assert await quarantine.expire(conn, NOW + 10 * DAY) == 0
     assert await quarantine.expire(conn, NOW + 10 * DAY + timedelta(seconds=1)) == 1
     assert await status_of(conn) is None
+    assert await quarantine.expire(conn, NOW + 30 * DAY) == 0
     assert await quarantine.expire(conn, NOW + 30 * DAY + timedelta(seconds=1)) == 1
     assert await status_of(conn, "full@mail.example") is None
     assert await quarantine.expire(conn, NOW + 3650 * DAY) == 0
@@ -226,7 +225,9 @@ async def test_the_list_is_filtered_and_paged(conn: Connection, actor: Actor) ->
 
     first = await quarantine.list_entries(conn, limit=3)
     rest = await quarantine.list_entries(conn, after=(first[-1].address_kind, first[-1].address_key), limit=10)
-    quarantined = await quarantine.list_entries(conn, kind=AddressKind.EMAIL, status=QuarantineStatus.QUARANTINE, limit=10)
+    quarantined = await quarantine.list_entries(
+        conn, QuarantineFilter(kind=AddressKind.EMAIL, statuses=[QuarantineStatus.QUARANTINE]), limit=10
+    )
 
     assert [one.address_key for one in first] == [ANN, "p0@mail.example", "p1@mail.example"]
     assert [one.address_key for one in rest][-1] == "+33612345678"

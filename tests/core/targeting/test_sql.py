@@ -659,12 +659,12 @@ INDEXED = {
     "email in ('person3@example.org', 'person4@example.org')": "profile_email_key",
     "email starts_with 'person10'": "profile_email_key",
     "last_name = 'LAST3'": "profile_last_name",
-    "last_name starts_with 'last10'": "profile_last_name_folded",
+    "last_name starts_with 'last10'": "profile_last_name",
     "last_name in ('Last3', 'Last4')": "profile_last_name",
     "last_name in (" + ", ".join(f"'last{number}'" for number in range(40)) + ")": "profile_last_name",
-    "first_name = 'First3' and not opt_out": "profile_first_name_folded",
-    "first_name = exactly('First3')": "profile_first_name_folded",
-    "first_name starts_with exactly('First10')": "profile_first_name_folded",
+    "first_name = 'First3' and not opt_out": "profile_first_name",
+    "first_name = exactly('First3')": "profile_first_name",
+    "first_name starts_with exactly('First10')": "profile_first_name",
     "mobile_phone = '+33 6 3'": "profile_mobile_phone",
 }
 

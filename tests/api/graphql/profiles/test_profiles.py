@@ -123,7 +123,9 @@ async def test_addresses_are_put_into_quarantine_and_let_out(gql: Gql) -> None:
     assert put["entries"] == [{"address": address.lower(), "status": "QUARANTINE", "addressKind": "EMAIL"}]
     read = "query ($a: String!) { quarantineEntry(addressKind: EMAIL, address: $a) { status reason errorCount } }"
     assert (await gql.ask(read, a=address.upper()))["quarantineEntry"]["status"] == "QUARANTINE"
-    listed = await gql.ask("{ quarantine(addressKind: EMAIL, first: 500) { nodes { address } pageInfo { endCursor } } }")
+    listed = await gql.ask(
+        "{ quarantine(filter: {addressKind: EMAIL}, first: 500) { nodes { address } pageInfo { endCursor } } }"
+    )
     assert address.lower() in {row["address"] for row in listed["quarantine"]["nodes"]}
     after = "query ($c: String) { quarantine(after: $c) { nodes { address } } }"
     assert (await gql.ask(after, c=listed["quarantine"]["pageInfo"]["endCursor"]))["quarantine"]["nodes"] == []
