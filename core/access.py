@@ -20,6 +20,7 @@ class Permission(StrEnum):
     PREPARE = "prepare"
     START = "start"
     AUTOMATE = "automate"  # workflows
+    PREFERENCES = "preferences"  # what people agreed to, by their own links: all that a public front end needs
 
 
 class Role(StrEnum):
@@ -34,7 +35,7 @@ class Role(StrEnum):
     WORKFLOW = "workflow"
 
 
-_EVERYONE = frozenset({Permission.READ, Permission.EDIT})
+_EVERYONE = frozenset({Permission.READ, Permission.EDIT, Permission.PREFERENCES})
 
 ROLES: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATION: frozenset(Permission),

@@ -102,6 +102,28 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.createExportDownload": Permission.EXPORT,
     "Subscription.importProgress": Permission.READ,
     "Subscription.exportProgress": Permission.READ,
+    # consent
+    "Query.service": Permission.READ,
+    "Query.serviceByName": Permission.READ,
+    "Query.services": Permission.READ,
+    "Query.purpose": Permission.READ,
+    "Query.purposes": Permission.READ,
+    "Query.consentWordings": Permission.READ,
+    "Query.subscriptionHistory": Permission.READ,
+    "Query.consentLedger": Permission.READ,
+    "Query.preferences": Permission.PREFERENCES,  # by a profile's id READ as well, see `core.consent.preferences`
+    "Mutation.createService": Permission.EDIT,
+    "Mutation.updateService": Permission.EDIT,
+    "Mutation.deleteService": Permission.EDIT,
+    "Mutation.createPurpose": Permission.EDIT,
+    "Mutation.updatePurpose": Permission.EDIT,
+    "Mutation.deletePurpose": Permission.EDIT,
+    "Mutation.addConsentWording": Permission.EDIT,
+    "Mutation.subscribeProfiles": Permission.EDIT,
+    "Mutation.unsubscribeProfiles": Permission.EDIT,
+    "Mutation.decidePurpose": Permission.EDIT,
+    "Mutation.setPreferences": Permission.PREFERENCES,  # by a profile's id EDIT as well
+    "Mutation.confirmSubscription": Permission.PREFERENCES,
     # targeting
     "Query.target": Permission.READ,
     "Query.targetFields": Permission.READ,

@@ -14,6 +14,9 @@ from api.graphql.accounts.loaders import load_tokens
 from api.graphql.accounts.mutations import AccountsMutation
 from api.graphql.accounts.queries import AccountsQuery
 from api.graphql.audit.queries import AuditQuery
+from api.graphql.consent.loaders import load_purposes, load_services, load_wordings
+from api.graphql.consent.mutations import ConsentMutation
+from api.graphql.consent.queries import ConsentQuery
 from api.graphql.content.fragments import FragmentMutation, FragmentQuery, load_fragments
 from api.graphql.content.loaders import load_contents
 from api.graphql.content.mutations import ContentMutation
@@ -63,6 +66,9 @@ SDL_FILE = Path(__file__).parent / "schema.graphql"
 _KINDS = (
     NodeKind(name="ApiToken", permission=Permission.ADMINISTER, load=load_tokens),
     NodeKind(name="Profile", permission=Permission.READ, load=load_profiles),
+    NodeKind(name="Service", permission=Permission.READ, load=load_services),
+    NodeKind(name="Purpose", permission=Permission.READ, load=load_purposes),
+    NodeKind(name="ConsentWording", permission=Permission.READ, load=load_wordings),
     NodeKind(name="Audience", permission=Permission.READ, load=load_audiences),
     NodeKind(name="Campaign", permission=Permission.READ, load=load_campaigns),
     NodeKind(name="ChannelAccount", permission=Permission.READ, load=load_accounts),
@@ -87,6 +93,7 @@ class Query(
     SuppressionQuery,
     SuppressionTransfersQuery,
     TransfersQuery,
+    ConsentQuery,
     TargetingQuery,
     ContentQuery,
     FragmentQuery,
@@ -118,6 +125,7 @@ class Mutation(
     SuppressionMutation,
     SuppressionTransfersMutation,
     TransfersMutation,
+    ConsentMutation,
     TargetingMutation,
     ContentMutation,
     FragmentMutation,

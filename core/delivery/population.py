@@ -32,6 +32,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from channels.contract import AddressKind, FailureReason
+from core.consent.records import Purpose
 from core.content.readers import Preference, Reach, preferences
 from core.delivery.recipient_values import profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
@@ -65,6 +66,8 @@ _COUNT = table(
 )
 _DUPLICATE = table("prepare_duplicate", column("delivery_id"), column("address_key"), column("keeper"))
 _QUARANTINE = table("quarantine", column("address_kind"), column("address_key"), column("status"))
+_SUBSCRIPTION = table("subscription", *(column(name) for name in ("service_id", "profile_id", "state", "expires_at")))
+_PURPOSE_CONSENT = table("purpose_consent", column("purpose_id"), column("profile_id"), column("decision"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,8 @@ class Population:
     at: datetime
     suppression: SuppressionReach = SuppressionReach({})  # noqa: RUF009 - frozen
     short_code: str | None = None  # of phones
+    service_id: int | None = None  # whose subscribers it is for
+    purpose: Purpose | None = None  # what people's data is used for in it
 
     def duplicates_statement(self) -> Statement:
         """Remember each address that several otherwise eligible people share, with the oldest of them as its keeper."""
@@ -172,6 +177,8 @@ class Population:
         quarantine = _QUARANTINE.alias("q")
         duplicate = _DUPLICATE.alias("d")
         address, key = (profile.c[name] for name in ADDRESS_COLUMNS[self.address_kind])
+        subscription = None if self.service_id is None else _SUBSCRIPTION.alias("s")
+        purpose_consent = None if self.purpose is None else _PURPOSE_CONSENT.alias("c")
         context = StepContext(
             profile=profile,
             quarantine=quarantine,
@@ -182,6 +189,9 @@ class Population:
             suppression=self.suppression,
             short_code=self.short_code,
             at=self.at,
+            subscription=subscription,
+            purpose_consent=purpose_consent,
+            needs_consent=self.purpose is not None and self.purpose.needs_consent,
         )
         in_quarantine = and_(
             quarantine.c.address_kind == self.address_kind.value,
@@ -190,7 +200,21 @@ class Population:
         )
         shared = and_(duplicate.c.delivery_id == self.delivery_id, duplicate.c.address_key == key)
         source = profile.outerjoin(quarantine, in_quarantine).outerjoin(duplicate, shared)
+        if subscription is not None:
+            source = source.outerjoin(subscription, self._subscribed(subscription, profile))
+        if purpose_consent is not None and self.purpose is not None:
+            said = and_(purpose_consent.c.purpose_id == self.purpose.id, purpose_consent.c.profile_id == profile.c.id)
+            source = source.outerjoin(purpose_consent, said)
         return context, source
+
+    def _subscribed(self, subscription: FromClause, profile: FromClause) -> ColumnElement[bool]:
+        at = cast(literal(self.at), TIMESTAMP(timezone=True))
+        return and_(
+            subscription.c.service_id == self.service_id,
+            subscription.c.profile_id == profile.c.id,
+            subscription.c.state == "active",
+            or_(subscription.c.expires_at.is_(None), subscription.c.expires_at > at),
+        )
 
 
 def _is_for(wanted: Preference, language: ColumnElement[Any]) -> ColumnElement[bool]:

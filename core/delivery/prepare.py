@@ -12,6 +12,9 @@ from datetime import datetime
 from channels.contract import AddressKind
 from core.channel_registry import ChannelRegistry
 from core.clock import Clock
+from core.consent.purposes import get_purpose
+from core.consent.records import Service
+from core.consent.services import get_service
 from core.content import contents
 from core.content.libraries import load_library, sources_of
 from core.content.placements import Library
@@ -24,6 +27,7 @@ from core.delivery.records import DeliveryRun, LedgerState, LogLevel, ProgramVar
 from core.delivery.state import PREPARING, Move, after
 from core.delivery.steps import Step
 from core.delivery.steps.address import duplicate_address, missing_address
+from core.delivery.steps.agreed import not_agreed, not_subscribed
 from core.delivery.steps.consent import opted_out
 from core.delivery.steps.quarantined import quarantined
 from core.delivery.steps.suppressed import stopped, suppressed
@@ -36,7 +40,9 @@ from core.profiles import suppression
 from core.targeting import audiences
 
 # The exclusions, in order: the first that applies names the one reason.
-PREPARATION: tuple[Step, ...] = (missing_address, opted_out, quarantined, stopped, suppressed, duplicate_address)
+PREPARATION: tuple[Step, ...] = (
+    missing_address, opted_out, not_subscribed, not_agreed, quarantined, stopped, suppressed, duplicate_address,
+)  # fmt: skip
 
 RANGE = 50_000  # profile ids per transaction
 MOST_LOGGED = 20  # warnings about the content that the log keeps
@@ -141,6 +147,8 @@ class Preparation:
             dynamic |= one.dynamic
         kind = _known(self._registry.manifest(programs[0].channel).address_kind)
         account = await channel_accounts.get_account(conn, delivery.channel_account_id)
+        if delivery.service_id is not None:
+            _check_kind(await get_service(conn, delivery.service_id), kind)
         return Population(
             delivery_id=delivery_id,
             programs=programs,
@@ -151,6 +159,8 @@ class Preparation:
             dynamic=dynamic,
             steps=PREPARATION,
             at=at,
+            service_id=delivery.service_id,
+            purpose=None if delivery.purpose_id is None else await get_purpose(conn, delivery.purpose_id),
         )
 
     async def _write_range(self, plan: Plan, low: int, high: int) -> bool:
@@ -228,6 +238,15 @@ def _known(kind: AddressKind) -> AddressKind:
             hint="Send over a channel of another kind.",
         )  # fmt: skip
     return kind
+
+
+def _check_kind(service: Service, kind: AddressKind) -> None:
+    """Raises Invalid (SERVICE_MISMATCH) for a service of another channel."""
+    if service.address_kind is not kind:
+        raise Invalid(
+            f"people subscribed to {service.name!r} by {service.address_kind.value}, and this goes by {kind.value}",
+            code="SERVICE_MISMATCH", path="serviceId", hint="Name a service of the channel's kind, or none.",
+        )  # fmt: skip
 
 
 def _ranges(start: int, end: int) -> Sequence[tuple[int, int]]:

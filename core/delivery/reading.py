@@ -111,6 +111,8 @@ _BECAUSE: dict[FailureReason, str] = {
     FailureReason.SUPPRESSED_ADDRESS: "the address or its domain is on a suppression list",
     FailureReason.DUPLICATE: "another profile with the same address gets the message",
     FailureReason.PROFILE_DELETED: "the profile was deleted",
+    FailureReason.LEFT_AUDIENCE: "the person is not subscribed to the delivery's service",
+    FailureReason.EXCLUDED_BY_RULE: "the person has not agreed to the delivery's purpose",
     FailureReason.USER_UNKNOWN: "the address does not exist",
     FailureReason.INVALID_DOMAIN: "the domain does not exist",
     FailureReason.MAILBOX_FULL: "the mailbox is full",

@@ -14,6 +14,7 @@ LABELS = {
     "audience": "the audience",
     "account": "the channel account",
     "schema": "the data model",
+    "purpose": "the purpose",
 }
 FRAGMENT = "fragment:"
 AUDIENCE = "audience:"

@@ -12,6 +12,8 @@ import asyncpg
 from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
+from core.consent.purposes import get_purpose
+from core.consent.services import get_service
 from core.content.contents import get_content
 from core.datamodel.refusals import REFUSED, refusal
 from core.db import Connection
@@ -174,6 +176,12 @@ async def _check_references(conn: Connection, draft: DeliveryDraft) -> None:
             await get_campaign(conn, draft.campaign_id)
         path = "suppression_list_ids"
         await _check_lists(conn, draft.suppression_list_ids)
+        path = "service_id"
+        if draft.service_id is not None:
+            await get_service(conn, draft.service_id)
+        path = "purpose_id"
+        if draft.purpose_id is not None:
+            await get_purpose(conn, draft.purpose_id)
     except NotFound as error:
         raise NotFound(error.message, code=error.code, path=path, hint=error.hint) from None
     if content.channel != account.channel:

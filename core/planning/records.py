@@ -98,6 +98,8 @@ class DeliveryDraft:
     duration: timedelta = DEFAULT_DURATION  # how long retries go on after the start
     unknown_policy: UnknownPolicy = UnknownPolicy.PARK
     suppression_list_ids: tuple[int, ...] = ()  # besides the lists that apply to all
+    service_id: int | None = None  # only its subscribers get it
+    purpose_id: int | None = None  # only who agreed to it, or did not refuse it, gets it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,8 @@ class Delivery:
     duration: timedelta
     unknown_policy: UnknownPolicy
     suppression_list_ids: tuple[int, ...]  # in their order
+    service_id: int | None
+    purpose_id: int | None
     version: int
     created_at: datetime
     updated_at: datetime

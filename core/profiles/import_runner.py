@@ -33,6 +33,7 @@ from core.profiles.store.import_chunks import ChunkStore, Written
 from core.profiles.store.runs import RunTable
 from core.profiles.team_fields import Fields, fields_by_keys
 from core.profiles.values import Reading
+from core.provenance import Provenance, tell_provenance
 from core.runtime import Runtime
 
 log = get_logger(__name__)
@@ -177,6 +178,8 @@ async def _store_once(conn: Connection, runtime: Runtime, run: ImportRun, chunks
         await chunks.lock(conn)
         found, repeated = await _settle(conn, chunks, batch)
         refused += found
+        if any(field.opt_out for _, field in chunks.plan.fields):
+            await tell_provenance(conn, Provenance(actor=run.created_by, now=now, origin=f"import:{run.id}"))
         written = await chunks.upsert(conn, now)
         if written.missed:
             raise _Missed

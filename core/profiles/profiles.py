@@ -27,9 +27,12 @@ from core.profiles.records import Profile
 from core.profiles.store import profiles as store
 from core.profiles.team_fields import present_fields
 from core.profiles.values import UNSTORABLE, Reading, clean
+from core.provenance import Provenance, tell_provenance
 
 LOOKUPS = frozenset({"external_id", "crypted_id", "opt_in_id"})
 DEFAULT_COUNTRY = "US"
+OPT_OUTS = frozenset(field.name for field in SETTABLE.values() if field.opt_out)
+BY_HAND = "profile"  # where a refusal came from that was set or lifted with the profile's other fields
 
 _EMPTY: dict[str, Any] = dict.fromkeys(WRITTEN_COLUMNS) | {
     field.name: field.default for field in SETTABLE.values() if field.required
@@ -52,6 +55,8 @@ async def create_profile(
     require(actor, Permission.EDIT)
     columns = clean_values(values, now=now, country=None, default_country=default_country)
     added = await _clean_team(conn, team, now)
+    if any(columns.get(name) for name in OPT_OUTS):
+        await tell_provenance(conn, Provenance(actor=actor.name, now=now, origin=BY_HAND))
     try:
         async with conn.transaction():
             profile = await store.insert_profile(conn, _EMPTY | columns, now)
@@ -92,6 +97,8 @@ async def update_profile(
     changed = sorted(column for column in WRITTEN_COLUMNS if after[column] != before[column])
     if not changed and not added:
         return profile
+    if not OPT_OUTS.isdisjoint(changed):
+        await tell_provenance(conn, Provenance(actor=actor.name, now=now, origin=BY_HAND))
     try:
         async with conn.transaction():
             updated = await store.update_profile(conn, profile_id, after, now)

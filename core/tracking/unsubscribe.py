@@ -11,11 +11,12 @@ from channels.contract import AddressKind
 from core.access import Actor
 from core.channel_registry import ChannelRegistry
 from core.clock import Clock
+from core.consent.opt_outs import opt_out
+from core.consent.records import Act
 from core.db import Connection, Pool
 from core.delivery.records import RecipientKind
 from core.errors import Unavailable
 from core.log import get_logger
-from core.profiles import consent
 from core.profiles.records import Channel
 from core.tracking.append import append
 from core.tracking.hits import was_stored
@@ -90,7 +91,8 @@ async def _opt_out(conn: Connection, hit: Hit, sent: SentMessages, registry: Cha
     channel = await sent.channel(conn, hit.delivery_id)
     kind = AddressKind.EMAIL if channel is None else registry.manifest(channel).address_kind
     # Somebody who is no longer there is not among those who change, and that is all.
-    await consent.opt_out(conn, RECIPIENT, [hit.recipient_id], Channel(kind.value), now=now)
+    act = Act(origin="unsubscribe link", proof={"delivery_id": hit.delivery_id, "user_agent": hit.user_agent})
+    await opt_out(conn, RECIPIENT, [hit.recipient_id], Channel(kind.value), act, now=now)
 
 
 def _unavailable() -> Unavailable:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core import housekeeping
+from core.consent import jobs as consent
 from core.datamodel import jobs as datamodel
 from core.delivery import jobs as delivery
 from core.jobs import Job
@@ -55,6 +56,7 @@ SCHEDULE: tuple[Scheduled, ...] = (
     Scheduled("delivery", delivery.sweep, None),
     Scheduled("profiles", profiles.sweep, None),
     Scheduled("datamodel", datamodel.sweep, None),
+    Scheduled("consent", consent.sweep, timedelta(minutes=1)),
     Scheduled("housekeeping", housekeeping.sweep, timedelta(hours=1)),
     Scheduled("tracking", tracking.sweep, timedelta(seconds=30)),
 )

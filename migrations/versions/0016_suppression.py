@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 
 SQL = """
 -- One row: the figures of feature map 2.58-2.60.

@@ -18,7 +18,15 @@ ROOMS = sorted(path.parent for path in (ROOT / "core").glob("*/__init__.py"))
 SQL = re.compile(r"^\s*(?:--.*\n\s*)*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")
 
 # The floor's own stores, and doors that say something to the database that is no statement on a room's table.
-MAY_SPEAK_SQL = {"core/outbox.py", "core/db.py", "core/audit.py", "core/blobs.py", "core/files.py", "core/idempotency.py"}
+MAY_SPEAK_SQL = {
+    "core/outbox.py",
+    "core/db.py",
+    "core/audit.py",
+    "core/provenance.py",
+    "core/blobs.py",
+    "core/files.py",
+    "core/idempotency.py",
+}
 
 
 def _sources(*folders: str) -> list[Path]:

@@ -24,6 +24,8 @@ _REFERENCES = {
     "channel_account_id": "ChannelAccount",
     "audience_id": "Audience",
     "content_id": "Content",
+    "service_id": "Service",
+    "purpose_id": "Purpose",
 }
 
 
@@ -47,6 +49,8 @@ def _changes(sent: UpdateDeliveryInput) -> dict[str, Any]:
         contact_at=sent.contact_at,
         unknown_policy=sent.unknown_policy,
         suppression_list_ids=sent.suppression_list_ids,
+        service_id=sent.service_id,
+        purpose_id=sent.purpose_id,
     )
     if changes.get("suppression_list_ids") is not None:
         changes["suppression_list_ids"] = _lists(changes["suppression_list_ids"])
@@ -87,6 +91,8 @@ class DeliveryMutation:
             duration=duration(input.duration_seconds),
             suppression_list_ids=_lists(input.suppression_list_ids),
             unknown_policy=input.unknown_policy,
+            service_id=optional_id("Service", input.service_id, "service_id"),
+            purpose_id=optional_id("Purpose", input.purpose_id, "purpose_id"),
         )
         made = await deliveries.create_delivery(context.conn, context.actor, draft)
         return await view(context.conn, made.id)

@@ -10,6 +10,8 @@ import strawberry
 
 from api.context import Info
 from api.graphql.connections import ForwardPage, Listing, by_id, requested_page
+from api.graphql.consent.loaders import load_purposes, load_services
+from api.graphql.consent.types import Purpose, Service
 from api.graphql.content.loaders import load_contents
 from api.graphql.content.types import Content
 from api.graphql.delivery.loaders import DeliveryView, load_counts
@@ -136,6 +138,12 @@ class Delivery(Node):
     channel_account: ChannelAccount = link(load_accounts, lambda view: view.plan.channel_account_id)
     audience: Audience = link(load_audiences, lambda view: view.plan.audience_id)
     content: Content = link(load_contents, lambda view: view.plan.content_id)
+    service: Service | None = link(load_services, lambda view: view.plan.service_id, description="Only its subscribers get it.")
+    purpose: Purpose | None = link(
+        load_purposes,
+        lambda view: view.plan.purpose_id,
+        description="Only who agreed to it gets it; where it needs no consent, only who did not refuse it.",
+    )
 
     @field(list[SuppressionList])
     async def suppression_lists(root: strawberry.Parent[Any], info: Info) -> Any:
@@ -214,6 +222,8 @@ class CreateDeliveryInput:
     suppression_list_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list, description="Lists that apply to it besides those that apply to all."
     )
+    service_id: strawberry.ID | None = None
+    purpose_id: strawberry.ID | None = None
 
 
 @strawberry.input(description="What is to change; fields left out stay.")
@@ -232,3 +242,5 @@ class UpdateDeliveryInput:
     duration_seconds: strawberry.Maybe[int]
     unknown_policy: strawberry.Maybe[UnknownPolicy]  # type: ignore[valid-type]
     suppression_list_ids: strawberry.Maybe[list[strawberry.ID]]
+    service_id: strawberry.Maybe[strawberry.ID | None]
+    purpose_id: strawberry.Maybe[strawberry.ID | None]

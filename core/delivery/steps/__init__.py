@@ -25,6 +25,9 @@ class StepContext:
     suppression: SuppressionReach  # the suppression lists to look into
     short_code: str | None  # that messages are sent from
     at: datetime
+    subscription: FromClause | None = None  # active ones to the delivery's service, left-joined; None: it names none
+    purpose_consent: FromClause | None = None  # what was said to the delivery's purpose, left-joined; None: it names none
+    needs_consent: bool = False  # the delivery's purpose does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,17 +136,27 @@ WITH candidate AS (
      WHERE delivery_id = $1 AND state = 1 AND due_at <= $5 {after}
      ORDER BY due_at, recipient_kind, recipient_id, occurrence
      LIMIT $4 FOR UPDATE SKIP LOCKED
-){suppressing}, checked AS (
+){suppressing}, agreement AS (
+    SELECT d.service_id, d.purpose_id, o.needs_consent
+      FROM delivery d LEFT JOIN consent_purpose o ON o.id = d.purpose_id WHERE d.id = $1
+), checked AS (
     SELECT c.recipient_kind, c.recipient_id, c.occurrence,
            CASE WHEN c.recipient_kind = 1 AND p.id IS NULL THEN 22                                  -- profile deleted
                 WHEN p.opt_out OR CASE $3::text WHEN 'email' THEN p.opt_out_email WHEN 'mobile' THEN p.opt_out_mobile
                                           WHEN 'phone' THEN p.opt_out_phone WHEN 'push' THEN p.opt_out_push
                                           WHEN 'postal' THEN p.opt_out_postal ELSE false END THEN 8 -- denylisted
+                WHEN c.recipient_kind = 1 AND a.service_id IS NOT NULL AND NOT coalesce((
+                     SELECT s.state = 'active' AND (s.expires_at IS NULL OR s.expires_at > $5) FROM subscription s
+                      WHERE s.service_id = a.service_id AND s.profile_id = c.recipient_id), false) THEN 23 -- no subscriber
+                WHEN c.recipient_kind = 1 AND a.purpose_id IS NOT NULL AND coalesce((
+                     SELECT s.decision <> 'granted' FROM purpose_consent s
+                      WHERE s.purpose_id = a.purpose_id AND s.profile_id = c.recipient_id), a.needs_consent)
+                     THEN 13                                                                        -- did not agree
                 WHEN q.address_key IS NOT NULL THEN 9                                               -- quarantined
                 WHEN {stopped} THEN 8                                                               -- STOP to a short code
                 WHEN {suppressed} THEN 28                                                           -- on a list
                 ELSE 0 END AS reason
-      FROM candidate c
+      FROM candidate c CROSS JOIN agreement a
       LEFT JOIN profile p ON c.recipient_kind = 1 AND p.id = c.recipient_id
       LEFT JOIN quarantine q ON q.address_kind = $3 AND q.address_key = c.address_key
                             AND q.status IN ('quarantine', 'denylisted')

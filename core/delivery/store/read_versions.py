@@ -10,19 +10,20 @@ async def read_versions(conn: Connection, delivery_id: int) -> dict[str, int]:
     """Versions by name, rows locked against change until the transaction ends. Raises NotFound."""
     row = await conn.fetchrow(
         """
-        SELECT d.version AS delivery, c.version AS content, u.version AS audience, a.version AS account, 1 AS schema
+        SELECT d.version AS delivery, c.version AS content, u.version AS audience, a.version AS account, 1 AS schema,
+               (SELECT o.version FROM consent_purpose o WHERE o.id = d.purpose_id) AS purpose
           FROM delivery d
           JOIN content c ON c.id = d.content_id
           JOIN audience u ON u.id = d.audience_id
           JOIN channel_account a ON a.id = d.channel_account_id
          WHERE d.id = $1
-           FOR SHARE
+           FOR SHARE OF d, c, u, a
         """,
         delivery_id,
     )
     if row is None:
         raise NotFound("there is no such delivery", code="DELIVERY_NOT_FOUND", path="id")
-    return dict(row)
+    return {name: version for name, version in row.items() if version is not None}
 
 
 async def fragments_used(conn: Connection, delivery_id: int) -> list[str]:

@@ -148,18 +148,3 @@ async def search_profiles(conn: Connection, email: str, text: str, after: int | 
         email, text, after or 0, limit,
     )  # fmt: skip
     return [_profile(row) for row in rows]
-
-
-async def opt_out(conn: Connection, column: str, ids: Sequence[int], now: datetime) -> list[int]:
-    """Set a flag on these profiles; the ids of those that did not have it. In the order of ids, against deadlocks."""
-    rows = await conn.fetch(
-        f"""
-        WITH chosen AS (
-            SELECT id FROM profile WHERE id = ANY($1::bigint[]) AND NOT {column} ORDER BY id FOR NO KEY UPDATE
-        )
-        UPDATE profile p SET {column} = true, updated_at = $2 FROM chosen c WHERE p.id = c.id RETURNING p.id
-        """,
-        ids,
-        now,
-    )
-    return sorted(row["id"] for row in rows)

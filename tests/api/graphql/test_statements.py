@@ -146,6 +146,35 @@ async def test_an_operation_takes_this_many_statements(counted: Gql, statements:
     assert len(statements()) == expected, "\n".join(statements())
 
 
+async def test_many_services_and_their_subscribers_are_read_at_once(counted: Gql, statements: Callable[[], list[str]]) -> None:
+    for _ in range(4):
+        await counted.do(
+            """mutation ($input: CreateServiceInput!) { createService(input: $input) {
+                 service { id } userErrors { code message path } } }""",
+            input={"name": fresh("service"), "label": "x"},
+        )
+    page = await counted.ask("{ services(first: 4) { nodes { id } } profiles(first: 20) { nodes { id } } }")
+    for one in page["services"]["nodes"]:
+        people = [row["id"] for row in page["profiles"]["nodes"]]
+        STATEMENTS.clear()
+        await counted.do(
+            """mutation ($input: SubscribeProfilesInput!) { subscribeProfiles(input: $input) {
+                 results { outcome } userErrors { code message path } } }""",
+            input={"serviceId": one["id"], "profileIds": people},
+        )
+        assert len(statements()) <= 6, "\n".join(statements())  # however many people
+    STATEMENTS.clear()
+
+    first = page["services"]["nodes"][0]["id"]
+    await counted.ask(
+        """query ($id: ID!) { services(first: 4) { nodes { name subscriberCount } }
+             service(id: $id) { subscribers(first: 20) { nodes { profile { email } service { name } } } } }""",
+        id=first,
+    )
+
+    assert len(statements()) <= 5, "\n".join(statements())
+
+
 async def test_many_ids_are_read_at_once(counted: Gql, statements: Callable[[], list[str]]) -> None:
     page = await counted.ask("{ profiles(first: 30) { nodes { id } } deliveries(first: 30) { nodes { id } } }")
     ids = [row["id"] for rows in page.values() for row in rows["nodes"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -328,3 +329,14 @@ async def test_rejects_can_be_downloaded_once(runtime: Runtime, db: Connection, 
     assert await db.fetchval("SELECT count(*) FROM import_reject") == 0
     with pytest.raises(Conflict):
         await stored_files.redeem_ticket(db, ticket.secret, "read", times.now)
+
+
+async def test_refusals_that_come_by_a_file_leave_entries_in_the_ledger(runtime: Runtime, db: Connection, times: Times) -> None:
+    first = await import_people(runtime, HEADER + "C-1,a@mail.example,Ann,,\nC-2,b@mail.example,Bob,,true\n")
+    times.move(hours=1)
+    second = await import_people(runtime, HEADER + "C-1,a@mail.example,Ann,,yes\nC-2,b@mail.example,Rob,,true\n")
+    rows = await db.fetch("SELECT channel, decision, origin, actor, happened_at FROM consent_entry ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        ("email", "refused", f"import:{first.id}", SYSTEM.name, times.now - timedelta(hours=1)),
+        ("email", "withdrawn", f"import:{second.id}", SYSTEM.name, times.now),
+    ]

@@ -8,9 +8,9 @@ import pytest
 
 from core.access import Actor
 from core.audit import list_entries
+from core.consent.opt_outs import opt_out
 from core.db import Connection
 from core.profiles import profiles
-from core.profiles.consent import opt_out
 from core.profiles.records import Channel
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

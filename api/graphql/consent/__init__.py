@@ -1,0 +1,1 @@
+"""What people agreed to: services and subscriptions, purposes, wordings, preferences and the ledger."""

@@ -1,0 +1,110 @@
+"""Consent as clients see it: results for each row, and a person's own link that opens nothing else."""
+
+from __future__ import annotations
+
+from core.access import Permission
+from core.ids import from_global_id
+from core.public_urls import PublicUrls
+from render_ext import Token, TokenKind, mint
+from tests.api.conftest import make_token
+from tests.api.gql import Gql, create_profile
+from tests.api.graphql.conftest import House
+from tests.api.graphql.consent_cases import a_purpose, a_service
+
+ASK = """query ($person: PersonInput!) { preferences(person: $person) {
+  channels { channel optedOut } purposes { purposeId decision allowed } services { serviceId label state expiresAt } } }"""
+SET = """mutation ($input: SetPreferencesInput!) { setPreferences(input: $input) {
+  results { channel purposeId serviceId outcome } preferences { services { state } } userErrors { code path } } }"""
+SUBSCRIBE = """mutation ($input: SubscribeProfilesInput!) { subscribeProfiles(input: $input) {
+  results { profileId outcome firstTime } userErrors { code path } } }"""
+
+
+def unsubscribe_token(house: House, profile_id: str, kind: TokenKind = TokenKind.UNSUBSCRIBE) -> str:
+    """What stands in a person's link."""
+    urls = PublicUrls(house.runtime.settings, house.runtime.keyring)
+    key = urls.signer(urls.newest_key_id).key
+    said = Token(
+        kind=kind, key_id=key.key_id, delivery_id=1, recipient_kind=1, recipient_id=from_global_id("Profile", profile_id)
+    )
+    return mint(key, said)
+
+
+async def test_a_front_end_sets_what_a_person_wants_by_their_own_link_and_reads_nothing_else(house: House) -> None:
+    # Given a front end that may do nothing but this
+    service, purpose = await a_service(house, publicLabel="Our letter"), await a_purpose(house)
+    ann = await create_profile(house.gql, email="ann@shop.example")
+    page = Gql(house.gql.http, await make_token(house.app, scopes=[Permission.PREFERENCES]))
+    token = unsubscribe_token(house, ann)
+    opt_in_id = (await house.gql.ask("query ($id: ID!) { profile(id: $id) { optInId } }", id=ann))["profile"]["optInId"]
+
+    # When it sets many things at once
+    changes = {
+        "channels": [{"channel": "PUSH", "optedOut": True}],
+        "purposes": [{"purposeId": purpose, "granted": True}],
+        "services": [{"serviceId": service, "subscribed": True}],
+        "source": {"origin": "page", "proof": {"ip": "192.0.2.7"}},
+    }
+    done = await page.do(SET, input={"person": {"token": token}, **changes})
+    again = await page.do(SET, input={"person": {"optInId": opt_in_id}, **changes})
+
+    # Then each has its result, the same once more changes nothing, and both links show it
+    assert [one["outcome"] for one in done["results"]] == ["RECORDED", "RECORDED", "SUBSCRIBED"]
+    assert [one["outcome"] for one in again["results"]] == ["UNCHANGED"] * 3
+    for person in ({"token": token}, {"optInId": opt_in_id}):
+        shown = (await page.ask(ASK, person=person))["preferences"]
+        assert [one["channel"] for one in shown["channels"] if one["optedOut"]] == ["PUSH"]
+        assert shown["purposes"] == [{"purposeId": purpose, "decision": "GRANTED", "allowed": True}]
+        assert shown["services"] == [{"serviceId": service, "label": "Our letter", "state": "ACTIVE", "expiresAt": None}]
+
+    # And it gets nowhere with ids, with other links, or with altered ones
+    assert await page.code(ASK, person={"profileId": ann}) == "FORBIDDEN"
+    assert await page.code(SET, input={"person": {"profileId": ann}, **changes}) == "FORBIDDEN"
+    assert await page.code("query ($id: ID!) { consentLedger(profileId: $id) { nodes { id } } }", id=ann) == "FORBIDDEN"
+    opened = unsubscribe_token(house, ann, TokenKind.OPEN)
+    altered = token[:-1] + ("A" if token[-1] != "A" else "B")
+    gone = unsubscribe_token(house, await create_profile(house.gql, firstName="Bob")).replace("\n", "")
+    await house.runtime.pool.execute("DELETE FROM profile WHERE first_name = 'Bob'")
+    for bad in (opened, altered, gone, ""):
+        assert await page.code(ASK, person={"token": bad}) == "PERSON_NOT_FOUND"
+
+    # And the ledger has who, when, and the proof
+    told = await house.gql.ask(
+        """query ($id: ID!) { consentLedger(profileId: $id, first: 9) { nodes {
+             channel purpose { id } service { id subscriberCount subscribers(first: 2) { totalCount nodes { profile { id } } } }
+             decision origin proof } } }""",
+        id=ann,
+    )
+    nodes = told["consentLedger"]["nodes"]
+    assert [(one["decision"], one["origin"], one["proof"]) for one in nodes] == [
+        (decision, "page", {"ip": "192.0.2.7"}) for decision in ("WITHDRAWN", "GRANTED", "GRANTED", "WITHDRAWN")
+    ]  # the refusal was said twice
+    assert nodes[1]["service"]["subscriberCount"] == nodes[1]["service"]["subscribers"]["totalCount"] == 1
+    assert nodes[1]["service"]["subscribers"]["nodes"] == [{"profile": {"id": ann}}]
+
+
+async def test_many_are_subscribed_with_a_result_for_each(house: House) -> None:
+    service, ann = await a_service(house), await create_profile(house.gql, firstName="Ann")
+    sent = {"serviceId": service, "profileIds": [ann, "nonsense", service, ann]}
+    done = await house.gql.do(SUBSCRIBE, input=sent)
+    outcomes = ["SUBSCRIBED", "PROFILE_NOT_FOUND", "PROFILE_NOT_FOUND", "REPEATED"]
+    assert [(one["profileId"], one["outcome"]) for one in done["results"]] == list(
+        zip(sent["profileIds"], outcomes, strict=True)
+    )
+    (error,) = await house.gql.refused(SUBSCRIBE, input={**sent, "serviceId": ann})
+    assert (error["code"], error["path"]) == ("BAD_ID", "serviceId")
+    found = await house.gql.ask(
+        """query ($p: ID!, $s: ID!) { subscriptionHistory(profileId: $p, serviceId: $s) { nodes { kind firstTime } }
+             service(id: $s) { evolution(start: "2020-01-01T00:00:00Z", end: "2029-01-01T00:00:00Z") { subscribed } } }""",
+        p=ann, s=service,
+    )  # fmt: skip
+    assert found["subscriptionHistory"]["nodes"] == [{"kind": "SUBSCRIBED", "firstTime": True}]
+    assert found["service"]["evolution"] == [{"subscribed": 1}]
+
+
+async def test_one_thing_named_twice_is_refused_before_anything_is_done(house: House) -> None:
+    service, ann = await a_service(house), await create_profile(house.gql, firstName="Ann")
+    twice = [{"serviceId": service, "subscribed": True}, {"serviceId": service, "subscribed": False}]
+    (error,) = await house.gql.refused(SET, input={"person": {"profileId": ann}, "services": twice})
+    assert (error["code"], error["path"]) == ("REPEATED", "services")
+    (error,) = await house.gql.refused(SET, input={"person": {"profileId": ann}})
+    assert error["code"] == "TOO_MANY"

@@ -1,0 +1,109 @@
+"""A delivery that names a service or a purpose: who is left out at preparation, and who at the claim."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from channels.contract import AddressKind, FailureReason
+from core.access import SYSTEM
+from core.consent.purposes import decide, update_purpose
+from core.consent.records import Choice
+from core.db import Connection
+from core.delivery import lifecycle, reading, versions
+from core.delivery.engine import Engine
+from core.delivery.records import DeliveryState, LedgerState
+from core.delivery.store import leases
+from core.planning.deliveries import update_delivery
+from core.runtime import Runtime
+from tests.core.consent.made import a_purpose, a_service, join, leave
+from tests.core.delivery.people import Times, add_people, check_equation, confirmed, new_delivery, outcome_of, prepared
+
+NO_SUBSCRIBER, NOT_AGREED = FailureReason.LEFT_AUDIENCE, FailureReason.EXCLUDED_BY_RULE
+PENDING = (LedgerState.PENDING, FailureReason.NOT_DEFINED)
+
+
+async def _claim(db: Connection, delivery_id: int, times: Times) -> list[int]:
+    await db.execute("UPDATE delivery_run SET state = 55 WHERE delivery_id = $1", delivery_id)
+    async with db.transaction():
+        claim = await leases.claim(
+            db, delivery_id=delivery_id, account_id=1, address_kind="email", worker="a", connections=5, limit=50,
+            slot=1, cursor=None, now=times(), expires_at=times() + timedelta(seconds=30),
+        )  # fmt: skip
+    assert claim is not None
+    return [row.recipient_id for row in claim.rows]
+
+
+async def test_only_subscribers_get_what_names_a_service(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    # Given a subscriber, one who waits for confirmation, one whose time is over, one who left, and a stranger
+    await add_people(db, 7)
+    service, asks = await a_service(db), await a_service(db, "asks", double_opt_in=True)
+    await join(db, service, 1, 5, 6, 7, now=times())
+    await join(db, service, 2, now=times(), expires_at=times() + timedelta(minutes=1))
+    await join(db, service, 7, now=times(), expires_at=times() + timedelta(hours=1))
+    await join(db, asks, 3, now=times())
+    times.move(minutes=1)
+    await leave(db, service, 5, now=times())
+    delivery_id = await new_delivery(runtime, db)
+    await update_delivery(db, SYSTEM, delivery_id, {"service_id": service})
+
+    counts = await prepared(engine, runtime, db, delivery_id)
+
+    excluded = (LedgerState.EXCLUDED, NO_SUBSCRIBER)
+    assert [await outcome_of(db, delivery_id, one) for one in range(1, 8)] == [PENDING, *[excluded] * 4, PENDING, PENDING]
+    assert (counts.targeted, counts.pending) == (7, 3)
+    assert "not subscribed" in (await reading.explain(db, delivery_id, 4)).summary
+
+    # When one of them leaves and the time of another is over, before the messages are taken
+    await confirmed(db, runtime, delivery_id)
+    await leave(db, service, 6, now=times())
+    times.move(hours=1)
+    assert await _claim(db, delivery_id, times) == [1]
+    assert await outcome_of(db, delivery_id, 6) == (LedgerState.WITHDRAWN, NO_SUBSCRIBER)
+    assert await outcome_of(db, delivery_id, 7) == (LedgerState.WITHDRAWN, NO_SUBSCRIBER)
+    await check_equation(db, delivery_id)
+
+
+async def test_a_purpose_is_agreed_to_or_not_refused(engine: Engine, runtime: Runtime, db: Connection, times: Times) -> None:
+    await add_people(db, 4)
+    purpose = await a_purpose(db)
+    delivery_id = await new_delivery(runtime, db)
+    await update_delivery(db, SYSTEM, delivery_id, {"purpose_id": purpose})
+
+    async def say(granted: bool, *people: int) -> None:
+        choices = [Choice(purpose_id=purpose, profile_id=one, granted=granted) for one in people]
+        await decide(db, SYSTEM, choices, now=times())
+
+    await say(True, 1, 2)
+    await say(False, 3)
+    await prepared(engine, runtime, db, delivery_id)
+    excluded = (LedgerState.EXCLUDED, NOT_AGREED)
+    assert [await outcome_of(db, delivery_id, one) for one in range(1, 5)] == [PENDING, PENDING, excluded, excluded]
+
+    # When the purpose needs no consent any more, what was prepared does not stand
+    await update_purpose(db, SYSTEM, purpose, {"needs_consent": False})
+    async with db.transaction():
+        assert await versions.changed_since(db, await lifecycle.get_run(db, delivery_id)) == ["the purpose"]
+    await prepared(engine, runtime, db, delivery_id)
+    assert [await outcome_of(db, delivery_id, one) for one in range(1, 5)] == [PENDING, PENDING, excluded, PENDING]
+    await confirmed(db, runtime, delivery_id)
+    times.move(seconds=1)
+    await say(False, 2)
+    assert await _claim(db, delivery_id, times) == [1, 4]
+    assert await outcome_of(db, delivery_id, 2) == (LedgerState.WITHDRAWN, NOT_AGREED)
+    await check_equation(db, delivery_id)
+
+
+async def test_a_service_of_another_channel_is_told(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    await add_people(db, 1)
+    delivery_id = await new_delivery(runtime, db)
+    sms = await a_service(db, "sms", address_kind=AddressKind.MOBILE)
+    await update_delivery(db, SYSTEM, delivery_id, {"service_id": sms})
+    async with db.transaction():
+        await lifecycle.prepare(db, SYSTEM, delivery_id, runtime.clock())
+    await engine.preparation.run(delivery_id)
+    run = await lifecycle.get_run(db, delivery_id)
+    assert run.state is not DeliveryState.READY
+    assert run.error is not None
+    assert run.error["code"] == "SERVICE_MISMATCH"
