@@ -33,17 +33,27 @@ class Page(Generic[T]):
 
 def encode_cursor(key: int) -> str:
     """An opaque cursor."""
-    return base64.urlsafe_b64encode(msgspec.json.encode([key])).decode().rstrip("=")
+    return encode_key((key,))
 
 
 def decode_cursor(text: str, path: str = "after") -> int:
     """Raises Invalid (BAD_CURSOR)."""
+    return decode_key(text, 1, path)[0]
+
+
+def encode_key(key: Sequence[int]) -> str:
+    """An opaque cursor of rows whose key is several numbers."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
+
+
+def decode_key(text: str, length: int, path: str = "after") -> tuple[int, ...]:
+    """The numbers of a cursor, which are so many. Raises Invalid (BAD_CURSOR)."""
     try:
         raw = base64.urlsafe_b64decode((text + "=" * (-len(text) % 4)).encode("ascii"))
-        (key,) = msgspec.json.decode(raw, type=tuple[int])
+        key = msgspec.json.decode(raw, type=tuple[int, ...])
     except (ValueError, binascii.Error, UnicodeError, msgspec.DecodeError):
-        raise Invalid("this is not a cursor", code="BAD_CURSOR", path=path, hint="Pass an `endCursor` as it came.") from None
-    if not -(2**63) <= key < 2**63:
+        key = ()
+    if len(key) != length or not all(-(2**63) <= one < 2**63 for one in key):
         raise Invalid("this is not a cursor", code="BAD_CURSOR", path=path, hint="Pass an `endCursor` as it came.")
     return key
 

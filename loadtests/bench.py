@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, str] = {
     "import": "loadtests.bench_import",
     "count": "loadtests.bench_count",
     "expression": "loadtests.bench_expression",
+    "search": "loadtests.bench_search",
     "redirect": "loadtests.bench_redirect",
     "stream": "loadtests.bench_stream",
     "graphql": "loadtests.bench_graphql",

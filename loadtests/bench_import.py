@@ -85,7 +85,7 @@ class Bench:
 
     async def _empty(self, table: str) -> None:
         async with self.runtime.pool.acquire() as conn:
-            await conn.execute(f"TRUNCATE {table}")
+            await conn.execute(f"TRUNCATE {table} CASCADE")
             await conn.execute("CHECKPOINT")
 
     async def _import(self) -> tuple[float, ImportRun]:

@@ -32,6 +32,7 @@ from api.graphql.planning.loaders import load_accounts, load_campaigns
 from api.graphql.planning.mutations import PlanningMutation
 from api.graphql.planning.queries import PlanningQuery
 from api.graphql.profiles.loaders import load_profiles
+from api.graphql.profiles.merges import MergesMutation, MergesQuery, load_merges
 from api.graphql.profiles.mutations import ProfilesMutation
 from api.graphql.profiles.quarantine import QuarantineMutation, QuarantineQuery
 from api.graphql.profiles.queries import ProfilesQuery
@@ -51,6 +52,7 @@ from api.graphql.profiles.transfers import (
     load_exports,
     load_imports,
 )
+from api.graphql.reporting.history import ReportingQuery
 from api.graphql.reporting.subscriptions import ReportingSubscription
 from api.graphql.scalars import CONFIG
 from api.graphql.targeting.loaders import load_audiences
@@ -69,6 +71,7 @@ _KINDS = (
     NodeKind(name="Service", permission=Permission.READ, load=load_services),
     NodeKind(name="Purpose", permission=Permission.READ, load=load_purposes),
     NodeKind(name="ConsentWording", permission=Permission.READ, load=load_wordings),
+    NodeKind(name="ProfileMerge", permission=Permission.READ, load=load_merges),
     NodeKind(name="Audience", permission=Permission.READ, load=load_audiences),
     NodeKind(name="Campaign", permission=Permission.READ, load=load_campaigns),
     NodeKind(name="ChannelAccount", permission=Permission.READ, load=load_accounts),
@@ -92,6 +95,7 @@ class Query(
     QuarantineQuery,
     SuppressionQuery,
     SuppressionTransfersQuery,
+    MergesQuery,
     TransfersQuery,
     ConsentQuery,
     TargetingQuery,
@@ -100,6 +104,7 @@ class Query(
     PlanningQuery,
     DeliveryQuery,
     TrackingQuery,
+    ReportingQuery,
     AuditQuery,
 ):
     """Reads."""
@@ -124,6 +129,7 @@ class Mutation(
     QuarantineMutation,
     SuppressionMutation,
     SuppressionTransfersMutation,
+    MergesMutation,
     TransfersMutation,
     ConsentMutation,
     TargetingMutation,

@@ -25,7 +25,8 @@ async def opt_out(
 ) -> list[int]:
     """Stop writing to these people by a channel; the ids of those that had not refused before.
 
-    Asks for no permission: it is the person's own act, whoever carries it out.
+    It holds for all profiles that are one person by a merge, also after the merge is undone. Asks for no permission: it is
+    the person's own act, whoever carries it out.
     Raises Invalid (BAD_ORIGIN, BAD_PROOF, BAD_MOMENT), NotFound (CONSENT_WORDING_NOT_FOUND).
     """
     column = store.OPT_OUT_COLUMNS[channel]
@@ -33,12 +34,21 @@ async def opt_out(
     changed: list[int] = []
     if profile_ids:
         await tell_provenance(conn, provenance(actor, act, at, now))
-        changed = await store.opt_out(conn, column, profile_ids, now)
+        changed = await _refuse(conn, column, profile_ids, now)
         again = sorted(set(profile_ids).difference(changed))
         if again:
             await store.add_repeated_refusals(conn, channel, again, act, at, actor.name, now)
     await record_many(conn, actor, "profile.opt_out", "profile", changed, {"fields": [column]})
     return changed
+
+
+async def _refuse(conn: Connection, column: str, profile_ids: Sequence[int], now: datetime) -> list[int]:
+    found = await store.opt_out(conn, column, profile_ids, now)
+    changed = {one for one, _ in found}
+    late = {into for _, into in found if into is not None} - changed
+    if late:  # a merge may have been under way
+        changed |= {one for one, _ in await store.opt_out(conn, column, sorted(late), now)}
+    return sorted(changed)
 
 
 async def set_flags_own(
@@ -63,7 +73,11 @@ async def set_flags_own(
         await store.add_repeated_refusals(conn, channel, [profile_id], act, at, actor.name, now)
     if changes:
         await tell_provenance(conn, provenance(actor, act, at, now))
-        await store.set_flags(conn, profile_id, changes, now)
+        for channel in (one for one, is_set in changes.items() if is_set):
+            await _refuse(conn, store.OPT_OUT_COLUMNS[channel], [profile_id], now)
+        granted = {one: is_set for one, is_set in changes.items() if not is_set}
+        if granted:
+            await store.set_flags(conn, profile_id, granted, now)
     return {one: _outcome(one in late, one in changes) for one in flags}
 
 

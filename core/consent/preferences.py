@@ -160,9 +160,10 @@ def _subject(one: PreferenceResult) -> str:
 
 
 async def _there(conn: Connection, profile_id: int) -> Person:
-    if await people.get_flags(conn, profile_id) is None:
+    survivor = await people.survivor_of(conn, profile_id)
+    if survivor is None:
         raise _nobody()
-    return Person(profile_id=profile_id, by_own_link=True)
+    return Person(profile_id=survivor, by_own_link=True)
 
 
 def _nobody() -> NotFound:

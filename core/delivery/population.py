@@ -39,7 +39,7 @@ from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
 from core.delivery.steps import Step, StepContext
 from core.profiles.suppression import SuppressionReach
 from core.targeting.check import CheckedExpression
-from core.targeting.sql import Statement, compile_statement, predicate
+from core.targeting.sql import Statement, compile_statement, predicate, present
 
 UTC = ZoneInfo("UTC")
 
@@ -170,7 +170,8 @@ class Population:
         return cast(case(*cases, else_=0), SmallInteger)
 
     def _targeted(self, profile: FromClause) -> ColumnElement[bool]:
-        return predicate(self.audience, at=self.at, zone=UTC, source=profile)
+        asked = predicate(self.audience, at=self.at, zone=UTC, source=profile)
+        return and_(asked, present(self.audience.entity, profile))
 
     def _joined(self) -> tuple[StepContext, FromClause]:
         profile = profile_table(self.audience.entity).alias("p")

@@ -180,11 +180,16 @@ async def _store_once(conn: Connection, runtime: Runtime, run: ImportRun, chunks
         refused += found
         if any(field.opt_out for _, field in chunks.plan.fields):
             await tell_provenance(conn, Provenance(actor=run.created_by, now=now, origin=f"import:{run.id}"))
+        for column in chunks.plan.other_unique:
+            await chunks.keep_own(conn, column)
         written = await chunks.upsert(conn, now)
+        ambiguous = await chunks.list_ambiguous(conn) if written.ambiguous else []
+        while written.again:
+            await chunks.leave(conn, written.again)
+            written += await chunks.upsert(conn, now)
         if written.missed:
             raise _Missed
-        if written.ambiguous:
-            remarks = [_ambiguous(batch, *found) for found in await chunks.list_ambiguous(conn)]
+        remarks = [_ambiguous(batch, *found) for found in ambiguous]
     if refused or remarks:
         await store.add_rejects(conn, run.id, sorted([*refused, *remarks], key=lambda one: one.line))
     going = await store.advance(

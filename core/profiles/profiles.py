@@ -7,7 +7,6 @@ from datetime import datetime
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
-from unicodedata import normalize
 
 import asyncpg
 
@@ -54,7 +53,7 @@ async def create_profile(
     """
     require(actor, Permission.EDIT)
     columns = clean_values(values, now=now, country=None, default_country=default_country)
-    added = await _clean_team(conn, team, now)
+    added = await clean_team(conn, team, now)
     if any(columns.get(name) for name in OPT_OUTS):
         await tell_provenance(conn, Provenance(actor=actor.name, now=now, origin=BY_HAND))
     try:
@@ -79,16 +78,16 @@ async def update_profile(
     now: datetime,
     default_country: str = DEFAULT_COUNTRY,
 ) -> Profile:
-    """Change the fields given, `team` those of the team; None clears. Nothing is written when nothing differs.
+    """Change the fields given, `team` those of the team; None clears. Nothing is written when nothing differs. Of one that is
+    merged, its survivor changes.
 
     Raises FieldsInvalid, NotFound (PROFILE_NOT_FOUND), Conflict (VALUE_TAKEN), Invalid (ROW_TOO_BIG).
     """
     require(actor, Permission.EDIT)
-    profile = await store.lock_profile(conn, profile_id)
-    if profile is None:
-        raise not_found("profile", profile_id)
+    profile = await _lock_whole(conn, profile_id)
+    profile_id = profile.id
     columns = clean_values(changes, now=now, country=profile.country, default_country=default_country)
-    added = await _clean_team(conn, team, now)
+    added = await clean_team(conn, team, now)
     if added:
         kept = (await store.get_columns(conn, [profile_id], list(added)))[profile_id]
         added = {column: value for column, value in added.items() if value != kept[column]}
@@ -113,11 +112,18 @@ async def update_profile(
 
 
 async def delete_profile(conn: Connection, actor: Actor, profile_id: int) -> None:
-    """Delete a profile; what was sent to it stays in the ledgers' totals.
+    """Delete a profile and what is merged into it; what was sent to it stays in the ledgers' totals.
 
-    Raises NotFound (PROFILE_NOT_FOUND), Conflict (LINKED) where rows of a dataset are linked to it by a link that refuses.
+    Raises NotFound (PROFILE_NOT_FOUND), Conflict (PROFILE_MERGED; LINKED where rows of a dataset are linked to it by a link
+    that refuses).
     """
     require(actor, Permission.EDIT)
+    _, survivor = await store.lock_profile(conn, profile_id)
+    if survivor is not None:
+        raise Conflict(
+            f"this profile is merged into profile {survivor}", code="PROFILE_MERGED", path="id",
+            hint="Delete that one, or undo the merge first.",
+        )  # fmt: skip
     try:
         async with conn.transaction():
             there = await store.delete_profile(conn, profile_id)
@@ -129,7 +135,7 @@ async def delete_profile(conn: Connection, actor: Actor, profile_id: int) -> Non
 
 
 async def get_profile(conn: Connection, profile_id: int) -> Profile:
-    """Raises NotFound (PROFILE_NOT_FOUND)."""
+    """Of one that is merged, its survivor. Raises NotFound (PROFILE_NOT_FOUND)."""
     profile = await store.find_profile(conn, profile_id)
     if profile is None:
         raise not_found("profile", profile_id)
@@ -137,7 +143,7 @@ async def get_profile(conn: Connection, profile_id: int) -> Profile:
 
 
 async def find_profile(conn: Connection, profile_id: int) -> Profile | None:
-    """The profile, or None."""
+    """The profile, or None; of one that is merged, its survivor."""
     return await store.find_profile(conn, profile_id)
 
 
@@ -152,8 +158,8 @@ async def find_profile_by(conn: Connection, field: str, value: object) -> Profil
 
 
 async def get_profiles(conn: Connection, ids: Sequence[int]) -> dict[int, Profile]:
-    """Those of the given profiles that exist, by id."""
-    return {profile.id: profile for profile in await store.get_profiles(conn, ids)} if ids else {}
+    """Those of the given profiles that exist, by the ids given; of one that is merged, its survivor."""
+    return await store.get_profiles(conn, ids) if ids else {}
 
 
 async def list_profiles(conn: Connection, page: PageRequest) -> Page[Profile]:
@@ -166,18 +172,6 @@ async def count_profiles(conn: Connection) -> int:
     return await store.count_profiles(conn)
 
 
-async def search_profiles(conn: Connection, text: str, page: PageRequest) -> Page[Profile]:
-    """Whose email, first name, last name or external id begins with the text, capitals or not; in the order of ids.
-
-    Raises Invalid (EMPTY_SEARCH).
-    """
-    text = normalize("NFC", UNSTORABLE.sub("", text)).strip()  # as texts are stored
-    if not text:
-        raise Invalid("a search needs a text", code="EMPTY_SEARCH", path="text", hint="Type the beginning of a name.")
-    found = await store.search_profiles(conn, text.lower(), text, page.after, page.first + 1)
-    return cut(found, page)
-
-
 async def get_team_values(conn: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """What those of the given profiles that exist have in the team's fields, by id and by the field's name."""
     fields = (await present_fields(conn)).team
@@ -185,7 +179,18 @@ async def get_team_values(conn: Connection, ids: Sequence[int]) -> dict[int, dic
     return {key: {name: row[one.column] for name, one in fields.items()} for key, row in found.items()}
 
 
-async def _clean_team(conn: Connection, team: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+async def _lock_whole(conn: Connection, profile_id: int) -> Profile:
+    """A profile, or the survivor of one that is merged, locked. Raises NotFound (PROFILE_NOT_FOUND)."""
+    asked: int | None = profile_id
+    profile = None
+    while asked is not None:
+        profile, asked = await store.lock_profile(conn, asked)
+    if profile is None:
+        raise not_found("profile", profile_id)
+    return profile
+
+
+async def clean_team(conn: Connection, team: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The columns that the team's fields set. Raises FieldsInvalid with every problem at once."""
     if not team:
         return {}
@@ -272,10 +277,11 @@ async def _refused(conn: Connection, error: asyncpg.PostgresError) -> Exception:
         if found.code == "VALUE_TAKEN" and found.path is not None:
             found.path = f"team_fields.{found.path}"
         return found
-    return _taken(error) if isinstance(error, asyncpg.UniqueViolationError) else error
+    return taken(error) if isinstance(error, asyncpg.UniqueViolationError) else error
 
 
-def _taken(error: asyncpg.UniqueViolationError) -> Conflict:
+def taken(error: asyncpg.UniqueViolationError) -> Conflict:
+    """Somebody else has a unique value."""
     name = (error.constraint_name or "").removeprefix("profile_")
     label = FIELDS[name].label if name in FIELDS else "a value"
     return Conflict(

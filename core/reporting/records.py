@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
 
 from channels.contract import FailureReason
 from core.content.records import TrackingMode
@@ -92,3 +94,51 @@ class DeliveryProgress:
     counts: LedgerCounts
     prepared: float | None  # share of the preparation, while one runs or has run
     settled: float | None  # share of the recipients to send to whose outcome is known
+
+
+class HistoryKind(IntEnum):
+    """What an entry of a person's history is: a message, or what they did (the codes of `TrackingKind`)."""
+
+    MESSAGE = 0
+    CLICK = 1
+    OPEN = 2
+    UNSUBSCRIBE = 3
+    MIRROR = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """A message or an event of a person. `cursor` is its place in the order."""
+
+    at: datetime  # of a message: when it was settled, or is due
+    kind: HistoryKind
+    delivery_id: int
+    profile_id: int  # that which it was about, maybe merged since
+    occurrence: int
+    state: LedgerState | None  # of a message
+    reason: FailureReason | None  # of a message that was not sent
+    address: str | None
+    answer: str | None
+    link: int | None  # of a click
+    url: str | None
+    machine: bool | None  # of an event: a rule took it for a machine's doing
+    cursor: tuple[datetime, int, int, int] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeWarning:
+    """A delivery that has still to write to people who are about to be merged."""
+
+    delivery_id: int
+    name: str
+    recipients: int
+
+    code = "DELIVERY_UNDER_WAY"
+
+    @property
+    def message(self) -> str:
+        """For a person."""
+        return (
+            f"the delivery {self.name!r} has still to write to {self.recipients} of them; "
+            "whoever is merged is withdrawn if another of them gets it"
+        )

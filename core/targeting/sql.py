@@ -35,6 +35,7 @@ from sqlalchemy import (
     extract,
     false,
     func,
+    literal_column,
     not_,
     or_,
     select,
@@ -45,7 +46,7 @@ from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql.expression import Executable
 from sqlalchemy.types import TypeEngine
 
-from core.targeting.catalogue import CatalogueField, CatalogueLink, Derived, Kind, Writing
+from core.targeting.catalogue import CatalogueField, CatalogueLink, Derived, Entity, Kind, Writing
 from core.targeting.check import CheckedExpression, CheckedValue, is_written, kind_of_literal
 from core.targeting.compiled import Predicate, Sql, Value
 from core.targeting.functions import FUNCTIONS, Argument, Asking, Function, Nulls, Parameter, common
@@ -142,7 +143,15 @@ def population(
     if plan is Plan.ALL_AT_ONCE and (keys := _keys_of_groups(checked, at, zone)) is not None:
         return keys
     rows = entity_table(checked.entity)
-    return select(rows.c[checked.entity.key]).where(_compiled(checked, at, zone, rows, plan))
+    return select(rows.c[checked.entity.key]).where(_compiled(checked, at, zone, rows, plan), present(checked.entity))
+
+
+def present(entity: Entity, rows: FromClause | None = None) -> Predicate:
+    """Which rows are asked about at all: a profile that is merged into another stands for nobody. By default those of the
+    entity's table under its own name."""
+    if entity.table != "profile":
+        return true()
+    return literal_column("profile.merged_into" if rows is None else f"{rows.name}.merged_into").is_(None)  # type: ignore[attr-defined]
 
 
 def value(checked: CheckedValue, *, at: datetime, zone: ZoneInfo, source: FromClause | None = None) -> Sql:

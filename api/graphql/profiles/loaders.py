@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.context import RequestContext
-from api.graphql.nodes import aligned
-from core.profiles import profiles
+from core.profiles import merging, profiles, quarantine
 
 
 async def load_team_values(context: RequestContext, ids: list[int]) -> list[Any]:
@@ -17,7 +16,21 @@ async def load_team_values(context: RequestContext, ids: list[int]) -> list[Any]
 
 
 async def load_profiles(context: RequestContext, ids: list[int]) -> list[Any]:
-    """Profiles by id."""
+    """Profiles by id; of those that are merged, their survivors."""
     async with context.lease.use() as conn:
         found = await profiles.get_profiles(conn, ids)
-    return aligned(ids, found.values())
+    return [found.get(one) for one in ids]
+
+
+async def load_aliases(context: RequestContext, ids: list[int]) -> list[Any]:
+    """Who is merged into profiles, by id."""
+    async with context.lease.use() as conn:
+        found = await merging.get_aliases(conn, ids)
+    return [found.get(one, []) for one in ids]
+
+
+async def load_quarantine(context: RequestContext, addresses: list[quarantine.Address]) -> list[Any]:
+    """What is known against addresses; None of most."""
+    async with context.lease.use() as conn:
+        found = await quarantine.get_entries(conn, addresses)
+    return [found.get(one) for one in addresses]

@@ -23,7 +23,7 @@ from api.graphql.profiles.types import (
 )
 from core.errors import Invalid
 from core.paging import Page
-from core.profiles import profiles, quarantine
+from core.profiles import profiles, quarantine, search
 
 
 @strawberry.type
@@ -51,11 +51,13 @@ class ProfilesQuery:
 
     @field(ProfileSearchConnection)
     async def search_profiles(self, info: Info, text: str, first: int | None = None, after: str | None = None) -> Listing:
-        """Profiles whose email, first name, last name or external id begins with the text, capitals or not."""
-        page = requested_page(info, first, after)
+        """Profiles that have every word of the text, or its beginning, in name or email, accents and capitals or not; also by
+        a phone number, and by just the external id. First the very email or key, then whole words, then beginnings."""
+        size = requested_page(info, first, None).first
+        region = info.context.runtime.settings.default_country
         async with info.context.lease.use() as conn:
-            rows = await profiles.search_profiles(conn, text, page)
-        return Listing(rows, None, by_id, page.after)
+            found = await search.search_profiles(conn, text, first=size, after=after, region=region)
+        return Listing(Page(rows=found.rows, has_next=found.has_next), None, found.cursor, after)
 
     @field(QuarantineConnection)
     async def quarantine(

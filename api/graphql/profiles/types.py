@@ -14,7 +14,7 @@ from api.context import Info
 from api.graphql.connections import ForwardPage
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, record_of
-from api.graphql.profiles.loaders import load_team_values
+from api.graphql.profiles.loaders import load_aliases, load_quarantine, load_team_values
 from api.graphql.scalars import JSON, LARGEST_LONG
 from channels.contract import AddressKind as AddressKindEnum
 from channels.contract import FailureReason as FailureReasonEnum
@@ -78,6 +78,54 @@ async def _team_fields(root: strawberry.Parent[Any], info: Info) -> Any:
     return {name: _plain(value) for name, value in (await info.context.loader(load_team_values).load(profile.id)).items()}
 
 
+@strawberry.type(description="What is known against an address, whoever owns it.")
+class QuarantineEntry:
+    """An entry of the quarantine."""
+
+    address_kind: AddressKind = leaf(lambda entry: AddressKindEnum(entry.address_kind))  # type: ignore[valid-type]
+    address: str = leaf(lambda entry: entry.address_key, description="Normalised.")
+    status: QuarantineStatus  # type: ignore[valid-type]
+    reason: FailureReason  # type: ignore[valid-type]
+    error_count: int = strawberry.field(description="Significant ones.")
+    first_error_at: datetime | None
+    last_error_at: datetime | None
+    error_text: str
+    last_delivery_id: strawberry.ID | None = leaf(
+        lambda entry: None if entry.last_delivery_id is None else to_global_id("Delivery", entry.last_delivery_id),
+        description="The delivery that met the last error.",
+    )
+    created_at: datetime
+    updated_at: datetime
+
+    @field(list[str])
+    async def audit_references(root: strawberry.Parent[Any], info: Info) -> list[str]:
+        """The `objectIds` under which the audit log has what was done to it by hand; see the query of this name."""
+        entry: records.QuarantineEntry = root
+        return quarantine.audit_references(info.context.runtime.keyring, entry.address_kind, entry.address_key)
+
+
+@field(list[QuarantineEntry])
+async def _quarantine(root: strawberry.Parent[Any], info: Info) -> Any:
+    """What is known against its email, mobile and phone; most have nothing."""
+    loader = info.context.loader(load_quarantine)
+    return [one for one in await loader.load_many(quarantine.addresses_of(root)) if one is not None]
+
+
+@field(list[strawberry.ID])
+async def _merged_ids(root: strawberry.Parent[Any], info: Info) -> Any:
+    """Profiles that are merged into this one: asked for by any of these ids, it is this one that answers."""
+    profile: records.Profile = root
+    return [to_global_id("Profile", one) for one in await info.context.loader(load_aliases).load(profile.id)]
+
+
+def shown_value(name: str, value: Any) -> Any:
+    """The value of a field of ours or of the team, as JSON has it; enumerations by name."""
+    one = FIELDS.get(name)
+    if one is not None and one.values is not None and value is not None:
+        return one.values(value).name
+    return _plain(value)
+
+
 def _plain(value: Any) -> Any:
     """A stored value as JSON has it."""
     if isinstance(value, datetime):
@@ -95,6 +143,8 @@ def _profile_type() -> Any:
         "postal_lines": leaf(lambda profile: list(postal_lines(profile)), description="The postal address, up to six lines."),
         "age": _age,
         "team_fields": _team_fields,
+        "merged_ids": _merged_ids,
+        "quarantine": _quarantine,
         "is_type_of": record_of(records.Profile),
         "__doc__": "A person.",
         "__annotations__": {"id": strawberry.ID, **kinds, "postal_lines": list[str]},
@@ -144,32 +194,6 @@ class ProfileKeyInput:
 @strawberry.type(description="Profiles found by a search. They are not counted.")
 class ProfileSearchConnection(ForwardPage[Profile]):  # type: ignore[valid-type]
     """A page of a search."""
-
-
-@strawberry.type(description="What is known against an address, whoever owns it.")
-class QuarantineEntry:
-    """An entry of the quarantine."""
-
-    address_kind: AddressKind = leaf(lambda entry: AddressKindEnum(entry.address_kind))  # type: ignore[valid-type]
-    address: str = leaf(lambda entry: entry.address_key, description="Normalised.")
-    status: QuarantineStatus  # type: ignore[valid-type]
-    reason: FailureReason  # type: ignore[valid-type]
-    error_count: int = strawberry.field(description="Significant ones.")
-    first_error_at: datetime | None
-    last_error_at: datetime | None
-    error_text: str
-    last_delivery_id: strawberry.ID | None = leaf(
-        lambda entry: None if entry.last_delivery_id is None else to_global_id("Delivery", entry.last_delivery_id),
-        description="The delivery that met the last error.",
-    )
-    created_at: datetime
-    updated_at: datetime
-
-    @field(list[str])
-    async def audit_references(root: strawberry.Parent[Any], info: Info) -> list[str]:
-        """The `objectIds` under which the audit log has what was done to it by hand; see the query of this name."""
-        entry: records.QuarantineEntry = root
-        return quarantine.audit_references(info.context.runtime.keyring, entry.address_kind, entry.address_key)
 
 
 @strawberry.type(description="Quarantined addresses. They are not counted.")

@@ -26,19 +26,34 @@ async def lock_profiles(conn: Connection, ids: Sequence[int]) -> list[int]:
     return [row["id"] for row in rows]
 
 
-async def opt_out(conn: Connection, column: str, ids: Sequence[int], now: datetime) -> list[int]:
-    """Set a flag on these profiles; the ids of those that did not have it. In the order of ids, against deadlocks."""
+async def survivor_of(conn: Connection, profile_id: int) -> int | None:
+    """The profile that stands for a person: itself, or the one into which it is merged; None: there is nobody."""
+    found: int | None = await conn.fetchval("SELECT coalesce(merged_into, id) FROM profile WHERE id = $1", profile_id)
+    return found
+
+
+async def opt_out(conn: Connection, column: str, ids: Sequence[int], now: datetime) -> list[tuple[int, int | None]]:
+    """Set a flag on these people, and on all that are one with them by a merge: those that did not have it, and whom they
+    are merged into. Merges that stand remember it, so that undoing one does not lift it. In the order of ids, against
+    deadlocks."""
     rows = await conn.fetch(
         f"""
-        WITH chosen AS (
-            SELECT id FROM profile WHERE id = ANY($1::bigint[]) AND NOT {column} ORDER BY id FOR NO KEY UPDATE
+        WITH whole AS (
+            SELECT DISTINCT coalesce(merged_into, id) AS id FROM profile WHERE id = ANY($1::bigint[])
+        ), family AS (
+            SELECT id FROM whole UNION SELECT a.id FROM profile a JOIN whole w ON a.merged_into = w.id
+        ), chosen AS (
+            SELECT p.id FROM profile p
+             WHERE p.id = ANY(array(SELECT id FROM family)) AND NOT p.{column} ORDER BY p.id FOR NO KEY UPDATE
+        ), remembered AS (
+            UPDATE profile_merge m SET refused = array_append(refused, $3::text) FROM family f
+             WHERE m.survivor_id = f.id AND m.undone_at IS NULL AND NOT $3 = ANY(m.refused)
         )
-        UPDATE profile p SET {column} = true, updated_at = $2 FROM chosen c WHERE p.id = c.id RETURNING p.id
+        UPDATE profile p SET {column} = true, updated_at = $2 FROM chosen c WHERE p.id = c.id RETURNING p.id, p.merged_into
         """,
-        ids,
-        now,
-    )
-    return sorted(row["id"] for row in rows)
+        list(ids), now, column,
+    )  # fmt: skip
+    return sorted((row["id"], row["merged_into"]) for row in rows)
 
 
 async def get_flags(conn: Connection, profile_id: int) -> dict[Channel, bool] | None:

@@ -63,7 +63,8 @@ async def claim(
     """Claim up to `limit` due rows, oldest first, none that somebody else holds; None when there are none.
 
     Consent, quarantine, suppression lists and existence are asked again here, set-based: who left since prepare becomes
-    withdrawn.
+    withdrawn. Somebody who was merged since gets the message at the address that was prepared, with the survivor's consent,
+    unless another profile of the same person gets it: then the person has it once.
     """
     lease_id: int = await conn.fetchval(
         """
@@ -142,6 +143,21 @@ WITH candidate AS (
 ), checked AS (
     SELECT c.recipient_kind, c.recipient_id, c.occurrence,
            CASE WHEN c.recipient_kind = 1 AND p.id IS NULL THEN 22                                  -- profile deleted
+                WHEN p.merged_into IS NULL AND EXISTS (                                             -- had by an alias
+                     SELECT FROM profile a
+                       JOIN ledger o ON o.delivery_id = $1 AND o.recipient_kind = 1 AND o.recipient_id = a.id
+                      WHERE a.merged_into = p.id AND o.state IN (2, 3, 4, 6)) THEN 11
+                WHEN p.merged_into IS NOT NULL AND EXISTS (                                         -- had by another
+                     SELECT FROM profile a
+                       JOIN ledger o ON o.delivery_id = $1 AND o.recipient_kind = 1 AND o.recipient_id = a.id
+                      WHERE (a.id = p.merged_into OR a.merged_into = p.merged_into) AND a.id <> p.id
+                        AND (o.state IN (2, 3, 4, 6) OR o.state = 1 AND (a.id = p.merged_into OR a.id < p.id))) THEN 11
+                WHEN EXISTS (SELECT FROM profile s WHERE s.id = p.merged_into
+                                AND (s.opt_out OR CASE $3::text WHEN 'email' THEN s.opt_out_email
+                                                                WHEN 'mobile' THEN s.opt_out_mobile
+                                                                WHEN 'phone' THEN s.opt_out_phone
+                                                                WHEN 'push' THEN s.opt_out_push
+                                                                WHEN 'postal' THEN s.opt_out_postal ELSE false END)) THEN 8
                 WHEN p.opt_out OR CASE $3::text WHEN 'email' THEN p.opt_out_email WHEN 'mobile' THEN p.opt_out_mobile
                                           WHEN 'phone' THEN p.opt_out_phone WHEN 'push' THEN p.opt_out_push
                                           WHEN 'postal' THEN p.opt_out_postal ELSE false END THEN 8 -- denylisted

@@ -108,8 +108,8 @@ async def end_run(conn: Connection, export_id: int, state: RunState, now: dateti
 
 
 async def select_all(conn: Connection) -> int:
-    """How many profiles there are in this snapshot."""
-    found: int = await conn.fetchval("SELECT count(*) FROM profile")
+    """How many profiles there are in this snapshot, without those that are merged."""
+    found: int = await conn.fetchval("SELECT count(*) FROM profile WHERE merged_into IS NULL")
     return found
 
 
@@ -123,9 +123,11 @@ async def select_some(conn: Connection, text: str, args: Sequence[Any]) -> int:
 
 async def next_bound(conn: Connection, *, selected: bool, after: int, limit: int) -> int | None:
     """The last id of the next range of profiles of this snapshot; None when there are no more."""
-    source = SELECTION if selected else "profile"
+    source = SELECTION if selected else "profile WHERE merged_into IS NULL"
     found: int | None = await conn.fetchval(
-        f"SELECT max(id) FROM (SELECT id FROM {source} WHERE id > $1 ORDER BY id LIMIT $2) next", after, limit
+        f"SELECT max(id) FROM (SELECT id FROM (SELECT id FROM {source}) s WHERE id > $1 ORDER BY id LIMIT $2) next",
+        after,
+        limit,
     )
     return found
 
@@ -143,7 +145,7 @@ async def copy_range(
         pieces.append(piece)  # nothing that could fail or wait: an interrupted COPY may never return
 
     done: str = await conn.copy_from_query(
-        f"SELECT {cells} FROM {source} WHERE p.id > $1 AND p.id <= $2 ORDER BY p.id", after, last,
+        f"SELECT {cells} FROM {source} WHERE p.id > $1 AND p.id <= $2 AND p.merged_into IS NULL ORDER BY p.id", after, last,
         output=keep, format="csv", encoding="utf8",
     )  # fmt: skip
     return pieces, int(done.rpartition(" ")[2])

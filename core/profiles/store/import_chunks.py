@@ -28,13 +28,23 @@ OTHERS_NAMED = 10  # further matches of an email that a remark names
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What became of the rows of a chunk; `missed` were deleted by somebody between the look and the update."""
+    """What became of the rows of a chunk; `missed` were deleted by somebody between the look and the update. `again` are lines
+    that wait: an earlier one is about the same person, by the key of a profile that is merged."""
 
     inserted: int
     updated: int
     unchanged: int
     missed: int
     ambiguous: int
+    again: Sequence[int] = ()
+
+    def __add__(self, later: Written) -> Written:
+        """Both together; what waits is what waits now."""
+        return Written(
+            inserted=self.inserted + later.inserted, updated=self.updated + later.updated,
+            unchanged=self.unchanged + later.unchanged, missed=self.missed + later.missed,
+            ambiguous=self.ambiguous + later.ambiguous, again=later.again,
+        )  # fmt: skip
 
 
 class ChunkStore:
@@ -77,6 +87,14 @@ class ChunkStore:
         """Remove staged rows whose value of a unique column is another profile's; returns their lines."""
         return [row["line"] for row in await conn.fetch(_taken(self.plan, column))]
 
+    async def keep_own(self, conn: Connection, column: str) -> None:
+        """A unique value of a profile that is merged stays there: a row about its survivor leaves the survivor's as it is."""
+        await conn.execute(_keep_own(self.plan, column))
+
+    async def leave(self, conn: Connection, lines: Sequence[int]) -> None:
+        """Take out all staged rows but these."""
+        await conn.execute(f"DELETE FROM {STAGING} WHERE line <> ALL($1::bigint[])", lines)
+
     async def upsert(self, conn: Connection, now: datetime) -> Written:
         """Update who is there and differs, insert who is not. Raises UniqueViolationError when somebody was faster."""
         row = await conn.fetchrow(self._upsert, now)
@@ -88,7 +106,8 @@ class ChunkStore:
             f"""
             SELECT s.line, f.ids[1] AS oldest, f.ids[2:] AS others
               FROM {STAGING} s
-              JOIN LATERAL (SELECT array(SELECT id FROM profile WHERE email_key = s.email_key ORDER BY id LIMIT $1) AS ids) f
+              JOIN LATERAL (SELECT array(SELECT DISTINCT {_WHOLE} AS id FROM profile WHERE email_key = s.email_key
+                                          ORDER BY id LIMIT $1) AS ids) f
                 ON cardinality(f.ids) > 1
              ORDER BY s.line
             """,
@@ -107,12 +126,18 @@ def _staging(columns: Sequence[str]) -> str:
     )
 
 
+# Whom a row is about: the survivor of a profile that is merged.
+_WHOLE = "coalesce(merged_into, id)"
+
+
 def _match(plan: Plan) -> str:
     """The profile of a staged row, as `f (target, matches)`."""
     if plan.match_key is MatchKey.EMAIL:
-        found = "SELECT min(id) AS target, count(*) AS matches FROM profile WHERE email_key = s.email_key"
+        found = (
+            f"SELECT min({_WHOLE}) AS target, count(DISTINCT {_WHOLE}) AS matches FROM profile WHERE email_key = s.email_key"
+        )
     else:
-        found = f"SELECT min(id) AS target, 1 AS matches FROM profile WHERE {plan.key_column} = s.{plan.key_column}"
+        found = f"SELECT min({_WHOLE}) AS target, 1 AS matches FROM profile WHERE {plan.key_column} = s.{plan.key_column}"
     return f"CROSS JOIN LATERAL ({found}) f"
 
 
@@ -121,9 +146,21 @@ def _taken(plan: Plan, column: str) -> str:
         DELETE FROM {STAGING} s
          WHERE EXISTS (SELECT FROM profile o
                         WHERE o.{column} = s.{column}
-                          AND o.id IS DISTINCT FROM (SELECT min(id) FROM profile WHERE {plan.key_column} = s.{plan.key_column}))
+                          AND coalesce(o.merged_into, o.id) IS DISTINCT FROM ({_target(plan)}))
         RETURNING line
     """
+
+
+def _keep_own(plan: Plan, column: str) -> str:
+    return f"""
+        UPDATE {STAGING} s SET {column} = p.{column}
+          FROM profile o JOIN profile p ON p.id = o.merged_into
+         WHERE o.{column} = s.{column} AND o.merged_into = ({_target(plan)})
+    """
+
+
+def _target(plan: Plan) -> str:
+    return f"SELECT min({_WHOLE}) FROM profile WHERE {plan.key_column} = s.{plan.key_column}"
 
 
 def _upsert(plan: Plan) -> str:
@@ -133,14 +170,15 @@ def _upsert(plan: Plan) -> str:
     changes = ", ".join(f"{column} = {value}" for column, value in after.items())
     return f"""
         WITH found AS MATERIALIZED (
-            SELECT s.*, f.target, f.matches, p.id IS NOT NULL AND {differs} AS differs
+            SELECT s.*, f.target, f.matches, p.id IS NOT NULL AND {differs} AS differs,
+                   f.target IS NOT NULL AND row_number() OVER (PARTITION BY f.target ORDER BY s.line) > 1 AS waits
               FROM {STAGING} s
               {_match(plan)}
               LEFT JOIN profile p ON p.id = f.target
              ORDER BY f.target, s.line
         ), updated AS (
             UPDATE profile p SET updated_at = $1, {changes}
-              FROM found s WHERE s.differs AND p.id = s.target
+              FROM found s WHERE s.differs AND NOT s.waits AND p.id = s.target
             RETURNING 1
         ), inserted AS (
             INSERT INTO profile (created_at, updated_at, {", ".join(columns)})
@@ -148,21 +186,26 @@ def _upsert(plan: Plan) -> str:
               FROM found s WHERE s.target IS NULL ORDER BY s.line
             RETURNING 1
         ), counted AS (
-            SELECT count(*) FILTER (WHERE differs) AS changed,
-                   count(*) FILTER (WHERE target IS NOT NULL AND NOT differs) AS same,
-                   count(*) FILTER (WHERE matches > 1) AS ambiguous
+            SELECT count(*) FILTER (WHERE differs AND NOT waits) AS changed,
+                   count(*) FILTER (WHERE target IS NOT NULL AND NOT differs AND NOT waits) AS same,
+                   count(*) FILTER (WHERE matches > 1 AND NOT waits) AS ambiguous,
+                   coalesce(array_agg(line ORDER BY line) FILTER (WHERE waits), '{{}}') AS again
               FROM found
         ), done AS (
             SELECT (SELECT count(*) FROM inserted) AS inserted, (SELECT count(*) FROM updated) AS updated
         )
         SELECT d.inserted, d.updated, c.same AS unchanged, c.changed - d.updated AS missed,
-               c.ambiguous
+               c.ambiguous, c.again
           FROM counted c, done d
     """
 
 
 def _after(plan: Plan, column: str) -> str:
     """What a column of a profile that exists becomes."""
+    if column == plan.key_column and plan.match_key is not MatchKey.EMAIL:
+        return f"p.{column}"  # it found the profile, maybe through one that is merged and keeps its own
+    if column in EMAIL_COLUMNS and plan.match_key is MatchKey.EMAIL:
+        return f"CASE WHEN p.email_key = s.email_key THEN s.{column} ELSE p.{column} END"
     field = plan.by_column.get(column)
     if field is not None and field.opt_out and not plan.options.lift_opt_outs:
         return f"p.{column} OR coalesce(s.{column}, false)"

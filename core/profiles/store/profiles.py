@@ -12,6 +12,7 @@ from core.profiles.records import EmailFormat, Gender, Profile
 
 # Statements are completed with the columns of the table of fields: constants of this house, never a caller's text.
 COLUMNS = ", ".join(Profile.__dataclass_fields__)
+_OF_P = ", ".join(f"p.{column}" for column in Profile.__dataclass_fields__)
 _WRITTEN = ", ".join(WRITTEN_COLUMNS)
 _PLACES = ", ".join(f"${n}" for n in range(2, len(WRITTEN_COLUMNS) + 2))
 _SET = ", ".join(f"{column} = ${n}" for n, column in enumerate(WRITTEN_COLUMNS, start=3))
@@ -74,77 +75,56 @@ async def get_columns(conn: Connection, ids: Sequence[int], columns: Sequence[st
 
 
 async def delete_profile(conn: Connection, profile_id: int) -> bool:
-    """Whether there was one."""
+    """Whether there was one. Who is merged into it goes with it."""
     return await conn.fetchval("DELETE FROM profile WHERE id = $1 RETURNING true", profile_id) or False
 
 
 async def find_profile(conn: Connection, profile_id: int) -> Profile | None:
-    """By id."""
-    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM profile WHERE id = $1", profile_id)
+    """By id; the survivor of one that is merged."""
+    row = await conn.fetchrow(
+        f"SELECT {COLUMNS} FROM profile WHERE id = (SELECT coalesce(merged_into, id) FROM profile WHERE id = $1)", profile_id
+    )
     return _profile(row) if row else None
 
 
 async def find_profile_by(conn: Connection, column: str, value: object) -> Profile | None:
-    """By a column that is unique; `column` is a name of the table of fields."""
-    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM profile WHERE {column} = $1", value)
+    """By a column that is unique; the survivor of one that is merged. `column` is a name of the table of fields."""
+    row = await conn.fetchrow(
+        f"SELECT {COLUMNS} FROM profile WHERE id = (SELECT coalesce(merged_into, id) FROM profile WHERE {column} = $1)", value
+    )
     return _profile(row) if row else None
 
 
-async def lock_profile(conn: Connection, profile_id: int) -> Profile | None:
-    """By id, locked until the end of the transaction."""
-    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM profile WHERE id = $1 FOR NO KEY UPDATE", profile_id)
-    return _profile(row) if row else None
+async def lock_profile(conn: Connection, profile_id: int) -> tuple[Profile | None, int | None]:
+    """By id, locked until the end of the transaction, and whom it is merged into."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS}, merged_into FROM profile WHERE id = $1 FOR NO KEY UPDATE", profile_id)
+    return (_profile(tuple(row)[:-1]), row["merged_into"]) if row else (None, None)
 
 
-async def get_profiles(conn: Connection, ids: Sequence[int]) -> list[Profile]:
-    """Those that exist."""
-    rows = await conn.fetch(f"SELECT {COLUMNS} FROM profile WHERE id = ANY($1::bigint[])", ids)
-    return [_profile(row) for row in rows]
+async def get_profiles(conn: Connection, ids: Sequence[int]) -> dict[int, Profile]:
+    """Those that exist, by the ids asked for; the survivor of one that is merged."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {_OF_P}, asked.id FROM profile asked JOIN profile p ON p.id = coalesce(asked.merged_into, asked.id)
+         WHERE asked.id = ANY($1::bigint[])
+        """,
+        ids,
+    )
+    return {row[-1]: _profile(tuple(row)[:-1]) for row in rows}
 
 
 async def list_profiles(conn: Connection, after: int | None, limit: int) -> list[Profile]:
-    """In the order of their ids, after one."""
+    """In the order of their ids, after one, without those that are merged."""
     rows = await conn.fetch(
-        f"SELECT {COLUMNS} FROM profile WHERE id > coalesce($1::bigint, 0) ORDER BY id LIMIT $2", after, limit
-    )
+        f"""
+        SELECT {COLUMNS} FROM profile WHERE id > coalesce($1::bigint, 0) AND merged_into IS NULL ORDER BY id LIMIT $2
+        """,
+        after, limit,
+    )  # fmt: skip
     return [_profile(row) for row in rows]
 
 
 async def count_profiles(conn: Connection) -> int:
-    """How many there are."""
-    found: int = await conn.fetchval("SELECT count(*) FROM profile")
+    """How many there are, without those that are merged."""
+    found: int = await conn.fetchval("SELECT count(*) FROM profile WHERE merged_into IS NULL")
     return found
-
-
-async def search_profiles(conn: Connection, email: str, text: str, after: int | None, limit: int) -> list[Profile]:
-    """Profiles with a field that begins with the text, in the order of their ids, after one.
-
-    Each branch is a range of one index (`~>=~` compares bytes, as `text_pattern_ops` sorts). An external id is tried as
-    typed, in small letters and in capitals: it has no index without case.
-    """
-    rows = await conn.fetch(
-        f"""
-        WITH hit AS (
-            (SELECT id FROM profile WHERE id > $3 AND email_key ~>=~ $1 AND email_key ~<~ ($1 || chr(1114111))
-              ORDER BY id LIMIT $4)
-            UNION
-            (SELECT id FROM profile
-              WHERE id > $3 AND lower(first_name) ~>=~ lower($2) AND lower(first_name) ~<~ (lower($2) || chr(1114111))
-              ORDER BY id LIMIT $4)
-            UNION
-            (SELECT id FROM profile
-              WHERE id > $3 AND lower(last_name) ~>=~ lower($2) AND lower(last_name) ~<~ (lower($2) || chr(1114111))
-              ORDER BY id LIMIT $4)
-            UNION
-            (SELECT id FROM profile
-              WHERE id > $3 AND external_id IS NOT NULL
-                AND (external_id ~>=~ $2 AND external_id ~<~ ($2 || chr(1114111))
-                     OR external_id ~>=~ lower($2) AND external_id ~<~ (lower($2) || chr(1114111))
-                     OR external_id ~>=~ upper($2) AND external_id ~<~ (upper($2) || chr(1114111)))
-              ORDER BY id LIMIT $4)
-        )
-        SELECT {COLUMNS} FROM profile WHERE id IN (SELECT id FROM hit ORDER BY id LIMIT $4) ORDER BY id
-        """,
-        email, text, after or 0, limit,
-    )  # fmt: skip
-    return [_profile(row) for row in rows]

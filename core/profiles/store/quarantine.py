@@ -313,3 +313,15 @@ async def delete_some(conn: Connection, where: Where, limit: int) -> list[tuple[
         *astuple(where), limit,
     )  # fmt: skip
     return sorted(tuple(row) for row in rows)
+
+
+async def get_entries_of(conn: Connection, kinds: Sequence[str], keys: Sequence[str]) -> list[QuarantineEntry]:
+    """What is known against these addresses, each with its kind."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {COLUMNS} FROM quarantine
+         WHERE (address_kind, address_key) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY address_kind
+        """,
+        kinds, keys,
+    )  # fmt: skip
+    return [_entry(row) for row in rows]

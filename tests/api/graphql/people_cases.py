@@ -48,6 +48,25 @@ async def delete_profile(house: House) -> Case:
 
 
 @case
+async def merge_profiles(house: House) -> Case:
+    """Two who are one, with a value given by hand."""
+    survivor, other = await create_profile(house.gql, **PERSON), await create_profile(house.gql, email=EMAIL)
+    sent = {
+        "survivorId": survivor, "mergedIds": [other],
+        "rules": [{"field": "last_name", "rule": "VALUE", "value": PERSON["lastName"]}],
+    }  # fmt: skip
+    return Case({"input": sent}, ["profile.merge", "profile.merged"], {"input": {**sent, "mergedIds": [survivor]}})
+
+
+@case
+async def undo_merge(house: House) -> Case:
+    """Three who were one."""
+    ids = [await create_profile(house.gql, email=EMAIL) for _ in range(3)]
+    made = await make(house, "mergeProfiles", input={"survivorId": ids[0], "mergedIds": ids[1:]})
+    return Case({"id": made["merge"]["id"]}, ["profile.undo_merge", "profile.unmerged", "profile.unmerged"])
+
+
+@case
 async def quarantine_addresses(house: House) -> Case:
     """Two addresses, each with an entry of its own."""
     sent = {"addressKind": "EMAIL", "addresses": ADDRESSES, "status": "DENYLISTED"}

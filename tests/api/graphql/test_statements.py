@@ -122,6 +122,12 @@ def statements(counted: Gql) -> Callable[[], list[str]]:
 OPERATIONS: dict[str, tuple[str, int]] = {
     "who am I": ("{ viewer { name permissions } }", 0),
     "a page": ("{ profiles(first: 30) { nodes { id email firstName } pageInfo { endCursor } } }", 1),
+    "a page with old ids and quarantine": ("{ profiles(first: 30) { nodes { id mergedIds quarantine { status } } } }", 3),
+    "a search": ('{ searchProfiles(text: "p", first: 30) { nodes { id email } } }', 6),
+    "groups of duplicates with their people": (
+        '{ duplicateProfiles(rules: [["email"]], first: 30) { nodes { size profiles { id email } } } }',
+        3,  # the first: which data model counts
+    ),
     "a page, counted": ("{ profiles(first: 30) { totalCount nodes { id email } } }", 2),
     "two pages": ("{ profiles(first: 30) { nodes { id } } campaigns(first: 30) { nodes { id name } } }", 2),
     "deliveries": ("{ deliveries(first: 30) { nodes { id name state allowedMoves } } }", 2),

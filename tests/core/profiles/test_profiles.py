@@ -187,50 +187,6 @@ async def test_pages_follow_the_ids(conn: Connection, actor: Actor) -> None:
     assert await profiles.count_profiles(conn) == 5
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("ann", ["Ann", "Anna"]),
-        ("ANN", ["Ann", "Anna"]),
-        ("ann@", ["Ann"]),
-        ("zoé", ["Zoé"]),
-        ("ZOÉ", ["Zoé"]),
-        ("o'n", ["Liam"]),
-        ("c-1", ["Ann", "Zoé"]),
-        ("C-10", ["Zoé"]),
-        ("%", []),
-        ("_nn", []),
-        ("nobody", []),
-        ("lee", ["Ann"]),
-        ("\0 ann", ["Ann", "Anna"]),
-    ],
-)
-async def test_search_finds_beginnings_in_any_case(conn: Connection, actor: Actor, text: str, found: list[str]) -> None:
-    await create(conn, actor, first_name="Ann", last_name="Lee", email="ann@mail.example", external_id="C-1")
-    await create(conn, actor, first_name="Anna", last_name="Joannes", email="x-ann@mail.example")
-    await create(conn, actor, first_name="Liam", last_name="O'Neil", external_id="L-c-1")
-    await create(conn, actor, first_name="Zoé", last_name="Bann", external_id="C-10")
-
-    page = await profiles.search_profiles(conn, text, PageRequest(first=10))
-
-    assert [profile.first_name for profile in page.rows] == found
-
-
-async def test_search_goes_on_behind_a_page_and_needs_a_text(conn: Connection, actor: Actor) -> None:
-    for n in range(5):
-        # each matches by several fields, and is found once
-        await create(conn, actor, first_name="Sam", last_name="Sams", email=f"sam{n}@mail.example")
-
-    first = await profiles.search_profiles(conn, "sam", PageRequest(first=3))
-    rest = await profiles.search_profiles(conn, "sam", PageRequest(first=3, after=first.rows[-1].id))
-
-    assert (len(first.rows), first.has_next) == (3, True)
-    assert (len(rest.rows), rest.has_next) == (2, False)
-    assert len({profile.id for profile in (*first.rows, *rest.rows)}) == 5
-    with pytest.raises(Invalid):
-        await profiles.search_profiles(conn, " \0", PageRequest(first=3))
-
-
 async def test_two_who_create_the_same_person_at_once_make_one(pool: Pool, actor: Actor) -> None:
     async def one(n: int) -> object:
         try:

@@ -108,6 +108,20 @@ async def test_it_counts_and_samples_those_who_match_now(
     assert await count(conn, question, at=AT, zone=ZONE) == 3
 
 
+async def test_whoever_is_merged_is_in_no_audience(conn: Connection, two_french_and_a_german: list[int]) -> None:
+    anne, bob, claude, denis = two_french_and_a_german
+    await conn.execute("UPDATE profile SET merged_into = $1 WHERE id = $2", anne, claude)
+
+    for source, expected in (
+        ("true", [anne, bob, denis]),
+        ("country = 'FR'", [anne, denis]),
+        ("not (country = 'DE')", [anne, denis]),
+    ):
+        question = check(parse_text(source))
+        assert await sample(conn, question, size=10, at=AT, zone=ZONE) == expected
+        assert await count(conn, question, at=AT, zone=ZONE) == len(expected)
+
+
 async def test_a_sample_is_bounded(conn: Connection) -> None:
     everybody = check(parse_text("true"))
     for size in (0, -1, 1_001):

@@ -61,8 +61,9 @@ async def test_every_column_of_a_profile_can_be_asked_about(conn: Connection) ->
     rows = await conn.fetch("SELECT column_name FROM information_schema.columns WHERE table_name = 'profile'")
     asked = {field.column for field in CATALOGUE.entities["profile"].fields.values()}
 
-    # the address as typed answers through its key; the id of an opt-in is no business of a question
-    assert {row["column_name"] for row in rows} - asked == {"email", "opt_in_id"}
+    # the address as typed answers through its key; the id of an opt-in is no business of a question; and the last two are
+    # how people are found and read, not what they are
+    assert {row["column_name"] for row in rows} - asked == {"email", "opt_in_id", "merged_into", "search_words"}
 
 
 async def test_the_codes_of_an_enumeration_are_those_the_database_takes(conn: Connection) -> None:

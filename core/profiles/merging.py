@@ -1,0 +1,224 @@
+"""Two profiles that are one person become one, and two again when that was wrong.
+
+Nothing of the past moves: messages, events and memberships keep the id that they have, and whoever reads them for a person
+reads those of all ids (`merged_into`). Only the survivor's fields change, and its merge remembers what they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from core.access import Actor, Permission, require
+from core.audit import record, record_many
+from core.authored import not_found
+from core.db import Connection
+from core.errors import Conflict, Invalid
+from core.paging import Page, PageRequest, cut
+from core.profiles.fields import Field, columns_of
+from core.profiles.merge_rules import Person, check_rules, decide
+from core.profiles.profiles import DEFAULT_COUNTRY, clean_team, clean_values, taken
+from core.profiles.records import Merge, MergePlan, MergePreview, MergeRule, Undone
+from core.profiles.store import merges as store
+from core.profiles.team_fields import present_fields
+
+MOST_OTHERS = 20  # merged by one call
+UNIQUE = ("external_id", "crypted_id")
+
+
+async def preview_merge(
+    conn: Connection, plan: MergePlan, *, now: datetime, default_country: str = DEFAULT_COUNTRY
+) -> MergePreview:
+    """What a merge would do, by the same rules; nothing is written. Raises as `merge_profiles`."""
+    preview, _, _ = await _plan(conn, plan, now, default_country)
+    return preview
+
+
+async def merge_profiles(
+    conn: Connection, actor: Actor, plan: MergePlan, *, now: datetime, default_country: str = DEFAULT_COUNTRY
+) -> Merge:
+    """Make the survivor stand for the others, and for all that were merged into them before.
+
+    Raises Invalid (NOBODY_ELSE, TOO_MANY, UNKNOWN_FIELD, DUPLICATE_RULE, RULE_NOT_ALLOWED, NO_OTHER), FieldsInvalid, NotFound
+    (PROFILE_NOT_FOUND), Conflict (ALREADY_MERGED, VALUE_TAKEN).
+    """
+    require(actor, Permission.EDIT)
+    _check(plan)
+    await store.lock_merges(conn)
+    await store.lock_people(conn, [plan.survivor_id, *plan.other_ids, *await store.list_aliases(conn, plan.other_ids)])
+    preview, changes, people = await _plan(conn, plan, now, default_country)
+    try:
+        async with conn.transaction():
+            merge_id = await store.insert_merge(
+                conn, plan.survivor_id, changes, _given_up(people, changes), plan.other_ids, now, actor.name
+            )
+            await store.set_survivor(conn, plan.survivor_id, changes, now)
+            await store.remember_after(conn, merge_id, list(changes))
+    except asyncpg.UniqueViolationError as error:
+        raise taken(error) from None
+    changed = [one.field for one in preview.fields if one.changed]
+    told = {"merge": merge_id, "profiles": list(preview.ids[1:]), "fields": changed}
+    await record(conn, actor, "profile.merge", "profile", plan.survivor_id, told)
+    await record_many(conn, actor, "profile.merged", "profile", preview.ids[1:], {"merge": merge_id, "into": plan.survivor_id})
+    return await get_merge(conn, merge_id)
+
+
+async def undo_merge(conn: Connection, actor: Actor, merge_id: int, *, now: datetime) -> Undone:
+    """Separate what a merge put together; the last merge of a person first.
+
+    Each profile that was merged is again what it was. Of the survivor, the fields that the merge changed and nobody changed
+    since become what they were; later changes stay, and so do refusals made since by the person. Raises NotFound
+    (MERGE_NOT_FOUND), Conflict (ALREADY_UNDONE, LATER_MERGE).
+    """
+    require(actor, Permission.EDIT)
+    await store.lock_merges(conn)
+    merge = await get_merge(conn, merge_id)
+    await store.lock_people(conn, [merge.survivor_id, *merge.merged_ids])
+    if merge.undone_at is not None:
+        raise Conflict("this merge was undone before", code="ALREADY_UNDONE", path="id", hint="There is nothing left to do.")
+    later = await store.find_later(conn, merge)
+    if later is not None:
+        raise Conflict(
+            f"merge {later} came later and has the same person in it", code="LATER_MERGE", path="id",
+            hint="Undo that one first.",
+        )  # fmt: skip
+    fields = (await present_fields(conn)).settable
+    columns = [column for field in fields.values() for column in columns_of(field)]
+    before, after, present, refused = await store.read_undo(conn, merge_id, columns)
+    restored, kept = _restored(fields, before, after, present, refused)
+    given_back = await store.list_given_up(conn, merge_id)
+    lost = await _take_out_lost(conn, merge, restored, given_back)
+    untouched = not kept and not lost and present["updated_at"] == after["updated_at"]
+    # Whom nobody touched since is again just what it was, also in when it was changed.
+    await store.set_survivor(conn, merge.survivor_id, restored, before["updated_at"] if untouched else now)
+    await store.separate(conn, merge_id, given_back)
+    await store.end_merge(conn, merge_id, now, actor.name)
+    told = {"merge": merge_id, "profiles": list(merge.merged_ids), "kept": list(kept)}
+    await record(conn, actor, "profile.undo_merge", "profile", merge.survivor_id, told)
+    await record_many(conn, actor, "profile.unmerged", "profile", merge.merged_ids, {"merge": merge_id})
+    return Undone(merge=await get_merge(conn, merge_id), kept=kept, lost=tuple(lost))
+
+
+async def get_merge(conn: Connection, merge_id: int) -> Merge:
+    """Raises NotFound (MERGE_NOT_FOUND)."""
+    merge = await store.find_merge(conn, merge_id)
+    if merge is None:
+        raise not_found("merge", merge_id)
+    return merge
+
+
+async def get_merges(conn: Connection, ids: Sequence[int]) -> list[Merge]:
+    """Those that exist."""
+    return await store.get_merges(conn, ids)
+
+
+async def list_merges(conn: Connection, page: PageRequest, profile_id: int | None = None) -> Page[Merge]:
+    """The newest first; of everybody, or those that a profile had a part in."""
+    return cut(await store.list_merges(conn, profile_id, page.after, page.first + 1), page)
+
+
+async def get_aliases(conn: Connection, ids: Sequence[int]) -> dict[int, list[int]]:
+    """Who is merged into each of these; those with nobody are left out."""
+    return await store.get_aliases(conn, ids)
+
+
+async def _plan(
+    conn: Connection, plan: MergePlan, now: datetime, default_country: str
+) -> tuple[MergePreview, dict[str, Any], list[Person]]:
+    """The preview, the survivor's columns that change, and the people: the survivor first."""
+    _check(plan)
+    fields = (await present_fields(conn)).settable
+    check_rules(plan, fields)
+    columns = [column for field in fields.values() for column in columns_of(field)]
+    rows = await store.get_people(conn, [plan.survivor_id, *plan.other_ids], columns)
+    people = [_person(rows, plan, n, one) for n, one in enumerate((plan.survivor_id, *plan.other_ids))]
+    given = await _given(conn, plan, fields, people[0], now, default_country)
+    merged, changes = decide(plan, fields, people, given)
+    brought = await store.list_aliases(conn, plan.other_ids)
+    preview = MergePreview(
+        survivor_id=plan.survivor_id, other_ids=plan.other_ids, brought_ids=tuple(brought), fields=tuple(merged)
+    )
+    return preview, changes, people
+
+
+def _check(plan: MergePlan) -> None:
+    if not plan.other_ids:
+        raise Invalid("nobody else is to be merged", code="NOBODY_ELSE", path="merged_ids", hint="Name the others.")
+    if len(plan.other_ids) > MOST_OTHERS:
+        raise Invalid(
+            f"at most {MOST_OTHERS} profiles are merged at once", code="TOO_MANY", path="merged_ids",
+            hint="Merge them in steps.",
+        )  # fmt: skip
+    if len({plan.survivor_id, *plan.other_ids}) <= len(plan.other_ids):
+        raise Invalid("a profile is named twice", code="NOBODY_ELSE", path="merged_ids", hint="Name each once.")
+
+
+def _person(rows: Mapping[int, Mapping[str, Any]], plan: MergePlan, n: int, profile_id: int) -> Person:
+    row = rows.get(profile_id)
+    if row is None:
+        raise not_found("profile", profile_id)
+    if row["merged_into"] is not None:
+        path = "survivor_id" if n == 0 else f"merged_ids.{n - 1}"
+        raise Conflict(
+            f"this profile is merged into profile {row['merged_into']} already", code="ALREADY_MERGED", path=path,
+            hint="Name that profile in its place, or undo the merge first.",
+        )  # fmt: skip
+    return Person(id=profile_id, updated_at=row["updated_at"], columns=row)
+
+
+async def _given(
+    conn: Connection, plan: MergePlan, fields: Mapping[str, Field], survivor: Person, now: datetime, default_country: str
+) -> dict[str, Any]:
+    """The columns of the values that the rules name, checked. Raises FieldsInvalid."""
+    named = {rule.field: rule.value for rule in plan.rules if rule.rule is MergeRule.VALUE}
+    ours = {name: value for name, value in named.items() if fields[name].stored_as is None}
+    team = {name: value for name, value in named.items() if name not in ours}
+    country = survivor.columns["country"]
+    return clean_values(ours, now=now, country=country, default_country=default_country) | await clean_team(conn, team, now)
+
+
+def _given_up(people: Sequence[Person], changes: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """The unique values that the survivor takes from others, by their ids."""
+    found: dict[int, dict[str, Any]] = {}
+    for column in UNIQUE:
+        for one in people[1:]:
+            if changes.get(column) is not None and one.columns[column] == changes[column]:
+                found.setdefault(one.id, {})[column] = changes[column]
+    return found
+
+
+def _restored(
+    fields: Mapping[str, Field], before: Mapping[str, Any], after: Mapping[str, Any], present: Mapping[str, Any],
+    refused: Sequence[str],
+) -> tuple[dict[str, Any], tuple[str, ...]]:  # fmt: skip
+    """The survivor's columns that go back, and the fields that stay as they were changed since."""
+    restored: dict[str, Any] = {}
+    kept = []
+    for name, field in fields.items():
+        columns = [column for column in columns_of(field) if column in after]
+        if not columns:
+            continue
+        if all(present[column] == after[column] for column in columns) and field.column not in refused:
+            restored |= {column: before[column] for column in columns}
+        else:
+            kept.append(name)
+    return restored, tuple(kept)
+
+
+async def _take_out_lost(
+    conn: Connection, merge: Merge, restored: dict[str, Any], given_back: dict[int, dict[str, Any]]
+) -> list[tuple[int, str]]:
+    """Unique values that somebody else has by now are not given back: whom they are lost to."""
+    lost = []
+    among = {merge.survivor_id, *merge.merged_ids}
+    wanted = [(merge.survivor_id, column, restored) for column in UNIQUE if restored.get(column) is not None]
+    wanted += [(one, column, values) for one, values in given_back.items() for column in values]
+    for profile_id, column, values in wanted:
+        holder = await store.find_holder(conn, column, values[column])
+        if holder is not None and holder not in among:
+            lost.append((profile_id, column))
+            values[column] = None
+    return lost
