@@ -21,6 +21,7 @@ from api.graphql.prepare import Documents
 from api.graphql.schema import make_schema
 from api.graphql.websocket import WebSocketDoor
 from api.http import explorer
+from api.http.events import EventDoor
 from api.http.files import FileDoor
 from api.http.health import health, metrics, ready
 from api.http.tracking import PublicPages
@@ -128,6 +129,7 @@ def _routes(runtime: Runtime, authenticator: Authenticator) -> ASGIApp:
             Route("/graphql", graphql, methods=["POST"]),
             *(_explorer_routes() if settings.explorer else ()),
             WebSocketRoute("/graphql", WebSocketDoor(graphql)),
+            Route("/events", EventDoor(runtime, authenticator), methods=["POST"]),
             Route("/files/{ticket}", FileDoor(runtime), methods=["GET", "PUT", "POST"]),
             Route("/health", health),
             Route("/ready", ready),

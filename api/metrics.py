@@ -16,4 +16,5 @@ OPERATION_SECONDS = Histogram(
 SOCKETS = Gauge("clarion_graphql_sockets", "Open GraphQL WebSocket connections.", multiprocess_mode="livesum")
 SUBSCRIPTIONS = Gauge("clarion_graphql_subscriptions", "Running GraphQL subscriptions.", multiprocess_mode="livesum")
 SLOW_CLIENTS = Counter("clarion_graphql_slow_clients_total", "WebSocket clients cut off because they did not read.")
+EVENTS = Counter("clarion_business_events_total", "Business events told over HTTP, by what became of them.", ["status"])
 TRANSFERRED = Counter("clarion_file_bytes_total", "Bytes of files received and sent.", ["direction"])

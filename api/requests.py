@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from core.ids import random_name
 
 JSON_TYPE = b"application/json"
 REQUEST_ID = b"x-request-id"
+TOO_MANY_CALLS = "TOO_MANY_CALLS"  # the code of what will be taken in a moment
 
 encode_json = msgspec.json.encode
 
@@ -103,15 +105,17 @@ async def respond(
     await send({"type": "http.response.body", "body": body})
 
 
-async def respond_error(send: Send, error: ClarionError, request_id: str, *, status: int | None = None) -> None:
-    """Answer with one error of the tree, in the shape of GraphQL's errors."""
+async def respond_error(
+    send: Send, error: ClarionError, request_id: str, *, status: int | None = None, more: Mapping[str, Any] | None = None
+) -> None:
+    """Answer with one error of the tree, in the shape of GraphQL's errors; `more` stands beside it."""
     chosen = status or http_status(error)
     headers: list[tuple[bytes, bytes]] = []
     if chosen == 401:
         headers.append((b"www-authenticate", b'Bearer realm="clarion"'))
-    if chosen == 503:
+    if chosen == 503 or error.code == TOO_MANY_CALLS:
         headers.append((b"retry-after", b"5"))
-    body: dict[str, Any] = {"errors": [as_dict(error, request_id)]}
+    body: dict[str, Any] = {"errors": [as_dict(error, request_id)], **(more or {})}
     await respond(send, chosen, encode_json(body), headers=tuple(headers))
 
 

@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     graphql_max_cost: int = Field(5000, ge=1, description="Highest cost of a GraphQL query (rows times fields).")
     graphql_max_bytes: int = Field(200_000, ge=1000, description="Largest GraphQL request body in bytes.")
     page_size_max: int = Field(500, ge=1, le=5000, description="Largest page of a connection.")
+    event_body_max_bytes: int = Field(256 * 1024**2, ge=1, description="Largest body of `POST /events` in bytes, unpacked.")
     upload_max_bytes: int = Field(10 * 1024**3, ge=1, description="Largest uploaded file in bytes.")
     file_retention_days: int = Field(
         30, ge=1, description="How long uploads, rejects and exports are kept after they are complete."

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from core.datamodel.records import DataField, Entity, FieldKind, Link, LinkKind, Model
 from core.db import Connection
-from core.tracking.partitions import month_of
-from core.tracking.store.event_rows import make_partition
+from core.partitions import ensure_month, month_of
+from core.tracking.partitions import EVENTS
 from loadtests.campaign import fill_profiles
 
 MODEL = Model(
@@ -99,7 +99,7 @@ async def fill_shop(conn: Connection, *, people: int, purchases: int, events: in
         chances |= {"delivery": str(delivery), "got": f"(hashint8extended(n, {10 + delivery}) & 1048575)"}
         await conn.execute(_LEDGER.format(people=people, at=at, **chances))
     for month in range(-MONTHS, 1):
-        await make_partition(conn, month_of(at, month), month_of(at, month + 1))
+        await ensure_month(conn, EVENTS, month_of(at, month))
     for low in range(1, events + 1, 1_000_000):
         chances |= _by_chance("when", "whose", "delivery")
         high = min(low + 999_999, events)

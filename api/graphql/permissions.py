@@ -130,6 +130,12 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.decidePurpose": Permission.EDIT,
     "Mutation.setPreferences": Permission.PREFERENCES,  # by a profile's id EDIT as well
     "Mutation.confirmSubscription": Permission.PREFERENCES,
+    # business events
+    "Query.eventTypes": Permission.READ,
+    "Query.eventType": Permission.READ,
+    "Mutation.saveEventType": Permission.MODEL_DATA,
+    "Mutation.removeEventType": Permission.MODEL_DATA,
+    "Mutation.recordEvents": Permission.IMPORT,
     # targeting
     "Query.target": Permission.READ,
     "Query.targetFields": Permission.READ,

@@ -14,6 +14,8 @@ from api.graphql.accounts.loaders import load_tokens
 from api.graphql.accounts.mutations import AccountsMutation
 from api.graphql.accounts.queries import AccountsQuery
 from api.graphql.audit.queries import AuditQuery
+from api.graphql.business_events.mutations import BusinessEventsMutation
+from api.graphql.business_events.queries import BusinessEventsQuery
 from api.graphql.consent.loaders import load_purposes, load_services, load_wordings
 from api.graphql.consent.mutations import ConsentMutation
 from api.graphql.consent.queries import ConsentQuery
@@ -98,6 +100,7 @@ class Query(
     MergesQuery,
     TransfersQuery,
     ConsentQuery,
+    BusinessEventsQuery,
     TargetingQuery,
     ContentQuery,
     FragmentQuery,
@@ -132,6 +135,7 @@ class Mutation(
     MergesMutation,
     TransfersMutation,
     ConsentMutation,
+    BusinessEventsMutation,
     TargetingMutation,
     ContentMutation,
     FragmentMutation,

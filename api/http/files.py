@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -22,6 +21,7 @@ from urllib.parse import quote
 from starlette.types import Receive, Scope, Send
 
 from api.errors import internal, translate
+from api.http.bodies import PIECE, body_pieces
 from api.metrics import TRANSFERRED
 from api.requests import ClientGone, encode_json, header, request_id, respond, respond_error
 from core.content import attachments
@@ -33,7 +33,6 @@ from core.runtime import Runtime
 
 log = get_logger("clarion.api.files")
 
-PIECE = 1 << 20  # bytes written or read at once
 STALL_SECONDS = 60.0  # an upload that sends nothing for so long is given up
 
 
@@ -93,7 +92,7 @@ class FileDoor:
         size = 0
         handle = await asyncio.to_thread(_create, part)
         try:
-            async for piece in _pieces(receive):
+            async for piece in body_pieces(receive, STALL_SECONDS):
                 size += len(piece)
                 if size > limit:
                     raise _too_large(limit, kind)
@@ -149,31 +148,6 @@ class FileDoor:
 
 class _OnlyLooked(Exception):
     """Rolls the look back."""
-
-
-async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
-    """The body in pieces of about `PIECE` bytes. Raises ClientGone, LimitReached (UPLOAD_STALLED)."""
-    waiting: list[bytes] = []
-    held = 0
-    while True:
-        try:
-            async with asyncio.timeout(STALL_SECONDS):
-                message = await receive()
-        except TimeoutError:
-            raise LimitReached(
-                f"nothing came for {STALL_SECONDS:.0f} seconds", code="UPLOAD_STALLED", hint="Send it again."
-            ) from None
-        if message["type"] != "http.request":
-            raise ClientGone
-        body = message.get("body", b"")
-        waiting.append(body)
-        held += len(body)
-        last = not message.get("more_body", False)
-        if held >= PIECE or (last and held):
-            yield b"".join(waiting)
-            waiting, held = [], 0
-        if last:
-            return
 
 
 def _create(path: Path) -> IO[bytes]:

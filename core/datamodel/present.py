@@ -10,6 +10,7 @@ from core.datamodel.records import Model
 from core.datamodel.store import model as store
 from core.db import Connection
 
+Seen = TypeVar("Seen")
 Made = TypeVar("Made")
 
 _MOST_KEPT = 16
@@ -35,11 +36,11 @@ async def hold_model(conn: Connection) -> Model:
     return await present_model(conn)
 
 
-def per_model(make: Callable[[Model], Made]) -> Callable[[Model], Made]:
-    """Make something of a model once. It is known by its identity: comparing two models takes as long as making."""
-    kept: OrderedDict[int, tuple[Model, Made]] = OrderedDict()
+def per_model(make: Callable[[Seen], Made]) -> Callable[[Seen], Made]:
+    """Make something of a model once, or of all event types. It is known by its identity: comparing takes as long as making."""
+    kept: OrderedDict[int, tuple[Seen, Made]] = OrderedDict()
 
-    def remembered(model: Model) -> Made:
+    def remembered(model: Seen) -> Made:
         found = kept.get(id(model))
         if found is None:
             found = kept[id(model)] = model, make(model)  # the model is kept alive, so its identity stays its own

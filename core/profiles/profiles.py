@@ -17,6 +17,7 @@ from core.datamodel.physical import column_of
 from core.datamodel.refusals import REFUSED, refusal
 from core.db import Connection
 from core.errors import Conflict, Invalid
+from core.outbox import announce
 from core.paging import Page, PageRequest, cut
 from core.profiles.addresses import EmailAddress
 from core.profiles.errors import BadValue, FieldsInvalid
@@ -132,6 +133,7 @@ async def delete_profile(conn: Connection, actor: Actor, profile_id: int) -> Non
     if not there:
         raise not_found("profile", profile_id)
     await record(conn, actor, "profile.delete", "profile", profile_id)
+    await announce(conn, "profile.deleted", profile_id=profile_id)
 
 
 async def get_profile(conn: Connection, profile_id: int) -> Profile:

@@ -46,7 +46,7 @@ class Fields:
 def fields_of(model: Model) -> Fields:
     """With those of a published model that files can hold."""
     added = model.find("profile")
-    team = [_field(one) for one in (added.fields if added else ()) if one.kind in _TYPES]
+    team = [field_of(one) for one in (added.fields if added else ()) if one.kind in _TYPES]
     every = {**FIELDS, **{one.name: one for one in team}}
     settable = {name: one for name, one in every.items() if one.settable}
     not_yet = frozenset(one.name for one in (added.fields if added else ()) if one.kind not in _TYPES)
@@ -76,7 +76,8 @@ async def present_fields(conn: Connection) -> Fields:
     return fields_of(await present_model(conn))
 
 
-def _field(one: DataField) -> Field:
+def field_of(one: DataField) -> Field:
+    """The field by which values of a team's field are read and checked."""
     return Field(
         name=one.name,
         label=one.label,

@@ -10,6 +10,7 @@ from core import housekeeping
 from core.consent import jobs as consent
 from core.datamodel import jobs as datamodel
 from core.delivery import jobs as delivery
+from core.events import jobs as events
 from core.jobs import Job
 from core.profiles import jobs as profiles
 from core.runtime import Runtime
@@ -28,6 +29,7 @@ WIRING: dict[str, tuple[Job, ...]] = {
     "delivery.stopped": (delivery.end,),
     "delivery.ending": (delivery.end,),
     "delivery.finished": (),
+    "profile.deleted": (events.forget,),
     "import.ready": (profiles.run_import,),
     "export.ready": (profiles.run_export,),
     "suppression_import.ready": (profiles.run_suppression_import,),
@@ -57,6 +59,7 @@ SCHEDULE: tuple[Scheduled, ...] = (
     Scheduled("profiles", profiles.sweep, None),
     Scheduled("datamodel", datamodel.sweep, None),
     Scheduled("consent", consent.sweep, timedelta(minutes=1)),
+    Scheduled("events", events.sweep, timedelta(minutes=5)),
     Scheduled("housekeeping", housekeeping.sweep, timedelta(hours=1)),
     Scheduled("tracking", tracking.sweep, timedelta(seconds=30)),
 )

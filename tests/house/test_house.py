@@ -26,6 +26,7 @@ MAY_SPEAK_SQL = {
     "core/blobs.py",
     "core/files.py",
     "core/idempotency.py",
+    "core/partitions.py",
 }
 
 

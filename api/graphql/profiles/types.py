@@ -11,7 +11,9 @@ from uuid import UUID
 import strawberry
 
 from api.context import Info
-from api.graphql.connections import ForwardPage
+from api.graphql.business_events.loaders import EventPage, cursor_of, load_events, read_cursor
+from api.graphql.business_events.types import BusinessEventConnection
+from api.graphql.connections import ForwardPage, Listing, requested_page
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, record_of
 from api.graphql.profiles.loaders import load_aliases, load_quarantine, load_team_values
@@ -126,6 +128,22 @@ def shown_value(name: str, value: Any) -> Any:
     return _plain(value)
 
 
+@field(BusinessEventConnection)
+async def _events(
+    root: strawberry.Parent[Any],
+    info: Info,
+    types: list[str] | None = None,
+    first: int | None = None,
+    after: str | None = None,
+) -> Any:
+    """What the person did, as other systems told it: events of the named types, or of all, the newest first."""
+    profile: records.Profile = root
+    size = requested_page(info, first, None).first
+    started = None if after is None else read_cursor(after)
+    asked = EventPage(profile.id, size, started, None if types is None else tuple(types))
+    return Listing(await info.context.loader(load_events).load(asked), None, cursor_of, started)
+
+
 def _plain(value: Any) -> Any:
     """A stored value as JSON has it."""
     if isinstance(value, datetime):
@@ -145,6 +163,7 @@ def _profile_type() -> Any:
         "team_fields": _team_fields,
         "merged_ids": _merged_ids,
         "quarantine": _quarantine,
+        "events": _events,
         "is_type_of": record_of(records.Profile),
         "__doc__": "A person.",
         "__annotations__": {"id": strawberry.ID, **kinds, "postal_lines": list[str]},

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from core.db import Connection, has_table
+from core.db import Connection
 from core.tracking.records import EventFilter, Hit, Message, Stretch, TrackingEvent, TrackingKind
 
 CHANNEL = "clarion_tracking"  # NOTIFY channel that wakes whoever follows the stream
@@ -193,29 +192,3 @@ async def lock_second_look(conn: Connection) -> int | None:
 async def move_second_look(conn: Connection, position: int) -> None:
     """Everything up to here was looked at a second time."""
     await conn.execute("UPDATE tracking_second_look SET position = $1", position)
-
-
-async def make_partition(conn: Connection, start: datetime, end: datetime) -> bool:
-    """Make the partition of events from `start` up to `end`, with what lies in the default one. False: it is there.
-
-    Attaching needs the default partition for itself; raises LockNotAvailableError when somebody else reads it for long.
-    """
-    name = f"tracking_event_{start:%Y_%m}"
-    if await has_table(conn, name):
-        return False
-    await conn.execute("SET LOCAL lock_timeout = '100ms'")
-    await conn.execute("SELECT pg_advisory_xact_lock(hashtext('tracking partition'))")
-    if await has_table(conn, name):
-        return False
-    await conn.execute(
-        f"""
-        CREATE TABLE {name} (LIKE tracking_event INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
-        LOCK TABLE tracking_event_other IN ACCESS EXCLUSIVE MODE;
-        WITH moved AS (
-            DELETE FROM tracking_event_other WHERE at >= '{start.isoformat()}' AND at < '{end.isoformat()}' RETURNING *
-        )
-        INSERT INTO {name} SELECT * FROM moved;
-        ALTER TABLE tracking_event ATTACH PARTITION {name} FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')
-        """
-    )
-    return True

@@ -250,3 +250,18 @@ async def test_what_is_built_for_keys_is_read_at_once(counted: Gql, statements: 
 
     assert sum(len(one["keys"]) + len(one["indexes"]) for one in found["dataModel"]["datasets"]) == 6
     assert len(statements()) == 2, "\n".join(statements())
+
+
+async def test_events_are_read_for_all_profiles_at_once(counted: Gql, statements: Callable[[], list[str]]) -> None:
+    text = "{ profiles(first: 30) { nodes { id events(first: 5) { nodes { type payload } } } } }"
+    await counted.do(
+        """mutation { saveEventType(input: {name: "visit", label: "Visit", fields: []}) {
+             eventType { name } userErrors { code } } }"""
+    )
+    await counted.ask(text)
+    STATEMENTS.clear()
+
+    found = await counted.ask(text)
+
+    assert len(found["profiles"]["nodes"]) == 30
+    assert len(statements()) == 3, "\n".join(statements())  # the profiles, which types count, the events

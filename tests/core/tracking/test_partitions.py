@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 
 from core.db import Pool, transaction
-from core.tracking.partitions import ensure_partitions, month_of
+from core.partitions import month_of
+from core.tracking.partitions import ensure_partitions
 from core.tracking.stream import read
 from tests.core.tracking.people import NOON, hit, store_groups
 

@@ -1,0 +1,1 @@
+"""Business events: their types, what is told, and what people did."""

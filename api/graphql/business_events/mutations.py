@@ -1,0 +1,42 @@
+"""Writes of business events: parse, call one operation, return its records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import strawberry
+
+from api.context import Info
+from api.graphql.business_events.types import EventOutcome, EventType, RecordEventInput, SaveEventTypeInput
+from api.graphql.mutations import mutation
+from core.events import event_types
+from core.events.recording import record_events
+from core.events.records import OutcomeStatus
+
+
+@strawberry.type
+class BusinessEventsMutation:
+    """Types of events, and events."""
+
+    @mutation(event_type=EventType)
+    async def save_event_type(self, info: Info, input: SaveEventTypeInput) -> Any:
+        """Make a type of events, or change it, at once. As long as there are events, a field keeps its kind."""
+        context = info.context
+        return await event_types.save_event_type(
+            context.conn, context.actor, input.draft(), now=context.now, expected_version=input.expected_version
+        )
+
+    @mutation(removed=EventType)
+    async def remove_event_type(self, info: Info, name: str, confirm: str) -> Any:
+        """Remove a type of events with all its events, for good. `confirm` repeats its name."""
+        return await event_types.remove_event_type(info.context.conn, info.context.actor, name, confirm=confirm)
+
+    @mutation(outcomes=list[EventOutcome], stored=int, repeated=int, rejected=int)
+    async def record_events(self, info: Info, events: list[RecordEventInput]) -> Any:
+        """Tell what people did. Each event is stored, or rejected with its reason; sending the same again does no harm."""
+        context = info.context
+        sent = [one.sent(place) for place, one in enumerate(events)]
+        outcomes = await record_events(context.conn, context.actor, sent, context.now)
+        counts = Counter(one.status for one in outcomes)
+        return {"outcomes": outcomes, **{status.value: counts[status] for status in OutcomeStatus}}

@@ -1,0 +1,34 @@
+"""What the room of events does for others, and on a schedule."""
+
+from __future__ import annotations
+
+from core.db import transaction
+from core.events import changes, retention
+from core.events.forgetting import forget_events
+from core.events.present import present_event_types
+from core.jobs import Queue, job
+from core.runtime import Runtime
+
+
+@job("events.forget", queue=Queue.HEAVY)
+async def forget(runtime: Runtime, profile_id: int) -> None:
+    """Delete the events of a profile that is deleted."""
+    async with transaction(runtime.pool) as conn:
+        await forget_events(conn, [profile_id])
+
+
+async def sweep(runtime: Runtime) -> None:
+    """Make months ahead, drop what is past its time, forget keys and changes that nobody needs. Wanted every few minutes."""
+    now = runtime.clock()
+    async with transaction(runtime.pool) as conn:
+        types = await present_event_types(conn)
+    for event_type in types.by_name.values():
+        async with transaction(runtime.pool) as conn:
+            if event_type in (await present_event_types(conn)).by_name.values():
+                await retention.ensure_partitions(conn, event_type, now)
+        async with transaction(runtime.pool) as conn:
+            if event_type in (await present_event_types(conn)).by_name.values():
+                await retention.drop_old(conn, event_type, now)
+    async with transaction(runtime.pool) as conn:
+        await retention.forget_removed(conn)
+        await changes.forget_changes(conn, now)

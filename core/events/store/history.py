@@ -1,0 +1,74 @@
+"""SQL that reads the events of people. Statements are made for the types that there are: names of theirs are this room's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from core.datamodel.physical import column_of
+from core.datamodel.records import FieldKind
+from core.db import Connection
+from core.events.physical import table_of
+from core.events.records import BusinessEvent, EventType
+
+_AS_TEXT = frozenset({FieldKind.DECIMAL, FieldKind.DATE})
+_INSTANT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+
+
+async def list_events(
+    conn: Connection, profile_ids: Sequence[int], types: Sequence[EventType], before: tuple[datetime, int] | None, limit: int
+) -> list[BusinessEvent]:
+    """Of each profile the newest events of these types, before a moment and id, up to `limit` each."""
+    branches = " UNION ALL ".join(f"({_branch(one, before is not None)})" for one in types)
+    rows = await conn.fetch(
+        f"""
+        SELECT e.* FROM unnest($1::bigint[]) AS asked (profile_id)
+         CROSS JOIN LATERAL (SELECT * FROM ({branches}) AS one ORDER BY occurred_at DESC, id DESC LIMIT $2) AS e
+         ORDER BY e.profile_id, e.occurred_at DESC, e.id DESC
+        """,
+        profile_ids, limit, *(before or ()),
+    )  # fmt: skip
+    return [_event(row) for row in rows]
+
+
+def _branch(one: EventType, further: bool) -> str:
+    fields = ", ".join(f"'{field.name}', {_plain(column_of(field.name), field.kind)}" for field in one.fields)
+    older = "AND (occurred_at, id) < ($3, $4)" if further else ""
+    return (
+        f"SELECT id, '{one.name}' AS type, profile_id, occurred_at, received_at, key,"
+        f" jsonb_strip_nulls(jsonb_build_object({fields})) AS payload"
+        f" FROM {table_of(one.name)} WHERE profile_id = asked.profile_id {older}"
+        " ORDER BY occurred_at DESC, id DESC LIMIT $2"
+    )
+
+
+def _plain(column: str, kind: FieldKind) -> str:
+    if kind is FieldKind.INSTANT:
+        return f"to_char({column} AT TIME ZONE 'UTC', '{_INSTANT}')"
+    return f"{column}::text" if kind in _AS_TEXT else column
+
+
+def _event(row: Any) -> BusinessEvent:
+    return BusinessEvent(**dict(row))
+
+
+async def delete_events(conn: Connection, types: Sequence[EventType], profile_ids: Sequence[int]) -> int:
+    """All events of these profiles with the keys under which they were told; returns how many."""
+    deleted = ", ".join(
+        f"d{one.id} AS (DELETE FROM {table_of(one.name)} WHERE profile_id = ANY($1::bigint[])"
+        f" RETURNING {one.id} AS type_id, key)"
+        for one in types
+    )
+    every = " UNION ALL ".join(f"SELECT type_id, key FROM d{one.id}" for one in types)
+    found: int = await conn.fetchval(
+        f"""
+        WITH {deleted}, gone AS (
+            DELETE FROM event_key k USING ({every}) e
+             WHERE k.type_id = e.type_id AND k.key = substr(sha256(convert_to(e.key, 'UTF8')), 1, 16)
+        )
+        SELECT count(*) FROM ({every}) e
+        """,
+        profile_ids,
+    )
+    return found
