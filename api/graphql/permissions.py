@@ -139,6 +139,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     # targeting
     "Query.target": Permission.READ,
     "Query.targetFields": Permission.READ,
+    "Query.targetEntities": Permission.READ,
     "Query.audience": Permission.READ,
     "Query.audiences": Permission.READ,
     "Mutation.createAudience": Permission.EDIT,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from core.datamodel.index_rules import check_keys
 from core.datamodel.link_rules import check_links
-from core.datamodel.physical import PREFIX, Tables, has_column, table_of
+from core.datamodel.physical import EVENT_PREFIX, HOUSE_LINKS, PREFIX, Tables, has_column, table_of
 from core.datamodel.records import Entity, FieldKind, Model
 from core.datamodel.rules import a_kind, check_fields
 from core.errors import Conflict, Invalid
@@ -28,10 +28,12 @@ def check_model(model: Model, published: Model, tables: Tables) -> None:
 def _check_names(model: Model, entity: Entity, tables: Tables) -> None:
     """Nothing of an entity is called like another, or like a column."""
     ours = {_squeezed(column) for column in tables.columns.get(table_of(entity), {}) if not column.startswith(PREFIX)}
+    ours |= {_squeezed(name) for name in HOUSE_LINKS.get(entity.name, ())}
     names = list(_names(model, entity))
     seen = Counter(_squeezed(name) for name, _ in names)
     for name, path in names:
-        if seen[_squeezed(name)] > 1 or _squeezed(name) in ours:
+        of_events = entity.name == "profile" and name.startswith(EVENT_PREFIX)
+        if seen[_squeezed(name)] > 1 or _squeezed(name) in ours or of_events:
             raise Conflict(
                 f"{entity.name} has a field or a link named {name!r}, or one that differs by '_' alone", code="NAME_TAKEN",
                 path=path, hint="Choose another name: headers of files are read without '_'.",

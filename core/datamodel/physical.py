@@ -21,6 +21,19 @@ _LENGTH = re.compile(r"character varying\((\d+)\)")
 # The tables of ours that take fields, and their names for people.
 BUILT_IN: Mapping[str, str] = MappingProxyType({"profile": "Profile", "campaign": "Campaign", "delivery": "Delivery"})
 
+# What questions have besides a team's things: entities, links of entities, and how those of business events begin. Tests hold
+# them together with the catalogue of questions.
+HOUSE_ENTITIES = frozenset({"message", "reaction", "service", "subscription", "purpose", "consent", *BUILT_IN})
+HOUSE_LINKS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "profile": frozenset(
+            {"messages", "received", "reactions", "opens", "clicks", "unsubscribes", "subscriptions", "consents"}
+        ),
+        "delivery": frozenset({"campaign"}),
+    }
+)
+EVENT_PREFIX = "event_"
+
 _TYPES: Mapping[FieldKind, str] = MappingProxyType(
     {
         FieldKind.INTEGER: "bigint",

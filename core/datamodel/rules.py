@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from unicodedata import normalize
 
 from core.authored import check_label
-from core.datamodel.physical import PREFIX, Tables, column_of, length_of, sql_type, table_of
+from core.datamodel.physical import EVENT_PREFIX, HOUSE_ENTITIES, PREFIX, Tables, column_of, length_of, sql_type, table_of
 from core.datamodel.records import DataField, Entity, FieldKind, Model
 from core.errors import Conflict, Invalid
 
@@ -44,6 +44,11 @@ def check_field(field: DataField) -> None:
 def check_dataset(entity: Entity) -> None:
     """What a dataset says of itself, its fields apart. Raises Invalid."""
     check_name(entity.name, "name")
+    if entity.name in HOUSE_ENTITIES or entity.name.startswith(EVENT_PREFIX):
+        raise Invalid(
+            f"{entity.name!r} is something that questions know already", code="RESERVED_NAME", path="name",
+            hint="Choose another name.",
+        )  # fmt: skip
     check_label(entity.label)
     check_description(entity.description)
 

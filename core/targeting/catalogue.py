@@ -104,6 +104,7 @@ class Catalogue:
     """All entities by name."""
 
     entities: Mapping[str, Entity]
+    merged: bool = False  # whether there are profiles that are merged into others, whose rows are read as the others'
 
 
 _KINDS: Mapping[FieldType, tuple[Kind, Writing]] = {
@@ -168,6 +169,12 @@ def _id_name_label(label: str) -> Iterable[CatalogueField]:
     yield CatalogueField(name="label", label="Label", kind=Kind.TEXT, column="label", nullable=False)
 
 
+def _stored_name(name: str, label: str, *names: str) -> CatalogueField:
+    """An enumeration that is stored by its names."""
+    values = MappingProxyType({one: one for one in names})
+    return CatalogueField(name=name, label=label, kind=Kind.ENUMERATION, column=name, nullable=False, values=values)
+
+
 def _to_facts(name: str, label: str, target: str, **only: int) -> CatalogueLink:
     return CatalogueLink(
         name=name, label=label, target=target, many=True, on=(("id", "profile_id"),), only=tuple(only.items()), back="profile"
@@ -200,7 +207,10 @@ PROFILE = entity(
         _to_facts("opens", "Openings, machines' left out", "reaction", kind=REACTION_KINDS["open"]),
         _to_facts("clicks", "Clicks, machines' left out", "reaction", kind=REACTION_KINDS["click"]),
         _to_facts("unsubscribes", "Unsubscriptions by link", "reaction", kind=REACTION_KINDS["unsubscribe"]),
+        _to_facts("subscriptions", "Subscriptions to services", "subscription"),
+        _to_facts("consents", "What was said to purposes", "consent"),
     ),
+    columns=("merged_into",),
 )
 CAMPAIGN = entity("campaign", "Campaign", table="campaign", key="id", fields=_id_name_label("Campaign"))
 DELIVERY = entity(
@@ -243,5 +253,34 @@ REACTION = entity(
     time="at",
 )
 
-OURS = (PROFILE, CAMPAIGN, DELIVERY, MESSAGE, REACTION)
+SERVICE = entity("service", "Service", table="service", key="id", fields=_id_name_label("Service"))
+SUBSCRIPTION = entity(
+    "subscription",
+    "Subscription",
+    table="subscription",
+    key="service_id",
+    fields=(
+        _stored_name("state", "State", "pending", "active", "unsubscribed", "expired"),
+        CatalogueField(name="since", label="Since when", kind=Kind.INSTANT, column="since", nullable=False),
+        CatalogueField(name="expires_at", label="When it ends by itself", kind=Kind.INSTANT, column="expires_at"),
+        CatalogueField(name="origin", label="Origin", kind=Kind.TEXT, column="origin", nullable=False),
+    ),
+    links=(_to_one("profile", "Profile", "profile_id"), _to_one("service", "Service", "service_id")),
+    time="since",
+)
+PURPOSE = entity("purpose", "Purpose", table="consent_purpose", key="id", fields=_id_name_label("Purpose"))
+CONSENT = entity(
+    "consent",
+    "Consent to a purpose",
+    table="purpose_consent",
+    key="purpose_id",
+    fields=(
+        _stored_name("decision", "Decision", "granted", "refused", "withdrawn"),
+        CatalogueField(name="since", label="Since when", kind=Kind.INSTANT, column="since", nullable=False),
+    ),
+    links=(_to_one("profile", "Profile", "profile_id"), _to_one("purpose", "Purpose", "purpose_id")),
+    time="since",
+)
+
+OURS = (PROFILE, CAMPAIGN, DELIVERY, MESSAGE, REACTION, SERVICE, SUBSCRIPTION, PURPOSE, CONSENT)
 CATALOGUE = Catalogue(entities=MappingProxyType({one.name: one for one in OURS}))

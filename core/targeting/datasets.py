@@ -1,4 +1,4 @@
-"""What a team's data model adds to the catalogue: fields of our entities, datasets, and the links between them."""
+"""What a team adds to the catalogue: fields of our entities, datasets and their links, and types of events."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from core.datamodel.physical import column_of, link_column, pair_table, table_of
+from core.datamodel.physical import EVENT_PREFIX, column_of, link_column, pair_table, table_of
 from core.datamodel.present import per_model
 from core.datamodel.records import DataField, FieldKind, Link, LinkKind, Model
 from core.datamodel.records import Entity as DataEntity
+from core.events.physical import OWN_COLUMNS, columns_of
+from core.events.physical import table_of as table_of_event
+from core.events.records import EventType, EventTypes
 from core.targeting.catalogue import CATALOGUE, Catalogue, CatalogueField, CatalogueLink, Entity, Kind, PairTable, entity
 
 _KINDS: Mapping[FieldKind, Kind] = MappingProxyType(
@@ -40,6 +43,33 @@ def extended(model: Model) -> Catalogue:
         elif fields or links[one.name]:
             entities[one.name] = _added(ours, fields, links[one.name])
     return Catalogue(entities=MappingProxyType(entities))
+
+
+def with_events(catalogue: Catalogue, types: EventTypes) -> Catalogue:
+    """The catalogue with business events: those of a type are an entity, and linked to whom they are about."""
+    if not types.by_name:
+        return catalogue
+    events = [_events(one) for one in types.by_name.values()]
+    ways = [
+        _way(one.name, one.label, one.name, True, (("id", "profile_id"),), "profile") for one in events
+    ]  # fmt: skip
+    profile = _added(catalogue.entities["profile"], (), ways)
+    entities = {**catalogue.entities, **{one.name: one for one in events}, profile.name: profile}
+    return Catalogue(entities=MappingProxyType(entities))
+
+
+def _events(one: EventType) -> Entity:
+    columns = columns_of(one)
+    fields = [
+        replace(_field(column.field), column=column.column, nullable=name not in OWN_COLUMNS)
+        for name, column in columns.items()
+        if column.field.kind in _KINDS
+    ]
+    to_profile = _way("profile", "Profile", "profile", False, (("profile_id", "id"),), EVENT_PREFIX + one.name)
+    return entity(
+        EVENT_PREFIX + one.name, one.label, table=table_of_event(one.name), key="id", fields=fields, links=[to_profile],
+        time="occurred_at",
+    )  # fmt: skip
 
 
 def _added(ours: Entity, fields: Iterable[CatalogueField], links: Iterable[CatalogueLink]) -> Entity:

@@ -27,6 +27,7 @@ from sqlalchemy import (
     select,
     table,
     true,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 
@@ -154,12 +155,17 @@ def _way(scope: Scope, origin: Scope) -> set[Scope]:
 def _join(compiler: Compiler, rows: Rows, scope: Scope, link: CatalogueLink, *, first: bool) -> Scope:
     """Add the rows at the end of one more link."""
     target = compiler.catalogue.entities[link.target]
-    far = _named(entity_table(target))
     assert scope.source is not None
+    # What is linked to a profile that is merged is read as its survivor's.
+    through = compiler.catalogue.merged and scope.entity.name == "profile" and [near for near, _ in link.on] == ["id"]
+    far = _named(entity_table(target))
     if link.pairs is None:
+        if through:
+            far = _with_merged(entity_table(target), link.on[0][1])
         ties: list[tuple[Sql, Sql]] = [(scope.source.c[near], far.c[name]) for near, name in link.on]
     else:
-        pairs = _named(_table(link.pairs.table, (link.pairs.near, link.pairs.far)))
+        pair_table = _table(link.pairs.table, (link.pairs.near, link.pairs.far))
+        pairs = _with_merged(pair_table, link.pairs.near) if through else _named(pair_table)
         rows.sources.append(pairs)
         ties = [(scope.source.c[link.on[0][0]], pairs.c[link.pairs.near])]
         rows.tests.append(pairs.c[link.pairs.far] == far.c[target.key])
@@ -170,6 +176,21 @@ def _join(compiler: Compiler, rows: Rows, scope: Scope, link: CatalogueLink, *, 
     rows.sources.append(far)
     rows.tests += [far.c[name] == value for name, value in link.only]
     return scope.within(target, link, far)
+
+
+_PROFILE = _table("profile", ("id", "merged_into"))
+
+
+def _with_merged(facts: TableClause, column: str) -> FromClause:
+    """The rows of a table that say whose they are, and once more those of profiles that are merged, as their survivors'.
+
+    Two parts, not one with a condition: of each the index on the column serves.
+    """
+    merged, theirs = _named(_PROFILE), _named(facts)
+    whose = [merged.c.merged_into.label(column) if one.name == column else one for one in theirs.c]
+    again = select(*whose).where(theirs.c[column] == merged.c.id, merged.c.merged_into.is_not(None))
+    own = _named(facts)
+    return union_all(select(*own.c), again).subquery()
 
 
 def exists_test(compiler: Compiler, node: Exists) -> Predicate:
@@ -426,10 +447,10 @@ def _interval(within: tuple[Unit, int]) -> Sql:
 _MEMBER = _table("audience_member", ("audience_id", "profile_id"))
 
 
-def listed_test(scope: Scope, audience_id: int) -> Predicate:
-    """On the list of an audience."""
+def listed_test(scope: Scope, audience_id: int, *, merged: bool) -> Predicate:
+    """On the list of an audience; with `merged`, also if one is who was merged into somebody."""
     assert scope.source is not None
-    member = _named(_MEMBER)
+    member = _with_merged(_MEMBER, "profile_id") if merged else _named(_MEMBER)
     tied = member.c.profile_id == scope.source.c[scope.entity.key]
     found = select(_ONE).select_from(member).where(member.c.audience_id == bindparam(None, audience_id, BigInteger()), tied)
     return found.correlate(*_around(scope, ())).exists()
@@ -448,7 +469,7 @@ def top_test(compiler: Compiler, node: Top) -> Predicate:
         found = select(key).select_from(source).where(value.is_not(None))
         if isinstance(node.by, Aggregate):
             found = found.where(exists_test(inner, Exists(node.by.selection)))
-    elif node.where is None and _is_by_key(node, inner, entity):
+    elif node.where is None and not compiler.catalogue.merged and _is_by_key(node, inner, entity):
         value, key = groups.value.sql, groups.keys[0]
         found = select(key).select_from(groups.source).where(value.is_not(None))
     else:
@@ -456,6 +477,8 @@ def top_test(compiler: Compiler, node: Top) -> Predicate:
         found = select(key).select_from(source, groups.source).where(*groups.tied, value.is_not(None))
     if node.where is not None:
         found = found.where(inner.condition(node.where))
+    if compiler.catalogue.merged and entity.name == "profile":
+        found = found.where(source.c.merged_into.is_(None))
     highest = found.order_by(value if node.lowest else value.desc(), key).limit(node.size)
     compiler.touched.add(compiler.scope)
     assert compiler.scope.source is not None

@@ -143,7 +143,8 @@ def population(
     if plan is Plan.ALL_AT_ONCE and (keys := _keys_of_groups(checked, at, zone)) is not None:
         return keys
     rows = entity_table(checked.entity)
-    return select(rows.c[checked.entity.key]).where(_compiled(checked, at, zone, rows, plan), present(checked.entity))
+    living = [present(checked.entity)] if checked.catalogue.merged else []  # else it would cost what an index alone answers
+    return select(rows.c[checked.entity.key]).where(_compiled(checked, at, zone, rows, plan), *living)
 
 
 def present(entity: Entity, rows: FromClause | None = None) -> Predicate:
@@ -171,7 +172,12 @@ def _keys_of_groups(checked: CheckedExpression, at: datetime, zone: ZoneInfo) ->
     if not isinstance(node, Operation) or not isinstance(node.operands[0], Aggregate):
         return None
     link = checked.entity.links.get(node.operands[0].selection.path[0])
-    if link is None or not link.sound or not all(isinstance(one, Literal | Relative) for one in node.operands[1:]):
+    if (
+        link is None
+        or not link.sound
+        or checked.catalogue.merged
+        or not all(isinstance(one, Literal | Relative) for one in node.operands[1:])
+    ):
         return None
     scope = Scope(entity=checked.entity, source=entity_table(checked.entity))
     return _Compiler(checked, scope, at, zone, Plan.ALL_AT_ONCE).keys_of_groups(node, node.operands[0])
@@ -304,7 +310,7 @@ class _Compiler:
         found = self.checked.audiences[node.audience, node.version]
         if not isinstance(found, CheckedExpression):
             self.touched.add(self.scope)
-            on_list = listed_test(self.scope, found)
+            on_list = listed_test(self.scope, found, merged=self.catalogue.merged)
             return not_(on_list) if negated else on_list
         inner = _Compiler(found, self.scope, self.at, self.zone, self.plan, self._numbers)
         test = inner.condition(found.expression.root, negated=negated)

@@ -258,6 +258,12 @@ async def estimate_cost(conn: Connection, statement: Statement) -> float:
     return float((await explain(conn, statement))["Total Cost"])
 
 
+async def has_merged(conn: Connection) -> bool:
+    """Whether any profile is merged into another. Of profiles themselves nobody reads while a data model is published."""
+    found: bool = await conn.fetchval("SELECT EXISTS (SELECT FROM profile_merge WHERE undone_at IS NULL)")
+    return found
+
+
 async def explain(conn: Connection, statement: Statement) -> Mapping[str, Any]:
     """The plan of a statement, as Postgres tells it; it does not run."""
     told = await conn.fetchval(f"EXPLAIN (FORMAT JSON) {statement.text}", *statement.args)
@@ -286,4 +292,17 @@ async def list_readers(conn: Connection, reads: Sequence[str], limit: int) -> li
         """,
         list(reads), limit,
     )  # fmt: skip
+    return [(row["name"], row["found"]) for row in rows]
+
+
+async def list_readers_of(conn: Connection, beginning: str) -> list[tuple[str, list[str]]]:
+    """The audiences whose question reads something that begins so, with what it is, oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT name, found FROM audience,
+               LATERAL (SELECT ARRAY(SELECT r FROM unnest(reads) AS r WHERE starts_with(r, $1)) AS found) f
+         WHERE found <> '{}' ORDER BY id
+        """,
+        beginning,
+    )
     return [(row["name"], row["found"]) for row in rows]

@@ -13,6 +13,7 @@ from api.graphql.mutations import mutation
 from core.events import event_types
 from core.events.recording import record_events
 from core.events.records import OutcomeStatus
+from core.targeting.uses import check_events_unused
 
 
 @strawberry.type
@@ -21,16 +22,21 @@ class BusinessEventsMutation:
 
     @mutation(event_type=EventType)
     async def save_event_type(self, info: Info, input: SaveEventTypeInput) -> Any:
-        """Make a type of events, or change it, at once. As long as there are events, a field keeps its kind."""
+        """Make a type of events, or change it, at once. As long as there are events, a field keeps its kind; what audiences ask
+        about stays."""
         context = info.context
-        return await event_types.save_event_type(
+        saved = await event_types.save_event_type(
             context.conn, context.actor, input.draft(), now=context.now, expected_version=input.expected_version
         )
+        await check_events_unused(context.conn, saved.name)
+        return saved
 
     @mutation(removed=EventType)
     async def remove_event_type(self, info: Info, name: str, confirm: str) -> Any:
         """Remove a type of events with all its events, for good. `confirm` repeats its name."""
-        return await event_types.remove_event_type(info.context.conn, info.context.actor, name, confirm=confirm)
+        removed = await event_types.remove_event_type(info.context.conn, info.context.actor, name, confirm=confirm)
+        await check_events_unused(info.context.conn, name)
+        return removed
 
     @mutation(outcomes=list[EventOutcome], stored=int, repeated=int, rejected=int)
     async def record_events(self, info: Info, events: list[RecordEventInput]) -> Any:

@@ -11,9 +11,9 @@ from api.graphql.connections import Connection, Listing, by_id, requested_page
 from api.graphql.leaf import field
 from api.graphql.nodes import load_one
 from api.graphql.targeting.loaders import load_audiences
-from api.graphql.targeting.types import Audience, ExpressionInput, Question, Target, TargetField, ask
+from api.graphql.targeting.types import Audience, ExpressionInput, Question, Target, TargetEntity, TargetField, ask
 from core.targeting import audiences
-from core.targeting.catalogue import CatalogueField
+from core.targeting.catalogue import CatalogueField, Entity
 from core.targeting.published import present_catalogue
 
 
@@ -32,6 +32,13 @@ class TargetingQuery:
         async with info.context.lease.use() as conn:
             catalogue = await present_catalogue(conn)
         return list(catalogue.entities["profile"].fields.values())
+
+    @field(list[TargetEntity])
+    async def target_entities(self, info: Info) -> list[Entity]:
+        """What expressions can ask about, with the links between: of Clarion, of the data model, and business events."""
+        async with info.context.lease.use() as conn:
+            catalogue = await present_catalogue(conn)
+        return list(catalogue.entities.values())
 
     @field(Audience | None)
     async def audience(self, info: Info, id: strawberry.ID) -> Any:

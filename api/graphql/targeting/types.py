@@ -185,6 +185,26 @@ class TargetField:
     operators: list[str] = leaf(lambda field: _operators(field))
 
 
+@strawberry.type(description="A way from the rows of an entity to those of another.")
+class TargetLink:
+    """A link of the catalogue."""
+
+    name: str
+    label: str
+    target: str = strawberry.field(description="The other entity's name.")
+    many: bool = strawberry.field(description="Whether one row may have several there: then ask exists, count, sum, …")
+
+
+@strawberry.type(description="Something that expressions ask about: profiles, what is linked to them, and so on.")
+class TargetEntity:
+    """An entity of the catalogue."""
+
+    name: str
+    label: str
+    fields: list[TargetField] = leaf(lambda entity: list(entity.fields.values()))
+    links: list[TargetLink] = leaf(lambda entity: list(entity.links.values()))
+
+
 def _operators(field: CatalogueField) -> list[str]:
     return [operator.value for operator, rule in OPERATORS.items() if field.kind in rule.takes]
 

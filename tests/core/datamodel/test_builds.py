@@ -57,7 +57,7 @@ async def test_a_job_builds_what_was_published(runtime: Runtime, db: Connection)
 
     assert {one.state for one in await builds(db)} == {BuildState.DONE}
     assert await indexes(db) == [
-        "lower((x_code)::text) text_pattern_ops, x_customer_id, created_at",
+        "fold_text((x_code)::text) text_pattern_ops, x_customer_id, created_at",
         "unique x_code",
         "x_customer_id",
     ]

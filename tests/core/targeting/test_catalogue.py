@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
+from core.datamodel.physical import BUILT_IN, HOUSE_ENTITIES, HOUSE_LINKS
 from core.db import Connection
 from core.delivery.records import LedgerState
 from core.targeting.catalogue import CATALOGUE, MESSAGE_STATES, REACTION_KINDS, Derived, Kind
@@ -18,7 +19,7 @@ COLUMN_TYPES = {
     Kind.BOOLEAN: {"boolean"},
     Kind.DATE: {"date"},
     Kind.INSTANT: {"timestamp with time zone"},
-    Kind.ENUMERATION: {"smallint"},
+    Kind.ENUMERATION: {"smallint", "text"},
 }
 
 
@@ -55,6 +56,13 @@ async def test_every_link_has_its_columns(conn: Connection) -> None:
 def test_states_and_kinds_are_those_of_the_rooms() -> None:
     assert {state.name.lower(): state.value for state in LedgerState} == MESSAGE_STATES
     assert {kind.name.lower(): kind.value for kind in TrackingKind} == REACTION_KINDS
+
+
+def test_no_team_can_call_its_things_like_ours() -> None:
+    assert CATALOGUE.entities.keys() == HOUSE_ENTITIES
+    for entity in CATALOGUE.entities.values():
+        if entity.name in BUILT_IN:
+            assert entity.links.keys() == HOUSE_LINKS.get(entity.name, frozenset())
 
 
 async def test_every_column_of_a_profile_can_be_asked_about(conn: Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -214,6 +215,38 @@ def test_what_is_read_is_told() -> None:
 def test_aggregates_are_grouped_where_they_can_be(source: str, words: str) -> None:
     """What an aggregate says of the row asked about cannot be grouped before that row is looked at."""
     assert words in compile_statement(population(checked(source), at=AT, zone=ZONE)).text
+
+
+async def test_what_merged_profiles_have_is_their_survivors(conn: Connection) -> None:
+    """Every question about the survivor answers as if all rows were its own, and nobody else is found for them."""
+    await DATA.store(conn)
+    await conn.execute("UPDATE profile SET merged_into = 2 WHERE id = 1")
+    merged = replace(CATALOGUE, merged=True)
+    await conn.execute("INSERT INTO audience (id, name, label, expression, expression_text, created_by)"
+                       " OVERRIDING SYSTEM VALUE VALUES (1, 'l', 'l', '1', 'l', 'x')")  # fmt: skip
+    await conn.execute("INSERT INTO audience_member (audience_id, profile_id, added_at) VALUES (1, 1, now()), (1, 4, now())")
+    for source, expected in [
+        ("exists(purchases)", {2}),
+        ("count(purchases) = 4", {2}),
+        ("sum(purchases.amount) = 240.5", {2}),
+        ("sum(purchases.amount) > 200", {2}),
+        ("count(purchases) = 0", {3, 4}),
+        ("not exists(purchases)", {3, 4}),
+        ("last(purchases.shop where not shop is_null) = 'paris'", {2}),
+        ("max(purchases.amount) = 200", {2}),
+        ("count(clubs) = 3", {2}),
+        ("exists(clubs where title = 'readers')", {2}),
+        ("sequence(purchases where amount < 20 then purchases where amount = 30 within 5 days)", {2}),
+        ("top(1 by sum(purchases.amount))", {2}),
+        ("top(4 by country)", {2, 4}),
+        ("top(lowest 1 by count(purchases))", {2}),
+        ("first_name = 'ann'", set()),
+        ("in_audience('l')", {2, 4}),
+        ("not in_audience('l')", {3}),
+    ]:
+        asked = check(parse_text(source), merged, audiences={("l", None): 1})
+        for plan in Plan:
+            assert await found(conn, asked, plan) == expected, (source, plan)
 
 
 async def test_the_cheaper_plan_is_taken(conn: Connection) -> None:
