@@ -68,7 +68,8 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "received, not opened": Question(
         "exists(received where delivery.name = 'd1') and not exists(opens where delivery.name = 'd1')",
-        "SELECT count(*) FROM ledger l WHERE l.delivery_id = 1 AND l.recipient_kind = 1 AND l.state = 4 AND NOT EXISTS"
+        "SELECT count(*) FROM ledger l JOIN profile p ON p.id = l.recipient_id"
+        " WHERE l.delivery_id = 1 AND l.recipient_kind = 1 AND l.state = 4 AND NOT EXISTS"
         f" (SELECT FROM tracking_event e WHERE e.recipient_id = l.recipient_id AND {_OPENS} AND NOT EXISTS ({_CORRECTED}))",
     ),
     "nested audience": Question(
@@ -77,9 +78,15 @@ QUESTIONS: Mapping[str, Question] = {
         " u.x_bought_at >= $1) AND p.country IS DISTINCT FROM 'DE'",
         (AT - timedelta(days=90),),
     ),
+    "radius": Question(
+        "within_km(point(longitude, latitude), point(10.0, 45.0), 20)",
+        "SELECT count(*) FROM profile WHERE latitude BETWEEN 44.82013 AND 45.17987 AND longitude BETWEEN 9.74563 AND 10.25437"
+        " AND 12742.0176 * asin(sqrt(pow(sin(radians(latitude - 45) / 2), 2)"
+        " + cos(radians(latitude)) * cos(radians(45)) * pow(sin(radians(longitude - 10) / 2), 2))) <= 20",
+    ),
     "anniversary": Question(
         "month(birth_date) = month(today) and day(birth_date) = day(today)",
-        "SELECT count(*) FROM profile WHERE extract(month FROM birth_date) = $1 AND extract(day FROM birth_date) = $2",
+        "SELECT count(*) FROM profile WHERE floor(extract(month FROM birth_date)) = $1 AND floor(extract(day FROM birth_date)) = $2",
         (AT.month, AT.day),
     ),
     "top by spend": Question(

@@ -92,6 +92,7 @@ async def fill_shop(conn: Connection, *, people: int, purchases: int, events: in
         """,
         at,
     )
+    await conn.execute("CREATE INDEX ON profile (latitude, longitude)")
     chances = _by_chance("shop", "amount", "when", "whose", "delivery", "failed")
     await conn.execute(_PURCHASES.format(people=people, rows=purchases, at=at, **chances))
     await conn.execute(_DELIVERIES.format(deliveries=DELIVERIES))

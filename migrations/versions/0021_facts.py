@@ -18,6 +18,10 @@ SELECT e.position, e.at, e.delivery_id, e.recipient_id AS profile_id, e.kind, e.
  WHERE e.recipient_kind = 1 AND e.machine_rule = 0 AND e.corrects IS NULL
    AND NOT EXISTS (SELECT FROM tracking_event c WHERE c.corrects = e.position);
 CREATE INDEX tracking_event_corrects ON tracking_event (corrects) WHERE corrects IS NOT NULL;
+
+-- Birthdays are asked about every day: written as `month(birth_date)` and `day(birth_date)` are.
+CREATE INDEX profile_birthday ON profile ((floor(EXTRACT(month FROM birth_date))), (floor(EXTRACT(day FROM birth_date))))
+ WHERE birth_date IS NOT NULL;
 """
 
 
