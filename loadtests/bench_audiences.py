@@ -79,14 +79,15 @@ QUESTIONS: Mapping[str, Question] = {
         (AT - timedelta(days=90),),
     ),
     "radius": Question(
-        "within_km(point(longitude, latitude), point(10.0, 45.0), 20)",
-        "SELECT count(*) FROM profile WHERE latitude BETWEEN 44.82013 AND 45.17987 AND longitude BETWEEN 9.74563 AND 10.25437"
+        "within_km(point(longitude, latitude), point(10.0, 45.0), 100)",
+        "SELECT count(*) FROM profile WHERE latitude BETWEEN 44.1 AND 45.9 AND longitude BETWEEN 8.72 AND 11.28"
         " AND 12742.0176 * asin(sqrt(pow(sin(radians(latitude - 45) / 2), 2)"
-        " + cos(radians(latitude)) * cos(radians(45)) * pow(sin(radians(longitude - 10) / 2), 2))) <= 20",
+        " + cos(radians(latitude)) * cos(radians(45)) * pow(sin(radians(longitude - 10) / 2), 2))) <= 100",
     ),
     "anniversary": Question(
         "month(birth_date) = month(today) and day(birth_date) = day(today)",
-        "SELECT count(*) FROM profile WHERE floor(extract(month FROM birth_date)) = $1 AND floor(extract(day FROM birth_date)) = $2",
+        "SELECT count(*) FROM profile WHERE floor(extract(month FROM birth_date)) = $1"
+        " AND floor(extract(day FROM birth_date)) = $2",
         (AT.month, AT.day),
     ),
     "top by spend": Question(

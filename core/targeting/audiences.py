@@ -152,7 +152,7 @@ async def open_question(conn: Connection, expression: Expression) -> CheckedExpr
 
 async def count(conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> int:
     """Exactly how many match at this time."""
-    statement = await cheaper(conn, lambda plan: store.counting(population(checked, at=at, zone=zone, plan=plan)))
+    statement = await cheaper(conn, checked, lambda plan: store.counting(population(checked, at=at, zone=zone, plan=plan)))
     return (await store.fetch_keys(conn, statement))[0]
 
 
@@ -163,7 +163,9 @@ async def sample(conn: Connection, checked: CheckedExpression, *, size: int, at:
             f"a sample has 1 to {MAX_SAMPLE} rows, not {size}", code="BAD_SAMPLE_SIZE", path="size",
             hint="Ask for fewer rows.",
         )  # fmt: skip
-    statement = await cheaper(conn, lambda plan: store.sampling(population(checked, at=at, zone=zone, plan=plan), size))
+    statement = await cheaper(
+        conn, checked, lambda plan: store.sampling(population(checked, at=at, zone=zone, plan=plan), size)
+    )
     return await store.fetch_keys(conn, statement)
 
 

@@ -38,7 +38,7 @@ _SERVED = frozenset(
 
 async def examine(conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> Examination:
     """The SQL of a question, what Postgres expects of it, and what would help."""
-    statement = await cheaper(conn, lambda plan: population(checked, at=at, zone=zone, plan=plan))
+    statement = await cheaper(conn, checked, lambda plan: population(checked, at=at, zone=zone, plan=plan))
     plan = await store.explain(conn, statement)
     scanned = [(node["Relation Name"], int(node["Plan Rows"])) for node in _nodes(plan) if node["Node Type"] == "Seq Scan"]
     sizes = await store.table_sizes(conn, sorted({table for table, _ in scanned}))

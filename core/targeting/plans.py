@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from sqlalchemy import Select
 
 from core.db import Connection
 from core.targeting import store
+from core.targeting.check import CheckedExpression
+from core.targeting.language import Aggregate
 from core.targeting.sql import Plan, Statement, compile_statement
 
 
-async def cheaper(conn: Connection, make: Callable[[Plan], Select[Any]]) -> Statement:
+async def cheaper(conn: Connection, checked: CheckedExpression, make: Callable[[Plan], Select[Any]]) -> Statement:
     """The statement made by either plan that Postgres says costs less; it is asked only where the two differ."""
-    together, alone = (compile_statement(make(plan)) for plan in (Plan.ALL_AT_ONCE, Plan.ONE_BY_ONE))
+    together = compile_statement(make(Plan.ALL_AT_ONCE))
+    if not _has_aggregate(checked):
+        return together
+    alone = compile_statement(make(Plan.ONE_BY_ONE))
     if together.text == alone.text:
         return together
     costs = [await store.estimate_cost(conn, one) for one in (together, alone)]
     return together if costs[0] <= costs[1] else alone
+
+
+def _has_aggregate(checked: CheckedExpression) -> bool:
+    """Whether the question, or an audience that it names, asks what rows come to."""
+    named = (one for one in checked.audiences.values() if isinstance(one, CheckedExpression))
+    return any(_holds_aggregate(one.expression.root) for one in (checked, *named))
+
+
+def _holds_aggregate(node: Any) -> bool:
+    if isinstance(node, Aggregate):
+        return True
+    if isinstance(node, tuple):
+        return any(map(_holds_aggregate, node))
+    return is_dataclass(node) and any(_holds_aggregate(getattr(node, part.name)) for part in fields(node))

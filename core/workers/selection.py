@@ -22,5 +22,5 @@ async def select_people(conn: Connection, run: ExportRun, now: datetime) -> Sele
         checked = await open_audience(conn, await get_audience(conn, run.audience_id))
     else:
         checked = await open_question(conn, read_stored(run.expression))
-    statement = await cheaper(conn, lambda plan: population(checked, at=now, zone=UTC, plan=plan))
+    statement = await cheaper(conn, checked, lambda plan: population(checked, at=now, zone=UTC, plan=plan))
     return Selection(statement.text, statement.args)

@@ -21,6 +21,7 @@ from core.ids import from_global_id
 from core.targeting import audiences, lists, records
 from core.targeting.catalogue import CatalogueField, Kind
 from core.targeting.check import CheckedExpression
+from core.targeting.describe import describe
 from core.targeting.examine import examine
 from core.targeting.json_form import parse_json, to_json
 from core.targeting.language import Expression
@@ -104,6 +105,7 @@ class Target:
 
     text: str = leaf(lambda question: to_text(question.expression), description="The canonical text spelling.")
     json: JSON = leaf(lambda question: to_json(question.expression), description="The JSON spelling.")
+    explanation: str = leaf(lambda question: describe(question.checked), description="What it asks, in plain words.")
     reads: list[str] = leaf(lambda question: sorted(question.checked.reads), description="The fields it asks about.")
 
     @field(Long)

@@ -26,7 +26,6 @@ from core.targeting.language import Scalar
 
 RADIUS = 6371.0088  # km, the mean of the earth's (IUGG)
 _FARTHEST = 20_100  # km; nothing is farther away
-_LESS_THAN_ONE = 1 - 1e-15  # so that rounding cannot give asin more than 1
 
 
 def _real(value: float) -> Sql:
@@ -41,18 +40,16 @@ def _degrees(value: Sql, most: int) -> Sql:
 
 def _parts(place: Argument) -> tuple[Sql, Sql]:
     assert place.parts is not None, "only places are taken"
+    if place.where is not None and abs(place.where[0]) <= 180 and abs(place.where[1]) <= 90:
+        return _real(place.where[0]), _real(place.where[1])
     longitude, latitude = place.parts
     return _degrees(longitude, 180), _degrees(latitude, 90)
 
 
 def _distance(one: Argument, other: Argument) -> Sql:
-    """Kilometres, by the haversine of the angle between the two."""
-    (longitude, latitude), (longitude2, latitude2) = _parts(one), _parts(other)
-    north: Sql = func.sin(func.radians(latitude2 - latitude) / raw("2"), type_=Double())
-    east: Sql = func.sin(func.radians(longitude2 - longitude) / raw("2"), type_=Double())
-    cosines: Sql = func.cos(func.radians(latitude), type_=Double()) * func.cos(func.radians(latitude2), type_=Double())
-    chord: Sql = func.sqrt(north * north + cosines * east * east, type_=Double())
-    return _real(2 * RADIUS) * func.asin(chord * _real(_LESS_THAN_ONE), type_=Double())
+    """Kilometres (`sphere_km` of the migration)."""
+    distance: Sql = func.sphere_km(*_parts(one), *_parts(other), type_=Double())
+    return distance
 
 
 def _point(asking: Asking, longitude: Argument, latitude: Argument) -> Sql:
