@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol, TypeAlias
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import TIMESTAMP, BigInteger, Boolean, ColumnElement, Date, Numeric, Text, bindparam
+from sqlalchemy.types import TypeEngine
 
 from core.targeting.catalogue import Catalogue, CatalogueField, Kind, Writing
 from core.targeting.functions.signature import Level
@@ -14,6 +16,29 @@ from core.targeting.scopes import Scope
 
 Predicate: TypeAlias = ColumnElement[bool]
 Sql: TypeAlias = ColumnElement[Any]
+
+TYPES: dict[Kind, TypeEngine[Any]] = {
+    Kind.TEXT: Text(),
+    Kind.INTEGER: BigInteger(),
+    Kind.DECIMAL: Numeric(),
+    Kind.BOOLEAN: Boolean(),
+    Kind.DATE: Date(),
+    Kind.INSTANT: TIMESTAMP(timezone=True),
+    Kind.ENUMERATION: BigInteger(),
+    Kind.POINT: Text(),
+}
+
+
+def bound(kind: Kind, value: Scalar) -> Sql:
+    """A value beside the text of a statement."""
+    return bindparam(None, value, TYPES[kind])
+
+
+class Plan(Enum):
+    """How aggregates of linked rows are asked about. Both give the same answer; which is faster depends on the rest."""
+
+    ONE_BY_ONE = "one by one"  # for each row that is looked at: fast for few of them
+    ALL_AT_ONCE = "all at once"  # everybody's rows are grouped first: fast for most of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from sqlalchemy import Select
 from core.db import Connection
 from core.targeting import store
 from core.targeting.check import CheckedExpression
+from core.targeting.compiled import Plan
 from core.targeting.language import Aggregate
-from core.targeting.sql import Plan, Statement, compile_statement
+from core.targeting.sql import Statement, compile_statement
 
 
 async def cheaper(conn: Connection, checked: CheckedExpression, make: Callable[[Plan], Select[Any]]) -> Statement:

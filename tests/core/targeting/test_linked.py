@@ -17,12 +17,13 @@ from sqlalchemy import select, true
 from core.db import Connection
 from core.targeting.audiences import count
 from core.targeting.check import CheckedExpression, check
+from core.targeting.compiled import Plan
 from core.targeting.errors import ExpressionError
 from core.targeting.json_form import parse_json, to_json
 from core.targeting.language import Condition, Expression
 from core.targeting.linked import entity_table
 from core.targeting.parse import parse_text
-from core.targeting.sql import Plan, compile_statement, population, predicate
+from core.targeting.sql import compile_statement, population, predicate
 from core.targeting.text_form import to_text
 from tests.core.targeting.shop import CATALOGUE, Data, Slow, paid, visit
 
