@@ -80,18 +80,19 @@ async def person_by_opt_in_id(conn: Connection, opt_in_id: UUID) -> Person:
 
 
 async def get_preferences(conn: Connection, actor: Actor, person: Person, *, now: datetime) -> Preferences:
-    """All of it, as it is now. Raises Forbidden, NotFound (PROFILE_NOT_FOUND)."""
+    """All of it, as it is now; of one that is merged, its survivor's. Raises Forbidden, NotFound (PROFILE_NOT_FOUND)."""
     require(actor, Permission.PREFERENCES if person.by_own_link else Permission.READ)
-    flags = await people.get_flags(conn, person.profile_id)
+    key = await _whole(conn, person)
+    flags = await people.get_flags(conn, key)
     if flags is None:
-        raise not_found("profile", person.profile_id)
-    found = await subscription_reads.list_of_profile(conn, person.profile_id)
+        raise not_found("profile", key)
+    found = await subscription_reads.list_of_profile(conn, key)
     subscribed = {one.service_id: replace(one, state=one.at(now)) for one in found}
     services = await service_store.list_services(conn, None, MOST_SHOWN)
     return Preferences(
-        profile_id=person.profile_id,
+        profile_id=key,
         opted_out=flags,
-        purposes=await purposes.list_of_profile(conn, person.profile_id),
+        purposes=await purposes.list_of_profile(conn, key),
         services=[ServiceState(service=one, subscription=subscribed.get(one.id)) for one in services],
     )
 
@@ -100,6 +101,7 @@ async def set_preferences(
     conn: Connection, actor: Actor, person: Person, changes: PreferenceChanges, act: Act, *, now: datetime
 ) -> list[PreferenceResult]:
     """Set many at once: channels, then purposes, then services, each with its own result. What is so already stays untouched.
+    Of one that is merged, it is the survivor's that is set.
 
     Raises Forbidden, NotFound (PROFILE_NOT_FOUND, CONSENT_WORDING_NOT_FOUND),
     Invalid (TOO_MANY, BAD_ORIGIN, BAD_PROOF, BAD_MOMENT).
@@ -109,7 +111,7 @@ async def set_preferences(
     if not 1 <= number <= MOST_AT_ONCE:
         raise Invalid(f"set 1 to {MOST_AT_ONCE} preferences, not {number}", code="TOO_MANY", path="changes")
     await check_act(conn, act, now)
-    key = person.profile_id
+    key = await _whole(conn, person)
     flags = await opt_outs.set_flags_own(conn, actor, key, changes.opted_out, act, now=now)
     choices = [Choice(purpose_id=one, profile_id=key, granted=granted) for one, granted in changes.purposes.items()]
     chosen = await decide_own(conn, actor, choices, act, now=now)
@@ -137,13 +139,13 @@ async def confirm_subscription(
     Raises Forbidden, NotFound (SERVICE_NOT_FOUND, CONSENT_WORDING_NOT_FOUND), Invalid (BAD_ORIGIN, BAD_PROOF, BAD_MOMENT).
     """
     require(actor, Permission.PREFERENCES if person.by_own_link else Permission.EDIT)
-    wish = Wish(service_id=service_id, profile_id=person.profile_id)
+    wish = Wish(service_id=service_id, profile_id=await _whole(conn, person))
     (done,) = await confirm_own(conn, actor, [wish], act, now=now)
     if done.outcome is Outcome.SERVICE_NOT_FOUND:
         raise not_found("service", service_id, "service_id")
     if done.outcome is Outcome.CONFIRMED:
         told = {"fields": [f"service:{service_id}"]}
-        await record(conn, actor, "profile.confirm_subscription", "profile", person.profile_id, told)
+        await record(conn, actor, "profile.confirm_subscription", "profile", wish.profile_id, told)
     return done
 
 
@@ -157,6 +159,16 @@ def _subject(one: PreferenceResult) -> str:
     if one.channel is not None:
         return people.OPT_OUT_COLUMNS[one.channel]
     return f"purpose:{one.purpose_id}" if one.purpose_id is not None else f"service:{one.service_id}"
+
+
+async def _whole(conn: Connection, person: Person) -> int:
+    """Who is named by a link is the survivor already. Raises NotFound (PROFILE_NOT_FOUND)."""
+    if person.by_own_link:
+        return person.profile_id
+    survivor = await people.survivor_of(conn, person.profile_id)
+    if survivor is None:
+        raise not_found("profile", person.profile_id)
+    return survivor
 
 
 async def _there(conn: Connection, profile_id: int) -> Person:

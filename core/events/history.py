@@ -23,7 +23,8 @@ async def list_events(
     before: tuple[datetime, int] | None = None,
     limit: int,
 ) -> dict[int, Page[BusinessEvent]]:
-    """Of each profile a page of its events of some types (None: of all), the newest first.
+    """Of each profile a page of its events of some types (None: of all), the newest first; with those of whoever is merged
+    into it.
 
     `before` is the time and the id of the last one seen. Raises NotFound (EVENT_TYPE_NOT_FOUND).
     """
@@ -31,8 +32,8 @@ async def list_events(
     chosen = list(present.by_name.values()) if types is None else [_type(present, name) for name in dict.fromkeys(types)]
     found: dict[int, list[BusinessEvent]] = defaultdict(list)
     if chosen:
-        for one in await store.list_events(conn, profile_ids, chosen, before, limit + 1):
-            found[one.profile_id].append(one)
+        for key, one in await store.list_events(conn, profile_ids, chosen, before, limit + 1):
+            found[key].append(one)
     return {key: Page(rows=found[key][:limit], has_next=len(found[key]) > limit) for key in profile_ids}
 
 

@@ -54,16 +54,17 @@ def checked(reference: ProfileReference) -> ProfileReference:
 
 
 async def identify(conn: Connection, references: Iterable[ProfileReference]) -> dict[ProfileReference, int | ClarionError]:
-    """The id of the profile of each reference that `checked` has let through, or why there is none.
+    """The id of the profile of each reference that `checked` has let through, or why there is none. Of a profile that is merged
+    it is the survivor's.
 
-    That is NotFound (PROFILE_NOT_FOUND), or Conflict (AMBIGUOUS_EMAIL): an address may belong to several.
+    Otherwise it is NotFound (PROFILE_NOT_FOUND), or Conflict (AMBIGUOUS_EMAIL): an address may belong to several.
     """
     wanted = set(references)
     by_kind = {kind: [one for one in wanted if one.kind is kind] for kind in ReferenceKind}
     found: dict[ProfileReference, int | ClarionError] = {}
     if some := by_kind[ReferenceKind.ID]:
-        ids = await store.existing_ids(conn, [int(one.value) for one in some])
-        found |= {one: int(one.value) for one in some if one.value in ids}
+        ids = await store.ids_by_id(conn, [int(one.value) for one in some])
+        found |= {one: ids[int(one.value)] for one in some if one.value in ids}
     if some := by_kind[ReferenceKind.EXTERNAL_ID]:
         known = await store.ids_by_external_id(conn, [str(one.value) for one in some])
         found |= {one: known[str(one.value)] for one in some if one.value in known}

@@ -20,10 +20,11 @@ from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
 from core.profiles.fields import Field, columns_of
 from core.profiles.merge_rules import Person, check_rules, decide
-from core.profiles.profiles import DEFAULT_COUNTRY, clean_team, clean_values, taken
+from core.profiles.profiles import DEFAULT_COUNTRY, OPT_OUTS, clean_team, clean_values, taken
 from core.profiles.records import Merge, MergePlan, MergePreview, MergeRule, Undone
 from core.profiles.store import merges as store
 from core.profiles.team_fields import present_fields
+from core.provenance import Provenance, tell_provenance
 
 MOST_OTHERS = 20  # merged by one call
 UNIQUE = ("external_id", "crypted_id")
@@ -55,6 +56,7 @@ async def merge_profiles(
             merge_id = await store.insert_merge(
                 conn, plan.survivor_id, changes, _given_up(people, changes), plan.other_ids, now, actor.name
             )
+            await _tell(conn, actor, changes, f"merge:{merge_id}", now)
             await store.set_survivor(conn, plan.survivor_id, changes, now)
             await store.remember_after(conn, merge_id, list(changes))
     except asyncpg.UniqueViolationError as error:
@@ -92,6 +94,7 @@ async def undo_merge(conn: Connection, actor: Actor, merge_id: int, *, now: date
     given_back = await store.list_given_up(conn, merge_id)
     lost = await _take_out_lost(conn, merge, restored, given_back)
     untouched = not kept and not lost and present["updated_at"] == after["updated_at"]
+    await _tell(conn, actor, restored, f"undone merge:{merge_id}", now)
     # Whom nobody touched since is again just what it was, also in when it was changed.
     await store.set_survivor(conn, merge.survivor_id, restored, before["updated_at"] if untouched else now)
     await store.separate(conn, merge_id, given_back)
@@ -123,6 +126,12 @@ async def list_merges(conn: Connection, page: PageRequest, profile_id: int | Non
 async def get_aliases(conn: Connection, ids: Sequence[int]) -> dict[int, list[int]]:
     """Who is merged into each of these; those with nobody are left out."""
     return await store.get_aliases(conn, ids)
+
+
+async def _tell(conn: Connection, actor: Actor, changes: Mapping[str, Any], origin: str, now: datetime) -> None:
+    """Who acts, to the ledger of consent, where flags change."""
+    if not OPT_OUTS.isdisjoint(changes):
+        await tell_provenance(conn, Provenance(actor=actor.name, now=now, origin=origin))
 
 
 async def _plan(

@@ -24,6 +24,7 @@ from core.profiles.errors import BadValue, FieldsInvalid
 from core.profiles.fields import EMAIL_COLUMNS, FIELDS, SETTABLE, WRITTEN_COLUMNS, Field
 from core.profiles.phones import is_region
 from core.profiles.records import Profile
+from core.profiles.store import merges
 from core.profiles.store import profiles as store
 from core.profiles.team_fields import present_fields
 from core.profiles.values import UNSTORABLE, Reading, clean
@@ -125,6 +126,7 @@ async def delete_profile(conn: Connection, actor: Actor, profile_id: int) -> Non
             f"this profile is merged into profile {survivor}", code="PROFILE_MERGED", path="id",
             hint="Delete that one, or undo the merge first.",
         )  # fmt: skip
+    merged = await merges.list_aliases(conn, [profile_id])  # nobody merges or separates them while their survivor is locked
     try:
         async with conn.transaction():
             there = await store.delete_profile(conn, profile_id)
@@ -133,7 +135,8 @@ async def delete_profile(conn: Connection, actor: Actor, profile_id: int) -> Non
     if not there:
         raise not_found("profile", profile_id)
     await record(conn, actor, "profile.delete", "profile", profile_id)
-    await announce(conn, "profile.deleted", profile_id=profile_id)
+    for one in (profile_id, *merged):
+        await announce(conn, "profile.deleted", profile_id=one)
 
 
 async def get_profile(conn: Connection, profile_id: int) -> Profile:

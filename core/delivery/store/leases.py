@@ -8,6 +8,7 @@ from datetime import datetime
 
 from core.db import Connection
 from core.delivery.records import ClaimedRow
+from core.delivery.store.claim_text import LEASE, claim_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +67,9 @@ async def claim(
     withdrawn. Somebody who was merged since gets the message at the address that was prepared, with the survivor's consent,
     unless another profile of the same person gets it: then the person has it once.
     """
-    lease_id: int = await conn.fetchval(
-        """
-        INSERT INTO lease (delivery_id, account_id, address_kind, worker, connections, claimed_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id
-        """,
-        delivery_id, account_id, address_kind, worker, connections, now, expires_at,
-    )  # fmt: skip
-    if cursor is None:
-        rows = await conn.fetch(_CLAIM, delivery_id, lease_id, address_kind, limit, now)
-    else:
-        rows = await conn.fetch(_CLAIM_AFTER, delivery_id, lease_id, address_kind, limit, now, *cursor)
+    lease_id, *asked = await conn.fetchrow(LEASE, delivery_id, account_id, address_kind, worker, connections, now, expires_at)
+    text = claim_text(cursor is not None, *asked)
+    rows = await conn.fetch(text, delivery_id, lease_id, address_kind, limit, now, *(cursor or ()))
     if not rows:
         await conn.execute("DELETE FROM lease WHERE id = $1", lease_id)
         return None
@@ -101,100 +94,6 @@ async def claim(
     ids = [row["recipient_id"] for row in rows]
     await conn.execute("UPDATE lease SET recipient_low = $2, recipient_high = $3 WHERE id = $1", lease_id, min(ids), max(ids))
     return Claim(lease_id=lease_id, at=now, rows=claimed, withdrawn=len(withdrawn), cursor=last)
-
-
-# The suppression lists that apply, with the forms of entries that each holds: mostly none, and then nothing more is asked.
-_SUPPRESSING = """, suppressing AS MATERIALIZED (
-    SELECT l.id AS list_id, f.form
-      FROM suppression_list l, generate_series(1, 5) AS f (form)
-     WHERE (l.kind = $3 OR (l.kind = 'email_domain' AND $3 = 'email'))
-       AND (l.scope = 'all' OR EXISTS (SELECT FROM delivery_suppression d WHERE d.delivery_id = $1 AND d.list_id = l.id))
-       AND EXISTS (SELECT FROM suppression_entry e WHERE e.list_id = l.id AND e.form = f.form)
-)"""
-# What the entries of each form would say of an address; see `core/delivery/steps/suppressed.py`.
-_SUPPRESSED = """EXISTS (
-                    SELECT FROM suppressing g
-                     CROSS JOIN LATERAL (
-                           SELECT CASE g.form WHEN 1 THEN c.address_key WHEN 3 THEN md5(c.address_key)
-                                              WHEN 2 THEN encode(sha256(convert_to(c.address_key, 'UTF8')), 'hex')
-                                              ELSE split_part(c.address_key, '@', 2) END AS value
-                            WHERE g.form <> 5
-                           UNION ALL
-                           SELECT substr(d.domain, i)
-                             FROM (SELECT split_part(c.address_key, '@', 2) AS domain) d, generate_series(1, length(d.domain)) i
-                            WHERE g.form = 5 AND (i = 1 OR substr(d.domain, i - 1, 1) = '.')) v
-                      JOIN suppression_entry e ON e.list_id = g.list_id AND e.form = g.form AND e.value = v.value
-                     WHERE e.expires_at IS NULL OR e.expires_at > $5)"""
-_STOPPED = """$3 = 'mobile' AND EXISTS (
-                    SELECT FROM lease e
-                      JOIN channel_account a ON a.id = e.account_id
-                      JOIN short_code_stop t ON t.short_code = a.config ->> 'short_code' AND t.address_key = c.address_key
-                     WHERE e.id = $2)"""
-
-_CLAIM_TEXT = """
-WITH candidate AS (
-    SELECT recipient_kind, recipient_id, occurrence, address_key FROM ledger
-     WHERE delivery_id = $1 AND state = 1 AND due_at <= $5 {after}
-     ORDER BY due_at, recipient_kind, recipient_id, occurrence
-     LIMIT $4 FOR UPDATE SKIP LOCKED
-){suppressing}, agreement AS (
-    SELECT d.service_id, d.purpose_id, o.needs_consent
-      FROM delivery d LEFT JOIN consent_purpose o ON o.id = d.purpose_id WHERE d.id = $1
-), checked AS (
-    SELECT c.recipient_kind, c.recipient_id, c.occurrence,
-           CASE WHEN c.recipient_kind = 1 AND p.id IS NULL THEN 22                                  -- profile deleted
-                WHEN p.merged_into IS NULL AND EXISTS (                                             -- had by an alias
-                     SELECT FROM profile a
-                       JOIN ledger o ON o.delivery_id = $1 AND o.recipient_kind = 1 AND o.recipient_id = a.id
-                      WHERE a.merged_into = p.id AND o.state IN (2, 3, 4, 6)) THEN 11
-                WHEN p.merged_into IS NOT NULL AND EXISTS (                                         -- had by another
-                     SELECT FROM profile a
-                       JOIN ledger o ON o.delivery_id = $1 AND o.recipient_kind = 1 AND o.recipient_id = a.id
-                      WHERE (a.id = p.merged_into OR a.merged_into = p.merged_into) AND a.id <> p.id
-                        AND (o.state IN (2, 3, 4, 6) OR o.state = 1 AND (a.id = p.merged_into OR a.id < p.id))) THEN 11
-                WHEN EXISTS (SELECT FROM profile s WHERE s.id = p.merged_into
-                                AND (s.opt_out OR CASE $3::text WHEN 'email' THEN s.opt_out_email
-                                                                WHEN 'mobile' THEN s.opt_out_mobile
-                                                                WHEN 'phone' THEN s.opt_out_phone
-                                                                WHEN 'push' THEN s.opt_out_push
-                                                                WHEN 'postal' THEN s.opt_out_postal ELSE false END)) THEN 8
-                WHEN p.opt_out OR CASE $3::text WHEN 'email' THEN p.opt_out_email WHEN 'mobile' THEN p.opt_out_mobile
-                                          WHEN 'phone' THEN p.opt_out_phone WHEN 'push' THEN p.opt_out_push
-                                          WHEN 'postal' THEN p.opt_out_postal ELSE false END THEN 8 -- denylisted
-                WHEN c.recipient_kind = 1 AND a.service_id IS NOT NULL AND NOT coalesce((
-                     SELECT s.state = 'active' AND (s.expires_at IS NULL OR s.expires_at > $5) FROM subscription s
-                      WHERE s.service_id = a.service_id AND s.profile_id = c.recipient_id), false) THEN 23 -- no subscriber
-                WHEN c.recipient_kind = 1 AND a.purpose_id IS NOT NULL AND coalesce((
-                     SELECT s.decision <> 'granted' FROM purpose_consent s
-                      WHERE s.purpose_id = a.purpose_id AND s.profile_id = c.recipient_id), a.needs_consent)
-                     THEN 13                                                                        -- did not agree
-                WHEN q.address_key IS NOT NULL THEN 9                                               -- quarantined
-                WHEN {stopped} THEN 8                                                               -- STOP to a short code
-                WHEN {suppressed} THEN 28                                                           -- on a list
-                ELSE 0 END AS reason
-      FROM candidate c CROSS JOIN agreement a
-      LEFT JOIN profile p ON c.recipient_kind = 1 AND p.id = c.recipient_id
-      LEFT JOIN quarantine q ON q.address_kind = $3 AND q.address_key = c.address_key
-                            AND q.status IN ('quarantine', 'denylisted')
-)
-UPDATE ledger l
-   SET state = CASE WHEN k.reason = 0 THEN 2 ELSE 7 END,
-       reason = k.reason,
-       lease_id = CASE WHEN k.reason = 0 THEN $2::bigint END,
-       settled_at = CASE WHEN k.reason = 0 THEN NULL ELSE $5::timestamptz END
-  FROM checked k
- WHERE l.delivery_id = $1 AND l.recipient_kind = k.recipient_kind AND l.recipient_id = k.recipient_id
-   AND l.occurrence = k.occurrence
-RETURNING l.recipient_kind, l.recipient_id, l.occurrence, l.attempt, l.program_id, l.address, l.address_key, l.values,
-          l.state, l.reason, l.due_at
-"""
-# Two texts, not one with an OR: only the plain comparison can start the index scan behind the rows claimed before,
-# whose dead entries would otherwise be walked over again and again.
-_CLAIM = _CLAIM_TEXT.format(after="", suppressing=_SUPPRESSING, stopped=_STOPPED, suppressed=_SUPPRESSED)
-_CLAIM_AFTER = _CLAIM_TEXT.format(
-    after="AND (due_at, recipient_kind, recipient_id, occurrence) > ($6::timestamptz, $7::smallint, $8::bigint, $9::integer)",
-    suppressing=_SUPPRESSING, stopped=_STOPPED, suppressed=_SUPPRESSED,
-)  # fmt: skip
 
 
 async def _count_withdrawn(conn: Connection, delivery_id: int, slot: int, reasons: list[int]) -> None:

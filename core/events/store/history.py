@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from core.datamodel.physical import column_of
 from core.datamodel.records import FieldKind
@@ -18,18 +17,21 @@ _INSTANT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
 async def list_events(
     conn: Connection, profile_ids: Sequence[int], types: Sequence[EventType], before: tuple[datetime, int] | None, limit: int
-) -> list[BusinessEvent]:
-    """Of each profile the newest events of these types, before a moment and id, up to `limit` each."""
+) -> list[tuple[int, BusinessEvent]]:
+    """Of each profile and of each that is merged into it the newest events of these types, before a moment and id, up to
+    `limit` each; beside the profile that was asked for."""
     branches = " UNION ALL ".join(f"({_branch(one, before is not None)})" for one in types)
     rows = await conn.fetch(
         f"""
-        SELECT e.* FROM unnest($1::bigint[]) AS asked (profile_id)
+        SELECT asked.person, e.*
+          FROM (SELECT id AS person, id AS profile_id FROM unnest($1::bigint[]) AS id
+                UNION ALL SELECT merged_into, id FROM profile WHERE merged_into = ANY($1::bigint[])) AS asked
          CROSS JOIN LATERAL (SELECT * FROM ({branches}) AS one ORDER BY occurred_at DESC, id DESC LIMIT $2) AS e
-         ORDER BY e.profile_id, e.occurred_at DESC, e.id DESC
+         ORDER BY asked.person, e.occurred_at DESC, e.id DESC
         """,
         profile_ids, limit, *(before or ()),
     )  # fmt: skip
-    return [_event(row) for row in rows]
+    return [(row["person"], BusinessEvent(**dict(list(row.items())[1:]))) for row in rows]
 
 
 def _branch(one: EventType, further: bool) -> str:
@@ -47,10 +49,6 @@ def _plain(column: str, kind: FieldKind) -> str:
     if kind is FieldKind.INSTANT:
         return f"to_char({column} AT TIME ZONE 'UTC', '{_INSTANT}')"
     return f"{column}::text" if kind in _AS_TEXT else column
-
-
-def _event(row: Any) -> BusinessEvent:
-    return BusinessEvent(**dict(row))
 
 
 async def delete_events(conn: Connection, types: Sequence[EventType], profile_ids: Sequence[int]) -> int:

@@ -12,12 +12,15 @@ from core.access import SYSTEM, Actor
 from core.audit import list_entries
 from core.consent import ledger, subscriptions
 from core.consent.preferences import Person, confirm_subscription
-from core.consent.records import Act, Confirmation, EventKind, Evolution, Outcome, SubscriptionState, Wish
+from core.consent.purposes import decide
+from core.consent.records import Act, Choice, Confirmation, EventKind, Evolution, Outcome, SubscriptionState, Wish
 from core.db import Connection, Pool, transaction
 from core.errors import Forbidden, Invalid, NotFound
 from core.paging import PageRequest
+from core.profiles.merging import merge_profiles
 from core.profiles.profiles import delete_profile
-from tests.core.consent.made import NOW, a_person, a_service, join, leave
+from core.profiles.records import MergePlan
+from tests.core.consent.made import NOW, a_person, a_purpose, a_service, join, leave
 
 PAGE = PageRequest(first=50)
 DAY = timedelta(days=1)
@@ -159,3 +162,17 @@ async def test_two_at_once_subscribe_everybody_once(pool: Pool) -> None:
         assert await conn.fetchval("SELECT count(*) FROM subscription_event") == 30
         await delete_profile(conn, SYSTEM, people[0])
         assert await subscriptions.count_subscribers(conn, [service], now=NOW) == {service: 29}
+
+
+async def test_who_is_deleted_is_subscribed_no_more_and_neither_is_who_was_merged_into_them(conn: Connection) -> None:
+    service, purpose = await a_service(conn), await a_purpose(conn)
+    ann, bea, cat = [await a_person(conn) for _ in range(3)]
+    await join(conn, service, ann, bea, cat)
+    await decide(conn, SYSTEM, [Choice(purpose_id=purpose, profile_id=one, granted=True) for one in (ann, bea, cat)], now=NOW)
+    await merge_profiles(conn, SYSTEM, MergePlan(survivor_id=ann, other_ids=(bea,)), now=NOW)
+
+    await delete_profile(conn, SYSTEM, ann)
+
+    left = "SELECT array_agg(profile_id) FROM "
+    assert await conn.fetchval(left + "subscription") == await conn.fetchval(left + "purpose_consent") == [cat]
+    assert await ledger.find_differences(conn) == []

@@ -14,6 +14,8 @@ from core.delivery.engine import Engine
 from core.delivery.records import DeliveryState, LedgerState
 from core.delivery.store import leases
 from core.planning.deliveries import update_delivery
+from core.profiles.merging import merge_profiles
+from core.profiles.records import MergePlan
 from core.runtime import Runtime
 from tests.core.consent.made import a_purpose, a_service, join, leave
 from tests.core.delivery.people import Times, add_people, check_equation, confirmed, new_delivery, outcome_of, prepared
@@ -107,3 +109,27 @@ async def test_a_service_of_another_channel_is_told(engine: Engine, runtime: Run
     assert run.state is not DeliveryState.READY
     assert run.error is not None
     assert run.error["code"] == "SERVICE_MISMATCH"
+
+
+async def test_what_the_survivor_left_or_refused_holds_for_whoever_is_merged(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    await add_people(db, 8)
+    service, purpose = await a_service(db), await a_purpose(db, needs_consent=False)
+    await join(db, service, 1, 2, 3, 4, 6, now=times())
+    delivery_id = await new_delivery(runtime, db, audience="id < 5")
+    await update_delivery(db, SYSTEM, delivery_id, {"service_id": service, "purpose_id": purpose})
+    await prepared(engine, runtime, db, delivery_id)
+    await confirmed(db, runtime, delivery_id)
+
+    times.move(minutes=1)
+    for survivor, other in ((6, 2), (7, 3), (8, 4)):
+        async with db.transaction():
+            await merge_profiles(db, SYSTEM, MergePlan(survivor_id=survivor, other_ids=(other,)), now=times())
+    await leave(db, service, 6, now=times())
+    await decide(db, SYSTEM, [Choice(purpose_id=purpose, profile_id=7, granted=False)], now=times())
+
+    assert await _claim(db, delivery_id, times) == [1, 4]  # the last one's survivor has said nothing
+    assert await outcome_of(db, delivery_id, 2) == (LedgerState.WITHDRAWN, NO_SUBSCRIBER)
+    assert await outcome_of(db, delivery_id, 3) == (LedgerState.WITHDRAWN, NOT_AGREED)
+    await check_equation(db, delivery_id)

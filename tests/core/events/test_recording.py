@@ -14,6 +14,7 @@ from core.db import Connection
 from core.errors import Forbidden, Invalid
 from core.events import recording
 from core.events.changes import newest_position, read_changes
+from core.events.history import list_events
 from core.events.recording import record_events
 from core.events.records import UnknownFields
 from tests.core.events.told import FIELDS, NOW, REPEATED, STORED, add_profile, codes, event, person, save, tell
@@ -74,6 +75,27 @@ async def test_each_event_finds_its_profile_or_not(conn: Connection) -> None:
     assert {row["profile_id"] for row in await rows(conn)} == {ann}
     # And a refused event has not used up its key
     assert codes(await tell(conn, event("k4", ann))) == [STORED]
+
+
+async def test_what_is_told_of_a_merged_profile_is_its_survivors(conn: Connection) -> None:
+    await save(conn)
+    ann = await add_profile(conn, "ann", "both@shop.example")
+    bob = await add_profile(conn, "bob", "both@shop.example")
+    cid = await add_profile(conn, "cid", "cid@shop.example")
+    dan = await add_profile(conn, "dan")
+    times = [NOW - timedelta(hours=one) for one in (2, 1, 3, 4)]
+    told = zip("cdae", ("cid", "dan", "ann", "bob"), times, strict=True)
+    await tell(conn, *(event(key, who, occurred_at=at) for key, who, at in told))
+    await conn.execute("UPDATE profile SET merged_into = $1 WHERE id = ANY($2::bigint[])", ann, [bob, cid])
+    people: list[int | str] = [ann, bob, "bob", cid, "cid@shop.example", "both@shop.example"]
+    outcomes = await tell(conn, *(event(f"k{n}", who) for n, who in enumerate(people)))
+    assert codes(outcomes) == [STORED] * 6
+    assert [row["profile_id"] for row in await rows(conn)] == [cid, dan, ann, bob, *[ann] * 6]
+    # What they had before is read as the survivor's, too
+    pages = await list_events(conn, [ann, dan], before=(NOW, 0), limit=2)
+    assert [(key, [one.key for one in page.rows], page.has_next) for key, page in pages.items()] == [
+        (ann, ["c", "a"], True), (dan, ["d"], False),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

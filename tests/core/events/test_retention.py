@@ -114,13 +114,16 @@ async def test_events_go_with_their_person(pool: Pool, runtime: Runtime) -> None
         await save(conn, "visit")
         ann = await add_profile(conn)
         await add_profile(conn, "bob")
-        await tell(conn, event("1"), event("ä", "ann", type="visit"), event("3", "bob"))
+        amy = await add_profile(conn, "amy")
+        await tell(conn, event("1"), event("ä", "ann", type="visit"), event("3", "bob"), event("4", "amy"))
+        await conn.execute("UPDATE profile SET merged_into = $1 WHERE id = $2", ann, amy)
         await delete_profile(conn, SYSTEM, ann)
     async with transaction(pool) as conn:
-        (fact,) = await take(conn, 10)
-    (job,) = WIRING[fact.topic]
-    await job(runtime, **fact.ids)
-    await job(runtime, **fact.ids)
+        facts = await take(conn, 10)
+    assert [one.ids for one in facts] == [{"profile_id": ann}, {"profile_id": amy}]
+    for fact in (*facts, *facts):
+        (job,) = WIRING[fact.topic]
+        await job(runtime, **fact.ids)
     assert list(await places(pool)) == ["3"]
     assert await pool.fetchval("SELECT count(*) FROM e_visit") == 0
     # And nothing of what was told of them is left, so that the keys are free

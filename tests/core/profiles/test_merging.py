@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from core.access import SYSTEM, Actor, Permission
 from core.audit import list_entries
 from core.consent import opt_outs as consent
+from core.consent.ledger import find_differences
+from core.consent.ledger import list_entries as list_consent
 from core.db import Connection, Pool, transaction
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.paging import PageRequest
@@ -251,6 +254,25 @@ async def test_an_opt_out_by_an_old_link_is_the_survivors_and_outlives_the_merge
     assert [(row["opt_out_email"], row["opt_out_mobile"]) for row in await rows(conn)] == [(True, True)] * 3
 
 
+async def test_the_ledger_of_consent_tells_who_merged_and_who_separated(conn: Connection) -> None:
+    ann, bea = await create(conn), await create(conn, opt_out_email=True, opt_out_push=True)
+    mia = replace(SYSTEM, name="mia")
+    done = await merging.merge_profiles(conn, mia, plan(ann, bea), now=LATER)
+    await consent.opt_out(conn, SYSTEM, [bea.id], Channel.PUSH, now=LATER)
+    assert await find_differences(conn) == []
+
+    await merging.undo_merge(conn, replace(SYSTEM, name="tom"), done.id, now=LATER + timedelta(hours=2))
+
+    entries = (await list_consent(conn, ann.id, PageRequest(first=9))).rows
+    assert {(one.channel, one.decision.value, one.actor, one.origin) for one in entries if one.actor != SYSTEM.name} == {
+        (Channel.EMAIL, "withdrawn", "mia", f"merge:{done.id}"),
+        (Channel.PUSH, "withdrawn", "mia", f"merge:{done.id}"),
+        (Channel.EMAIL, "granted", "tom", f"undone merge:{done.id}"),  # the other was refused again meanwhile
+    }
+    assert await find_differences(conn) == []
+    assert [(row["opt_out_email"], row["opt_out_push"]) for row in await rows(conn)] == [(False, True), (True, True)]
+
+
 async def test_what_is_wrong_with_a_plan_is_told(conn: Connection) -> None:
     ann, bea, cat = [await create(conn) for _ in range(3)]
     gone = await create(conn)
@@ -318,12 +340,12 @@ async def test_merges_at_once_make_one_person_or_refuse(pool: Pool) -> None:
 
 
 async def everything(conn: Connection) -> dict[str, list[str]]:
-    """All rows of all tables but those that tell of the merge."""
+    """All rows of all tables but those that tell of the merge, and the ledger of consent, which is only ever added to."""
     tables = await conn.fetch(
         """
         SELECT relname AS name FROM pg_class
          WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-           AND relname NOT IN ('audit_entry', 'profile_merge', 'profile_alias')
+           AND relname NOT IN ('audit_entry', 'consent_entry', 'profile_merge', 'profile_alias')
         """
     )
     names = [row["name"] for row in tables]
@@ -368,11 +390,13 @@ async def test_merging_and_undoing_leaves_everything_as_it_was(conn: Connection,
         done.append(await merge(conn, people[0], *people[1:], default=default, rules=rules))
         living = [one for one in living if one not in people[1:]]
         before.append(await everything(conn))
+        assert await find_differences(conn) == []
 
     while done:
         assert await everything(conn) == before.pop()
         undone = await undo(conn, done.pop())
         assert (undone.kept, undone.lost) == ((), ())
+        assert await find_differences(conn) == []
     assert await everything(conn) == before.pop()
 
 

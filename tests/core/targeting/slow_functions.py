@@ -47,7 +47,8 @@ def _is_condition(node: Condition) -> bool:
 
 
 def _exact(value: Any) -> Any:
-    return Decimal(f"{value:.15g}") if isinstance(value, float) else value
+    found = Decimal(f"{value:.15g}") if isinstance(value, float) else value
+    return int(found) if isinstance(found, Decimal) and found == int(found) else found
 
 
 def _rounded(value: Number, digits: int, how: str = ROUND_HALF_UP) -> Decimal:

@@ -191,10 +191,10 @@ EXPRESSIONS = st.sampled_from(sorted(GIVING)).flatmap(lambda kind: operands(kind
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=QUIET)
+@settings(deadline=None, max_examples=12, suppress_health_check=QUIET)
 @given(
     rows=st.lists(ROWS, min_size=1, max_size=6),
-    trees=st.lists(EXPRESSIONS, min_size=8, max_size=16),
+    trees=st.lists(EXPRESSIONS, min_size=4, max_size=8),
     at=st.sampled_from(ATS) | MOMENTS,
     zone=st.sampled_from(ZONES),
 )
@@ -205,7 +205,7 @@ async def test_what_is_computed_is_what_a_slow_evaluator_computes(
 
 
 @pytest.mark.parametrize("function", GIVEN, ids=lambda one: one.name)
-@settings(deadline=None, max_examples=4, suppress_health_check=QUIET)
+@settings(deadline=None, max_examples=3, suppress_health_check=QUIET)
 @given(data=st.data())
 async def test_each_function_is_that_of_the_slow_evaluator(conn: Connection, function: Function, data: st.DataObject) -> None:
     kinds = [kind for kind in GIVING if function in GIVING[kind]]

@@ -82,6 +82,26 @@ async def test_a_front_end_sets_what_a_person_wants_by_their_own_link_and_reads_
     assert nodes[1]["service"]["subscribers"]["nodes"] == [{"profile": {"id": ann}}]
 
 
+async def test_the_link_of_a_merged_profile_is_its_survivors(house: House) -> None:
+    ann, bea = [await create_profile(house.gql, firstName=name) for name in ("Ann", "Bea")]
+    opt_in_id = (await house.gql.ask("query ($id: ID!) { profile(id: $id) { optInId } }", id=bea))["profile"]["optInId"]
+    service, token = await a_service(house), unsubscribe_token(house, bea)
+    merge = "mutation ($input: MergeInput!) { mergeProfiles(input: $input) { userErrors { code } } }"
+    await house.gql.do(merge, input={"survivorId": ann, "mergedIds": [bea]})
+
+    subscribed = {"services": [{"serviceId": service, "subscribed": True}]}
+    await house.gql.do(SET, input={"person": {"token": token}, **subscribed})
+    for person, channel in (({"optInId": opt_in_id}, "EMAIL"), ({"profileId": bea}, "PUSH")):
+        await house.gql.do(SET, input={"person": person, "channels": [{"channel": channel, "optedOut": True}]})
+
+    for person in ({"profileId": ann}, {"token": token}, {"optInId": opt_in_id}, {"profileId": bea}):
+        shown = (await house.gql.ask(ASK, person=person))["preferences"]
+        assert [one["channel"] for one in shown["channels"] if one["optedOut"]] == ["EMAIL", "PUSH"]
+        assert [one["state"] for one in shown["services"] if one["serviceId"] == service] == ["ACTIVE"]
+    owners = await house.runtime.pool.fetch("SELECT profile_id FROM subscription")
+    assert [row["profile_id"] for row in owners] == [from_global_id("Profile", ann)]
+
+
 async def test_many_are_subscribed_with_a_result_for_each(house: House) -> None:
     service, ann = await a_service(house), await create_profile(house.gql, firstName="Ann")
     sent = {"serviceId": service, "profileIds": [ann, "nonsense", service, ann]}
