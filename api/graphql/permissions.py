@@ -140,6 +140,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Query.target": Permission.READ,
     "Query.targetFields": Permission.READ,
     "Query.targetEntities": Permission.READ,
+    "Query.segmentation": Permission.READ,
     "Query.audience": Permission.READ,
     "Query.audiences": Permission.READ,
     "Mutation.createAudience": Permission.EDIT,
@@ -147,6 +148,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.deleteAudience": Permission.EDIT,
     "Mutation.createList": Permission.EDIT,
     "Mutation.freezeAudience": Permission.EDIT,
+    "Mutation.createSegmentLists": Permission.EDIT,
     "Mutation.addToList": Permission.EDIT,
     "Mutation.removeFromList": Permission.EDIT,
     # content

@@ -17,7 +17,7 @@ from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
 from core.targeting import store
-from core.targeting.check import CheckedExpression, check
+from core.targeting.check import CheckedExpression, CheckedValue, check, check_value
 from core.targeting.json_form import read_stored
 from core.targeting.language import Expression, Member
 from core.targeting.plans import cheaper
@@ -148,6 +148,13 @@ async def open_audience(conn: Connection, audience: Audience) -> CheckedExpressi
 async def open_question(conn: Connection, expression: Expression) -> CheckedExpression:
     """A question that nobody has saved, likewise. Raises ExpressionError."""
     return await open_expression(conn, expression, await present_catalogue(conn))
+
+
+async def open_value(conn: Connection, expression: Expression) -> CheckedValue:
+    """An expression that computes, likewise. Raises ExpressionError."""
+    catalogue = await present_catalogue(conn)
+    references = await find_references(conn, expression.root, catalogue)
+    return check_value(expression, catalogue, audiences=references.audiences)
 
 
 async def count(conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
-from sqlalchemy import TIMESTAMP, BigInteger, Select, column, delete, func, literal, table
+from sqlalchemy import TIMESTAMP, BigInteger, Select, case, column, delete, func, literal, select, table
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.db import Connection
@@ -193,6 +193,24 @@ async def remove_people(conn: Connection, audience_id: int, profile_ids: Sequenc
             "DELETE FROM audience_member WHERE audience_id = $1 AND profile_id = ANY ($2)", audience_id, list(profile_ids)
         )
     )
+
+
+async def count_by_code(conn: Connection, split: Select[Any]) -> dict[str, int]:
+    """How many rows of codes and keys have each code."""
+    rows = split.subquery()
+    counted = compile_statement(select(rows.c.code, func.count()).group_by(rows.c.code))
+    return {row[0]: row[1] for row in await conn.fetch(counted.text, *counted.args)}
+
+
+async def add_by_code(conn: Connection, split: Select[Any], lists: Mapping[str, int], now: datetime) -> None:
+    """Put the keys of each code on the list of the code."""
+    rows = split.subquery()
+    chosen = case(*((rows.c.code == code, literal(key, BigInteger())) for code, key in lists.items()))
+    columns = select(rows.c.key, chosen, literal(now, TIMESTAMP(timezone=True)))
+    added = compile_statement(
+        upsert(_MEMBER).from_select(["profile_id", "audience_id", "added_at"], columns).on_conflict_do_nothing()
+    )
+    await conn.execute(added.text, *added.args)
 
 
 def _affected(status: str) -> int:

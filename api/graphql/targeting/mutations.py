@@ -8,10 +8,12 @@ import strawberry
 
 from api.context import Info
 from api.graphql.mutations import given, mutation
+from api.graphql.targeting.segment_types import SegmentationInput
 from api.graphql.targeting.types import (
     Audience,
     CreateAudienceInput,
     CreateListInput,
+    ExpressionInput,
     UpdateAudienceInput,
     WhomInput,
     zone_of,
@@ -20,6 +22,7 @@ from core.ids import from_global_id
 from core.planning.uses import check_unused
 from core.targeting import audiences, lists
 from core.targeting.records import AudienceDraft
+from core.targeting.segments import list_segments
 
 
 @strawberry.type
@@ -62,6 +65,17 @@ class TargetingMutation:
         return await lists.freeze_audience(
             context.conn, context.actor, key, name=name, label=label, now=context.now, zone=zone_of(time_zone)
         )
+
+    @mutation(audiences=list[Audience])
+    async def create_segment_lists(
+        self, info: Info, population: ExpressionInput, into: SegmentationInput, prefix: str, time_zone: str | None = None
+    ) -> Any:  # fmt: skip
+        """Cut a population up, and put each segment on a list of its own, called by the prefix and the segment's code."""
+        context = info.context
+        return await list_segments(
+            context.conn, context.actor, population.parsed(), into.record(), prefix=prefix, now=context.now,
+            zone=zone_of(time_zone),
+        )  # fmt: skip
 
     @mutation(audience=Audience, added=int)
     async def add_to_list(self, info: Info, id: strawberry.ID, whom: WhomInput, time_zone: str | None = None) -> Any:

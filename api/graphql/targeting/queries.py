@@ -11,10 +11,12 @@ from api.graphql.connections import Connection, Listing, by_id, requested_page
 from api.graphql.leaf import field
 from api.graphql.nodes import load_one
 from api.graphql.targeting.loaders import load_audiences
-from api.graphql.targeting.types import Audience, ExpressionInput, Question, Target, TargetEntity, TargetField, ask
+from api.graphql.targeting.segment_types import SegmentationInput, SegmentCount
+from api.graphql.targeting.types import Audience, ExpressionInput, Question, Target, TargetEntity, TargetField, ask, zone_of
 from core.targeting import audiences
 from core.targeting.catalogue import CatalogueField, Entity
 from core.targeting.published import present_catalogue
+from core.targeting.segments import count_segments
 
 
 @strawberry.type
@@ -39,6 +41,15 @@ class TargetingQuery:
         async with info.context.lease.use() as conn:
             catalogue = await present_catalogue(conn)
         return list(catalogue.entities.values())
+
+    @field(list[SegmentCount])
+    async def segmentation(
+        self, info: Info, population: ExpressionInput, into: SegmentationInput, time_zone: str | None = None
+    ) -> Any:  # fmt: skip
+        """How many of a population would be in each segment."""
+        context = info.context
+        async with context.lease.use() as conn:
+            return await count_segments(conn, population.parsed(), into.record(), at=context.now, zone=zone_of(time_zone))
 
     @field(Audience | None)
     async def audience(self, info: Info, id: strawberry.ID) -> Any:

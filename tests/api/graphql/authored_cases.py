@@ -53,6 +53,14 @@ async def freeze_audience(house: House) -> Case:
 
 
 @case
+async def create_segment_lists(house: House) -> Case:
+    """Two halves of somebody."""
+    sent = {"population": QUESTION, "into": {"segments": [{"code": "a", "share": "50"}], "complement": "b"}}
+    refused = {**sent, "prefix": "Bad name"}
+    return Case({**sent, "prefix": fresh("half")}, ["audience.create", "audience.create"], refused)
+
+
+@case
 async def add_to_list(house: House) -> Case:
     """Somebody on a list."""
     return await _on_list(house, "audience.add", put_on=False)
