@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.db import Connection, allow_silence
 
 CHANNEL = "clarion_outbox"  # NOTIFY channel that wakes the relay
+MANY = 1000  # ids that one announcement carries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,19 @@ class Announcement:
 async def announce(conn: Connection, topic: str, **ids: int | str) -> None:
     """Say in this transaction that something happened. Carries ids only; jobs read the rows."""
     await conn.execute("INSERT INTO outbox (topic, ids) VALUES ($1, $2)", topic, ids)
+    await conn.execute("SELECT pg_notify($1, '')", CHANNEL)
+
+
+async def announce_all(conn: Connection, topic: str, name: str, ids: Sequence[int]) -> None:
+    """Say of many at once that something happened: an announcement for each `MANY`, with their ids as a list."""
+    await conn.execute(
+        """
+        INSERT INTO outbox (topic, ids)
+        SELECT $1, jsonb_build_object($2::text, jsonb_agg(id ORDER BY place))
+          FROM unnest($3::bigint[]) WITH ORDINALITY given (id, place) GROUP BY (place - 1) / $4
+        """,
+        topic, name, ids, MANY,
+    )  # fmt: skip
     await conn.execute("SELECT pg_notify($1, '')", CHANNEL)
 
 

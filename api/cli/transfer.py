@@ -18,6 +18,7 @@ from api.cli.addresses import with_known_address
 from api.cli.client import Client, open_http
 from core.config import load_settings
 from core.errors import Conflict, Invalid, Unavailable
+from core.profiles.export_options import ExportFormat, ExportOptions
 from core.profiles.records import MatchKey
 
 CHUNK = 1 << 20  # bytes sent at once
@@ -62,22 +63,25 @@ def open_client(url: str | None, token: str | None) -> Client:
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file with a header.")],
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="CSV with a header, JSON Lines, .xlsx or Parquet; packed or not."),
+    ],
     key: Annotated[MatchKey, typer.Option(help="The column by which people are known.")] = MatchKey.EMAIL,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Import people from a CSV file and wait until it is done."""
+    """Import people from a file and wait until it is done."""
     asyncio.run(_import(open_client(url, token), file, key))
 
 
 def export_file(
-    file: Annotated[Path, typer.Argument(help="Where the CSV file goes.")],
+    file: Annotated[Path, typer.Argument(help="Where the file goes; .csv, .jsonl, .xlsx, .parquet or ….gz say what it is.")],
     audience: Annotated[str | None, typer.Option(help="Id of an audience; without, everybody.")] = None,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Export people to a CSV file."""
+    """Export people to a file."""
     if not file.parent.is_dir():  # known now, and not only when the whole export was made
         raise Invalid(f"there is no folder {file.parent}", code="NO_FOLDER", hint="Make it first.")
     asyncio.run(_export(open_client(url, token), file, audience))
@@ -116,7 +120,9 @@ async def _import(client: Client, file: Path, key: MatchKey) -> None:
 
 async def _export(client: Client, file: Path, audience: str | None) -> None:
     async with client:
-        answer = await client.ask(CREATE_EXPORT, input={"fileName": file.name, "audienceId": audience})
+        answer = await client.ask(
+            CREATE_EXPORT, input={"fileName": file.name, "audienceId": audience, "options": _options(file)}
+        )
         run_id = answer["createExport"]["export"]["id"]
         with _progress() as progress:
             task = progress.add_task("exporting", total=None)
@@ -129,6 +135,14 @@ async def _export(client: Client, file: Path, audience: str | None) -> None:
         answer = await client.ask(DOWNLOAD, id=run_id)
         await _download(answer["createExportDownload"]["downloadUrl"], file)
         _say(f"{found['rowsWritten']:,} people in {file}")
+
+
+def _options(file: Path) -> dict[str, Any]:
+    """How an export is written, by the name of its file; as CSV when that says nothing."""
+    packed = file.suffix == ".gz"
+    suffix = file.with_suffix("").suffix if packed else file.suffix
+    form = next((one for one in ExportFormat if ExportOptions(format=one).suffix == suffix), ExportFormat.CSV)
+    return {"format": form.name, "gzip": packed}
 
 
 async def _wait(client: Client, query: str, name: str, run_id: str, show: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ from api.graphql.profiles.suppression_transfers import (
     load_suppression_imports,
 )
 from api.graphql.profiles.suppression_types import load_suppression_lists
+from api.graphql.profiles.transfer_types import load_templates
 from api.graphql.profiles.transfers import (
     TransfersMutation,
     TransfersQuery,
@@ -81,6 +82,7 @@ _KINDS = (
     NodeKind(name="Fragment", permission=Permission.READ, load=load_fragments),
     NodeKind(name="Delivery", permission=Permission.READ, load=load_deliveries),
     NodeKind(name="Import", permission=Permission.READ, load=load_imports),
+    NodeKind(name="ImportTemplate", permission=Permission.READ, load=load_templates),
     NodeKind(name="Export", permission=Permission.READ, load=load_exports),
     NodeKind(name="SuppressionList", permission=Permission.READ, load=load_suppression_lists),
     NodeKind(name="SuppressionImport", permission=Permission.READ, load=load_suppression_imports),

@@ -17,6 +17,13 @@ async def forget(runtime: Runtime, profile_id: int) -> None:
         await forget_events(conn, [profile_id])
 
 
+@job("events.forget_all", queue=Queue.HEAVY)
+async def forget_all(runtime: Runtime, profile_ids: list[int]) -> None:
+    """Delete the events of profiles that are deleted together."""
+    async with transaction(runtime.pool) as conn:
+        await forget_events(conn, profile_ids)
+
+
 async def sweep(runtime: Runtime) -> None:
     """Make months ahead, drop what is past its time, forget keys and changes that nobody needs. Wanted every few minutes."""
     now = runtime.clock()

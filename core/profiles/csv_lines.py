@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from itertools import accumulate
-from typing import BinaryIO
+from typing import Protocol
 
 from core.profiles.formulas import MARK
 
@@ -22,10 +22,20 @@ _CONTROL = bytes(set(range(32)) - set(b"\t\n\r") | {127})
 _BEYOND_ASCII = re.compile("[\x80-\x9f\u2028\u2029]")
 
 
+class Bytes(Protocol):
+    """What lines are made of."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes; fewer only at the end."""
+
+    def seek(self, offset: int, /) -> object:
+        """Go to an offset."""
+
+
 class LineBuffer:
     """Lines with their ends, from a position of the file on."""
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: Bytes):
         self.texts: list[str] = []
         self.sizes: list[int] = []  # bytes of each
         self.first = 1  # the number of the first line in the buffer

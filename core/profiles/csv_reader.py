@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, Self
 
 from core.errors import Invalid
 from core.profiles.csv_lines import LONGEST_LINE, LineBuffer
+from core.profiles.files.chunks import BadLine, Chunk
+from core.profiles.files.streams import PlainStream, Stream
 
 LONGEST_RECORD = 1 << 18  # bytes of a record that spans lines
 SLICE = 500  # lines read at once: fewer new lists than make the garbage collector look
 DELIMITERS = (",", ";", "\t", "|")
+
+Reader = Any  # the csv module's, which has no public name
 
 _NOT_TEXT = {
     b"\xff\xfe": ("is UTF-16", "Save it as CSV in UTF-8."),
@@ -31,61 +33,26 @@ _NOT_TEXT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """A record that cannot be read."""
-
-    line: int
-    code: str
-    message: str
-    text: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Chunk:
-    """Records of the expected width by column, and where they stand; `plain`: no cell needs cleaning within.
-
-    `marked`: a cell may be one that an export escaped.
-    """
-
-    columns: list[list[str]]
-    lines: list[int] = field(default_factory=list)  # the line each record begins on, from 1
-    bad: list[BadLine] = field(default_factory=list)
-    plain: bool = True
-    marked: bool = False
-    end: int = 0  # offset of the first byte behind
-    end_line: int = 0  # lines before it
-    last: bool = False
-    _texts: Sequence[str] = field(default=(), repr=False)
-    _first: int = field(default=1, repr=False)
-    _extents: dict[int, int] = field(default_factory=dict, repr=False)  # lines of a record, where more than one
-
-    @property
-    def rows(self) -> list[list[str]]:
-        """The records one by one."""
-        return [list(row) for row in zip(*self.columns, strict=True)]
-
-    def add(self, rows: list[list[str]], lines: Sequence[int]) -> None:
-        """Take records in."""
-        for column, cells in zip(self.columns, zip(*rows, strict=True), strict=True):
-            column += cells
-        self.lines += lines
-
-    def text(self, line: int) -> str:
-        """The record that begins on a line, as it stands in the file."""
-        start = line - self._first
-        return "".join(self._texts[start : start + self._extents.get(line, 1)]).strip("\r\n")
-
-
 class CsvFile:
     """One open file. Used by one thread at a time."""
 
-    def __init__(self, path: Path, delimiter: str | None = None):
+    def __init__(
+        self,
+        source: Path | Stream,
+        delimiter: str | None = None,
+        *,
+        quote: str | None = '"',
+        escape: str | None = None,
+        header: bool = True,
+        skip_lines: int = 0,
+    ):
         """Raises Invalid (EMPTY_FILE, NOT_UTF8, NOT_TEXT, BAD_HEADER)."""
-        self._file: BinaryIO = path.open("rb")
+        self._file: Stream = PlainStream(source) if isinstance(source, Path) else source
+        self.quote, self.escape = quote, escape
+        self.delimiter = delimiter or ","
         try:
             self._buffer = LineBuffer(self._file)
-            self.delimiter, self.header = self._read_header(delimiter)
+            self.header = self._read_header(delimiter, header, skip_lines)
             if self.delimiter == "\t":
                 self._buffer.allow_tabs()
             self.skip_to(self._buffer.offset, self._buffer.first - 1)
@@ -103,9 +70,13 @@ class CsvFile:
         """Let go of the file."""
         self._file.close()
 
-    def skip_to(self, offset: int, lines: int) -> None:
+    def consumed(self) -> int:
+        """How many bytes of the stored file have been read."""
+        return self._file.consumed(self._buffer.offset)
+
+    def skip_to(self, position: int, lines: int) -> None:
         """Go on behind a chunk that was read before."""
-        self._buffer.go_to(offset, lines + 1)
+        self._buffer.go_to(position, lines + 1)
 
     def read(self, lines: int) -> Chunk:
         """The next chunk of about so many lines; without rows and `last` at the end of the file."""
@@ -123,28 +94,37 @@ class CsvFile:
         chunk.last = buffer.at_end and not buffer.texts
         return chunk
 
-    def _read_header(self, delimiter: str | None) -> tuple[str, list[str]]:
+    def _read_header(self, delimiter: str | None, named: bool, skip_lines: int) -> list[str]:
         start = self._file.read(4)
         for mark, (what, hint) in _NOT_TEXT.items():
             if start.startswith(mark):
-                raise Invalid(f"the file {what}, not CSV", code="NOT_TEXT", path="file", hint=hint)
+                raise Invalid(f"the file {what}, not text", code="NOT_TEXT", path="file", hint=hint)
         buffer = self._buffer
         buffer.go_to(3 if start.startswith(b"\xef\xbb\xbf") else 0, 1)
+        for _ in range(skip_lines):
+            buffer.drop(buffer.fill(1))
         if not buffer.fill(1):
-            hint = "Its first line names the columns."
+            hint = "Its first line names the columns." if named else "It has no row."
             raise Invalid("the file is empty", code="EMPTY_FILE", path="file", hint=hint)
         if not _is_text(buffer.texts[0]):
-            hint = "Save it as CSV in UTF-8."
-            raise Invalid("the file is not UTF-8", code="NOT_UTF8", path="line 1", hint=hint)
+            hint = "Save it as CSV in UTF-8, or say its encoding."
+            raise Invalid("the file is not UTF-8", code="NOT_UTF8", path=f"line {buffer.first}", hint=hint)
         self.delimiter = delimiter or find_delimiter(buffer.texts[0])
-        reader = csv.reader(buffer.texts[: buffer.next_long(0)], delimiter=self.delimiter, strict=True)
+        reader = self._reader(buffer.texts[: buffer.next_long(0)])
         try:
-            header = next(reader)
+            header: list[str] = next(reader)
         except (csv.Error, StopIteration):
-            message = "the header cannot be read: is a quote missing?"
-            raise Invalid(message, code="BAD_HEADER", path="line 1") from None
+            message = f"the {'header' if named else 'first row'} cannot be read: is a quote missing?"
+            raise Invalid(message, code="BAD_HEADER", path=f"line {buffer.first}") from None
+        if not named:
+            return [str(number) for number in range(1, len(header) + 1)]
         buffer.drop(reader.line_num)
-        return self.delimiter, header
+        return header
+
+    def _reader(self, texts: list[str]) -> Reader:
+        if self.quote is None:
+            return csv.reader(texts, delimiter=self.delimiter, strict=True, quoting=csv.QUOTE_NONE, escapechar=self.escape)
+        return csv.reader(texts, delimiter=self.delimiter, strict=True, quotechar=self.quote, escapechar=self.escape)
 
     def _read_slice(self, chunk: Chunk, at: int, stop: int) -> bool:
         """The quick way for lines that are a good record each; False, and nothing done, when they are not."""
@@ -152,7 +132,7 @@ class CsvFile:
         if buffer.long and buffer.next_long(at) < stop:
             return False
         try:
-            rows = list(csv.reader(buffer.texts[at:stop], delimiter=self.delimiter, strict=True))
+            rows = list(self._reader(buffer.texts[at:stop]))
         except csv.Error:
             return False
         if len(rows) != stop - at or set(map(len, rows)) != {len(self.header)}:
@@ -166,7 +146,7 @@ class CsvFile:
         end = buffer.next_long(at)
         if end == at:
             return self._set_aside(chunk, at, at + 1, "TOO_LONG", f"is longer than {LONGEST_LINE} bytes")
-        reader = csv.reader(buffer.texts[at:end], delimiter=self.delimiter, strict=True)
+        reader = self._reader(buffer.texts[at:end])
         rows: list[list[str]] = []
         lines: list[int] = []
         try:
@@ -227,7 +207,7 @@ class CsvFile:
             size += buffer.sizes[stop]
             stop += 1
         texts = buffer.texts[at:stop]
-        found = _record(self.delimiter).match("".join(texts))
+        found = _record(self.delimiter, self.quote, self.escape).match("".join(texts))
         if found is None:
             return None
         return at + 1 + sum(1 for end in accumulate(map(len, texts)) if end <= found.end())
@@ -245,10 +225,15 @@ def find_delimiter(header: str) -> str:
 
 
 @cache
-def _record(delimiter: str) -> re.Pattern[str]:
+def _record(delimiter: str, quote: str | None, escape: str | None) -> re.Pattern[str]:
     """A record as the csv module takes it, however large: without its line end."""
     mark = re.escape(delimiter)
-    cell = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"{mark}\r\n][^{mark}\r\n]*+|)'
+    taken, any_next = ("", "") if escape is None else (re.escape(escape), f"|{re.escape(escape)}[\\s\\S]")
+    bare = rf"(?:[^{mark}\r\n{taken}]{any_next})*+"
+    if quote is None:
+        return re.compile(rf"{bare}(?:{mark}{bare})*+(?=[\r\n]|\Z)")
+    sign = re.escape(quote)
+    cell = rf"(?:{sign}(?:[^{sign}{taken}]|{sign}{sign}{any_next})*+{sign}|(?!{sign}){bare})"
     return re.compile(rf"{cell}(?:{mark}{cell})*+(?=[\r\n]|\Z)")
 
 

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 from core import files as stored_files
 from core.access import SYSTEM
@@ -22,6 +21,7 @@ from core.log import get_logger
 from core.outbox import announce
 from core.profiles.exports import SELECTION_RESOURCE, Select
 from core.profiles.fields import Field
+from core.profiles.files.writers import open_writer
 from core.profiles.heartbeat import beating
 from core.profiles.records import ExportRun, RunError, RunState
 from core.profiles.store import exports as store
@@ -70,12 +70,13 @@ async def run_export(runtime: Runtime, export_id: int) -> None:
 
 
 async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path) -> None:
-    with await asyncio.to_thread(part.open, "wb") as out:
-        async with runtime.pool.acquire() as conn, conn.transaction(isolation="repeatable_read"):
-            progress = _Progress(runtime, run, await _select(conn, runtime, run))
-            await progress.report()
-            await _write_rows(conn, run, out, progress)
-        size = out.tell()
+    async with runtime.pool.acquire() as conn, conn.transaction(isolation="repeatable_read"):
+        progress = _Progress(runtime, run, await _select(conn, runtime, run))
+        if not progress.total and run.options.refuse_empty:
+            raise Conflict("there is nobody to export", code="NOBODY", hint="Allow for an empty file, or choose others.")
+        await progress.report()
+        await _write_rows(conn, run, part, progress)
+    size = (await asyncio.to_thread(part.stat)).st_size
     async with transaction(runtime.pool) as conn:
         # The row is locked from here to the commit, so nobody else can take the export while its file gets its name.
         if not await store.advance(conn, run.id, run.fence, runtime.clock(), progress.rows, progress.total):
@@ -86,15 +87,18 @@ async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path)
         await record(conn, SYSTEM, "export.finish", "export", run.id, {"rows": progress.rows})
 
 
-async def _write_rows(conn: Connection, run: ExportRun, out: BinaryIO, progress: _Progress) -> None:
+async def _write_rows(conn: Connection, run: ExportRun, part: Path, progress: _Progress) -> None:
     selected, after = _is_selected(run), BEFORE_ALL
     fields = _fields(run, (await present_fields(conn)).all)
-    out.write((",".join(run.columns) + "\n").encode())
-    while (last := await store.next_bound(conn, selected=selected, after=after, limit=RANGE)) is not None:
-        pieces, count = await store.copy_range(conn, fields, selected=selected, after=after, last=last)
-        await asyncio.to_thread(out.writelines, pieces)
-        after = last
-        await progress.add(count)
+    writer = await asyncio.to_thread(open_writer, part, fields, run.options)
+    try:
+        while (last := await store.next_bound(conn, selected=selected, after=after, limit=RANGE)) is not None:
+            data, count = await store.fetch_range(conn, fields, run.options, selected=selected, after=after, last=last)
+            await asyncio.to_thread(writer.write, data)
+            after = last
+            await progress.add(count)
+    finally:
+        await asyncio.to_thread(writer.close)
 
 
 def _fields(run: ExportRun, known: Mapping[str, Field]) -> list[Field]:

@@ -17,6 +17,7 @@ from core.errors import Conflict, IllegalMove, Invalid
 from core.files import FileKind, Files, Ticket
 from core.outbox import announce
 from core.paging import Page, PageRequest, cut
+from core.profiles.export_options import ExportOptions, check_export_options
 from core.profiles.fields import Field
 from core.profiles.records import ExportRun, RunState
 from core.profiles.store import exports as store
@@ -43,25 +44,32 @@ async def create_export(
     actor: Actor,
     files: Files,
     *,
-    file_name: str = "profiles.csv",
+    file_name: str | None = None,
     columns: Sequence[str] | None = None,
     audience_id: int | None = None,
     expression: Any = None,
+    options: ExportOptions | None = None,
     now: datetime,
 ) -> ExportRun:
-    """Begin to write all profiles, an audience's or an expression's, as CSV; `columns` None: all fields.
+    """Begin to write all profiles, an audience's or an expression's; `columns` None: all fields; `options` None: as CSV.
 
-    Raises Invalid (UNKNOWN_FIELD, DUPLICATE_FIELD, NO_COLUMNS, TWO_SELECTIONS).
+    Raises Invalid (UNKNOWN_FIELD, DUPLICATE_FIELD, NO_COLUMNS, TWO_SELECTIONS, and as `check_export_options` does).
     """
     require(actor, Permission.EXPORT)
+    options = options or ExportOptions()
+    check_export_options(options)
+    file_name = file_name or f"profiles{options.suffix}"
     fields = (await present_fields(conn)).all
     chosen = _check_columns(tuple(fields) if columns is None else tuple(columns), fields)
     if audience_id is not None and expression is not None:
         raise Invalid("give an audience or an expression, not both", code="TWO_SELECTIONS", path="expression")
     location = files.new_location(file_name)
     file = await stored_files.create_file(conn, FileKind.EXPORT, file_name, location, actor.name)
-    run = await store.insert_run(conn, file.id, chosen, audience_id, expression, actor.name, now)
-    told = {"columns": {"from": None, "to": list(chosen)}, "audience_id": {"from": None, "to": audience_id}}
+    run = await store.insert_run(conn, file.id, chosen, audience_id, expression, options, actor.name, now)
+    told = {
+        "columns": {"from": None, "to": list(chosen)}, "audience_id": {"from": None, "to": audience_id},
+        "format": {"from": None, "to": options.format.value},
+    }  # fmt: skip
     await record(conn, actor, "export.create", "export", run.id, told)
     await announce(conn, "export.ready", export_id=run.id)
     return run

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from core.errors import Invalid
 from core.profiles.fields import Field, columns_of
+from core.profiles.import_options import ColumnRule, FileFormat
 from core.profiles.records import ImportOptions, MatchKey, UnknownColumns
 from core.profiles.team_fields import Fields
 
@@ -21,6 +22,18 @@ class Plan:
     options: ImportOptions
     header: tuple[str, ...]
     fields: tuple[tuple[int, Field], ...]  # cell number, field
+    constants: tuple[str, ...] = ()  # cells of every row, behind those of the file
+    rules: Mapping[int, ColumnRule] = field(default_factory=dict)  # by cell number
+
+    @property
+    def keys(self) -> tuple[MatchKey, ...]:
+        """How a row finds its profile: the first that finds one counts."""
+        return (self.match_key, *self.options.more_keys)
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The columns that a profile gets."""
+        return tuple(column for column in self.staged if column != "id")
 
     @property
     def staged(self) -> tuple[str, ...]:
@@ -33,9 +46,22 @@ class Plan:
         return {field.column: field for _, field in self.fields}
 
     @property
-    def key_column(self) -> str:
-        """The column that finds the profile."""
-        return "email_key" if self.match_key is MatchKey.EMAIL else self.match_key.value
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that find the profile, the first that finds one."""
+        return tuple("email_key" if key is MatchKey.EMAIL else key.value for key in self.keys)
+
+    @property
+    def kept_keys(self) -> frozenset[str]:
+        """Columns of keys that an empty cell takes from nobody: it says only that another key is meant."""
+        return (
+            frozenset()
+            if len(self.keys) == 1
+            else frozenset(
+                column
+                for key in self.keys
+                for column in columns_of(next(one for _, one in self.fields if one.name == key.value))
+            )
+        )
 
     @property
     def kept_refusals(self) -> frozenset[str]:
@@ -45,27 +71,35 @@ class Plan:
         )
 
     @property
+    def unique(self) -> tuple[str, ...]:
+        """Columns in which no two profiles have the same value."""
+        return tuple(field.column for _, field in self.fields if field.unique and field.name != "id")
+
+    @property
     def other_unique(self) -> tuple[str, ...]:
-        """Columns in which no two profiles have the same value, apart from the key."""
-        return tuple(field.column for _, field in self.fields if field.unique and field.column != self.key_column)
+        """Columns in which no two profiles have the same value, apart from the first key."""
+        return tuple(field.column for _, field in self.fields if field.unique and field.column != self.key_columns[0])
 
 
-def check_mapping(mapping: Mapping[str, str | None], fields: Fields) -> None:
+def check_mapping(
+    mapping: Mapping[str, str | None], fields: Fields, keys: Sequence[MatchKey] = (), path: str = "options.mapping"
+) -> None:
     """Raises Invalid (UNKNOWN_FIELD, DUPLICATE_FIELD) for a mapping that no header could make good."""
     seen: dict[str, str] = {}
+    usable = usable_fields(fields, keys)
     for header, name in mapping.items():
         if name is None:
             continue
-        if name not in fields.settable:
-            near = get_close_matches(name, fields.settable, 1)
+        if name not in usable:
+            near = get_close_matches(name, usable, 1)
             raise Invalid(
                 f"{name[:80]!r} is not a field that a file can set", code="UNKNOWN_FIELD",
-                path=f"options.mapping.{header[:80]}", hint=f"Did you mean {near[0]!r}?" if near else None,
+                path=f"{path}.{header[:80]}", hint=f"Did you mean {near[0]!r}?" if near else None,
             )  # fmt: skip
         if name in seen:
             raise Invalid(
                 f"the columns {seen[name]!r} and {header[:80]!r} are both the field {name!r}",
-                code="DUPLICATE_FIELD", path=f"options.mapping.{header[:80]}", hint="Map one of them to null.",
+                code="DUPLICATE_FIELD", path=f"{path}.{header[:80]}", hint="Map one of them to null.",
             )  # fmt: skip
         seen[name] = header[:80]
 
@@ -73,14 +107,18 @@ def check_mapping(mapping: Mapping[str, str | None], fields: Fields) -> None:
 def plan_columns(header: Sequence[str], match_key: MatchKey, options: ImportOptions, fields: Fields) -> Plan:
     """Raises Invalid with the place in the header: EMPTY_COLUMN_NAME, DUPLICATE_COLUMN, UNKNOWN_COLUMN, NO_KEY_COLUMN."""
     mapping = options.mapping or {}
-    check_mapping(mapping, fields)
-    _check_present(header, mapping)
+    keys = (match_key, *options.more_keys)
+    check_mapping(mapping, fields, keys)
+    if options.expected_columns is not None:
+        _check_expected(header, options.expected_columns)
+    _check_present(header, (*mapping, *(rule.column for rule in options.columns)))
     titles = _titles(fields)
+    usable = usable_fields(fields, keys)
     found: list[tuple[int, Field]] = []
     names: dict[str, int] = {}
     for index, title in enumerate(header):
         name = _name(index, title.strip(), mapping, options, titles)
-        if name is None or name not in fields.settable:
+        if name is None or name not in usable:
             continue  # what only the house sets: exports have it
         if name in names:
             raise _at(
@@ -88,18 +126,46 @@ def plan_columns(header: Sequence[str], match_key: MatchKey, options: ImportOpti
                 "Rename one of them, or map it to null.",
             )  # fmt: skip
         names[name] = index
-        found.append((index, fields.settable[name]))
-    if match_key.value not in names:
+        found.append((index, usable[name]))
+    for index, name in enumerate(options.constants, start=len(header)):
+        if name in names:
+            raise _at(
+                names[name], "DUPLICATE_COLUMN", f"is the field {name!r}, which has a constant too",
+                "Map the column to null, or take the constant out.",
+            )  # fmt: skip
+        names[name] = index
+        found.append((index, usable[name]))
+    if missing := [key.value for key in keys if key.value not in names]:
         raise Invalid(
-            f"the file has no column {match_key.value!r}, by which its rows find their profiles",
+            f"the file has no column {missing[0]!r}, by which its rows find their profiles",
             code="NO_KEY_COLUMN", path="line 1", hint="Add it, map a column to it, or choose another key.",
         )  # fmt: skip
-    return Plan(match_key=match_key, options=options, header=tuple(header), fields=tuple(found))
+    places = {title.strip(): index for index, title in enumerate(header)}
+    return Plan(
+        match_key=match_key, options=options, header=(*header, *options.constants), fields=tuple(found),
+        constants=tuple(options.constants.values()), rules={places[rule.column.strip()]: rule for rule in options.columns},
+    )  # fmt: skip
 
 
-def _check_present(header: Sequence[str], mapping: Mapping[str, str | None]) -> None:
+def usable_fields(fields: Fields, keys: Sequence[MatchKey]) -> Mapping[str, Field]:
+    """Those that a file can set, and the id where rows are found by it."""
+    return {"id": fields.all["id"], **fields.settable} if MatchKey.ID in keys else fields.settable
+
+
+def _check_expected(header: Sequence[str], expected: Sequence[str]) -> None:
+    found, wanted = [title.strip() for title in header], [title.strip() for title in expected]
+    missing = [title for title in wanted if title not in found]
+    more = [title for title in found if title not in wanted]
+    if missing or more:
+        what = f"has no column {missing[0][:80]!r}" if missing else f"has a column {more[0][:80]!r}, which is not expected"
+        raise Invalid(
+            f"the file {what}", code="OTHER_COLUMNS", path="line 1", hint=f"Expected: {', '.join(wanted)[:500]}.",
+        )  # fmt: skip
+
+
+def _check_present(header: Sequence[str], names: Sequence[str]) -> None:
     titles = {title.strip() for title in header}
-    for wanted in mapping:
+    for wanted in map(str.strip, names):
         if wanted not in titles:
             near = get_close_matches(wanted, titles, 1)
             raise Invalid(
@@ -114,6 +180,8 @@ def _name(
     """The field of a column; None to leave it out."""
     if title in mapping:
         return mapping[title]
+    if not options.file.header and options.file.format is not FileFormat.FIXED_WIDTH and options.mapping is not None:
+        return None  # columns by position: those that nobody mapped
     if not title:
         raise _at(index, "EMPTY_COLUMN_NAME", "has no name", "Name it, or take the column out.")
     name = title if title in titles.values() else titles.get(_plain(title))

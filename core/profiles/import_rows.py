@@ -12,16 +12,19 @@ from itertools import compress
 from typing import Any
 
 from core.profiles.addresses import plain_email
-from core.profiles.csv_reader import Chunk
 from core.profiles.errors import BadValue
-from core.profiles.fields import SETTABLE, Field, FieldType, columns_of
+from core.profiles.fields import FIELDS, Field, FieldType, columns_of
+from core.profiles.files.chunks import Chunk
 from core.profiles.formulas import unescaped
+from core.profiles.import_cells import Memory, compile_rule
 from core.profiles.import_columns import Plan
+from core.profiles.import_options import ColumnRule, OnError
 from core.profiles.import_repeats import Rows, find_disputed
 from core.profiles.phones import is_region, plain_phone
 from core.profiles.values import Reading, clean
 
 MEMORY = 50_000  # cells remembered per column
+NO_RULE = ColumnRule(column="")
 _NO_EMAIL = (None, None, None)
 _EACH = frozenset(
     {FieldType.TEXT, FieldType.URL, FieldType.NUMBER, FieldType.DECIMAL, FieldType.INSTANT}
@@ -30,13 +33,17 @@ _EACH = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
-    """A row that is not stored, or a remark on one that is; `row_text` is the row as it stands in the file."""
+    """A row that is not stored, or a remark on one that is; `row_text` is the row as it stands in the file.
+
+    `cells` are those of the file's columns; a row that could not be read has none.
+    """
 
     line: int
     column: str
     code: str
     message: str
     row_text: str
+    cells: Sequence[str] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +58,8 @@ class Batch:
     end_line: int
     last: bool
     text: Callable[[int], str] = field(repr=False)  # the row on a line
+    cells: Callable[[int], Sequence[str]] = field(repr=False)
+    consumed: int = 0  # bytes of the file as it was uploaded
 
 
 class RowReader:
@@ -62,18 +71,34 @@ class RowReader:
         self._memos = {field.name: _Memo(field, reading) for _, field in plan.fields}
         self._regions = _Regions(reading.region)
         self._country = next((index for index, field in plan.fields if field.name == "country"), None)
+        self._ruled: dict[int, Memory] = {}
+        self._defaults: dict[int, Sequence[Any]] = {}  # what takes the place of a value that cannot be read
+        for index, one in plan.fields:
+            rule = plan.rules.get(index, NO_RULE)
+            if rule is not NO_RULE or plan.options.nulls:
+                self._ruled[index] = Memory(compile_rule(rule, plan.options.nulls, one))
+            if rule.on_error is OnError.DEFAULT:
+                value = _default(one, rule, reading)
+                self._defaults[index] = (value or _NO_EMAIL) if one.type is FieldType.EMAIL else (value,)
 
     def read(self, chunk: Chunk) -> Batch:
         """The chunk's batch."""
         sheet = _Sheet(self.plan, chunk)
         for index, one in self.plan.fields:
-            sheet.columns |= zip(columns_of(one), self._column(sheet, index, one), strict=True)
+            if index in self._ruled:
+                sheet.apply(index, one, self._ruled[index])
+        for index, one in self.plan.fields:
+            columns = self._column(sheet, index, one)
+            if index in self._defaults and sheet.mended:
+                columns = sheet.with_default(columns, self._defaults[index])
+            sheet.mended.clear()
+            sheet.columns |= zip(columns_of(one), columns, strict=True)
         rejects = [Reject(line=bad.line, column="", code=bad.code, message=bad.message, row_text=bad.text) for bad in chunk.bad]
         rejects += sheet.refuse()
         return Batch(
             lines=sheet.lines, columns=list(sheet.columns.values()), rejects=rejects,
             disputed=find_disputed(self.plan, sheet.lines, sheet.columns),
-            end=chunk.end, end_line=chunk.end_line, last=chunk.last, text=chunk.text,
+            end=chunk.end, end_line=chunk.end_line, last=chunk.last, text=chunk.text, cells=chunk.cells,
         )  # fmt: skip
 
     def _column(self, sheet: _Sheet, index: int, one: Field) -> list[Sequence[Any]]:
@@ -83,7 +108,8 @@ class RowReader:
             return sheet.emails(index, one, self._clean(one))
         if one.type is FieldType.PHONE:
             return [self._phones(sheet, index, one)]
-        if one.type is FieldType.TEXT and sheet.plain and not one.choices and _fits(cells, one):
+        plain = sheet.plain and index not in self._ruled and index < sheet.width
+        if one.type is FieldType.TEXT and plain and not one.choices and _fits(cells, one):
             return [[cell.strip() or None for cell in cells]]
         if one.type in _EACH and not one.choices:
             return [sheet.each(index, one, cells, self._clean(one))]
@@ -117,11 +143,33 @@ class _Sheet:
         self.chunk = chunk
         self.plain = chunk.plain
         self.lines: Sequence[int] = chunk.lines
-        self.cells: Sequence[Sequence[str]] = chunk.columns
+        self.width = len(chunk.columns)
+        self.cells: list[Sequence[str]] = list(chunk.columns)
+        self.mended: set[int] = set()  # rows whose value of the present field could not be read, and need not
         self.columns: dict[str, Sequence[Any]] = {}
         self.faults: dict[int, tuple[str, str, str]] = {}  # by row: column, code, message
         if plan.options.unescape_formulas and chunk.marked:
             self.cells = [[unescaped(cell) for cell in column] for column in self.cells]
+        self.cells += [[cell] * len(chunk.lines) for cell in plan.constants]
+
+    def apply(self, index: int, one: Field, memory: Memory) -> None:
+        """Let a rule make of the cells of a column what it says."""
+        cells = self.cells[index]
+        try:
+            self.cells[index] = list(map(memory.__getitem__, cells))
+            return
+        except BadValue:
+            pass  # one of them; now one by one
+        rule = self.plan.rules.get(index, NO_RULE)
+        instead = rule.default or "" if rule.on_error is OnError.DEFAULT else ""
+        self.cells[index] = [cell or instead for cell in self.each(index, one, cells, memory.__getitem__)]
+
+    def with_default(self, columns: Sequence[Sequence[Any]], default: Sequence[Any]) -> list[Sequence[Any]]:
+        """Columns of the present field with the default where a value could not be read."""
+        return [
+            [instead if row in self.mended else value for row, value in enumerate(values)]
+            for values, instead in zip(columns, default, strict=True)
+        ]
 
     def each(self, index: int, one: Field, cells: Iterable[Any], read: Callable[[Any], Any]) -> list[Any]:
         """Read cell by cell."""
@@ -171,31 +219,47 @@ class _Sheet:
 
     def refuse(self) -> list[Reject]:
         """Take out the rows that something is wrong with."""
-        keys = self.columns[self.plan.key_column]
-        if None in keys:
-            name = self.plan.match_key.value
-            for row, key in enumerate(keys):
-                if key is None and row not in self.faults:
-                    self.faults[row] = (name, "NO_KEY", f"{SETTABLE[name].label} is missing")
+        for row in self._without_key():
+            if row not in self.faults:
+                labels = " and ".join(FIELDS[key.value].label for key in self.plan.keys)
+                verb = "is" if len(self.plan.keys) == 1 else "are"
+                self.faults[row] = (self.plan.match_key.value, "NO_KEY", f"{labels} {verb} missing")
         if not self.faults:
             return []
+        chunk, cells = self.chunk, self.chunk.columns
         refused = [
             Reject(
-                line=self.lines[row], column=column, code=code, message=message,
-                row_text=self.chunk.text(self.lines[row]),
+                line=self.lines[row], column=column, code=code, message=message, row_text=chunk.text(self.lines[row]),
+                cells=[column[row] for column in cells],
             )
             for row, (column, code, message) in sorted(self.faults.items())
         ]  # fmt: skip
         self._keep([row not in self.faults for row in range(len(self.lines))])
         return refused
 
+    def _without_key(self) -> Sequence[int]:
+        columns = [self.columns[name] for name in self.plan.key_columns]
+        if None not in columns[0]:
+            return ()
+        return [row for row, keys in enumerate(zip(*columns, strict=True)) if not any(key is not None for key in keys)]
+
     def _keep(self, kept: Sequence[bool]) -> None:
         self.lines = list(compress(self.lines, kept))
         self.columns = {name: list(compress(values, kept)) for name, values in self.columns.items()}
 
     def _blame(self, row: int, index: int, one: Field, error: BadValue) -> None:
+        if self.plan.rules.get(index, NO_RULE).on_error is not OnError.REFUSE_ROW and error.code != "MISSING":
+            self.mended.add(row)
+            return
         place = self.plan.header[index]
         self.faults.setdefault(row, (place, error.code, f"{one.label} {error.message}"))
+
+
+def _default(one: Field, rule: ColumnRule, reading: Reading) -> Any:
+    try:
+        return clean(one, rule.default, reading)
+    except BadValue as error:
+        raise error.at(f"options.columns.{rule.column[:80]}.default", one.label) from None
 
 
 class _Memo(dict[str, Any]):

@@ -7,7 +7,10 @@ chunk that was stored. The fence keeps a worker that was thought dead from stori
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import compress
 from pathlib import Path
 
 import asyncpg
@@ -17,19 +20,23 @@ from core.access import SYSTEM
 from core.audit import record
 from core.datamodel.refusals import refusal
 from core.db import TRY_LATER, Connection, transaction
-from core.errors import ClarionError, Conflict, Invalid
+from core.errors import ClarionError, Conflict
 from core.log import get_logger
-from core.outbox import announce
-from core.profiles.csv_reader import CsvFile
+from core.outbox import announce, announce_all
+from core.profiles.fields import FIELDS
+from core.profiles.files.chunks import PeopleFile
+from core.profiles.files.opening import open_people_file
 from core.profiles.heartbeat import beating
 from core.profiles.import_columns import Plan, plan_columns
-from core.profiles.import_repeats import settle
+from core.profiles.import_options import ImportMode
+from core.profiles.import_repeats import Rows, settle
 from core.profiles.import_rows import Batch, Reject, RowReader
-from core.profiles.records import ImportRun, RunError, RunState
+from core.profiles.import_target import Target, Written
+from core.profiles.records import ImportRun, MatchKey, RunError, RunState
 from core.profiles.rejects_file import attach_rejects, write_late_rejects, write_rejects
 from core.profiles.store import imports as store
 from core.profiles.store import runs
-from core.profiles.store.import_chunks import ChunkStore, Written
+from core.profiles.store.import_chunks import SHARED_KEYS, ChunkStore
 from core.profiles.store.runs import RunTable
 from core.profiles.team_fields import Fields, fields_by_keys
 from core.profiles.values import Reading
@@ -43,7 +50,8 @@ TRIES = 8  # of one chunk, when others change the same people
 RETRY_SECONDS = 0.05
 
 _IN_THE_WAY = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-_NOTHING = Written(inserted=0, updated=0, unchanged=0, missed=0, ambiguous=0)
+_NEVER = (asyncpg.ProgramLimitExceededError, asyncpg.ForeignKeyViolationError, asyncpg.RestrictViolationError)
+_NOTHING = Written()
 
 
 class _Fenced(Exception):
@@ -58,11 +66,13 @@ class _Missed(Exception):
 class _Source:
     """The file with what its columns mean. Read by one thread at a time."""
 
-    file: CsvFile
+    file: PeopleFile
     rows: RowReader
 
     def read(self) -> Batch:
-        return self.rows.read(self.file.read(CHUNK))
+        batch = self.rows.read(self.file.read(CHUNK))
+        batch.consumed = self.file.consumed()
+        return batch
 
 
 async def run_import(runtime: Runtime, import_id: int) -> None:
@@ -100,14 +110,16 @@ async def _work(runtime: Runtime, run: ImportRun) -> None:
     async with runtime.pool.acquire() as conn:
         fields = await fields_by_keys(conn)
     source = await asyncio.to_thread(_open, path, run, runtime, fields)
-    chunks = ChunkStore(source.rows.plan)
+    async with runtime.pool.acquire() as conn:
+        await store.set_header(conn, run.id, run.fence, source.file.header)
+    target: Target = ChunkStore(source.rows.plan)
     reading = asyncio.create_task(asyncio.to_thread(source.read))
     try:
         while True:
             batch = await reading
             if not batch.last:
                 reading = asyncio.create_task(asyncio.to_thread(source.read))
-            await _store(runtime, run, chunks, batch)
+            await _store(runtime, run, target, batch)
             if batch.last:
                 break
             if runtime.stopping.is_set():
@@ -121,14 +133,11 @@ async def _work(runtime: Runtime, run: ImportRun) -> None:
 
 def _open(path: Path, run: ImportRun, runtime: Runtime, fields: Fields) -> _Source:
     """Raises Invalid for a file or header that cannot be read."""
-    try:
-        file = CsvFile(path, run.options.delimiter)
-    except FileNotFoundError:
-        raise Invalid("the uploaded file is gone", code="FILE_LOST", hint="Create the import again.") from None
+    file = open_people_file(path, run.options)
     try:
         plan = plan_columns(file.header, run.match_key, run.options, fields)
-        if run.bytes_read:
-            file.skip_to(run.bytes_read, run.lines_read)
+        if run.position:
+            file.skip_to(run.position, run.lines_read)
         region = run.options.default_country or runtime.settings.default_country
         return _Source(file, RowReader(plan, Reading(region=region, today=runtime.clock().date())))
     except BaseException:
@@ -136,18 +145,20 @@ def _open(path: Path, run: ImportRun, runtime: Runtime, fields: Fields) -> _Sour
         raise
 
 
-async def _store(runtime: Runtime, run: ImportRun, chunks: ChunkStore, batch: Batch) -> None:
+async def _store(runtime: Runtime, run: ImportRun, target: Target, batch: Batch) -> None:
     """Store a chunk; again when other changes were in the way.
 
-    Raises _Fenced, Conflict (IMPORT_BLOCKED, VALUE_TAKEN by a key of the team's), Invalid (ROW_TOO_BIG).
+    Raises _Fenced, Conflict (IMPORT_BLOCKED, TOO_MANY_REJECTS; VALUE_TAKEN, LINKED, TARGET_GONE by keys and links of the
+    team's), Invalid (ROW_TOO_BIG).
     """
     refused: asyncpg.PostgresError | None = None
     for attempt in range(TRIES):
         try:
             async with transaction(runtime.pool) as conn:
-                await _store_once(conn, runtime, run, chunks, batch)
+                rejected = await _store_once(conn, runtime, run, target, batch)
+            _check_rejects(run, rejected, batch)
             return
-        except asyncpg.ProgramLimitExceededError as error:
+        except _NEVER as error:
             raise await _refused(runtime, batch, error) from None
         except (*_IN_THE_WAY, _Missed) as error:
             refused = error if isinstance(error, asyncpg.UniqueViolationError) else refused
@@ -170,65 +181,132 @@ async def _refused(runtime: Runtime, batch: Batch, error: asyncpg.PostgresError 
     return found
 
 
-async def _store_once(conn: Connection, runtime: Runtime, run: ImportRun, chunks: ChunkStore, batch: Batch) -> None:
+def _check_rejects(run: ImportRun, rejected: int, batch: Batch) -> None:
+    most = run.options.most_rejects
+    if most is not None and rejected > most:
+        raise Conflict(
+            f"{rejected} rows were refused, more than {most}", code="TOO_MANY_REJECTS", path=f"line {batch.end_line}",
+            hint="What was read up to there is stored. Correct the file, or allow for more.",
+        )  # fmt: skip
+
+
+async def _store_once(conn: Connection, runtime: Runtime, run: ImportRun, target: Target, batch: Batch) -> int:
     now = runtime.clock()
-    written, repeated, refused, remarks = _NOTHING, 0, list(batch.rejects), []
+    written, repeated, refused, remarks = _NOTHING, 0, list(batch.rejects), list[Reject]()
     if batch.lines:
-        await chunks.stage(conn, batch.lines, batch.columns)
-        await chunks.lock(conn)
-        found, repeated = await _settle(conn, chunks, batch)
+        await target.stage(conn, batch.lines, batch.columns)
+        await target.lock(conn)
+        found, repeated = await _settle(conn, target, batch)
         refused += found
-        if any(field.opt_out for _, field in chunks.plan.fields):
-            await tell_provenance(conn, Provenance(actor=run.created_by, now=now, origin=f"import:{run.id}"))
-        for column in chunks.plan.other_unique:
-            await chunks.keep_own(conn, column)
-        written = await chunks.upsert(conn, now)
-        ambiguous = await chunks.list_ambiguous(conn) if written.ambiguous else []
-        while written.again:
-            await chunks.leave(conn, written.again)
-            written += await chunks.upsert(conn, now)
+        written, remarks = await _write(conn, run, target, batch, now)
         if written.missed:
             raise _Missed
-        remarks = [_ambiguous(batch, *found) for found in ambiguous]
+        if written.gone:
+            await announce_all(conn, "profiles.deleted", "profile_ids", written.gone)
     if refused or remarks:
         await store.add_rejects(conn, run.id, sorted([*refused, *remarks], key=lambda one: one.line))
-    going = await store.advance(
+    rejected = await store.advance(
         conn, run.id, run.fence, now,
-        bytes_read=batch.end, lines_read=batch.end_line,
-        inserted=written.inserted, updated=written.updated, unchanged=written.unchanged,
-        rejected=len(refused), repeated=repeated, ambiguous=written.ambiguous,
+        bytes_read=run.bytes_total if batch.last else min(batch.consumed, run.bytes_total), position=batch.end,
+        lines_read=batch.end_line, inserted=written.inserted, updated=written.updated, unchanged=written.unchanged,
+        deleted=written.deleted, skipped=written.skipped, rejected=len(refused), repeated=repeated, ambiguous=written.ambiguous,
     )  # fmt: skip
-    if not going:
+    if rejected is None:
         raise _Fenced
+    return rejected
 
 
-async def _settle(conn: Connection, chunks: ChunkStore, batch: Batch) -> tuple[list[Reject], int]:
+async def _write(conn: Connection, run: ImportRun, target: Target, batch: Batch, now: datetime) -> tuple[Written, list[Reject]]:
+    """Do what the mode says with the staged rows; with remarks on those whose key several have."""
+    plan, ambiguous = target.plan, list[tuple[int, int, list[int]]]()
+    deletes = plan.options.mode is ImportMode.DELETE
+    if deletes and SHARED_KEYS.intersection(plan.keys):  # who is named is gone afterwards
+        ambiguous = await target.list_ambiguous(conn)
+    if any(one.opt_out for _, one in plan.fields):
+        await tell_provenance(conn, Provenance(actor=run.created_by, now=now, origin=f"import:{run.id}"))
+    written = await target.finish(conn, now)
+    if not deletes and (written.ambiguous or (written.again and SHARED_KEYS.intersection(plan.keys))):
+        ambiguous = await target.list_ambiguous(conn)
+    while written.again:
+        await target.leave(conn, written.again)
+        written += await target.finish(conn, now)
+    return written, [_ambiguous(batch, plan, *found) for found in ambiguous]
+
+
+async def _settle(conn: Connection, target: Target, batch: Batch) -> tuple[list[Reject], int]:
     """Refuse staged rows for values of others, then make one row of those with one key; returns how many went into another."""
-    plan, taken = chunks.plan, dict[int, str]()
-    for column in plan.other_unique:
-        taken |= dict.fromkeys(await chunks.take_out_taken(conn, column), column)
-    refused = [_taken(batch, plan, column, line, "another profile") for line, column in taken.items()]
-    if not batch.disputed.lines:
+    plan, taken, refused = target.plan, dict[int, str](), list[Reject]()
+    if MatchKey.ID in plan.keys and plan.options.mode is ImportMode.INSERT_OR_UPDATE:
+        unknown = await target.take_out_unknown(conn)
+        taken |= dict.fromkeys(unknown, "id")
+        refused += [_unknown(batch, plan, line) for line in unknown]
+    if plan.options.mode is ImportMode.DELETE:
+        merged = await target.take_out_merged(conn)
+        taken |= dict.fromkeys(merged, "id")
+        refused += [_merged(batch, plan, line, *found) for line, found in merged.items()]
+    else:
+        for column in plan.other_unique:
+            lines = await target.take_out_taken(conn, column)
+            taken |= dict.fromkeys(lines, column)
+            refused += [_taken(batch, plan, column, line, "another profile") for line in lines]
+    disputed, found = batch.disputed, dict[int, tuple[int, int]]()
+    if len(plan.keys) > 1:
+        found = await target.list_same(conn)
+        disputed = _with_lines(batch, found)
+        found |= await target.find(conn, disputed.lines) if disputed.lines else {}
+    if not disputed.lines:
         return refused, 0
-    settled = settle(plan, batch.disputed, taken)
-    await chunks.replace(conn, batch.disputed.lines, settled.rows)
+    settled = settle(plan, disputed, taken, found)
+    await target.replace(conn, disputed.lines, settled.rows, settled.targets)
+    if settled.targets is not None and plan.options.mode is not ImportMode.DELETE:  # rows may be about others than before
+        for column in plan.unique:
+            again = await target.take_out_taken(conn, column)
+            refused += [_taken(batch, plan, column, line, "another profile") for line in again]
     refused += [_taken(batch, plan, column, line, "an earlier row") for line, column in settled.refused.items()]
     return refused, settled.repeated
+
+
+def _with_lines(batch: Batch, more: Iterable[int]) -> Rows:
+    """The disputed rows, and others of the batch."""
+    chosen = {*batch.disputed.lines, *more}
+    if len(chosen) == len(batch.disputed.lines):
+        return batch.disputed
+    kept = [line in chosen for line in batch.lines]
+    return Rows(lines=list(compress(batch.lines, kept)), columns=[list(compress(values, kept)) for values in batch.columns])
+
+
+def _unknown(batch: Batch, plan: Plan, line: int) -> Reject:
+    place = next(plan.header[index] for index, one in plan.fields if one.name == "id")
+    return Reject(
+        line=line, column=place, code="NOT_FOUND", message="no profile has this id", row_text=batch.text(line),
+        cells=batch.cells(line),
+    )  # fmt: skip
+
+
+def _merged(batch: Batch, plan: Plan, line: int, survivor: int, by: int) -> Reject:
+    name = plan.keys[by].value
+    place = next(plan.header[index] for index, one in plan.fields if one.name == name)
+    return Reject(
+        line=line, column=place, code="PROFILE_MERGED", row_text=batch.text(line), cells=batch.cells(line),
+        message=f"this is a profile that is merged into profile {survivor}: delete that one, or undo the merge first",
+    )  # fmt: skip
 
 
 def _taken(batch: Batch, plan: Plan, column: str, line: int, whose: str) -> Reject:
     field = plan.by_column[column]
     place = plan.header[next(index for index, one in plan.fields if one is field)]
     return Reject(
-        line=line, column=place, code="VALUE_TAKEN", message=f"{field.label} is that of {whose}", row_text=batch.text(line)
-    )
+        line=line, column=place, code="VALUE_TAKEN", message=f"{field.label} is that of {whose}", row_text=batch.text(line),
+        cells=batch.cells(line),
+    )  # fmt: skip
 
 
-def _ambiguous(batch: Batch, line: int, oldest: int, others: list[int]) -> Reject:
+def _ambiguous(batch: Batch, plan: Plan, line: int, oldest: int, others: list[int]) -> Reject:
+    what = " or ".join(FIELDS[key.value].label.lower() for key in plan.keys if key in SHARED_KEYS)
     named = ", ".join(map(str, others))
     return Reject(
-        line=line, column="", code="AMBIGUOUS", row_text=batch.text(line),
-        message=f"several profiles have this email: profile {oldest}, the oldest, was taken, not {named}",
+        line=line, column="", code="AMBIGUOUS", row_text=batch.text(line), cells=batch.cells(line),
+        message=f"several profiles have this {what}: profile {oldest}, the oldest, was taken, not {named}",
     )  # fmt: skip
 
 
@@ -244,7 +322,8 @@ async def _finish(runtime: Runtime, run: ImportRun) -> None:
         done = await store.end_run(conn, run.id, RunState.FINISHED, runtime.clock())
         await stored_files.let_go(conn, run.file_id, runtime.clock())
         counts = {
-            name: getattr(done, name) for name in ("inserted", "updated", "unchanged", "rejected", "repeated", "ambiguous")
+            name: getattr(done, name)
+            for name in ("inserted", "updated", "unchanged", "deleted", "skipped", "rejected", "repeated", "ambiguous")
         }
         await record(conn, SYSTEM, "import.finish", "import", run.id, counts)
         await attach_rejects(conn, runtime, run, written)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from core import files as stored_files
 from core.access import Actor, Permission, require
@@ -15,12 +16,14 @@ from core.errors import Conflict, IllegalMove, Invalid, NotFound
 from core.files import FileKind, Files, Ticket
 from core.outbox import announce
 from core.paging import Page, PageRequest, cut
-from core.profiles.import_columns import check_mapping
-from core.profiles.phones import is_region
+from core.profiles.import_checks import check_options
+from core.profiles.import_rows import Reject
 from core.profiles.records import ImportOptions, ImportRun, MatchKey, RunState
+from core.profiles.rejects_file import first_rejects
 from core.profiles.store import imports as store
-from core.profiles.team_fields import Fields, present_fields
+from core.profiles.team_fields import present_fields
 
+MOST_SHOWN = 100  # refused rows, without their file
 OPEN = frozenset({RunState.WAITING, RunState.READY, RunState.RUNNING})
 
 
@@ -32,20 +35,26 @@ async def create_import(
     file_name: str,
     match_key: MatchKey,
     options: ImportOptions | None = None,
+    template_id: int | None = None,
     now: datetime,
 ) -> tuple[ImportRun, Ticket]:
-    """An import that waits for its file, and the right to upload it once.
+    """An import that waits for its file, and the right to upload it once. `template_id`: where the options are from.
 
-    Raises Invalid (BAD_DELIMITER, BAD_COUNTRY, UNKNOWN_FIELD, DUPLICATE_FIELD).
+    Raises Invalid (BAD_DELIMITER, BAD_COUNTRY, UNKNOWN_FIELD, DUPLICATE_FIELD and others of `import_checks`).
     """
     require(actor, Permission.IMPORT)
     options = options or ImportOptions()
-    _check_options(options, await present_fields(conn))
+    check_options(options, match_key, await present_fields(conn), today=now.date())
     location = files.new_location(file_name)
     file = await stored_files.create_file(conn, FileKind.UPLOAD, file_name, location, actor.name)
-    run = await store.insert_run(conn, file.id, match_key, options, actor.name, now)
+    run = await store.insert_run(conn, file.id, match_key, options, template_id, actor.name, now)
     ticket = await stored_files.issue_ticket(conn, file.id, "write", now)
-    told = {"match_key": {"from": None, "to": match_key.value}, "options": {"from": None, "to": asdict(options)}}
+    told: dict[str, Any] = {
+        "match_key": {"from": None, "to": match_key.value},
+        "options": {"from": None, "to": told_options(options)},
+    }
+    if template_id is not None:
+        told["template_id"] = {"from": None, "to": template_id}
     await record(conn, actor, "import.create", "import", run.id, told)
     return run, ticket
 
@@ -115,14 +124,25 @@ async def get_imports(conn: Connection, ids: Sequence[int]) -> dict[int, ImportR
     return {run.id: run for run in await store.get_runs(conn, ids)} if ids else {}
 
 
-async def list_imports(conn: Connection, page: PageRequest) -> Page[ImportRun]:
-    """A page in the order of ids."""
-    return cut(await store.list_runs(conn, page.after, page.first + 1), page)
+async def list_imports(conn: Connection, page: PageRequest, template_id: int | None = None) -> Page[ImportRun]:
+    """A page of all, or of those made from a template, in the order of ids."""
+    return cut(await store.list_runs(conn, template_id, page.after, page.first + 1), page)
 
 
-async def count_imports(conn: Connection) -> int:
-    """How many there are."""
-    return await store.count_runs(conn)
+async def count_imports(conn: Connection, template_id: int | None = None) -> int:
+    """How many there are, or were made from a template."""
+    return await store.count_runs(conn, template_id)
+
+
+async def list_rejects(conn: Connection, actor: Actor, files: Files, import_id: int, first: int) -> list[Reject]:
+    """The first refused rows and remarks of an import, also while it runs.
+
+    Raises NotFound (IMPORT_NOT_FOUND, FILE_REMOVED), Invalid (BAD_LIMIT).
+    """
+    require(actor, Permission.IMPORT)
+    if not 1 <= first <= MOST_SHOWN:
+        raise Invalid(f"1 to {MOST_SHOWN} rows can be shown", code="BAD_LIMIT", path="first", hint="The file has all of them.")
+    return await first_rejects(conn, files, await get_import(conn, import_id), first)
 
 
 async def issue_rejects_ticket(conn: Connection, actor: Actor, import_id: int, now: datetime) -> Ticket:
@@ -142,22 +162,12 @@ async def _lock(conn: Connection, import_id: int) -> ImportRun:
     return run
 
 
-def _check_options(options: ImportOptions, fields: Fields) -> None:
-    delimiter = options.delimiter
-    if delimiter is not None and (
-        len(delimiter) != 1 or not delimiter.isascii() or delimiter.isalnum() or delimiter in '"\r\n\0'
-    ):
-        raise Invalid(
-            f"{delimiter[:20]!r} cannot separate cells", code="BAD_DELIMITER", path="options.delimiter",
-            hint="Use one character, such as ',' ';' '|' or a tab; leave it out to have it found.",
-        )  # fmt: skip
-    if options.default_country is not None and not is_region(options.default_country):
-        raise Invalid(
-            f"{options.default_country[:20]!r} is not a country with phone numbers", code="BAD_COUNTRY",
-            path="options.default_country", hint="Use the two letters of ISO 3166-1, such as FR.",
-        )  # fmt: skip
-    if options.mapping is not None:
-        check_mapping(options.mapping, fields)
+def told_options(options: ImportOptions) -> dict[str, Any]:
+    """Options as the audit keeps them: of cells that stand in them only where they stand."""
+    told = asdict(options)
+    told["constants"] = sorted(options.constants)
+    told["columns"] = [rule.column for rule in options.columns]
+    return told
 
 
 def _illegal(run: ImportRun, what: str) -> IllegalMove:

@@ -9,8 +9,12 @@ from enum import IntEnum, StrEnum
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from channels.contract import AddressKind, FailureReason
 from core.errors import Invalid
+from core.profiles.export_options import ExportOptions
+from core.profiles.import_options import ColumnRule, FileShape, ImportMode
 
 
 class Gender(IntEnum):
@@ -347,6 +351,8 @@ class MatchKey(StrEnum):
     EXTERNAL_ID = "external_id"
     CRYPTED_ID = "crypted_id"
     EMAIL = "email"  # not unique: the oldest match is taken, the others are reported
+    ID = "id"  # Clarion's own number, as exports have it: never of somebody new
+    MOBILE_PHONE = "mobile_phone"  # not unique, as emails
 
 
 class EmptyCells(StrEnum):
@@ -374,17 +380,20 @@ class ImportOptions:
     lift_opt_outs: bool = False  # whether "false" in a file may take back what a person asked for
     unescape_formulas: bool = True  # take off the ' that an export puts before what a spreadsheet would compute
     default_country: str | None = None  # of phone numbers without a prefix; None: the installation's
+    file: FileShape = field(default_factory=FileShape)
+    columns: tuple[ColumnRule, ...] = ()
+    constants: Mapping[str, str] = field(default_factory=dict)  # field → its cell in every row
+    nulls: tuple[str, ...] = ()  # texts that stand for nothing in every column
+    mode: ImportMode = ImportMode.INSERT_OR_UPDATE
+    more_keys: tuple[MatchKey, ...] = ()  # tried in this order where the first finds nobody
+    expected_columns: tuple[str, ...] | None = None  # the file has these and no others, in whatever order; None: any
+    dry_run: bool = False  # count, and store nothing
+    most_rejects: int | None = None  # stop after the chunk with which more rows than this are refused
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ImportOptions:
         """The options as they are stored."""
-        return cls(
-            **{
-                **data,
-                "empty": EmptyCells(data["empty"]),
-                "unknown_columns": UnknownColumns(data["unknown_columns"]),
-            }
-        )
+        return msgspec.convert(data, cls)
 
 
 class MergeRule(StrEnum):
@@ -509,14 +518,19 @@ class ImportRun:
     state: RunState
     file_id: int
     rejects_file_id: int | None
+    template_id: int | None
     match_key: MatchKey
     options: ImportOptions
     bytes_total: int
-    bytes_read: int
+    bytes_read: int  # of the file as it was uploaded
+    position: int = field(repr=False)  # behind the last chunk that was stored, as the format counts
     lines_read: int
+    header: tuple[str, ...] | None  # known once it was read
     inserted: int
     updated: int
     unchanged: int
+    deleted: int
+    skipped: int  # the mode does nothing with them: who is there already, or is not there
     rejected: int
     repeated: int  # a later row of the same chunk has the same key, and won
     ambiguous: int  # of the updated and unchanged: more profiles than one had the email
@@ -531,7 +545,8 @@ class ImportRun:
     @property
     def rows(self) -> int:
         """Rows of data so far; each is counted once."""
-        return self.inserted + self.updated + self.unchanged + self.rejected + self.repeated
+        done = self.inserted + self.updated + self.unchanged + self.deleted
+        return done + self.skipped + self.rejected + self.repeated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -544,6 +559,7 @@ class ExportRun:
     audience_id: int | None
     expression: Any  # the JSON spelling
     columns: tuple[str, ...]
+    options: ExportOptions
     rows_total: int | None
     rows_written: int
     error: RunError | None

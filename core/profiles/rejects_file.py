@@ -1,4 +1,7 @@
-"""The file of an import's refused rows and remarks: line, column, code, reason and the row as it stood in the file."""
+"""The file of an import's refused rows and remarks: line, column, code, reason, the row as it stood in the file, and its cells.
+
+Corrected, it can be imported as the file was (`files/corrected.py`).
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,22 @@ import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from core import files as stored_files
 from core.db import Connection, transaction
-from core.files import FileKind
-from core.profiles.formulas import escaped
+from core.files import FileKind, Files
+from core.profiles.files.corrected import HEADER
+from core.profiles.formulas import escaped, unescaped
+from core.profiles.import_rows import Reject
 from core.profiles.records import ImportRun
 from core.profiles.store import imports as store
 from core.runtime import Runtime
 
 NAME = "rejects.csv"  # behind the name of the import's file
-HEADER = ("line", "column", "code", "reason", "row")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +70,32 @@ async def write_late_rejects(runtime: Runtime, import_id: int) -> None:
             await attach_rejects(conn, runtime, run, await _write_all(conn, run, location, part))
 
 
+async def first_rejects(conn: Connection, files: Files, run: ImportRun, limit: int) -> list[Reject]:
+    """The first refused rows and remarks: of an import that runs, or from its file. Raises NotFound (FILE_REMOVED)."""
+    if run.rejects_file_id is None:
+        return await store.list_rejects(conn, run.id, limit)
+    file = await stored_files.get_file(conn, run.rejects_file_id)
+    stored_files.check_kept(file, "import_id")
+    return await asyncio.to_thread(_read, files.path(file), limit)
+
+
+def _read(path: Path, limit: int) -> list[Reject]:
+    found: list[Reject] = []
+    with path.open(encoding="utf-8", newline="") as file, suppress(csv.Error):  # at a row that is too long to be shown
+        for line, column, code, message, text, *cells in islice(csv.reader(file), 1, limit + 1):
+            found.append(
+                Reject(
+                    line=int(line), column=unescaped(column), code=code, message=unescaped(message),
+                    row_text=unescaped(text), cells=list(map(unescaped, cells)),
+                )
+            )  # fmt: skip
+    return found
+
+
 async def _write_all(conn: Connection, run: ImportRun, location: str, part: Path) -> WrittenRejects | None:
     if not await store.has_rejects(conn, run.id):
         return None
+    run = await store.find_run(conn, run.id) or run  # its header is known since its file was opened
     upload = await stored_files.get_file(conn, run.file_id)
     name = f"{Path(upload.name).stem[:150]}-{NAME}"
     return WrittenRejects(name=name, location=location, part=part, size=await _write(conn, run, part))
@@ -76,8 +104,10 @@ async def _write_all(conn: Connection, run: ImportRun, location: str, part: Path
 async def _write(conn: Connection, run: ImportRun, path: Path) -> int:
     with path.open("wb") as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(HEADER)
-        async for line, column, code, message, row_text in store.stream_rejects(conn, run.id):
-            writer.writerow((line, escaped(column), code, escaped(message), escaped(row_text)))
+        writer.writerow((*HEADER, *map(escaped, run.header or ())))
+        blank = ("",) * len(run.header or ())
+        async for line, column, code, message, row_text, cells in store.stream_rejects(conn, run.id):
+            told = (line, escaped(column), code, escaped(message), escaped(row_text))
+            writer.writerow((*told, *map(escaped, cells or blank)))
         file.flush()
         return raw.tell()

@@ -20,7 +20,9 @@ from core.errors import ClarionError, Invalid
 from core.files import FileKind
 from core.log import get_logger
 from core.outbox import announce
-from core.profiles.csv_reader import Chunk, CsvFile
+from core.profiles.csv_reader import CsvFile
+from core.profiles.files.chunks import Chunk
+from core.profiles.files.corrected import HEADER
 from core.profiles.formulas import escaped
 from core.profiles.heartbeat import beating
 from core.profiles.records import (
@@ -32,7 +34,7 @@ from core.profiles.records import (
     SuppressionImport,
     SuppressionList,
 )
-from core.profiles.rejects_file import HEADER, NAME
+from core.profiles.rejects_file import NAME
 from core.profiles.store import runs
 from core.profiles.store import suppression as lists
 from core.profiles.store import suppression_runs as store

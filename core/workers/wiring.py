@@ -30,6 +30,7 @@ WIRING: dict[str, tuple[Job, ...]] = {
     "delivery.ending": (delivery.end,),
     "delivery.finished": (),
     "profile.deleted": (events.forget,),
+    "profiles.deleted": (events.forget_all,),
     "import.ready": (profiles.run_import,),
     "export.ready": (profiles.run_export,),
     "suppression_import.ready": (profiles.run_suppression_import,),

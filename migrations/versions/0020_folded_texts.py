@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0019"
 
 SQL = r"""
 -- A text as questions compare it. It is not STRICT, though it gives NULL for NULL: Postgres writes the body of a function that

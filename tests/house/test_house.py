@@ -37,7 +37,7 @@ def _sources(*folders: str) -> list[Path]:
 def test_every_topic_that_is_announced_is_wired_and_the_other_way_round() -> None:
     announced = set()
     for path in _sources("core", "api"):
-        announced |= set(re.findall(r"""announce\(\s*\w+,\s*"([\w.]+)\"""", path.read_text()))
+        announced |= set(re.findall(r"""announce(?:_all)?\(\s*\w+,\s*"([\w.]+)\"""", path.read_text()))
         announced |= set(re.findall(r"""topic = "([\w.]+)" if .* else "[\w.]+\"""", path.read_text()))
     assert announced == set(WIRING)
 

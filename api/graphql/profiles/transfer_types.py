@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import strawberry
 
 from api.graphql.leaf import leaf
-from api.graphql.nodes import Node, global_id, record_of
+from api.graphql.nodes import Node, aligned, global_id, link, record_of
 from api.graphql.scalars import JSON, Long
 from api.graphql.targeting.types import ExpressionInput
 from core.ids import to_global_id
-from core.profiles import records
+from core.profiles import export_options, import_options, import_template_records, import_templates, records
 
 RunState = strawberry.enum(records.RunState, name="RunState", description="The life of an import or export.")
 MatchKey = strawberry.enum(records.MatchKey, name="MatchKey", description="How a row of a file finds its profile.")
@@ -24,6 +25,18 @@ UnknownColumns = strawberry.enum(
 )
 
 
+FileFormat = strawberry.enum(import_options.FileFormat, name="FileFormat", description="What a file is, once unpacked.")
+TextCase = strawberry.enum(import_options.TextCase, name="TextCase", description="What becomes of capitals.")
+OtherValues = strawberry.enum(
+    import_options.OtherValues, name="OtherValues", description="What becomes of a cell that a table of values does not have."
+)
+OnError = strawberry.enum(import_options.OnError, name="OnError", description="What a cell costs that its field does not take.")
+ExportFormat = strawberry.enum(export_options.ExportFormat, name="ExportFormat", description="What the file of an export is.")
+Titles = strawberry.enum(export_options.Titles, name="Titles", description="What stands in the first line of an export.")
+LineEnd = strawberry.enum(export_options.LineEnd, name="LineEnd", description="What ends a line.")
+ImportMode = strawberry.enum(import_options.ImportMode, name="ImportMode", description="What is done with a row.")
+
+
 @strawberry.type(description="Why a run failed.")
 class RunError:
     """A named error with a place and advice."""
@@ -32,6 +45,41 @@ class RunError:
     message: str
     path: str | None
     hint: str | None
+
+
+TemplateStatus = strawberry.enum(
+    import_template_records.TemplateStatus,
+    name="TemplateStatus",
+    description="Whether new imports can be made from a template.",
+)
+
+
+async def load_templates(context: Any, ids: list[int]) -> list[Any]:
+    """Templates of imports by id."""
+    async with context.lease.use() as conn:
+        return aligned(ids, await import_templates.find_templates(conn, ids))
+
+
+@strawberry.type(description="How files of one kind are imported.")
+class ImportTemplate(Node):
+    """A template of imports."""
+
+    is_type_of = record_of(import_template_records.ImportTemplate)
+
+    id: strawberry.ID = global_id("ImportTemplate")
+    name: str
+    label: str
+    description: str
+    match_key: MatchKey  # type: ignore[valid-type]
+    options: JSON = leaf(
+        lambda template: asdict(template.options),
+        description="As they are kept: what ImportOptionsInput names, in small letters.",
+    )
+    status: TemplateStatus  # type: ignore[valid-type]
+    version: int
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
 
 
 @strawberry.type(description="One file of people on its way in.")
@@ -50,9 +98,17 @@ class Import(Node):
     inserted: Long
     updated: Long
     unchanged: Long
+    deleted: Long
+    skipped: Long = strawberry.field(
+        description="The mode does nothing with them: whom it should add is there, or whom it should change is not."
+    )
     rejected: Long
     repeated: Long = strawberry.field(description="A later row has the same key, and won.")
     ambiguous: Long = strawberry.field(description="Of the updated and unchanged: several profiles had the email.")
+    template: ImportTemplate | None = link(load_templates, lambda run: run.template_id)
+    mode: ImportMode = leaf(lambda run: run.options.mode)  # type: ignore[valid-type]
+    dry_run: bool = leaf(lambda run: run.options.dry_run, description="The counts are what would happen; nothing of it did.")
+    header: list[str] | None = strawberry.field(description="What the columns of the file are called, once it was read.")
     has_rejects: bool = leaf(
         lambda run: run.rejects_file_id is not None,
         description="Whether there is a file of refused rows. createRejectsDownload gives it while it is kept.",
@@ -62,6 +118,37 @@ class Import(Node):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+@strawberry.type(description="A row that was refused, or a remark on one that was not.")
+class ImportReject:
+    """As in the file of refused rows."""
+
+    line: Long = strawberry.field(description="From 1, the header included.")
+    column: str
+    code: str
+    reason: str = leaf(lambda reject: reject.message)
+    row: str = leaf(lambda reject: reject.row_text, description="As it stands in the file.")
+
+
+@strawberry.type(description="A row that cannot be read.")
+class UnreadableRow:
+    """Of a preview."""
+
+    line: Long
+    code: str
+    message: str
+    text: str
+
+
+@strawberry.type(description="The first rows of an uploaded file, as they stand in it.")
+class ImportPreview:
+    """A preview."""
+
+    header: list[str]
+    fields: list[str | None] = strawberry.field(description="The field of each column; null for one that is left out.")
+    rows: list[list[str]]
+    unreadable: list[UnreadableRow] = leaf(lambda preview: preview.bad)
 
 
 @strawberry.type(description="Profiles on their way out.")
@@ -77,6 +164,7 @@ class Export(Node):
     )
     expression: JSON | None
     columns: list[str]
+    format: ExportFormat = leaf(lambda run: run.options.format)  # type: ignore[valid-type]
     rows_total: Long | None
     rows_written: Long
     error: RunError | None
@@ -94,6 +182,78 @@ class ColumnMappingInput:
     field: str | None = None
 
 
+@strawberry.input(description="A column of a file of fixed width.")
+class FixedColumnInput:
+    """A column by its characters."""
+
+    name: str
+    width: int = strawberry.field(description="In characters.")
+
+
+@strawberry.input(description="How the bytes of a file become rows. gzip and zip files are unpacked in any case.")
+class FileShapeInput:
+    """Every option has a good default."""
+
+    format: FileFormat | None = strawberry.field(  # type: ignore[valid-type]
+        default=None, description="Found by the first bytes when left out."
+    )
+    encoding: str | None = strawberry.field(
+        default=None, description="Such as latin-1 or windows-1252. Left out: by the byte order mark, else UTF-8."
+    )
+    quote: str | None = strawberry.field(default='"', description="Null: no cell is quoted.")
+    escape: str | None = strawberry.field(default=None, description="What takes the next character as it is.")
+    header: bool = strawberry.field(default=True, description="Without a header columns are called 1, 2, 3, …")
+    skip_lines: int = strawberry.field(default=0, description="Lines before the header.")
+    fixed_columns: list[FixedColumnInput] = strawberry.field(default_factory=list)
+    entry: str | None = strawberry.field(default=None, description="Of a zip file; the first when left out.")
+    sheet: str | None = strawberry.field(default=None, description="Of a workbook; the first when left out.")
+
+    def record(self) -> import_options.FileShape:
+        """As the operation takes it."""
+        fixed = tuple(import_options.FixedColumn(name=one.name, width=one.width) for one in self.fixed_columns)
+        return import_options.FileShape(**{**vars(self), "fixed_columns": fixed})
+
+
+@strawberry.input(description="A cell and what it stands for.")
+class CellValueInput:
+    """One line of a table of values."""
+
+    cell: str
+    value: str
+
+
+@strawberry.input(description="What is done to the cells of a column before its field reads them, in the order of these lines.")
+class ColumnRuleInput:
+    """One column."""
+
+    column: str = strawberry.field(description="As the header calls it.")
+    collapse_blanks: bool = strawberry.field(default=False, description="Blanks at the ends go in any case.")
+    nulls: list[str] = strawberry.field(default_factory=list, description="Texts that stand for nothing.")
+    case: TextCase = import_options.TextCase.KEEP  # type: ignore[valid-type]
+    values: list[CellValueInput] | None = None
+    other_values: OtherValues = import_options.OtherValues.KEEP  # type: ignore[valid-type]
+    date_format: str | None = strawberry.field(default=None, description="DD/MM/YYYY, or as in strptime: %d/%m/%Y.")
+    time_zone: str | None = strawberry.field(default=None, description="Of times without an offset; UTC when left out.")
+    decimal_mark: str | None = None
+    thousands_mark: str | None = None
+    default: str | None = strawberry.field(default=None, description="Of an empty cell.")
+    required: bool = strawberry.field(default=False, description="An empty cell refuses the row.")
+    on_error: OnError = import_options.OnError.REFUSE_ROW  # type: ignore[valid-type]
+
+    def record(self) -> import_options.ColumnRule:
+        """As the operation takes it."""
+        values = None if self.values is None else {one.cell: one.value for one in self.values}
+        return import_options.ColumnRule(**{**vars(self), "nulls": tuple(self.nulls), "values": values})
+
+
+@strawberry.input(description="A field that has the same cell in every row.")
+class ConstantInput:
+    """One constant."""
+
+    field: str
+    value: str
+
+
 @strawberry.input(description="How a file is read.")
 class ImportOptionsInput:
     """Every option has a good default."""
@@ -109,6 +269,21 @@ class ImportOptionsInput:
     default_country: str | None = strawberry.field(
         default=None, description="Of phone numbers without an international prefix."
     )
+    file: FileShapeInput | None = None
+    columns: list[ColumnRuleInput] = strawberry.field(default_factory=list)
+    constants: list[ConstantInput] = strawberry.field(default_factory=list)
+    nulls: list[str] = strawberry.field(default_factory=list, description="Texts that stand for nothing in every column.")
+    mode: ImportMode = import_options.ImportMode.INSERT_OR_UPDATE  # type: ignore[valid-type]
+    more_keys: list[MatchKey] = strawberry.field(  # type: ignore[valid-type]
+        default_factory=list, description="Tried in this order where the key before found nobody."
+    )
+    expected_columns: list[str] | None = strawberry.field(
+        default=None, description="The file has these and no others, in whatever order; as a sample file has them."
+    )
+    dry_run: bool = strawberry.field(default=False, description="Count what would happen, and store nothing.")
+    most_rejects: int | None = strawberry.field(
+        default=None, description="Stop after the batch with which more rows than this are refused."
+    )
 
     def record(self) -> records.ImportOptions:
         """As the operation takes them."""
@@ -123,6 +298,15 @@ class ImportOptionsInput:
             lift_opt_outs=self.lift_opt_outs,
             unescape_formulas=self.unescape_formulas,
             default_country=self.default_country,
+            file=self.file.record() if self.file is not None else import_options.FileShape(),
+            columns=tuple(one.record() for one in self.columns),
+            constants={one.field: one.value for one in self.constants},
+            nulls=tuple(self.nulls),
+            mode=self.mode,
+            more_keys=tuple(self.more_keys),
+            expected_columns=None if self.expected_columns is None else tuple(self.expected_columns),
+            dry_run=self.dry_run,
+            most_rejects=self.most_rejects,
         )
 
 
@@ -131,15 +315,66 @@ class CreateImportInput:
     """Input of createImport."""
 
     file_name: str = "profiles.csv"
+    match_key: MatchKey | None = strawberry.field(  # type: ignore[valid-type]
+        default=None, description="Left out where a template is given."
+    )
+    options: ImportOptionsInput | None = strawberry.field(default=None, description="Left out where a template is given.")
+    template_id: strawberry.ID | None = None
+    dry_run: bool = strawberry.field(default=False, description="As the option of this name, with a template too.")
+
+
+@strawberry.input(description="How files of a kind are imported. With options.expectedColumns they are tried at once.")
+class CreateImportTemplateInput:
+    """Input of createImportTemplate."""
+
+    name: str
+    label: str
+    description: str = ""
     match_key: MatchKey  # type: ignore[valid-type]
     options: ImportOptionsInput | None = None
+
+
+@strawberry.input(description="What is to change; fields left out stay.")
+class UpdateImportTemplateInput:
+    """Input of updateImportTemplate."""
+
+    id: strawberry.ID
+    expected_version: int | None = None
+    name: strawberry.Maybe[str]
+    label: strawberry.Maybe[str]
+    description: strawberry.Maybe[str]
+    match_key: strawberry.Maybe[MatchKey]  # type: ignore[valid-type]
+    options: strawberry.Maybe[ImportOptionsInput]
+    status: strawberry.Maybe[TemplateStatus]  # type: ignore[valid-type]
+
+
+@strawberry.input(description="How a file is written. What is not said of a format counts for CSV only.")
+class ExportOptionsInput:
+    """Every option has a good default."""
+
+    format: ExportFormat = export_options.ExportFormat.CSV  # type: ignore[valid-type]
+    titles: Titles = strawberry.field(  # type: ignore[valid-type]
+        default=export_options.Titles.NAMES, description="Of CSV and workbooks."
+    )
+    delimiter: str = ","
+    quote_all: bool = False
+    encoding: str = "utf-8"
+    line_end: LineEnd = export_options.LineEnd.LF  # type: ignore[valid-type]
+    gzip: bool = strawberry.field(default=False, description="Of CSV and JSON Lines.")
+    escape_formulas: bool = strawberry.field(default=True, description="A ' before what a spreadsheet would compute.")
+    refuse_empty: bool = strawberry.field(default=False, description="Fail where there is nobody to write.")
+
+    def record(self) -> export_options.ExportOptions:
+        """As the operation takes them."""
+        return export_options.ExportOptions(**vars(self))
 
 
 @strawberry.input(description="Whom to export and which fields; everybody and every field when left out.")
 class CreateExportInput:
     """Input of createExport."""
 
-    file_name: str = "profiles.csv"
+    file_name: str | None = strawberry.field(default=None, description="By the format when left out.")
     columns: list[str] | None = None
     audience_id: strawberry.ID | None = None
     expression: ExpressionInput | None = None
+    options: ExportOptionsInput | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import strawberry
@@ -11,15 +13,29 @@ from api.context import Info
 from api.graphql.connections import Connection, Listing, by_id, requested_page
 from api.graphql.leaf import field, subscription
 from api.graphql.live import Watches
-from api.graphql.mutations import mutation
+from api.graphql.mutations import given, mutation
 from api.graphql.nodes import optional_id
-from api.graphql.profiles.transfer_types import CreateExportInput, CreateImportInput, Export, Import
+from api.graphql.profiles.transfer_types import (
+    CreateExportInput,
+    CreateImportInput,
+    CreateImportTemplateInput,
+    Export,
+    Import,
+    ImportPreview,
+    ImportReject,
+    ImportTemplate,
+    TemplateStatus,
+    UpdateImportTemplateInput,
+    load_templates,
+)
 from core.authored import not_found
-from core.errors import NotFound
+from core.errors import Invalid, NotFound
 from core.files import Ticket
 from core.ids import from_global_id
-from core.profiles import exports, imports
-from core.profiles.records import ExportRun, ImportRun, RunState
+from core.profiles import exports, import_templates, imports
+from core.profiles.import_preview import preview_import
+from core.profiles.import_template_records import ImportTemplateDraft
+from core.profiles.records import ExportRun, ImportOptions, ImportRun, MatchKey, RunState
 from core.targeting.audiences import find_audiences, open_question
 from core.targeting.json_form import to_json
 
@@ -43,6 +59,20 @@ async def load_exports(context: Any, ids: list[int]) -> list[Any]:
         return [await _or_none(exports.get_export(conn, one)) for one in ids]
 
 
+async def _how(context: Any, input: CreateImportInput, template_id: int | None) -> tuple[MatchKey, ImportOptions]:
+    """The key and the options of an import: given, or a template's."""
+    if template_id is not None:
+        if input.match_key is not None or input.options is not None:
+            message = "an import by a template has its key and its options"
+            raise Invalid(message, code="TEMPLATE_AND_OPTIONS", path="options", hint="Leave them out, or the template.")
+        template = await import_templates.open_template(context.conn, template_id)
+        return template.match_key, template.options
+    match_key: MatchKey | None = input.match_key
+    if match_key is None:
+        raise Invalid("an import needs a key", code="REQUIRED", path="matchKey", hint="Say how rows find their profiles.")
+    return match_key, input.options.record() if input.options is not None else ImportOptions()
+
+
 async def _or_none(getting: Any) -> Any:
     try:
         return await getting
@@ -60,12 +90,45 @@ class TransfersQuery:
         return await info.context.loader(load_imports).load(from_global_id("Import", id, "id"))
 
     @field(Connection[Import])
-    async def imports(self, info: Info, first: int | None = None, after: str | None = None) -> Listing:
-        """Imports, oldest first."""
+    async def imports(
+        self, info: Info, first: int | None = None, after: str | None = None, template_id: strawberry.ID | None = None
+    ) -> Listing:
+        """Imports, or those made from a template, oldest first."""
+        page = requested_page(info, first, after)
+        chosen = optional_id("ImportTemplate", template_id, "templateId")
+        async with info.context.lease.use() as conn:
+            rows = await imports.list_imports(conn, page, chosen)
+        return Listing(rows, info.context.counted(partial(imports.count_imports, template_id=chosen)), by_id, page.after)
+
+    @field(ImportPreview)
+    async def import_preview(self, info: Info, import_id: strawberry.ID, rows: int = 30) -> Any:
+        """The first rows of an uploaded file and the fields of its columns, before it is started."""
+        key, files = from_global_id("Import", import_id, "importId"), info.context.runtime.files
+        async with info.context.lease.use() as conn:
+            return await preview_import(conn, info.context.actor, files, key, rows)
+
+    @field(list[ImportReject])
+    async def import_rejects(self, info: Info, import_id: strawberry.ID, first: int = 20) -> Any:
+        """The first rows that an import refuses, also while it runs. createRejectsDownload has all of them."""
+        key, files = from_global_id("Import", import_id, "importId"), info.context.runtime.files
+        async with info.context.lease.use() as conn:
+            return await imports.list_rejects(conn, info.context.actor, files, key, first)
+
+    @field(ImportTemplate | None)
+    async def import_template(self, info: Info, id: strawberry.ID) -> Any:
+        """A template of imports."""
+        return await info.context.loader(load_templates).load(from_global_id("ImportTemplate", id, "id"))
+
+    @field(Connection[ImportTemplate])
+    async def import_templates(
+        self, info: Info, first: int | None = None, after: str | None = None,
+        status: TemplateStatus | None = None,  # type: ignore[valid-type]
+    ) -> Listing:  # fmt: skip
+        """Templates of imports, oldest first."""
         page = requested_page(info, first, after)
         async with info.context.lease.use() as conn:
-            rows = await imports.list_imports(conn, page)
-        return Listing(rows, info.context.counted(imports.count_imports), by_id, page.after)
+            rows = await import_templates.list_templates(conn, page, status)
+        return Listing(rows, info.context.counted(partial(import_templates.count_templates, status=status)), by_id, page.after)
 
     @field(Export | None)
     async def export(self, info: Info, id: strawberry.ID) -> Any:
@@ -89,16 +152,43 @@ class TransfersMutation:
     async def create_import(self, info: Info, input: CreateImportInput) -> Any:
         """Announce a file of people. PUT its bytes to `uploadUrl`, then call startImport."""
         context = info.context
+        template_id = optional_id("ImportTemplate", input.template_id, "templateId")
+        match_key, options = await _how(context, input, template_id)
         run, ticket = await imports.create_import(
             context.conn,
             context.actor,
             context.runtime.files,
             file_name=input.file_name,
-            match_key=input.match_key,
-            options=input.options.record() if input.options is not None else None,
+            match_key=match_key,
+            options=replace(options, dry_run=True) if input.dry_run else options,
+            template_id=template_id,
             now=context.now,
         )
         return {"import_": run, "upload_url": address(info, ticket)}
+
+    @mutation(import_template=ImportTemplate)
+    async def create_import_template(self, info: Info, input: CreateImportTemplateInput) -> Any:
+        """Save how files of a kind are imported."""
+        draft = ImportTemplateDraft(
+            name=input.name, label=input.label, description=input.description, match_key=input.match_key,
+            options=input.options.record() if input.options is not None else ImportOptions(),
+        )  # fmt: skip
+        return await import_templates.create_template(info.context.conn, info.context.actor, draft, info.context.now)
+
+    @mutation(import_template=ImportTemplate)
+    async def update_import_template(self, info: Info, input: UpdateImportTemplateInput) -> Any:
+        """Change a template, archive it or make it available again. Imports made from it stay as they are."""
+        context = info.context
+        changes = given(
+            name=input.name, label=input.label, description=input.description, match_key=input.match_key,
+            options=input.options, status=input.status,
+        )  # fmt: skip
+        if changes.get("options") is not None:
+            changes["options"] = changes["options"].record()
+        return await import_templates.update_template(
+            context.conn, context.actor, from_global_id("ImportTemplate", input.id, "id"), changes,
+            expected_version=input.expected_version, now=context.now,
+        )  # fmt: skip
 
     @mutation(upload_url=str)
     async def renew_import_upload(self, info: Info, id: strawberry.ID) -> Any:
@@ -130,7 +220,7 @@ class TransfersMutation:
 
     @mutation(export=Export)
     async def create_export(self, info: Info, input: CreateExportInput) -> Any:
-        """Write profiles to a CSV file. It starts at once; when it is finished, call createExportDownload."""
+        """Write profiles to a file. It starts at once; when it is finished, call createExportDownload."""
         context = info.context
         expression = None
         if input.expression is not None:
@@ -146,6 +236,7 @@ class TransfersMutation:
             columns=input.columns,
             audience_id=audience_id,
             expression=expression,
+            options=input.options.record() if input.options is not None else None,
             now=context.now,
         )
 

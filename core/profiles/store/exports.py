@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from core.db import Connection
+from core.profiles.export_options import ExportFormat, ExportOptions
 from core.profiles.fields import Field, FieldType
 from core.profiles.records import ExportRun, RunError, RunState
 
 COLUMNS = (
-    "id, state, file_id, audience_id, expression, columns, rows_total, rows_written, error, fence, created_by, created_at,"
-    " started_at, heartbeat_at, finished_at"
+    "id, state, file_id, audience_id, expression, columns, options, rows_total, rows_written, error, fence, created_by,"
+    " created_at, started_at, heartbeat_at, finished_at"
 )
 SELECTION = "export_selection"
 
@@ -28,6 +29,7 @@ def _run(row: Any) -> ExportRun:
     values = dict(row)
     values["state"] = RunState(values["state"])
     values["columns"] = tuple(values["columns"])
+    values["options"] = ExportOptions.from_json(values["options"])
     values["error"] = RunError(**values["error"]) if values["error"] else None
     return ExportRun(**values)
 
@@ -38,16 +40,17 @@ async def insert_run(
     columns: Sequence[str],
     audience_id: int | None,
     expression: Any,
+    options: ExportOptions,
     created_by: str,
     now: datetime,
 ) -> ExportRun:
     """A new export, ready to run."""
     row = await conn.fetchrow(
         f"""
-        INSERT INTO export_run (state, file_id, columns, audience_id, expression, created_by, created_at, heartbeat_at)
-        VALUES ('ready', $1, $2, $3, $4, $5, $6, $6) RETURNING {COLUMNS}
+        INSERT INTO export_run (state, file_id, columns, audience_id, expression, options, created_by, created_at, heartbeat_at)
+        VALUES ('ready', $1, $2, $3, $4, $5, $6, $7, $7) RETURNING {COLUMNS}
         """,
-        file_id, columns, audience_id, expression, created_by, now,
+        file_id, columns, audience_id, expression, asdict(options), created_by, now,
     )  # fmt: skip
     return _run(row)
 
@@ -132,13 +135,27 @@ async def next_bound(conn: Connection, *, selected: bool, after: int, limit: int
     return found
 
 
-async def copy_range(
-    conn: Connection, fields: Sequence[Field], *, selected: bool, after: int, last: int
-) -> tuple[list[bytes], int]:
-    """The profiles of a range of ids as CSV without a header, in the order of ids; how many they are."""
-    await conn.execute("SELECT set_config('datestyle', 'ISO', true)")
-    cells = ", ".join(_cell(field) for field in fields)
+async def fetch_range(
+    conn: Connection, fields: Sequence[Field], options: ExportOptions, *, selected: bool, after: int, last: int
+) -> tuple[Sequence[Any], int]:
+    """The profiles of a range of ids as the format's writer takes them, in the order of ids; how many they are."""
     source = f"profile p JOIN {SELECTION} s USING (id)" if selected else "profile p"
+    if options.format is ExportFormat.CSV:
+        return await _copy(conn, fields, options, source, after, last)
+    names = ", ".join(f'{_value(field, options)} AS "{field.name}"' for field in fields)
+    rows = f"SELECT {names} FROM {source} WHERE p.id > $1 AND p.id <= $2 AND p.merged_into IS NULL ORDER BY p.id"
+    if options.format is ExportFormat.JSON_LINES:
+        found = await conn.fetch(f"SELECT row_to_json(r)::text FROM ({rows}) r", after, last)
+        return [b"".join(f"{row[0]}\n".encode() for row in found)], len(found)
+    values = await conn.fetch(rows, after, last)
+    return values, len(values)
+
+
+async def _copy(
+    conn: Connection, fields: Sequence[Field], options: ExportOptions, source: str, after: int, last: int
+) -> tuple[list[bytes], int]:
+    await conn.execute("SELECT set_config('datestyle', 'ISO', true)")
+    cells = ", ".join(_cell(field, guarded=options.escape_formulas) for field in fields)
     pieces: list[bytes] = []
 
     async def keep(piece: bytes) -> None:
@@ -146,12 +163,19 @@ async def copy_range(
 
     done: str = await conn.copy_from_query(
         f"SELECT {cells} FROM {source} WHERE p.id > $1 AND p.id <= $2 AND p.merged_into IS NULL ORDER BY p.id", after, last,
-        output=keep, format="csv", encoding="utf8",
+        output=keep, format="csv", encoding="utf8", delimiter=options.delimiter, force_quote=options.quote_all or None,
     )  # fmt: skip
     return pieces, int(done.rpartition(" ")[2])
 
 
-def _cell(field: Field) -> str:
+def _value(field: Field, options: ExportOptions) -> str:
+    """A column as its value: what a cell says in words is said in words."""
+    if (options.format is ExportFormat.JSON_LINES and field.type is FieldType.INSTANT) or field.values is not None:
+        return _cell(field, guarded=False)
+    return f"p.{field.column}"
+
+
+def _cell(field: Field, *, guarded: bool) -> str:
     """A column as its cell. What a spreadsheet would compute gets a `'`, as in `core/profiles/formulas.py`."""
     column = f"p.{field.column}"
     if field.type is FieldType.BOOLEAN:
@@ -161,7 +185,7 @@ def _cell(field: Field) -> str:
         return f"CASE {column} {cases} END"
     if field.type is FieldType.INSTANT:
         return f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-    if field.type in _UNGUARDED:
+    if field.type in _UNGUARDED or not guarded:
         return column
     first = "61, 43, 45, 64, 9, 13, 39"  # = + - @ TAB CR '
     return f"CASE WHEN ascii({column}) IN ({first}) AND {column} ~ '^''*[=+@\\t\\r-]' THEN '''' || {column} ELSE {column} END"

@@ -10,76 +10,71 @@ planner, which knows nothing of a table made a moment ago, would read the whole 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from core.db import Connection
 from core.profiles.fields import EMAIL_COLUMNS
 from core.profiles.import_columns import Plan
+from core.profiles.import_options import ImportMode
 from core.profiles.import_repeats import Rows
+from core.profiles.import_target import Written
 from core.profiles.records import EmptyCells, MatchKey
 
 STAGING = "import_staging"
-LOCK = 0x636C_6172_0100  # one advisory lock per match key, from this number on
+LOCK = 0x636C_6172_0100  # the advisory lock of imports
 ASLEEP_MS = 15_000  # milliseconds after which the server ends a connection that holds the lock and asks nothing
-OTHERS_NAMED = 10  # further matches of an email that a remark names
+OTHERS_NAMED = 10  # further matches of an email or a number that a remark names
 
+SHARED_KEYS = frozenset({MatchKey.EMAIL, MatchKey.MOBILE_PHONE})  # several profiles may have them
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What became of the rows of a chunk; `missed` were deleted by somebody between the look and the update. `again` are lines
-    that wait: an earlier one is about the same person, by the key of a profile that is merged."""
+# Whom a row is about: the survivor of a profile that is merged.
+_WHOLE = "coalesce(merged_into, id)"
 
-    inserted: int
-    updated: int
-    unchanged: int
-    missed: int
-    ambiguous: int
-    again: Sequence[int] = ()
-
-    def __add__(self, later: Written) -> Written:
-        """Both together; what waits is what waits now."""
-        return Written(
-            inserted=self.inserted + later.inserted, updated=self.updated + later.updated,
-            unchanged=self.unchanged + later.unchanged, missed=self.missed + later.missed,
-            ambiguous=self.ambiguous + later.ambiguous, again=later.again,
-        )  # fmt: skip
+# What a key is compared by, and the columns that hold it, of keys that several profiles may have.
+_KEYS = {MatchKey.EMAIL: "email_key", MatchKey.MOBILE_PHONE: "mobile_phone"}
+_COLUMNS = {MatchKey.EMAIL: EMAIL_COLUMNS, MatchKey.MOBILE_PHONE: ("mobile_phone",)}
 
 
 class ChunkStore:
-    """The statements for one plan."""
+    """The statements for one plan: profiles as the target of an import."""
 
     def __init__(self, plan: Plan):
         self.plan = plan
         self._columns = plan.staged
-        self._staging = _staging(self._columns)
-        self._upsert = _upsert(plan)
+        self._staging = _staging(plan)
+        self._finish = _count(plan) if plan.options.dry_run else _STATEMENTS[plan.options.mode](plan)
+        self._takes_time = not plan.options.dry_run and plan.options.mode is not ImportMode.DELETE
 
     async def stage(self, conn: Connection, lines: Sequence[int], columns: Sequence[Sequence[Any]]) -> None:
         """Put a chunk into a table of this transaction."""
         await conn.execute(self._staging)
         await self._copy(conn, lines, columns)
 
-    async def replace(self, conn: Connection, lines: Sequence[int], rows: Rows) -> None:
-        """Put rows into the place of staged lines."""
+    async def replace(self, conn: Connection, lines: Sequence[int], rows: Rows, targets: Sequence[int] | None) -> None:
+        """Put rows into the place of staged lines; `targets`: the profile of each, 0 for somebody new; None: by the key."""
         await conn.execute(f"DELETE FROM {STAGING} WHERE line = ANY($1::bigint[])", lines)
-        if rows.lines:
+        if rows.lines and targets is None:
             await self._copy(conn, rows.lines, rows.columns)
+        elif rows.lines:
+            await conn.copy_records_to_table(
+                STAGING, records=zip(rows.lines, targets or (), *rows.columns, strict=True),
+                columns=("line", "known", *self._columns),
+            )  # fmt: skip
 
     async def lock(self, conn: Connection) -> None:
-        """Wait for other imports by the same key. Held until the commit.
+        """Wait for other imports. Held until the commit.
 
         An email is not unique, so nothing else would keep two imports from adding the same person twice; and two chunks that
-        insert and update the same people in turns would wait for each other in a circle. A worker that falls asleep with it
-        is cut off by the server.
+        insert and update the same people in turns, by whatever keys, would wait for each other in a circle. A worker that
+        falls asleep with it is cut off by the server.
         """
         await conn.execute(
             """
             SELECT pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', $2, true),
                    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
             """,
-            LOCK + list(MatchKey).index(self.plan.match_key),
+            LOCK,
             str(ASLEEP_MS),
         )
 
@@ -87,28 +82,79 @@ class ChunkStore:
         """Remove staged rows whose value of a unique column is another profile's; returns their lines."""
         return [row["line"] for row in await conn.fetch(_taken(self.plan, column))]
 
-    async def keep_own(self, conn: Connection, column: str) -> None:
-        """A unique value of a profile that is merged stays there: a row about its survivor leaves the survivor's as it is."""
-        await conn.execute(_keep_own(self.plan, column))
+    async def take_out_unknown(self, conn: Connection) -> list[int]:
+        """Remove staged rows with the id of nobody; returns their lines."""
+        rows = await conn.fetch(
+            f"""
+            DELETE FROM {STAGING} s
+             WHERE s.id IS NOT NULL AND NOT EXISTS (SELECT FROM profile p WHERE p.id = s.id)
+            RETURNING line
+            """
+        )
+        return [row["line"] for row in rows]
+
+    async def take_out_merged(self, conn: Connection) -> dict[int, tuple[int, int]]:
+        """Remove staged rows whose key is that of a merged profile alone: the survivor, and the number of the key, by line."""
+        cases = " ".join(f"WHEN {by} THEN o.{column} = s.{column}" for by, column in enumerate(self.plan.key_columns))
+        rows = await conn.fetch(
+            f"""
+            WITH old AS (
+                SELECT s.ctid AS place, f.target, f.by FROM {STAGING} s {_match(self.plan)}
+                 WHERE NOT EXISTS (SELECT FROM profile o WHERE o.id = f.target AND CASE f.by {cases} END)
+                   AND f.target IS NOT NULL
+            )
+            DELETE FROM {STAGING} s USING old WHERE s.ctid = old.place RETURNING s.line, old.target, old.by
+            """
+        )
+        return {row["line"]: (row["target"], row["by"]) for row in rows}
+
+    async def list_same(self, conn: Connection) -> dict[int, tuple[int, int]]:
+        """Lines whose profile another staged row is about too, by whichever key: the profile, and the number of the key."""
+        rows = await conn.fetch(
+            f"""
+            SELECT line, target, by FROM (
+                SELECT s.line, f.target, f.by, count(*) OVER (PARTITION BY f.target) AS times
+                  FROM {STAGING} s {_match(self.plan)}
+                 WHERE f.target IS NOT NULL
+            ) found WHERE times > 1
+            """
+        )
+        return {row["line"]: (row["target"], row["by"]) for row in rows}
+
+    async def find(self, conn: Connection, lines: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """The profiles of those of these lines that have one, each with the number of the key that found it."""
+        rows = await conn.fetch(
+            f"""
+            SELECT s.line, f.target, f.by FROM {STAGING} s {_match(self.plan)}
+             WHERE s.line = ANY($1::bigint[]) AND f.target IS NOT NULL
+            """,
+            lines,
+        )
+        return {row["line"]: (row["target"], row["by"]) for row in rows}
 
     async def leave(self, conn: Connection, lines: Sequence[int]) -> None:
         """Take out all staged rows but these."""
         await conn.execute(f"DELETE FROM {STAGING} WHERE line <> ALL($1::bigint[])", lines)
 
-    async def upsert(self, conn: Connection, now: datetime) -> Written:
-        """Update who is there and differs, insert who is not. Raises UniqueViolationError when somebody was faster."""
-        row = await conn.fetchrow(self._upsert, now)
+    async def finish(self, conn: Connection, now: datetime) -> Written:
+        """Do what the import's mode says, or count what it would do. Raises UniqueViolationError when somebody was faster."""
+        row = await conn.fetchrow(self._finish, *([now] if self._takes_time else []))
         return Written(**dict(row))
 
     async def list_ambiguous(self, conn: Connection) -> list[tuple[int, int, list[int]]]:
-        """Lines whose email several profiles have: the line, the oldest profile, the others (not all of many)."""
+        """Lines whose key several profiles have: the line, the oldest profile, the others (not all of many)."""
+        cases = " ".join(
+            f"WHEN {by} THEN array(SELECT DISTINCT {_WHOLE} AS id FROM profile"
+            f" WHERE {column} = s.{column} ORDER BY id LIMIT $1)"
+            for by, column in enumerate(self.plan.key_columns)
+        )
         rows = await conn.fetch(
             f"""
-            SELECT s.line, f.ids[1] AS oldest, f.ids[2:] AS others
+            SELECT s.line, a.ids[1] AS oldest, a.ids[2:] AS others
               FROM {STAGING} s
-              JOIN LATERAL (SELECT array(SELECT DISTINCT {_WHOLE} AS id FROM profile WHERE email_key = s.email_key
-                                          ORDER BY id LIMIT $1) AS ids) f
-                ON cardinality(f.ids) > 1
+              {_match(self.plan)}
+              JOIN LATERAL (SELECT CASE f.by {cases} END AS ids) a ON cardinality(a.ids) > 1
+             WHERE f.matches > 1
              ORDER BY s.line
             """,
             OTHERS_NAMED + 1,
@@ -119,26 +165,38 @@ class ChunkStore:
         await conn.copy_records_to_table(STAGING, records=zip(lines, *columns, strict=True), columns=("line", *self._columns))
 
 
-def _staging(columns: Sequence[str]) -> str:
+def _staging(plan: Plan) -> str:
+    known = ", 0::bigint AS known" if len(plan.keys) > 1 else ""
     return (
         f"CREATE TEMPORARY TABLE {STAGING} ON COMMIT DROP AS"
-        f" SELECT 0::bigint AS line, {', '.join(columns)} FROM profile WITH NO DATA"
+        f" SELECT 0::bigint AS line{known}, {', '.join(plan.staged)} FROM profile WITH NO DATA"
     )
 
 
-# Whom a row is about: the survivor of a profile that is merged.
-_WHOLE = "coalesce(merged_into, id)"
-
-
 def _match(plan: Plan) -> str:
-    """The profile of a staged row, as `f (target, matches)`."""
-    if plan.match_key is MatchKey.EMAIL:
-        found = (
-            f"SELECT min({_WHOLE}) AS target, count(DISTINCT {_WHOLE}) AS matches FROM profile WHERE email_key = s.email_key"
+    """The profile of a staged row, as `f (target, by, matches)`: each key is looked at when those before found nobody.
+
+    Of several keys, rows that were made one out of several know their profile: their keys may be those of another by now.
+    """
+    found: list[str] = []
+    names: list[str] = []
+    for number, column in enumerate(plan.key_columns):
+        before = "".join(f"{name}.id IS NULL AND " for name in names)
+        names.append(f"m{number}")
+        found.append(
+            f"CROSS JOIN LATERAL (SELECT min({_WHOLE}) AS id, count(DISTINCT {_WHOLE}) AS matches FROM profile"
+            f" WHERE {before}{column} = s.{column}) m{number}"
         )
-    else:
-        found = f"SELECT min({_WHOLE}) AS target, 1 AS matches FROM profile WHERE {plan.key_column} = s.{plan.key_column}"
-    return f"CROSS JOIN LATERAL ({found}) f"
+    by = " ".join(f"WHEN m{number}.id IS NOT NULL THEN {number}" for number in range(len(names)))
+    target = f"coalesce({', '.join(f'{name}.id' for name in names)})"
+    matches = " + ".join(f"{name}.matches" for name in names)
+    if len(names) > 1:
+        target = f"CASE WHEN s.known IS NULL THEN {target} ELSE (SELECT {_WHOLE} FROM profile WHERE id = s.known) END"
+        matches = f"CASE WHEN s.known IS NULL THEN {matches} ELSE 1 END"
+    return f"""
+        {" ".join(found)}
+        CROSS JOIN LATERAL (SELECT {target} AS target, CASE {by} END AS by, {matches} AS matches) f
+    """
 
 
 def _taken(plan: Plan, column: str) -> str:
@@ -146,73 +204,162 @@ def _taken(plan: Plan, column: str) -> str:
         DELETE FROM {STAGING} s
          WHERE EXISTS (SELECT FROM profile o
                         WHERE o.{column} = s.{column}
-                          AND coalesce(o.merged_into, o.id) IS DISTINCT FROM ({_target(plan)}))
+                          AND coalesce(o.merged_into, o.id)
+                              IS DISTINCT FROM (SELECT f.target FROM (SELECT) one {_match(plan)}))
         RETURNING line
     """
 
 
-def _keep_own(plan: Plan, column: str) -> str:
-    return f"""
-        UPDATE {STAGING} s SET {column} = p.{column}
-          FROM profile o JOIN profile p ON p.id = o.merged_into
-         WHERE o.{column} = s.{column} AND o.merged_into = ({_target(plan)})
+def _found(plan: Plan) -> str:
+    """The common table of what is found: no copy of the rows, which most often nobody needs again.
+
+    One that `waits` is about the same profile as an earlier row, by the key of one that is merged.
     """
-
-
-def _target(plan: Plan) -> str:
-    return f"SELECT min({_WHOLE}) FROM profile WHERE {plan.key_column} = s.{plan.key_column}"
-
-
-def _upsert(plan: Plan) -> str:
-    columns = plan.staged
-    after = {column: _after(plan, column) for column in columns}
-    differs = f"({', '.join(f'p.{column}' for column in columns)}) IS DISTINCT FROM ({', '.join(after.values())})"
-    changes = ", ".join(f"{column} = {value}" for column, value in after.items())
-    return f"""
-        WITH found AS MATERIALIZED (
-            SELECT s.*, f.target, f.matches, p.id IS NOT NULL AND {differs} AS differs,
-                   f.target IS NOT NULL AND row_number() OVER (PARTITION BY f.target ORDER BY s.line) > 1 AS waits
+    seen = f"""
+            SELECT s.ctid AS place, s.line, f.target, f.matches, p.id IS NOT NULL AND {_differs(plan, "p")} AS differs
               FROM {STAGING} s
               {_match(plan)}
               LEFT JOIN profile p ON p.id = f.target
-             ORDER BY f.target, s.line
-        ), updated AS (
-            UPDATE profile p SET updated_at = $1, {changes}
-              FROM found s WHERE s.differs AND NOT s.waits AND p.id = s.target
-            RETURNING 1
-        ), inserted AS (
-            INSERT INTO profile (created_at, updated_at, {", ".join(columns)})
-            SELECT $1, $1, {", ".join(_fresh(plan, column) for column in columns)}
-              FROM found s WHERE s.target IS NULL ORDER BY s.line
-            RETURNING 1
-        ), counted AS (
-            SELECT count(*) FILTER (WHERE differs AND NOT waits) AS changed,
-                   count(*) FILTER (WHERE target IS NOT NULL AND NOT differs AND NOT waits) AS same,
-                   count(*) FILTER (WHERE matches > 1 AND NOT waits) AS ambiguous,
-                   coalesce(array_agg(line ORDER BY line) FILTER (WHERE waits), '{{}}') AS again
-              FROM found
-        ), done AS (
-            SELECT (SELECT count(*) FROM inserted) AS inserted, (SELECT count(*) FROM updated) AS updated
+    """
+    if len(plan.keys) == 1 and plan.match_key not in SHARED_KEYS:  # one look finds the profile and all of it
+        (column,) = plan.key_columns
+        seen = f"""
+            SELECT s.ctid AS place, s.line, coalesce(p.merged_into, p.id) AS target, 1 AS matches,
+                   CASE WHEN p.merged_into IS NULL THEN p.id IS NOT NULL AND {_differs(plan, "p")}
+                        ELSE {_differs(plan, "w")} END AS differs
+              FROM {STAGING} s
+              LEFT JOIN profile p ON p.{column} = s.{column}
+              LEFT JOIN profile w ON w.id = p.merged_into
+        """
+    return f"""
+        seen AS MATERIALIZED ({seen}),
+        found AS MATERIALIZED (
+            SELECT *, target IS NOT NULL AND row_number() OVER (PARTITION BY target ORDER BY line) > 1 AS waits
+              FROM seen ORDER BY target, line
         )
-        SELECT d.inserted, d.updated, c.same AS unchanged, c.changed - d.updated AS missed,
-               c.ambiguous, c.again
+    """
+
+
+def _differs(plan: Plan, profile: str) -> str:
+    """Whether the import changes a profile that goes by this name in the statement."""
+    if not plan.written or plan.options.mode in (ImportMode.INSERT, ImportMode.DELETE):
+        return "false"
+    before = ", ".join(f"{profile}.{column}" for column in plan.written)
+    return f"({before}) IS DISTINCT FROM ({', '.join(_after(plan, column, profile) for column in plan.written)})"
+
+
+_AMBIGUOUS = "count(*) FILTER (WHERE matches > 1)"
+_KNOWN = "count(*) FILTER (WHERE target IS NOT NULL)"
+_NEW = "count(*) FILTER (WHERE target IS NULL)"
+_CHANGED = "count(*) FILTER (WHERE differs)"
+_SAME = "count(*) FILTER (WHERE target IS NOT NULL AND NOT differs)"
+
+# Without those that wait.
+_CHANGED_NOW = "count(*) FILTER (WHERE differs AND NOT waits)"
+_SAME_NOW = "count(*) FILTER (WHERE target IS NOT NULL AND NOT differs AND NOT waits)"
+_AMBIGUOUS_NOW = "count(*) FILTER (WHERE matches > 1 AND NOT waits)"
+_AGAIN = "coalesce(array_agg(line ORDER BY line) FILTER (WHERE waits), '{}') AS again"
+
+
+def _update(plan: Plan) -> str:
+    changes = "".join(f", {column} = {_after(plan, column, 'p')}" for column in plan.written)
+    return f"""
+        UPDATE profile p SET updated_at = $1{changes}
+          FROM found f JOIN {STAGING} s ON s.ctid = f.place
+         WHERE f.differs AND NOT f.waits AND p.id = f.target AND p.merged_into IS NULL
+        RETURNING 1
+    """
+
+
+def _insert(plan: Plan) -> str:
+    return f"""
+        INSERT INTO profile (created_at, updated_at, {", ".join(plan.written)})
+        SELECT $1, $1, {", ".join(_fresh(plan, column) for column in plan.written)}
+          FROM found f JOIN {STAGING} s ON s.ctid = f.place WHERE f.target IS NULL ORDER BY s.line
+        RETURNING 1
+    """
+
+
+def _upsert_rows(plan: Plan) -> str:
+    return f"""
+        WITH {_found(plan)}, updated AS ({_update(plan)}), inserted AS ({_insert(plan)}),
+        counted AS (SELECT {_CHANGED_NOW} AS changed, {_SAME_NOW} AS same, {_AMBIGUOUS_NOW} AS ambiguous, {_AGAIN} FROM found),
+        done AS (SELECT (SELECT count(*) FROM inserted) AS inserted, (SELECT count(*) FROM updated) AS updated)
+        SELECT d.inserted, d.updated, c.same AS unchanged, c.changed - d.updated AS missed, c.ambiguous, c.again
           FROM counted c, done d
     """
 
 
-def _after(plan: Plan, column: str) -> str:
-    """What a column of a profile that exists becomes."""
-    if column == plan.key_column and plan.match_key is not MatchKey.EMAIL:
-        return f"p.{column}"  # it found the profile, maybe through one that is merged and keeps its own
-    if column in EMAIL_COLUMNS and plan.match_key is MatchKey.EMAIL:
-        return f"CASE WHEN p.email_key = s.email_key THEN s.{column} ELSE p.{column} END"
+def _insert_rows(plan: Plan) -> str:
+    return f"""
+        WITH {_found(plan)}, inserted AS ({_insert(plan)})
+        SELECT (SELECT count(*) FROM inserted) AS inserted, (SELECT {_KNOWN} FROM found) AS skipped
+    """
+
+
+def _update_rows(plan: Plan) -> str:
+    return f"""
+        WITH {_found(plan)}, updated AS ({_update(plan)}),
+        counted AS (SELECT {_CHANGED_NOW} AS changed, {_SAME_NOW} AS same, {_NEW} AS new, {_AMBIGUOUS_NOW} AS ambiguous,
+                           {_AGAIN} FROM found),
+        done AS (SELECT count(*) AS updated FROM updated)
+        SELECT d.updated, c.same AS unchanged, c.new AS skipped, c.changed - d.updated AS missed, c.ambiguous, c.again
+          FROM counted c, done d
+    """
+
+
+def _delete_rows(plan: Plan) -> str:
+    """Who is merged into somebody goes with them, and is told as gone."""
+    return f"""
+        WITH {_found(plan)},
+        parts AS MATERIALIZED (SELECT p.id FROM found f JOIN profile p ON p.merged_into = f.target),
+        gone AS (DELETE FROM profile p USING found f WHERE p.id = f.target AND p.merged_into IS NULL RETURNING p.id),
+        counted AS (SELECT {_KNOWN} AS known, {_NEW} AS new, {_AMBIGUOUS} AS ambiguous FROM found),
+        done AS (SELECT count(*) AS deleted, coalesce(array_agg(id), '{{}}') AS ids FROM gone)
+        SELECT d.deleted, c.new AS skipped, c.known - d.deleted AS missed, c.ambiguous,
+               d.ids || array(SELECT id FROM parts) AS gone
+          FROM counted c, done d
+    """
+
+
+_STATEMENTS = {
+    ImportMode.INSERT_OR_UPDATE: _upsert_rows,
+    ImportMode.INSERT: _insert_rows,
+    ImportMode.UPDATE: _update_rows,
+    ImportMode.DELETE: _delete_rows,
+}
+_COUNTS = {
+    ImportMode.INSERT_OR_UPDATE: f"{_NEW} AS inserted, {_CHANGED} AS updated, {_SAME} AS unchanged, {_AMBIGUOUS} AS ambiguous",
+    ImportMode.INSERT: f"{_NEW} AS inserted, {_KNOWN} AS skipped",
+    ImportMode.UPDATE: f"{_CHANGED} AS updated, {_SAME} AS unchanged, {_NEW} AS skipped, {_AMBIGUOUS} AS ambiguous",
+    ImportMode.DELETE: f"{_KNOWN} AS deleted, {_NEW} AS skipped, {_AMBIGUOUS} AS ambiguous",
+}
+
+
+def _count(plan: Plan) -> str:
+    """What a dry run asks: nothing is written."""
+    return f"WITH {_found(plan)} SELECT {_COUNTS[plan.options.mode]} FROM found"
+
+
+def _after(plan: Plan, column: str, profile: str) -> str:
+    """What a column of a profile that exists becomes; `profile`: its name in the statement."""
+    before, said = f"{profile}.{column}", f"s.{column}"
+    if len(plan.keys) == 1 and column == plan.key_columns[0] and plan.match_key is not MatchKey.EMAIL:
+        return before  # it found the profile, maybe through one that is merged and keeps its own
     field = plan.by_column.get(column)
     if field is not None and field.opt_out and not plan.options.lift_opt_outs:
-        return f"p.{column} OR coalesce(s.{column}, false)"
-    if plan.options.empty is EmptyCells.KEEP:
-        # An email's three columns are empty together.
-        return f"coalesce(s.{column}, p.{column})"
-    return _fresh(plan, column)
+        return f"{before} OR coalesce({said}, false)"
+    after = _fresh(plan, column)
+    if plan.options.empty is EmptyCells.KEEP or column in plan.kept_keys:
+        after = f"coalesce({said}, {before})"  # an email's three columns are empty together
+    key = column if column in plan.unique else next((_KEYS[one] for one in plan.keys if column in _COLUMNS.get(one, ())), None)
+    if key is None:
+        return after
+    other = f"s.{key} IS DISTINCT FROM {profile}.{key}"
+    if len(plan.keys) > 1 or key != plan.key_columns[0]:  # a key of one that is merged stays there; others are new values
+        part = f"SELECT max(o.id) FROM profile o WHERE o.{key} = s.{key} AND o.merged_into = {profile}.id"
+        other += f" AND ({part}) IS NOT NULL"  # not EXISTS, which might be looked up in a copy of the whole table
+    return f"CASE WHEN {other} THEN {before} ELSE {after} END"
 
 
 def _fresh(plan: Plan, column: str) -> str:

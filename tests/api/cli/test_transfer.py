@@ -100,3 +100,18 @@ def test_a_run_that_failed_says_where() -> None:
     assert (refused.value.path, refused.value.hint) == ("line 1", "Add it.")
     with pytest.raises(Conflict, match="it was cancelled"):
         transfer._check_finished({"state": "CANCELLED", "error": None})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("people.csv", ("CSV", False)),
+        ("people", ("CSV", False)),
+        ("people.csv.gz", ("CSV", True)),
+        ("people.jsonl.gz", ("JSON_LINES", True)),
+        ("people.xlsx", ("WORKBOOK", False)),
+        ("people.parquet", ("PARQUET", False)),
+    ],
+)
+def test_the_name_of_a_file_says_how_it_is_written(name: str, expected: tuple[str, bool]) -> None:
+    assert tuple(transfer._options(Path(name)).values()) == expected

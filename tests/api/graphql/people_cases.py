@@ -252,6 +252,30 @@ async def create_import(house: House) -> Case:
     return Case({"input": sent}, ["import.create"], {"input": {**sent, "options": {"mapping": mapping}}})
 
 
+TEMPLATE = {
+    "name": "crm-file", "label": "The file of the shop", "matchKey": "EMAIL",
+    "options": {
+        "expectedColumns": ["Mail"], "mapping": [{"header": "Mail", "field": "email"}],
+        "constants": [{"field": "last_name", "value": "Markerovic"}],
+        "columns": [{"column": "Mail", "default": EMAIL}],
+    },
+}  # fmt: skip
+
+
+@case
+async def create_import_template(house: House) -> Case:
+    """With cells that are somebody's."""
+    return Case({"input": TEMPLATE}, ["import_template.create"], {"input": {**TEMPLATE, "label": " "}})
+
+
+@case
+async def update_import_template(house: House) -> Case:
+    """Archived."""
+    made = await make(house, "createImportTemplate", input=TEMPLATE)
+    sent = {"id": made["importTemplate"]["id"], "status": "ARCHIVED"}
+    return Case({"input": sent}, ["import_template.update"], {"input": {**sent, "name": "No name"}})
+
+
 @case
 async def renew_import_upload(house: House) -> Case:
     """Of a file that did not arrive."""

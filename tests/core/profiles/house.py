@@ -12,6 +12,7 @@ from core import files as stored_files
 from core.access import SYSTEM
 from core.db import Connection, transaction
 from core.profiles import exports, imports, jobs
+from core.profiles.export_options import ExportOptions
 from core.profiles.records import ExportRun, ImportOptions, ImportRun, MatchKey
 from core.runtime import Runtime
 
@@ -72,13 +73,18 @@ async def get_import(runtime: Runtime, import_id: int) -> ImportRun:
 
 
 async def export_people(
-    runtime: Runtime, *, columns: Sequence[str] | None = None, audience_id: int | None = None, expression: Any = None
+    runtime: Runtime,
+    *,
+    columns: Sequence[str] | None = None,
+    audience_id: int | None = None,
+    expression: Any = None,
+    options: ExportOptions | None = None,
 ) -> ExportRun:
     """Export to the end."""
     async with transaction(runtime.pool) as conn:
         run = await exports.create_export(
             conn, SYSTEM, runtime.files, columns=columns, audience_id=audience_id, expression=expression,
-            now=runtime.clock(),
+            options=options, now=runtime.clock(),
         )  # fmt: skip
     await jobs.run_export(runtime, export_id=run.id)
     async with runtime.pool.acquire() as conn:
@@ -86,13 +92,18 @@ async def export_people(
 
 
 async def read_file(runtime: Runtime, file_id: int | None) -> str:
+    """What a stored file holds, as text."""
+    return (await read_bytes(runtime, file_id)).decode()
+
+
+async def read_bytes(runtime: Runtime, file_id: int | None) -> bytes:
     """What a stored file holds."""
     assert file_id is not None
     async with runtime.pool.acquire() as conn:
         file = await stored_files.get_file(conn, file_id)
     data = runtime.files.path(file).read_bytes()
     assert file.size == len(data)
-    return data.decode()
+    return data
 
 
 async def read_rejects(runtime: Runtime, run: ImportRun) -> list[dict[str, str]]:

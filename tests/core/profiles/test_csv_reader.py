@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from core.errors import Invalid
 from core.profiles import csv_lines
-from core.profiles.csv_reader import Chunk, CsvFile
+from core.profiles.csv_reader import CsvFile
+from core.profiles.files.chunks import Chunk
 
 
 @pytest.fixture

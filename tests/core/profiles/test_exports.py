@@ -253,17 +253,17 @@ def between_ranges(monkeypatch: pytest.MonkeyPatch) -> Patch:
     """Have something happen while the file is being written, after its first range."""
 
     def patch(happens: Callable[[], Awaitable[None]]) -> None:
-        copy_range = store.copy_range
+        fetch_range = store.fetch_range
         done: list[bool] = []
 
         async def interrupted(*args: Any, **named: Any) -> Any:
-            copied = await copy_range(*args, **named)
+            fetched = await fetch_range(*args, **named)
             if not done:
                 done.append(True)
                 await happens()
-            return copied
+            return fetched
 
-        monkeypatch.setattr(store, "copy_range", interrupted)
+        monkeypatch.setattr(store, "fetch_range", interrupted)
         monkeypatch.setattr(export_runner, "RANGE", 1000)
         monkeypatch.setattr(export_runner, "REPORT_EVERY", timedelta(0))
 

@@ -19,6 +19,7 @@ from core.db import TRY_LATER, Connection, transaction
 from core.files import PART, get_file
 from core.outbox import take
 from core.profiles import import_runner, imports, jobs
+from core.profiles.import_target import Written
 from core.profiles.profiles import create_profile, update_profile
 from core.profiles.records import ImportRun, MatchKey, RunState
 from core.profiles.rejects_file import WrittenRejects, attach_rejects
@@ -76,15 +77,15 @@ class Midway:
 @pytest.fixture
 def midway(monkeypatch: pytest.MonkeyPatch) -> Midway:
     """The next worker stops in its third chunk."""
-    made, upsert, chunks = Midway(), import_chunks.ChunkStore.upsert, itertools.count(1)
+    made, finish, chunks = Midway(), import_chunks.ChunkStore.finish, itertools.count(1)
 
-    async def stops(self: import_chunks.ChunkStore, conn: Connection, now: datetime) -> import_chunks.Written:
+    async def stops(self: import_chunks.ChunkStore, conn: Connection, now: datetime) -> Written:
         if next(chunks) == 3:
             made.reached.set()
             await made.go_on.wait()
-        return await upsert(self, conn, now)
+        return await finish(self, conn, now)
 
-    monkeypatch.setattr(import_chunks.ChunkStore, "upsert", stops)
+    monkeypatch.setattr(import_chunks.ChunkStore, "finish", stops)
     return made
 
 
@@ -265,16 +266,16 @@ async def test_a_worker_that_falls_asleep_with_the_lock_is_cut_off(
 ) -> None:
     import_id = await ready_import(runtime, file_of())
     frozen, thaw = asyncio.Event(), asyncio.Event()
-    upsert = import_chunks.ChunkStore.upsert
+    finish = import_chunks.ChunkStore.finish
 
     async def falls_asleep(self: import_chunks.ChunkStore, conn: Connection, now: object) -> object:
         if not frozen.is_set():
             frozen.set()
             await thaw.wait()
-        return await upsert(self, conn, now)  # type: ignore[arg-type]
+        return await finish(self, conn, now)  # type: ignore[arg-type]
 
     monkeypatch.setattr(import_chunks, "ASLEEP_MS", 300)
-    monkeypatch.setattr(import_chunks.ChunkStore, "upsert", falls_asleep)
+    monkeypatch.setattr(import_chunks.ChunkStore, "finish", falls_asleep)
 
     async with working(runtime, import_id) as sleeper:
         await frozen.wait()
@@ -408,7 +409,7 @@ async def test_others_in_the_way_all_the_time_end_the_import(runtime: Runtime, m
     async def in_the_way(*_: object) -> object:
         raise asyncpg.DeadlockDetectedError("deadlock detected")
 
-    monkeypatch.setattr(import_chunks.ChunkStore, "upsert", in_the_way)
+    monkeypatch.setattr(import_chunks.ChunkStore, "finish", in_the_way)
     monkeypatch.setattr(import_runner, "RETRY_SECONDS", 0.0)
     await jobs.run_import(runtime, import_id=import_id)
 

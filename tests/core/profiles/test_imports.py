@@ -149,7 +149,8 @@ async def test_by_email_the_spelling_of_the_file_is_taken_over(runtime: Runtime)
     ("data", "code", "path"),
     [
         (b"", "EMPTY_FILE", "file"),
-        (b"\xff\xfea\x00", "NOT_TEXT", "file"),
+        (b"\xff\xfea\x00", "UNKNOWN_COLUMN", "line 1, column 1"),
+        (b"\x1f\x8b\x08", "BROKEN_ARCHIVE", "file"),
         (b"external_id,\xe9\n", "NOT_UTF8", "line 1"),
         (b"external_id,Shoe\n1,2\n", "UNKNOWN_COLUMN", "line 1, column 2"),
         (b"external_id,city,City\n1,2,3\n", "DUPLICATE_COLUMN", "line 1, column 3"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 from tests.api.gql import Gql, create_profile, fresh
 from tests.api.graphql.conftest import House
 
@@ -39,6 +41,12 @@ async def test_a_file_is_announced_uploaded_read_and_its_refused_rows_are_fetche
         "state": "FINISHED", "rows": 2, "inserted": 1, "updated": 0, "unchanged": 0, "rejected": 1, "hasRejects": True,
         "error": None,
     }  # fmt: skip
+    # And the first refused rows are shown
+    shown = "query ($id: ID!) { importRejects(importId: $id, first: 5) { line column code reason row } }"
+    assert (await gql.ask(shown, id=made["import"]["id"]))["importRejects"] == [
+        {"line": 3, "column": "email", "code": "BAD_EMAIL", "row": "no address,Bob",
+         "reason": "Email 'no address' is not an email address: it has no @"},
+    ]  # fmt: skip
     # And the refused row can be fetched with its line and reason
     rejects = await gql.http.get((await gql.do(REJECTS, id=made["import"]["id"]))["downloadUrl"])
     assert rejects.text.splitlines()[1].startswith("3,email,BAD_EMAIL,")
@@ -145,3 +153,127 @@ async def test_an_expression_of_an_export_is_checked_at_once(gql: Gql) -> None:
     (error,) = await gql.refused(CREATE_EXPORT, input={"fileName": fresh("x"), "expression": {"text": "emial is null"}})
 
     assert error["code"] == "UNKNOWN_FIELD"
+
+
+RULES = """
+mutation ($input: CreateImportInput!) {
+  createImport(input: $input) { import { id mode dryRun } uploadUrl userErrors { code path message } }
+}"""
+
+
+async def test_packed_lines_of_json_are_read_by_rules(house: House) -> None:
+    gql = house.gql
+    options = {
+        "file": {"format": "JSON_LINES"},
+        "mapping": [{"header": "born", "field": "birth_date"}, {"header": "note", "field": None}],
+        "columns": [
+            {"column": "born", "dateFormat": "DD.MM.YYYY", "nulls": ["-"]},
+            {"column": "gender", "values": [{"cell": "w", "value": "female"}], "otherValues": "REFUSE"},
+        ],
+        "constants": [{"field": "country", "value": "FR"}],
+    }
+    lines = (
+        b'{"email": "a@x.example", "born": "29.02.2000", "gender": "w", "note": 1}\n{"email": "b@x.example", "gender": "x"}\n'
+    )
+
+    for dry_run in (True, False):
+        sent = {"fileName": "people.jsonl.gz", "matchKey": "EMAIL", "options": {**options, "dryRun": dry_run}}
+        made = await gql.do(RULES, input=sent)
+        assert (made["import"]["mode"], made["import"]["dryRun"]) == ("INSERT_OR_UPDATE", dry_run)
+        assert (await gql.http.put(made["uploadUrl"], content=gzip.compress(lines))).status_code == 201
+        await gql.do(START, id=made["import"]["id"])
+        await house.work()
+        found = await gql.ask("query ($id: ID!) { import(id: $id) { inserted rejected header } }", id=made["import"]["id"])
+        assert found["import"] == {"inserted": 1, "rejected": 1, "header": ["email", "born", "gender", "note"]}
+        people = (await gql.ask("{ profiles { nodes { email birthDate country } } }"))["profiles"]["nodes"]
+        assert people == ([] if dry_run else [{"email": "a@x.example", "birthDate": "2000-02-29", "country": "FR"}])
+
+
+TEMPLATE = {
+    "name": "shop", "label": "The shop's file", "matchKey": "EMAIL",
+    "options": {"expectedColumns": ["Mail", "City"], "mapping": [{"header": "Mail", "field": "email"}]},
+}  # fmt: skip
+CREATE_TEMPLATE = """
+mutation ($input: CreateImportTemplateInput!) {
+  createImportTemplate(input: $input) { importTemplate { id status version options } userErrors { code path } }
+}"""
+UPDATE_TEMPLATE = """
+mutation ($input: UpdateImportTemplateInput!) {
+  updateImportTemplate(input: $input) { importTemplate { status version label } userErrors { code path } }
+}"""
+
+
+async def test_a_template_says_how_files_are_read(house: House) -> None:
+    gql = house.gql
+    made = (await gql.do(CREATE_TEMPLATE, input=TEMPLATE))["importTemplate"]
+    assert (made["status"], made["version"], made["options"]["mapping"]) == ("AVAILABLE", 1, {"Mail": "email"})
+
+    # Whoever has such a file brings it
+    ids = []
+    for body in (b"City,Mail\nParis,a@x.example\n", b"Mail,Town\na@x.example,Rome\n"):
+        sent = await gql.do(CREATE, input={"templateId": made["id"]})
+        ids.append(sent["import"]["id"])
+        assert (await gql.http.put(sent["uploadUrl"], content=body)).status_code == 201
+        await gql.do(START, id=sent["import"]["id"])
+    await house.work()
+
+    # And it is told what was imported by it
+    asked = (
+        "query ($id: ID!) { imports(templateId: $id) { totalCount nodes { id inserted error { code } template { name } } } }"
+    )
+    found = (await gql.ask(asked, id=made["id"]))["imports"]
+    assert found["totalCount"] == 2
+    assert found["nodes"] == [
+        {"id": ids[0], "inserted": 1, "error": None, "template": {"name": "shop"}},
+        {"id": ids[1], "inserted": 0, "error": {"code": "OTHER_COLUMNS"}, "template": {"name": "shop"}},
+    ]
+
+    # One that is archived takes no more
+    changed = await gql.do(UPDATE_TEMPLATE, input={"id": made["id"], "status": "ARCHIVED", "label": "Old"})
+    assert changed["importTemplate"] == {"status": "ARCHIVED", "version": 2, "label": "Old"}
+    (error,) = await gql.refused(CREATE, input={"templateId": made["id"]})
+    assert error["code"] == "TEMPLATE_ARCHIVED"
+    listed = await gql.ask("{ importTemplates(status: ARCHIVED) { totalCount nodes { name } } }")
+    assert listed["importTemplates"] == {"totalCount": 1, "nodes": [{"name": "shop"}]}
+
+
+async def test_a_template_that_cannot_work_is_refused_at_once(gql: Gql) -> None:
+    options = {"expectedColumns": ["Mail", "City"], "mapping": [{"header": "Email", "field": "email"}]}
+    (error,) = await gql.refused(CREATE_TEMPLATE, input={**TEMPLATE, "options": options})
+    assert error["code"] == "UNKNOWN_COLUMN"
+
+    await gql.do(CREATE_TEMPLATE, input=TEMPLATE)
+    (error,) = await gql.refused(CREATE_TEMPLATE, input=TEMPLATE)
+    assert error["code"] == "NAME_TAKEN"
+    (error,) = await gql.refused(CREATE, input={})
+    assert (error["code"], error["path"]) == ("REQUIRED", "matchKey")
+
+
+async def test_an_export_is_written_in_the_format_that_is_asked_for(house: House) -> None:
+    await create_profile(house.gql, email="a@x.example")
+    made = await house.gql.do(
+        CREATE_EXPORT, input={"columns": ["email"], "options": {"format": "JSON_LINES", "gzip": True, "titles": "LABELS"}}
+    )
+    await house.work()
+    got = await house.gql.http.get((await house.gql.do(DOWNLOAD, id=made["export"]["id"]))["downloadUrl"])
+    assert gzip.decompress(got.content) == b'{"email":"a@x.example"}\n'
+    assert got.headers["content-disposition"].endswith("profiles.jsonl.gz")
+
+
+PREVIEW = """
+query ($id: ID!) { importPreview(importId: $id, rows: 3) { header fields rows unreadable { line code text } } }"""
+
+
+async def test_the_first_rows_of_a_file_are_shown_before_it_is_started(gql: Gql) -> None:
+    options = {"mapping": [{"header": "Mail", "field": "email"}, {"header": "x", "field": None}]}
+    made = await gql.do(CREATE, input={"matchKey": "EMAIL", "options": options})
+    assert await gql.code(PREVIEW, id=made["import"]["id"]) == "FILE_NOT_UPLOADED"
+
+    assert (
+        await gql.http.put(made["uploadUrl"], content=b"x,Mail,City\n1,a@x.example,Rome\n2\n3,c,\n4,,\n")
+    ).status_code == 201
+
+    assert (await gql.ask(PREVIEW, id=made["import"]["id"]))["importPreview"] == {
+        "header": ["x", "Mail", "City"], "fields": [None, "email", "city"],
+        "rows": [["1", "a@x.example", "Rome"], ["3", "c", ""]], "unreadable": [{"line": 3, "code": "WRONG_WIDTH", "text": "2"}],
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Files of people in every format: opened, unpacked and read in chunks of rows; and written."""

@@ -1,0 +1,52 @@
+"""Typed values of workbooks, Parquet and JSON as the text that a cell of a CSV file would have. Pure."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+LARGEST_CELL = csv.field_size_limit()  # characters
+
+
+def as_cell(value: Any) -> str:
+    """Nothing is empty, days and times are ISO 8601, whole numbers have no point, lists and objects are JSON.
+
+    A time without an offset is UTC; a time of midnight without one is a day.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, datetime):
+        return _instant(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, Decimal):
+        return format(value, "f") if abs(value.adjusted()) < LARGEST_CELL else str(value)
+    if isinstance(value, int | date | time | timedelta | UUID):
+        return str(value)
+    return json.dumps(_plain(value), ensure_ascii=False)
+
+
+def _instant(value: datetime) -> str:
+    if value.tzinfo is not None:
+        return value.isoformat()
+    if value.time() == time():
+        return value.date().isoformat()
+    return f"{value.isoformat()}Z"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | str) else as_cell(value)

@@ -1,0 +1,78 @@
+"""What an import writes into: the runner knows only this. Profiles are one (`store/import_chunks.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from core.db import Connection
+from core.profiles.import_columns import Plan
+from core.profiles.import_repeats import Rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of the rows of a chunk; `missed` were deleted or merged by somebody between the look and the update. `again`
+    are lines that wait: an earlier one is about the same person, by the key of a profile that is merged. `gone` are the ids of
+    who is deleted, with those merged into them.
+    """
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    skipped: int = 0
+    missed: int = 0
+    ambiguous: int = 0
+    again: Sequence[int] = ()
+    gone: Sequence[int] = field(default=(), repr=False)
+
+    def __add__(self, later: Written) -> Written:
+        """Both together; what waits is what waits now."""
+        return Written(
+            inserted=self.inserted + later.inserted, updated=self.updated + later.updated,
+            unchanged=self.unchanged + later.unchanged, deleted=self.deleted + later.deleted,
+            skipped=self.skipped + later.skipped, missed=self.missed + later.missed,
+            ambiguous=self.ambiguous + later.ambiguous, again=later.again, gone=(*self.gone, *later.gone),
+        )  # fmt: skip
+
+
+class Target(Protocol):
+    """The table of one import; all of this happens to a chunk in one transaction, in this order."""
+
+    plan: Plan
+
+    async def stage(self, conn: Connection, lines: Sequence[int], columns: Sequence[Sequence[Any]]) -> None:
+        """Have the values of a chunk ready."""
+
+    async def lock(self, conn: Connection) -> None:
+        """Wait for others that write into it."""
+
+    async def take_out_unknown(self, conn: Connection) -> list[int]:
+        """Lines with the id of nothing that is there; they are staged no longer."""
+
+    async def take_out_taken(self, conn: Connection, column: str) -> list[int]:
+        """Lines whose value of a unique column something else has; they are staged no longer."""
+
+    async def take_out_merged(self, conn: Connection) -> dict[int, tuple[int, int]]:
+        """Lines whose key is that of a part of something alone: the whole, and the number of the key; staged no longer."""
+
+    async def list_same(self, conn: Connection) -> dict[int, tuple[int, int]]:
+        """Lines that are about one thing with another line: its id, and the number of the key that found it."""
+
+    async def find(self, conn: Connection, lines: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """What these lines are about, in the same way."""
+
+    async def replace(self, conn: Connection, lines: Sequence[int], rows: Rows, targets: Sequence[int] | None) -> None:
+        """Put rows into the place of staged lines; `targets`: what each is about, 0 for something new; None: by the key."""
+
+    async def leave(self, conn: Connection, lines: Sequence[int]) -> None:
+        """Have these lines staged alone."""
+
+    async def finish(self, conn: Connection, now: datetime) -> Written:
+        """Do what the import's mode says, or count what it would do."""
+
+    async def list_ambiguous(self, conn: Connection) -> list[tuple[int, int, list[int]]]:
+        """Lines whose key several have: the line, the oldest, the others."""

@@ -1,0 +1,45 @@
+"""What a template of imports keeps (feature map 2.73)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from core.profiles.records import ImportOptions, MatchKey
+
+
+class TemplateStatus(StrEnum):
+    """Whether new imports can be made from it."""
+
+    AVAILABLE = "available"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportTemplateDraft:
+    """What people write of it."""
+
+    name: str
+    label: str
+    description: str = ""
+    match_key: MatchKey
+    options: ImportOptions
+    status: TemplateStatus = TemplateStatus.AVAILABLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportTemplate:
+    """How files of one kind are imported, for whoever has such a file."""
+
+    id: int
+    name: str
+    label: str
+    description: str
+    match_key: MatchKey
+    options: ImportOptions
+    status: TemplateStatus
+    version: int
+    created_by: str
+    created_at: datetime
+    updated_at: datetime

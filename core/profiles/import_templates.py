@@ -1,0 +1,119 @@
+"""Templates of imports: an administrator says once how files of a kind are read, others bring the files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields as fields_of_record
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from core.access import Actor, Permission, require
+from core.audit import difference, record
+from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
+from core.db import Connection
+from core.errors import Conflict, Invalid
+from core.paging import Page, PageRequest, cut
+from core.profiles.import_checks import check_options
+from core.profiles.import_columns import plan_columns
+from core.profiles.import_template_records import ImportTemplate, ImportTemplateDraft, TemplateStatus
+from core.profiles.imports import told_options
+from core.profiles.store import import_templates as store
+from core.profiles.team_fields import present_fields
+
+LONGEST_DESCRIPTION = 2000  # characters
+
+
+async def create_template(conn: Connection, actor: Actor, draft: ImportTemplateDraft, now: datetime) -> ImportTemplate:
+    """Save a template. With `expected_columns` its options are tried on them at once.
+
+    Raises Invalid (BAD_NAME, BAD_LABEL, and as an import with these options would), Conflict (NAME_TAKEN).
+    """
+    require(actor, Permission.ADMINISTER)
+    await _check(conn, draft, now)
+    template = await store.insert_template(conn, draft, actor.name, now)
+    if template is None:
+        raise name_taken("import template", draft.name)
+    await record(conn, actor, "import_template.create", "import_template", template.id, difference({}, _told(draft)))
+    return template
+
+
+async def update_template(
+    conn: Connection,
+    actor: Actor,
+    template_id: int,
+    changes: Mapping[str, Any],
+    *,
+    expected_version: int | None = None,
+    now: datetime,
+) -> ImportTemplate:
+    """Change it; imports that were made from it stay as they are. What changes nothing makes no new version.
+
+    Raises as `create_template`, NotFound (IMPORT_TEMPLATE_NOT_FOUND), Stale (VERSION_CHANGED).
+    """
+    require(actor, Permission.ADMINISTER)
+    template = await store.lock_template(conn, template_id)
+    if template is None:
+        raise not_found("import template", template_id)
+    check_version("import template", template.version, expected_version)
+    before = ImportTemplateDraft(**{one.name: getattr(template, one.name) for one in fields_of_record(ImportTemplateDraft)})
+    draft = changed(before, changes)
+    if draft == before:
+        return template
+    await _check(conn, draft, now)
+    try:
+        async with conn.transaction():
+            updated = await store.update_template(conn, template_id, draft, now)
+    except asyncpg.UniqueViolationError:
+        raise name_taken("import template", draft.name) from None
+    told = difference(_told(before) | {"version": template.version}, _told(draft) | {"version": updated.version})
+    await record(conn, actor, "import_template.update", "import_template", template_id, told)
+    return updated
+
+
+async def open_template(conn: Connection, template_id: int) -> ImportTemplate:
+    """That a new import is made from. Raises NotFound (IMPORT_TEMPLATE_NOT_FOUND), Conflict (TEMPLATE_ARCHIVED)."""
+    found = await store.find_templates(conn, [template_id])
+    if not found:
+        raise not_found("import template", template_id, "template_id")
+    (template,) = found
+    if template.status is TemplateStatus.ARCHIVED:
+        raise Conflict(
+            f"the import template {template.name!r} is archived", code="TEMPLATE_ARCHIVED", path="template_id",
+            hint="Make it available again, or take another.",
+        )  # fmt: skip
+    return template
+
+
+async def find_templates(conn: Connection, ids: Sequence[int]) -> list[ImportTemplate]:
+    """Those of the templates that exist, by id."""
+    return await store.find_templates(conn, ids)
+
+
+async def list_templates(conn: Connection, page: PageRequest, status: TemplateStatus | None = None) -> Page[ImportTemplate]:
+    """Of a status, or all, oldest first."""
+    return cut(await store.list_templates(conn, status, page.after, page.first + 1), page)
+
+
+async def count_templates(conn: Connection, status: TemplateStatus | None = None) -> int:
+    """How many there are of a status, or in all."""
+    return await store.count_templates(conn, status)
+
+
+async def _check(conn: Connection, draft: ImportTemplateDraft, now: datetime) -> None:
+    check_name(draft.name)
+    check_label(draft.label)
+    if len(draft.description) > LONGEST_DESCRIPTION:
+        raise Invalid(f"a description has at most {LONGEST_DESCRIPTION} characters", code="TOO_LONG", path="description")
+    fields = await present_fields(conn)
+    check_options(draft.options, draft.match_key, fields, today=now.date())
+    if draft.options.expected_columns is not None:
+        plan_columns(draft.options.expected_columns, draft.match_key, draft.options, fields)
+
+
+def _told(draft: ImportTemplateDraft) -> dict[str, Any]:
+    return {
+        "name": draft.name, "label": draft.label, "match_key": draft.match_key.value, "status": draft.status.value,
+        "options": told_options(draft.options),
+    }  # fmt: skip
