@@ -57,7 +57,7 @@ async def update_audience(
     name, which cannot change then), Invalid (AUDIENCE_IS_LIST: it has no question).
     """
     require(actor, Permission.EDIT)
-    await _hold_names(conn, changes.get("expression"))
+    await _hold_names(conn, changes.get("expression"), renames="name" in changes)
     audience = await lock_audience(conn, audience_id)
     check_version("audience", audience.version, expected_version)
     before = AudienceDraft(name=audience.name, label=audience.label, expression=_stored(audience))
@@ -65,7 +65,7 @@ async def update_audience(
     if draft == before and draft.expression.text == before.expression.text:
         return audience
     if draft.name != before.name:
-        await _check_unnamed(conn, audience)
+        await _check_unnamed(conn, audience, by_itself=True)
     if audience.kind is AudienceKind.LIST:
         draft = _of_list(draft, before)
         _check_words(draft)
@@ -100,8 +100,9 @@ def of_list(name: str) -> Expression:
 async def delete_audience(conn: Connection, actor: Actor, audience_id: int) -> None:
     """Delete it. Raises NotFound (AUDIENCE_NOT_FOUND), and Conflict (IN_USE) when something refers to it."""
     require(actor, Permission.EDIT)
+    await store.hold_names(conn)
     audience = await lock_audience(conn, audience_id)
-    await _check_unnamed(conn, audience)
+    await _check_unnamed(conn, audience, by_itself=False)
     try:
         async with conn.transaction():
             await store.delete_audience(conn, audience_id)
@@ -184,11 +185,11 @@ async def lock_audience(conn: Connection, audience_id: int) -> Audience:
     return audience
 
 
-async def _check_unnamed(conn: Connection, audience: Audience) -> None:
-    names = await store.is_named(conn, audience.id)
+async def _check_unnamed(conn: Connection, audience: Audience, *, by_itself: bool) -> None:
+    names = await store.is_named(conn, audience.id, by_itself=by_itself)
     if names:
         raise Conflict(
-            f"the audience {audience.name!r} is named by others: {', '.join(map(repr, names))}", code="IN_USE", path="name",
+            f"the audience {audience.name!r} is named by {', '.join(map(repr, names))}", code="IN_USE", path="name",
             hint="Change the questions of those first.",
         )  # fmt: skip
 
@@ -197,9 +198,9 @@ def _stored(audience: Audience) -> Expression:
     return Expression(root=read_stored(audience.expression).root, text=audience.expression_text)
 
 
-async def _hold_names(conn: Connection, expression: Expression | None) -> None:
-    """Before any audience is held: who saves a question that names others waits for whoever does so now."""
-    if expression is not None and any(members_named(expression.root)):
+async def _hold_names(conn: Connection, expression: Expression | None, *, renames: bool = False) -> None:
+    """Before any audience is held: who saves a question that names others, or takes a name away, waits for whoever does now."""
+    if renames or (expression is not None and any(members_named(expression.root))):
         await store.hold_names(conn)
 
 
@@ -215,7 +216,7 @@ async def _check(conn: Connection, draft: AudienceDraft) -> tuple[list[str], lis
     references = await find_references(conn, draft.expression.root, catalogue, saved_as=draft.name)
     checked = check(draft.expression, catalogue, audiences=references.audiences)
     reads = sorted(checked.reads | {f"{entity}.*" for entity in checked.entities})
-    return reads, sorted({one.id for one in references.direct})
+    return reads, sorted({one.id for one in references.held})
 
 
 def _told(draft: AudienceDraft) -> dict[str, Any]:

@@ -96,6 +96,7 @@ class Entity:
     fields: Mapping[str, CatalogueField]
     links: Mapping[str, CatalogueLink] = field(default_factory=lambda: MappingProxyType({}))
     time: str | None = None
+    single: bool = True  # whether no two rows have one key; a message's is only of one recipient's
     columns: tuple[str, ...] = ()  # that links need, besides those of the fields
 
 
@@ -152,10 +153,11 @@ def entity(
     links: Iterable[CatalogueLink] = (),
     time: str | None = None,
     columns: Iterable[str] = (),
+    single: bool = True,
 ) -> Entity:
     """An entity with its fields and links by name."""
     return Entity(
-        name=name, label=label, table=table, key=key, time=time, columns=tuple(columns),
+        name=name, label=label, table=table, key=key, time=time, columns=tuple(columns), single=single,
         fields=MappingProxyType({field.name: field for field in fields}),
         links=MappingProxyType({link.name: link for link in links}),
     )  # fmt: skip
@@ -238,6 +240,7 @@ MESSAGE = entity(
     ),
     links=(_to_one("profile", "Profile", "profile_id"), _to_one("delivery", "Delivery", "delivery_id")),
     time="at",
+    single=False,
 )  # fmt: skip
 REACTION = entity(
     "reaction",

@@ -26,6 +26,8 @@ class CheckedExpression:
     reads: frozenset[str]
     entities: frozenset[str]
     audiences: Audiences
+    parts: int  # conditions and operands, those of all audiences that it names included
+    levels: int  # groups within groups, likewise
 
 
 # What another audience is: a question of its own, or the number of one whose members are listed.

@@ -14,6 +14,7 @@ from core.targeting.language import (
     MAX_DEPTH,
     MAX_LIST_VALUES,
     MAX_NODES,
+    MAX_PARTS,
     MAX_VALUES,
     Aggregate,
     And,
@@ -62,6 +63,8 @@ class TreeChecker:
         self.reads: set[str] = set()
         self.entities: set[str] = set()
         self.fields: dict[int, CatalogueField] = {}  # which field a node is, or takes its values from, by its identity
+        self.parts = 0  # in all
+        self.levels = 0
         self._nodes = 0
         self._listed = 0
 
@@ -82,7 +85,7 @@ class TreeChecker:
             case Top():
                 check_top(self, node, depth)
             case Member():
-                self._member(node)
+                self._member(node, depth)
             case _:
                 kind = self.kind(node, depth)
                 if kind is not Kind.BOOLEAN:
@@ -102,6 +105,8 @@ class TreeChecker:
 
     def count(self, place: Place, depth: int) -> None:
         self._nodes += 1
+        self.parts += 1
+        self.levels = max(self.levels, depth)
         if depth > MAX_DEPTH:
             raise too_large("the expression is nested too deeply", place, "another level", MAX_DEPTH)
         if self._nodes > MAX_NODES:
@@ -181,7 +186,7 @@ class TreeChecker:
             found=operator.value, expected="one of " + " ".join(fitting),
         )  # fmt: skip
 
-    def _member(self, node: Member) -> None:
+    def _member(self, node: Member, depth: int) -> None:
         found = self.audiences.get((node.audience, node.version))
         if found is None:
             names = [name for name, _ in self.audiences]
@@ -197,6 +202,17 @@ class TreeChecker:
                 found=f"an audience of {entity}", expected=f"an audience of {self.scope.entity.name}",
             )  # fmt: skip
         if isinstance(found, CheckedExpression):
+            self.parts += found.parts
+            self.levels = max(self.levels, depth + found.levels)
+            if self.parts > MAX_PARTS:
+                raise too_large(
+                    "the audiences that are named have too many parts", node.place, f"{self.parts} parts", MAX_PARTS, "together"
+                )
+            if self.levels > MAX_DEPTH:
+                raise too_large(
+                    "the audiences that are named are nested too deeply", node.place, f"{self.levels} levels", MAX_DEPTH,
+                    "together",
+                )  # fmt: skip
             self.reads |= found.reads
             self.entities |= found.entities
 

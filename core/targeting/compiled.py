@@ -76,6 +76,7 @@ class Compiler(Protocol):
     scope: Scope
     catalogue: Catalogue
     touched: set[Scope]  # rows that SQL was made about
+    kept: dict[int, Any]  # of aggregates that cannot be grouped, by their node: what was made of them so far
 
     def condition(self, node: Condition, *, negated: bool = False) -> Predicate:
         """A condition on the row."""

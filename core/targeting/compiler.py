@@ -101,6 +101,7 @@ class TreeCompiler:
         self.catalogue = checked.catalogue
         self.scope = scope
         self.touched: set[Scope] = set()
+        self.kept: dict[int, Any] = {}
         self.plan = plan
         self.at = at
         self.zone = zone
@@ -177,7 +178,7 @@ class TreeCompiler:
     def _grouped(self, node: Operation, *, negated: bool) -> Predicate | None:
         """An aggregate against constants: asked of everybody's rows at once."""
         first, *rest = node.operands
-        if isinstance(first, Literal | Relative) and len(rest) == 1 and node.operator in MIRRORED:
+        if len(rest) == 1 and isinstance(rest[0], Aggregate) and not isinstance(first, Aggregate) and node.operator in MIRRORED:
             return self._grouped(Operation(MIRRORED[node.operator], (rest[0], first)), negated=negated)
         if not isinstance(first, Aggregate) or not all(isinstance(one, Literal | Relative) for one in rest):
             return None

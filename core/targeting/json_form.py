@@ -173,7 +173,7 @@ class _Reader:
             case "not":
                 return Not(self.condition(tree["not"], f"{pointer}/not", depth + 1), Place(pointer=pointer))
             case "operator":
-                return self._operation(tree, pointer)
+                return self._operation(tree, pointer, depth)
             case "exists":
                 place = Place(pointer=f"{pointer}/exists")
                 return Exists(self._selection(tree, "exists", pointer, depth), place)
@@ -250,6 +250,7 @@ class _Reader:
         size, by = tree["top"], self._by(tree, pointer, depth)
         if not isinstance(size, int) or isinstance(size, bool):
             raise _wrong("the size of a top is a whole number", str(place), shown(size), "a whole number")
+        integer_of(size, place)
         if by is None:
             raise _wrong("a top needs what it is ordered by", pointer, "nothing", "an operand under by")
         where = self.condition(tree["where"], f"{pointer}/where", depth + 1) if "where" in tree else None
@@ -262,9 +263,11 @@ class _Reader:
             raise _wrong("an audience is named by a text", str(place), shown(name), "a text")
         if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
             raise _wrong("a version is a whole number", f"{pointer}/version", shown(version), "a whole number")
+        if version is not None:
+            integer_of(version, Place(pointer=f"{pointer}/version"))
         return Member(str(text_of(name, place).value), version, place)
 
-    def _operation(self, tree: Mapping[str, Any], pointer: str) -> Operation:
+    def _operation(self, tree: Mapping[str, Any], pointer: str, depth: int) -> Operation:
         name = tree["operator"]
         known = [operator.value for operator in Operator]
         if name not in known:
@@ -284,7 +287,7 @@ class _Reader:
                 str(len(items)), expected,
                 code=TOO_LARGE if len(items) > most and operator is Operator.IN else SYNTAX,
             )  # fmt: skip
-        operands = tuple(self.operand(item, f"{pointer}/operands/{index}", 0) for index, item in enumerate(items))
+        operands = tuple(self.operand(item, f"{pointer}/operands/{index}", depth) for index, item in enumerate(items))
         return Operation(operator, operands, Place(pointer=pointer))
 
     def operand(self, tree: Any, pointer: str, depth: int) -> Operand:

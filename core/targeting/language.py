@@ -9,19 +9,23 @@ operations take any operands and calls any names, so links and functions add row
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 MAX_LENGTH = 50_000  # characters of an expression, or of all texts in its JSON spelling
 MAX_DEPTH = 40  # groups within groups
+MAX_LEVELS = 200  # nodes within nodes, of any kind: what is deeper is not walked through
 MAX_NODES = 2_000  # conditions and operands, the values of `in` not counted
+MAX_PARTS = 10_000  # of a question and all audiences that it names, as often as they are named
 MAX_VALUES = 1_000  # values of one `in`
 MAX_LIST_VALUES = 5_000  # values of all `in` together
+MAX_LINKS = 10  # of one path: each is a join
+MAX_STEPS = 30  # of one sequence, its links counted: likewise
 MAX_TOP = 10_000_000  # rows of one `top`
 MAX_YEARS = 1_000  # how far a relative time may reach
 
@@ -289,6 +293,30 @@ def relative(anchor: Anchor, offsets: Iterable[tuple[Unit, int]], place: Place =
     for unit, amount in offsets:
         totals[unit] += amount
     return Relative(anchor, tuple((unit, total) for unit, total in totals.items() if total), place)
+
+
+def too_deep(root: Condition) -> Place | None:
+    """The place of a node that lies deeper than anything may; told without following the tree down, so of any tree."""
+    level: list[Any] = [root]
+    for _ in range(MAX_LEVELS):
+        level = [part for node in level for part in _parts(node)]
+        if not level:
+            return None
+    return next((node.place for node in level if hasattr(node, "place")), NOWHERE)
+
+
+def _parts(node: Any) -> Iterator[Any]:
+    """Nodes right below one."""
+    for name in node.__dataclass_fields__:
+        yield from _nodes(getattr(node, name))
+
+
+def _nodes(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple):
+        for each in value:
+            yield from _nodes(each)
+    elif is_dataclass(value) and not isinstance(value, Place):
+        yield value
 
 
 def operand_count(operator: Operator) -> tuple[int, int]:

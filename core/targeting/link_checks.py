@@ -7,8 +7,10 @@ from types import MappingProxyType
 
 from core.targeting.catalogue import CatalogueField, CatalogueLink, Entity, Kind
 from core.targeting.checked import Checker
-from core.targeting.errors import SYNTAX, UNKNOWN_FIELD, WRONG_TYPE, ExpressionError, closest, shown
+from core.targeting.errors import BAD_VALUE, SYNTAX, UNKNOWN_FIELD, WRONG_TYPE, ExpressionError, closest, shown
 from core.targeting.language import (
+    MAX_LINKS,
+    MAX_STEPS,
     MAX_TOP,
     MAX_YEARS,
     Aggregate,
@@ -67,13 +69,22 @@ def _read(checker: Checker, scope: Scope, name: str) -> None:
 def _follow(checker: Checker, links: Sequence[str], place: Place, *, to_one: bool) -> Scope:
     """The row, or the rows, at the end of a path of links."""
     scope = checker.scope
-    for name in links:
+    followed = 0
+    for index, name in enumerate(links):
         step = scope.step(name)
         if step is None:
             raise _no_link(scope.entity, name, links, place, to_one=to_one)
         if isinstance(step, Scope):
+            if followed and (to_one or step is not checker.scope or index < len(links) - 1):
+                raise ExpressionError(
+                    f"{name} leads back to the row that one came from", code=WRONG_TYPE, place=place, found=shown(name),
+                    expected="links that lead on",
+                )  # fmt: skip
             scope = step
             continue
+        followed += 1
+        if followed > MAX_LINKS:
+            raise too_large("a path has too many links", place, "another link", MAX_LINKS)
         if step.many and to_one:
             raise ExpressionError(
                 f"{name} leads to many rows", code=WRONG_TYPE, place=place, found=shown(name),
@@ -148,8 +159,9 @@ def _moment(
             return scope.entity.fields[time].kind
         times = [field.name for field in scope.entity.fields.values() if field.kind in TIMES]
         raise ExpressionError(
-            f"{scope.entity.name} has several times", code=SYNTAX, place=place, found="no by",
-            expected="by and a time of these rows", suggestion=f"by {times[-1]}",
+            f"{scope.entity.name} has {'several times' if times else 'no time'}", code=SYNTAX, place=place, found="no by",
+            expected="by and a time of these rows" if times else "rows that have a time, or by and what puts them in order",
+            suggestion=f"by {times[-1]}" if times else None,
         )  # fmt: skip
     kind = checker.kind(by, depth + 1)
     if kind not in kinds:
@@ -162,6 +174,9 @@ def _moment(
 
 def check_following(checker: Checker, node: Following, depth: int) -> None:
     checker.count(node.place, depth)
+    links = sum(len(stage.selection.path) for stage in node.stages)
+    if links > MAX_STEPS:
+        raise too_large("a sequence has too many steps", node.place, f"{links} steps and links", MAX_STEPS)
     kinds = []
     for index, stage in enumerate(node.stages):
         scope = rows_of(checker, stage.selection, depth + 1)
@@ -180,6 +195,11 @@ def _check_within(checker: Checker, stage: Stage, index: int, kinds: Sequence[Ki
             "the first of a sequence follows nothing", code=SYNTAX, place=place, found="within",
             expected="within after a later step",
         )  # fmt: skip
+    if amount < 1:
+        raise ExpressionError(
+            "within no time nothing follows", code=BAD_VALUE, place=place, found=f"{amount} {unit.value}",
+            expected="1 or more",
+        )  # fmt: skip
     if amount * DAYS[unit] > MAX_YEARS * 366:
         raise too_large("a step of a sequence is too long", place, "a longer time", MAX_YEARS, "years")
     if Kind.DATE in kinds[-2:] and unit in (Unit.HOURS, Unit.MINUTES, Unit.SECONDS):
@@ -191,6 +211,11 @@ def _check_within(checker: Checker, stage: Stage, index: int, kinds: Sequence[Ki
 
 def check_top(checker: Checker, node: Top, depth: int) -> None:
     checker.count(node.place, depth)
+    if not checker.scope.entity.single:
+        raise ExpressionError(
+            f"there is no top of {checker.scope.entity.name}", code=WRONG_TYPE, place=node.place,
+            found=f"a top of {checker.scope.entity.name}", expected="a top of rows that have a number of their own",
+        )  # fmt: skip
     if not 1 <= node.size <= MAX_TOP:
         raise too_large("a top has too many rows or none", node.place, f"{node.size} rows", MAX_TOP)
     with checker.about(Scope(entity=checker.scope.entity)):

@@ -20,6 +20,7 @@ from sqlalchemy import (
     TableClause,
     and_,
     bindparam,
+    case,
     cast,
     column,
     func,
@@ -33,6 +34,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from core.targeting.catalogue import CatalogueLink, Entity, Kind
 from core.targeting.compiled import Compiler, Predicate, Sql, Value
+from core.targeting.given import LIGHT, weight
 from core.targeting.language import (
     Aggregate,
     Call,
@@ -205,11 +207,14 @@ def linked_test(compiler: Compiler, owner: Scope, link: CatalogueLink, test: Con
     rows.scope = owner.joined[link.name] = _join(compiler, rows, owner, link, first=True)
     try:
         holds = compiler.condition(test)
+        finds_one = _finds_one(compiler.scope, rows.scope, link, test)
+        if not link.unique:
+            rows.tests.append(_is_first(compiler, owner, rows.scope, link))
     finally:
         del owner.joined[link.name]
     compiler.touched.discard(rows.scope)
     compiler.touched.add(owner)
-    if _finds_one(rows.scope, link, test):
+    if finds_one:
         # One sub-query beforehand, whose answer tells Postgres which partitions and which part of an index to look at.
         ((near, far),) = rows.tie
         same = near == rows.select(far).where(holds).scalar_subquery()
@@ -218,7 +223,18 @@ def linked_test(compiler: Compiler, owner: Scope, link: CatalogueLink, test: Con
     return ~found if negated else found
 
 
-def _finds_one(scope: Scope, link: CatalogueLink, test: Condition) -> bool:
+def _is_first(compiler: Compiler, owner: Scope, scope: Scope, link: CatalogueLink) -> Predicate:
+    """Of several rows at the end of a link to one, the one whose fields `one_value` takes."""
+    others = Rows(scope=owner)
+    others.scope = _join(compiler, others, owner, link, first=True)
+    assert others.scope.source is not None
+    assert scope.source is not None
+    key = others.scope.source.c[scope.entity.key]
+    first = others.select(key).where(*others.tied).order_by(key).limit(1).scalar_subquery()
+    return scope.source.c[scope.entity.key] == first
+
+
+def _finds_one(asked: Scope, scope: Scope, link: CatalogueLink, test: Condition) -> bool:
     """Whether a condition on the row at the end of a link names that row, and so is true of one row at most."""
     if link.pairs is not None or link.only or [far for _, far in link.on] != [scope.entity.key]:
         return False
@@ -226,8 +242,13 @@ def _finds_one(scope: Scope, link: CatalogueLink, test: Condition) -> bool:
         return False
     fields = [one for one in test.operands if isinstance(one, Field)]
     others = [one for one in test.operands if isinstance(one, Literal)]
-    if len(fields) != 1 or len(others) != 1 or fields[0].path[-2] != link.name:
+    if len(fields) != 1 or len(others) != 1:
         return False
+    at: Scope | CatalogueLink | None = asked
+    for name in fields[0].path[:-1]:
+        at = at.step(name) if isinstance(at, Scope) else None
+    if at is not scope:
+        return False  # of a row further on, which may be that of many
     return scope.entity.fields[fields[0].path[-1]].unique
 
 
@@ -284,6 +305,9 @@ class _Asked:
 
 
 def _asked(compiler: Compiler, node: Aggregate) -> _Asked:
+    kept: _Asked | None = compiler.kept.pop(id(node), None)
+    if kept is not None:
+        return kept
     rows = rows_of(compiler, node.selection)
     inner = compiler.about(rows.scope)
     value = None if node.value is None else inner.operand(node.value)
@@ -352,6 +376,7 @@ def groups_of(compiler: Compiler, node: Aggregate) -> Groups | None:
     asked = _asked(compiler, node)
     rows = asked.rows
     if rows.outside:
+        compiler.kept[id(node)] = asked  # for `aggregate_of_one`: made twice at each level, nested ones would take for ever
         return None
     theirs = [far for _, far in rows.tie]
     named = [key.label(f"key{index}") for index, key in enumerate(theirs)]
@@ -460,33 +485,42 @@ def top_test(compiler: Compiler, node: Top) -> Predicate:
     """Among the highest, or lowest, of the whole population. Who has no value, or no rows to make one of, is not in it."""
     entity = compiler.scope.entity
     source = _named(entity_table(entity))
-    scope = Scope(entity=entity, source=source)
-    inner = compiler.about(scope)
+    inner = compiler.about(Scope(entity=entity, source=source))
     key: Sql = source.c[entity.key]
     groups = groups_of(inner, node.by) if isinstance(node.by, Aggregate) else None
     if groups is None:
-        value = inner.operand(node.by).sql
-        found = select(key).select_from(source).where(value.is_not(None))
-        if isinstance(node.by, Aggregate):
-            found = found.where(exists_test(inner, Exists(node.by.selection)))
+        ranked = select(key.label("key"), _ranked(inner, node.by).label("value")).select_from(source)
     elif node.where is None and not compiler.catalogue.merged and _is_by_key(node, inner, entity):
-        value, key = groups.value.sql, groups.keys[0]
-        found = select(key).select_from(groups.source).where(value.is_not(None))
+        ranked = select(groups.keys[0].label("key"), groups.value.sql.label("value")).select_from(groups.source)
     else:
-        value = groups.value.sql
-        found = select(key).select_from(source, groups.source).where(*groups.tied, value.is_not(None))
+        ranked = (
+            select(key.label("key"), groups.value.sql.label("value")).select_from(source, groups.source).where(*groups.tied)
+        )
     if node.where is not None:
-        found = found.where(inner.condition(node.where))
+        ranked = ranked.where(inner.condition(node.where))
     if compiler.catalogue.merged and entity.name == "profile":
-        found = found.where(source.c.merged_into.is_(None))
-    highest = found.order_by(value if node.lowest else value.desc(), key).limit(node.size)
+        ranked = ranked.where(source.c.merged_into.is_(None))
+    if groups is None and weight(node.by) > LIGHT:
+        ranked = ranked.offset(literal_column("0"))  # or Postgres would write the value out wherever it is used
+    values = ranked.subquery()
+    order = values.c.value if node.lowest else values.c.value.desc()
+    highest = select(values.c.key).where(values.c.value.is_not(None)).order_by(order, values.c.key).limit(node.size)
     compiler.touched.add(compiler.scope)
     assert compiler.scope.source is not None
     return compiler.scope.source.c[entity.key].in_(highest)
+
+
+def _ranked(inner: Compiler, by: Operand) -> Sql:
+    """What rows are put in order by: no value where there are no rows to make one of, be they counted or added up."""
+    if not isinstance(by, Aggregate) or MEASURES[by.measure].nothing is None:
+        return inner.operand(by).sql
+    asked = _asked(inner, by)
+    found = asked.rows.select(case((func.count() > 0, _built(by, asked)))).where(*asked.rows.tied)
+    return found.scalar_subquery()
 
 
 def _is_by_key(node: Top, inner: Compiler, entity: Entity) -> bool:
     """Whether the groups are those of the entity's own keys, so that its table adds nothing."""
     assert isinstance(node.by, Aggregate)
     link = inner.scope.entity.links.get(node.by.selection.path[0])
-    return link is not None and [near for near, _ in link.on] == [entity.key]
+    return link is not None and link.sound and [near for near, _ in link.on] == [entity.key]

@@ -10,6 +10,7 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput
 
 from core.targeting.errors import SYNTAX, TOO_LARGE, WRONG_TYPE, ExpressionError, closest, shown
 from core.targeting.language import (
+    MAX_DEPTH,
     MAX_LENGTH,
     NOWHERE,
     SIGNS,
@@ -39,6 +40,7 @@ from core.targeting.language import (
     Top,
     Unit,
     relative,
+    too_deep,
 )
 from core.targeting.literals import day_of, decimal_of, field_of, instant_of, integer_of, text_of
 
@@ -109,6 +111,12 @@ def parse_text(source: str) -> Expression:
         root: Condition = _parser().parse(source)  # type: ignore[assignment]  # the transformer replaces the tree
     except UnexpectedInput as error:
         raise _explain(error, source) from None
+    deep = too_deep(root)
+    if deep is not None:
+        raise ExpressionError(
+            "the expression is nested too deeply", code=TOO_LARGE, place=deep, found="another level",
+            expected=f"at most {MAX_DEPTH}",
+        )  # fmt: skip
     return Expression(root=root, text=source)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -22,10 +22,14 @@ Name = tuple[str, int | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class References:
-    """What a question names: all audiences, ready to be asked about, and those that it names itself."""
+    """What a question names: all audiences, ready to be asked about, and those that nothing else holds.
+
+    Held by itself are those that it names, and those that an old version, where it is pinned, named: the audience of that
+    version may name them no longer.
+    """
 
     audiences: Audiences
-    direct: tuple[NamedAudience, ...]
+    held: tuple[NamedAudience, ...]
 
 
 def members_named(node: Any) -> Iterator[Member]:
@@ -62,7 +66,20 @@ async def find_references(
     audiences: dict[Name, CheckedExpression | int] = {}
     for name in named:
         _open(name, named, catalogue, audiences)
-    return References(audiences=audiences, direct=tuple(named[name] for name in first if name in named))
+    return References(audiences=audiences, held=tuple(_held(first, named)))
+
+
+def _held(first: Iterable[Name], named: Mapping[Name, NamedAudience]) -> Iterator[NamedAudience]:
+    waiting, seen = list(first), set(first)
+    while waiting:
+        name = waiting.pop()
+        if name not in named:
+            continue
+        yield named[name]
+        if name[1] is not None and named[name].kind is AudienceKind.QUERY:
+            inner = {(one.audience, one.version) for one in members_named(read_stored(named[name].expression).root)} - seen
+            seen |= inner
+            waiting += inner
 
 
 def _check_closure(root: Condition, named: Mapping[Name, NamedAudience], saved_as: str | None) -> None:

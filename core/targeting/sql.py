@@ -6,6 +6,7 @@ the matching rows, and FALSE or NULL for the others: negate the expression, neve
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +37,7 @@ from core.targeting.linked import (
 )
 from core.targeting.scopes import Scope
 
+_FRAMES = 5_000  # SQLAlchemy takes some twenty for each level of what is nested, of which `MAX_DEPTH` allows 40
 _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -49,6 +51,8 @@ class Statement:
 
 def compile_statement(statement: Executable) -> Statement:
     """Any SQLAlchemy Core statement as text and arguments for asyncpg."""
+    if sys.getrecursionlimit() < _FRAMES:
+        sys.setrecursionlimit(_FRAMES)
     compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
     values = compiled.construct_params()
     return Statement(text=compiled.string, args=tuple(values[name] for name in compiled.positiontup))

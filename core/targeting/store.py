@@ -78,13 +78,15 @@ async def find_named(conn: Connection, names: Sequence[tuple[str, int | None]]) 
     }
 
 
-async def is_named(conn: Connection, audience_id: int) -> list[str]:
-    """The names of some audiences whose question names this one."""
+async def is_named(conn: Connection, audience_id: int, *, by_itself: bool) -> list[str]:
+    """The names of some audiences whose question names this one; its own, which may name what it was before, if asked for."""
     rows = await conn.fetch(
         """
-        SELECT a.name FROM audience_use u JOIN audience a ON a.id = u.audience_id WHERE u.used_id = $1 ORDER BY a.id LIMIT 6
+        SELECT a.name FROM audience_use u JOIN audience a ON a.id = u.audience_id WHERE u.used_id = $1 AND ($2 OR a.id <> $1)
+         ORDER BY a.id LIMIT 6
         """,
         audience_id,
+        by_itself,
     )
     return [row["name"] for row in rows]
 

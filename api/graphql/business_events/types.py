@@ -160,11 +160,11 @@ class RecordEventInput:
     profile: EventProfileInput
     occurred_at: datetime
     key: str = strawberry.field(description="Your own name for it: sent again under the same key it is stored once.")
-    payload: JSON = strawberry.field(default_factory=dict, description="An object with values of the type's fields.")
+    payload: JSON | None = strawberry.field(default=None, description="An object with values of the type's fields.")
 
     def sent(self, place: int) -> records.SentEvent:
         """Raises Invalid (BAD_ID, NOT_AN_OBJECT)."""
-        payload: Any = json_object(self.payload, f"events.{place}.payload")
+        payload: Any = {} if self.payload is None else json_object(self.payload, f"events.{place}.payload")
         return records.SentEvent(
             type=self.type, profile=self.profile.reference(f"events.{place}.profile.id"), occurred_at=self.occurred_at,
             key=self.key, payload=payload,

@@ -54,7 +54,7 @@ async def test_a_revoked_token_is_refused_at_once_where_it_was_revoked(app: App,
              apiToken { id permissions } secret userErrors { code } } }"""
     )
     temp = Gql(gql.http, made["secret"])
-    assert made["apiToken"]["permissions"] == ["EDIT", "PREPARE", "READ"]
+    assert made["apiToken"]["permissions"] == ["EDIT", "PREFERENCES", "PREPARE", "READ"]
     await temp.ask(VIEWER)
 
     # When the token is revoked

@@ -91,6 +91,8 @@ async def fill(gql: Gql) -> None:
              content { id } userErrors { code message path } } }""",
         input={"name": fresh("content"), "label": "x", "channel": "memory", "parts": [{"name": "text", "source": "Hi"}]},
     )
+    for _ in range(2):
+        await create_profile(gql, email="twins@shop.example")
     for _ in range(30):
         await create_profile(gql, email=f"{fresh('p')}@shop.example")
         made = {
@@ -123,7 +125,8 @@ OPERATIONS: dict[str, tuple[str, int]] = {
     "who am I": ("{ viewer { name permissions } }", 0),
     "a page": ("{ profiles(first: 30) { nodes { id email firstName } pageInfo { endCursor } } }", 1),
     "a page with old ids and quarantine": ("{ profiles(first: 30) { nodes { id mergedIds quarantine { status } } } }", 3),
-    "a search": ('{ searchProfiles(text: "p", first: 30) { nodes { id email } } }', 6),
+    "a search that fills a page": ('{ searchProfiles(text: "p", first: 20) { nodes { id email } } }', 3),
+    "a search for nobody": ('{ searchProfiles(text: "qqqqq", first: 20) { nodes { id email } } }', 5),
     "groups of duplicates with their people": (
         '{ duplicateProfiles(rules: [["email"]], first: 30) { nodes { size profiles { id email } } } }',
         3,  # the first: which data model counts

@@ -107,9 +107,9 @@ async def test_data_and_parts_are_checked_together(conn: Connection, actor: Acto
 
 async def test_names_channels_versions_and_permissions(conn: Connection, actor: Actor) -> None:
     one, two = await a_content(conn, actor, "one"), await a_content(conn, actor, "two")
-    with pytest.raises(Conflict, match="'one' already"):
+    with pytest.raises(Conflict, match="'one' is that of another"):
         await a_content(conn, actor, "one")
-    with pytest.raises(Conflict, match="'one' already"):
+    with pytest.raises(Conflict, match="'one' is that of another"):
         await change(conn, actor, two, name="one")
     with pytest.raises(Invalid) as fixed:
         await change(conn, actor, one, channel="sms")

@@ -32,7 +32,7 @@ def wrong(*places: DynamicContent) -> list[tuple[str, str | None, str | None]]:
 
 def test_conditions_are_checked_where_they_stand() -> None:
     assert wrong(place("country = 'FR'", "country =", name="a"), place("id > 0", "contry = 'FR'", "gender = 'femal'")) == [
-        ("EXPRESSION_SYNTAX", "dynamic.a.variants.1.condition:1:10", "Expected a field or a value."),
+        ("EXPRESSION_SYNTAX", "dynamic.a.variants.1.condition:1:10", "Expected a field, a value or an opening parenthesis."),
         ("UNKNOWN_FIELD", "dynamic.hero.variants.1.condition:1:1", "Expected a field of profile. Did you mean country?"),
         ("BAD_VALUE", "dynamic.hero.variants.2.condition:1:10",
          "Expected one of 'unknown', 'male', 'female'. Did you mean female?"),

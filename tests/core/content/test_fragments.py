@@ -98,9 +98,9 @@ async def test_what_cannot_be_used_is_not_saved(
 
 async def test_names_versions_and_permissions(conn: Connection, actor: Actor) -> None:
     made, other = await a_fragment(conn, actor), await a_fragment(conn, actor, "other")
-    with pytest.raises(Conflict, match="'footer' already"):
+    with pytest.raises(Conflict, match="'footer' is that of another"):
         await a_fragment(conn, actor)
-    with pytest.raises(Conflict, match="'footer' already"):
+    with pytest.raises(Conflict, match="'footer' is that of another"):
         await change(conn, actor, other, name="footer")
     with pytest.raises(Stale):
         await fragments.update_fragment(conn, actor, REGISTRY, made.id, {"label": "x"}, expected_version=2)

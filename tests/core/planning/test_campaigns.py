@@ -73,9 +73,9 @@ async def test_a_bad_name_comes_with_a_good_one(conn: Connection, actor: Actor) 
 async def test_names_are_unique(conn: Connection, actor: Actor) -> None:
     await a_campaign(conn, actor, "one")
     two = await a_campaign(conn, actor, "two")
-    with pytest.raises(Conflict, match="'one' already"):
+    with pytest.raises(Conflict, match="'one' is that of another"):
         await a_campaign(conn, actor, "one")
-    with pytest.raises(Conflict, match="'one' already"):
+    with pytest.raises(Conflict, match="'one' is that of another"):
         await campaigns.update_campaign(conn, actor, two.id, {"name": "one"})
 
 

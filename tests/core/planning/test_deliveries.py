@@ -118,9 +118,9 @@ async def test_content_and_account_are_of_one_channel(conn: Connection, actor: A
 async def test_names_versions_and_permissions(conn: Connection, actor: Actor, draft: DeliveryDraft) -> None:
     one = await deliveries.create_delivery(conn, actor, draft)
     two = await deliveries.create_delivery(conn, actor, replace(draft, name="two"))
-    with pytest.raises(Conflict, match="'spring' already"):
+    with pytest.raises(Conflict, match="'spring' is that of another"):
         await deliveries.create_delivery(conn, actor, draft)
-    with pytest.raises(Conflict, match="'spring' already"):
+    with pytest.raises(Conflict, match="'spring' is that of another"):
         await deliveries.update_delivery(conn, actor, two.id, {"name": "spring"})
     with pytest.raises(Stale):
         await deliveries.update_delivery(conn, actor, one.id, {"label": "x"}, expected_version=2)

@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
-from core.access import Actor, Permission
+from core.access import SYSTEM, Actor, Permission
 from core.audit import list_entries
 from core.db import Connection, Pool
 from core.errors import ClarionError, Conflict, Forbidden, Invalid, NotFound, Stale
 from core.paging import PageRequest, page_request
+from core.profiles.merging import merge_profiles
+from core.profiles.records import MergePlan
 from core.targeting.audiences import (
     count,
     count_audiences,
@@ -25,6 +27,7 @@ from core.targeting.audiences import (
     get_audience,
     list_audiences,
     open_audience,
+    open_question,
     sample,
     update_audience,
 )
@@ -110,14 +113,14 @@ async def test_it_counts_and_samples_those_who_match_now(
 
 async def test_whoever_is_merged_is_in_no_audience(conn: Connection, two_french_and_a_german: list[int]) -> None:
     anne, bob, claude, denis = two_french_and_a_german
-    await conn.execute("UPDATE profile SET merged_into = $1 WHERE id = $2", anne, claude)
+    await merge_profiles(conn, SYSTEM, MergePlan(survivor_id=anne, other_ids=(claude,)), now=AT)
 
     for source, expected in (
         ("true", [anne, bob, denis]),
         ("country = 'FR'", [anne, denis]),
         ("not (country = 'DE')", [anne, denis]),
     ):
-        question = check(parse_text(source))
+        question = await open_question(conn, parse_text(source))
         assert await sample(conn, question, size=10, at=AT, zone=ZONE) == expected
         assert await count(conn, question, at=AT, zone=ZONE) == len(expected)
 

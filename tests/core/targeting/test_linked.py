@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, true
 
+from core.datamodel.records import Entity, Link, LinkKind, Model
 from core.db import Connection
 from core.targeting.audiences import count
 from core.targeting.check import CheckedExpression, check
 from core.targeting.compiled import Plan
+from core.targeting.datasets import extended
 from core.targeting.errors import ExpressionError
 from core.targeting.json_form import parse_json, to_json
 from core.targeting.language import Condition, Expression
@@ -25,6 +27,7 @@ from core.targeting.linked import entity_table
 from core.targeting.parse import parse_text
 from core.targeting.sql import compile_statement, population, predicate
 from core.targeting.text_form import to_text
+from tests.core.datamodel.model import field
 from tests.core.targeting.shop import CATALOGUE, Data, Slow, paid, visit
 
 AT, ZONE = datetime(2025, 6, 20, 12, tzinfo=UTC), ZoneInfo("Europe/Paris")
@@ -186,6 +189,17 @@ async def test_the_rows_themselves_can_be_asked_for(conn: Connection) -> None:
         ("sequence(visits then purchases within 999999 years)", "column 22", "a step of a sequence is too long", None),
         ("top(0 by country)", "column 1", "a top has too many rows or none", None),
         ("top(3 by opt_out)", "column 10", "rows are not put in order by a boolean", None),
+        ("exists(purchases.profile.visits)", "column 8", "profile leads back to the row that one came from", None),
+        (
+            "count(purchases.product.purchases.product.purchases) > 1",
+            "column 7",
+            "product leads back to the row that one came from",
+            None,
+        ),
+        ("sequence(received.delivery then opens)", "column 10", "delivery has no time", None),
+        ("last(received.delivery.name) = 'x'", "column 1", "delivery has no time", None),
+        ("sequence(opens then clicks within 0 days)", "column 21", "within no time nothing follows", None),
+        ("exists(messages where top(1 by at))", "column 23", "there is no top of message", None),
         ("in_audience('vip')", "column 1", "there is no audience 'vip'", None),
         ("exists(purchases)  = true", "column 20", "unexpected '='", None),
     ],
@@ -407,3 +421,92 @@ def test_a_day_is_a_day_in_the_zone_asked_in() -> None:
     """That the evaluator tells days in a zone is what the property above relies on."""
     moment: Any = datetime(2025, 6, 5, 23, tzinfo=UTC)
     assert Slow(DATA, "profile", DATA.tables["profile"][0], AT, ZONE).day(moment) == date(2025, 6, 5) + timedelta(days=1)
+
+
+async def test_two_values_can_be_compared(conn: Connection) -> None:
+    await DATA.store(conn)
+    for source, expected in [("1 = 1", {1, 2, 3, 4}), ("1 > 2", set()), ("count(purchases where 1 = 1) = 2", {1, 2})]:
+        for plan in Plan:
+            assert await found(conn, checked(source), plan) == expected, (source, plan)
+
+
+PERSON = Model(
+    entities=(
+        Entity(name="profile", label="Profile", built_in=True),
+        Entity(
+            name="place", label="Place", fields=(field("title"), field("code")),
+            links=(
+                Link(name="parent", label="Lies in", target="place", kind=LinkKind.MANY_TO_ONE, reverse_name="parts",
+                     reverse_label="Parts"),
+                Link(name="twin", label="Has the code of", target="place", kind=LinkKind.MANY_TO_ONE, reverse_name="twins",
+                     reverse_label="Twins", source_fields=("title",), target_fields=("code",)),
+            ),
+        ),
+    )
+)  # fmt: skip
+PLACES = extended(PERSON)
+
+
+async def places(conn: Connection, source: str) -> list[set[int]]:
+    asked = check(parse_text(source), PLACES, entity="place")
+    return [await found(conn, asked, plan) for plan in Plan]
+
+
+async def make_places(conn: Connection) -> None:
+    await conn.execute(
+        """
+        CREATE TABLE x_place (id bigint PRIMARY KEY, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
+            x_title text, x_code text, x_parent_id bigint);
+        INSERT INTO x_place (id, x_title, x_code, x_parent_id)
+        VALUES (1, 'a', NULL, NULL), (2, 'b', 'a', 1), (3, 'c', 'a', 1), (4, 'd', NULL, 2), (5, 'e', NULL, 2), (6, 'f', 'x', 3)
+        """
+    )
+
+
+async def test_a_link_to_rows_of_the_same_kind_is_followed_more_than_once(conn: Connection) -> None:
+    await make_places(conn)
+
+    assert await places(conn, "parent.id = 1") == [{2, 3}] * 2
+    assert await places(conn, "parent.parent.id = 1") == [{4, 5, 6}] * 2
+    assert await places(conn, "not parent.parent.id = 1") == [{1, 2, 3}] * 2
+    assert await places(conn, "parent.parent.parent.id = 1") == [set()] * 2
+    assert await places(conn, "exists(parts where exists(parts where id = 6))") == [{1}] * 2
+
+
+async def test_of_several_rows_where_one_was_meant_the_first_counts_in_every_question(conn: Connection) -> None:
+    await make_places(conn)
+
+    for source, expected in [
+        ("twin.title = 'b'", {1}),
+        ("twin.title = 'c'", set()),
+        ("not twin.title = 'c'", {1, 2, 3, 4, 5, 6}),
+        ("case when true then twin.title end = 'b'", {1}),
+        ("case when true then twin.title end = 'c'", set()),
+        ("twin.title is_null", {2, 3, 4, 5, 6}),
+        ("exists(twin where title = 'c')", {1}),
+    ]:
+        assert await places(conn, source) == [expected] * 2, source
+
+
+async def test_people_who_are_gone_take_no_place_in_a_top(conn: Connection) -> None:
+    await DATA.store(conn)
+    await conn.execute(
+        """
+        CREATE TEMPORARY TABLE message (delivery_id bigint, profile_id bigint, state smallint, reason smallint, at timestamptz);
+        INSERT INTO message VALUES (1, 99, 4, 0, now()), (2, 99, 4, 0, now()), (1, 3, 4, 0, now())
+        """
+    )
+
+    for plan in Plan:
+        assert await found(conn, checked("top(1 by count(received))"), plan) == {3}
+
+
+async def test_who_has_nothing_to_add_up_is_in_no_top(conn: Connection) -> None:
+    await DATA.store(conn)
+    for source, expected in [
+        ("top(lowest 4 by sum(purchases.pieces where profile.id > 0))", {1, 2}),
+        ("top(4 by count(purchases where profile.country = 'FR'))", {1}),
+        ("top(1 by count(purchases) + count(visits))", {1}),
+    ]:
+        for plan in Plan:
+            assert await found(conn, checked(source), plan) == expected, (source, plan)

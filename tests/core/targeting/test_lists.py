@@ -159,9 +159,76 @@ async def test_what_is_named_stays_and_keeps_its_name(conn: Connection) -> None:
     one = await listed(conn, "one", [])
     await saved(conn, "two", "in_audience('one')")
 
-    await refused(conn, "IN_USE", "named by others: 'two'", delete_audience(conn, SYSTEM, one.id))
-    await refused(conn, "IN_USE", "named by others: 'two'", update_audience(conn, SYSTEM, one.id, {"name": "other"}))
+    await refused(conn, "IN_USE", "named by 'two'", delete_audience(conn, SYSTEM, one.id))
+    await refused(conn, "IN_USE", "named by 'two'", update_audience(conn, SYSTEM, one.id, {"name": "other"}))
     assert (await update_audience(conn, SYSTEM, one.id, {"label": "Other"})).label == "Other"
+
+
+async def test_what_an_old_version_names_stays_while_that_version_is_named(conn: Connection) -> None:
+    one, two = await people(conn, "FR", "DE")
+    inner = await saved(conn, "inner", "country = 'FR'")
+    middle = await saved(conn, "middle", "in_audience('inner')")
+    outer = await saved(conn, "outer", "in_audience('middle', 1)")
+    await update_audience(conn, SYSTEM, middle.id, {"expression": parse_text("country = 'DE'")})
+
+    await refused(conn, "IN_USE", "named by 'outer'", delete_audience(conn, SYSTEM, inner.id))
+    await refused(conn, "IN_USE", "named by 'outer'", update_audience(conn, SYSTEM, inner.id, {"name": "other"}))
+    assert await found(conn, "in_audience('outer')") == [one]
+
+    await update_audience(conn, SYSTEM, outer.id, {"expression": parse_text("in_audience('middle')")})
+    await delete_audience(conn, SYSTEM, inner.id)
+    assert await found(conn, "in_audience('outer')") == [two]
+
+
+async def test_who_names_what_it_was_itself_keeps_its_name_and_can_go(conn: Connection) -> None:
+    one = await saved(conn, "one", "country = 'FR'")
+    await update_audience(conn, SYSTEM, one.id, {"expression": parse_text("in_audience('one', 1)")})
+
+    await refused(conn, "IN_USE", "named by 'one'", update_audience(conn, SYSTEM, one.id, {"name": "other"}))
+    await delete_audience(conn, SYSTEM, one.id)
+    await refused(conn, "UNKNOWN_AUDIENCE", "no audience 'one'", found(conn, "in_audience('one')"))
+
+
+@pytest.mark.parametrize("leave", ["rename", "delete"])
+async def test_a_name_is_not_taken_away_from_who_is_about_to_use_it(pool: Pool, leave: str) -> None:
+    async with transaction(pool) as conn:
+        one = await saved(conn, "one", "true")
+
+    async def go() -> str:
+        try:
+            async with transaction(pool) as conn:
+                if leave == "delete":
+                    await delete_audience(conn, SYSTEM, one.id)
+                else:
+                    await update_audience(conn, SYSTEM, one.id, {"name": "other"})
+        except ClarionError as error:
+            return error.code
+        return "done"
+
+    async with transaction(pool) as conn:
+        await saved(conn, "two", "in_audience('one')")
+        going = asyncio.create_task(go())
+        await asyncio.wait([going], timeout=0.2)
+    assert await going == "IN_USE"
+
+
+async def test_a_name_that_is_being_taken_away_is_not_used(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        one = await saved(conn, "one", "true")
+
+    async def use() -> str:
+        try:
+            async with transaction(pool) as conn:
+                await saved(conn, "two", "in_audience('one')")
+        except ClarionError as error:
+            return error.code
+        return "done"
+
+    async with transaction(pool) as conn:
+        await update_audience(conn, SYSTEM, one.id, {"name": "other"})
+        using = asyncio.create_task(use())
+        await asyncio.wait([using], timeout=0.2)
+    assert await using == "UNKNOWN_AUDIENCE"
 
 
 async def test_a_list_may_be_called_otherwise(conn: Connection) -> None:

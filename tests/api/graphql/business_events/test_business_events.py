@@ -62,7 +62,7 @@ async def test_a_type_is_saved_changed_and_removed(gql: Gql) -> None:
 
 
 async def test_problems_of_a_field_have_their_place(gql: Gql) -> None:
-    fields = [{"name": "amount", "label": "A", "kind": "DECIMAL"}, {"name": "where", "label": "W", "kind": "POINT"}]
+    fields = [{"name": "amount", "label": "A", "kind": "DECIMAL"}, {"name": "place", "label": "W", "kind": "POINT"}]
     (error,) = await gql.refused(SAVE, input={"name": type_name(), "label": "V", "fields": fields})
     assert (error["code"], error["path"]) == ("BAD_KIND", "fields.1.kind")
 
