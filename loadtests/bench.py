@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, str] = {
     "import": "loadtests.bench_import",
     "events": "loadtests.bench_events",
     "count": "loadtests.bench_count",
+    "audiences": "loadtests.bench_audiences",
     "expression": "loadtests.bench_expression",
     "search": "loadtests.bench_search",
     "redirect": "loadtests.bench_redirect",
