@@ -87,14 +87,20 @@ async def _close(conn: Connection, run: DeliveryRun, now: datetime) -> bool:
 async def pause_if_refused(pool: Pool, settings: Settings, delivery_id: int, now: datetime) -> bool:
     """Pause a delivery whose newest messages go to too many invalid addresses, or are refused as a rule."""
     async with transaction(pool) as conn:
-        settled, invalid, refused = await leases.recent_refusals(conn, delivery_id, settings.invalid_window)
-        if invalid > settings.invalid_limit * max(settled, settings.invalid_window):
-            reason = f"{invalid} of the last {settled} addresses do not exist"
-        elif refused >= REFUSED_LEAST and refused > REFUSED_LIMIT * settled:
-            reason = f"{refused} of the last {settled} messages were refused for their content or our reputation"
-        else:
+        if await _refused(conn, settings, delivery_id) is None:
             return False
-        return await _pause(conn, delivery_id, now, "PAUSED_BY_REFUSALS", reason)
+        await runs.lock_run(conn, delivery_id)
+        reason = await _refused(conn, settings, delivery_id)  # again: who has resumed it meanwhile has judged what there was
+        return reason is not None and await _pause(conn, delivery_id, now, "PAUSED_BY_REFUSALS", reason)
+
+
+async def _refused(conn: Connection, settings: Settings, delivery_id: int) -> str | None:
+    settled, invalid, refused = await leases.recent_refusals(conn, delivery_id, settings.invalid_window)
+    if invalid > settings.invalid_limit * max(settled, settings.invalid_window):
+        return f"{invalid} of the last {settled} addresses do not exist"
+    if refused >= REFUSED_LEAST and refused > REFUSED_LIMIT * settled:
+        return f"{refused} of the last {settled} messages were refused for their content or our reputation"
+    return None
 
 
 async def pause_for(pool: Pool, delivery_id: int, error: ClarionError, now: datetime) -> None:

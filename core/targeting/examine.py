@@ -14,12 +14,14 @@ from core.targeting import store
 from core.targeting.catalogue import Catalogue, CatalogueField, Entity
 from core.targeting.check import CheckedExpression
 from core.targeting.language import (
+    Aggregate,
     Field,
     Literal,
     Operation,
     Operator,
     Relative,
     Selection,
+    Stage,
 )
 from core.targeting.plans import cheaper
 from core.targeting.records import Examination, Scan
@@ -80,10 +82,11 @@ def _walk(node: Any, scope: Scope | None, catalogue: Catalogue, found: dict[str,
         known = all(isinstance(one, Literal | Relative) for one in others)
         if isinstance(first, Field) and known and node.operator in _SERVED:
             return _note(first.path, scope, catalogue, found)
-    if isinstance(node, Selection):
-        scope = _end(node.path, scope, catalogue)
+    inner = _end(node.path, scope, catalogue) if isinstance(node, Selection) else scope
+    if isinstance(node, Aggregate | Stage):
+        inner = _end(node.selection.path, scope, catalogue)
     for part in _parts(node):
-        _walk(part, scope, catalogue, found)
+        _walk(part, scope if isinstance(part, Selection) else inner, catalogue, found)
     return None
 
 

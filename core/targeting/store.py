@@ -16,7 +16,7 @@ from core.targeting.json_form import to_json
 from core.targeting.records import Audience, AudienceDraft, AudienceKind, AudienceMember, NamedAudience
 from core.targeting.sql import Statement, compile_statement
 
-NAMES_LOCK = 0x636C_6172_0300  # advisory
+NAMES_LOCK = 0x636C_6172_0400  # advisory
 
 _COLUMNS = "id, name, label, kind, expression, expression_text, version, created_at, updated_at, created_by"
 

@@ -357,8 +357,8 @@ def _after(plan: Plan, column: str, profile: str) -> str:
         return after
     other = f"s.{key} IS DISTINCT FROM {profile}.{key}"
     if len(plan.keys) > 1 or key != plan.key_columns[0]:  # a key of one that is merged stays there; others are new values
-        part = f"SELECT max(o.id) FROM profile o WHERE o.{key} = s.{key} AND o.merged_into = {profile}.id"
-        other += f" AND ({part}) IS NOT NULL"  # not EXISTS, which might be looked up in a copy of the whole table
+        part = f"SELECT count(*) FROM profile o WHERE o.{key} = s.{key} AND o.merged_into = {profile}.id"
+        other += f" AND ({part}) > 0"  # not EXISTS, which might be looked up in a copy of the whole table
     return f"CASE WHEN {other} THEN {before} ELSE {after} END"
 
 

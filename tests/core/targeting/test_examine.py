@@ -61,3 +61,9 @@ async def test_nothing_runs(conn: Connection) -> None:
     slow = " or ".join(f"city contains '{n}' and first_name contains '{n}x'" for n in range(60))
 
     assert (await examined(conn, slow)).cost > 1_000
+
+
+async def test_what_is_asked_of_linked_rows_is_looked_up_among_theirs(conn: Connection) -> None:
+    found = await examined(conn, "sum(if(kind = 'click' and url contains 'x', 1, 0) of reactions where kind = 'open') > 3")
+
+    assert "reaction" in found.sql
