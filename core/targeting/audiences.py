@@ -9,25 +9,28 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
+from sqlalchemy import Select
 
 from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
 from core.db import Connection
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, LimitReached
 from core.paging import Page, PageRequest, cut
 from core.targeting import store
 from core.targeting.check import CheckedExpression, CheckedValue, check, check_value
+from core.targeting.compiled import Plan
 from core.targeting.json_form import read_stored
 from core.targeting.language import Expression, Member
 from core.targeting.plans import cheaper
 from core.targeting.published import hold_catalogue, present_catalogue
 from core.targeting.records import Audience, AudienceDraft, AudienceKind
 from core.targeting.references import find_references, members_named, open_expression
-from core.targeting.sql import population
+from core.targeting.sql import Statement, population
 from core.targeting.text_form import to_text
 
 MAX_SAMPLE = 1_000
+PATIENCE = 30.0  # seconds; the doors wait for longer
 
 
 async def create_audience(conn: Connection, actor: Actor, draft: AudienceDraft) -> Audience:
@@ -158,23 +161,39 @@ async def open_value(conn: Connection, expression: Expression) -> CheckedValue:
     return check_value(expression, catalogue, audiences=references.audiences)
 
 
-async def count(conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> int:
-    """Exactly how many match at this time."""
+async def count(
+    conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, patience: float = PATIENCE
+) -> int:  # fmt: skip
+    """Exactly how many match at this time. Raises LimitReached (QUESTION_TOO_SLOW) after so many seconds."""
     statement = await cheaper(conn, checked, lambda plan: store.counting(population(checked, at=at, zone=zone, plan=plan)))
-    return (await store.fetch_keys(conn, statement))[0]
+    return (await _ask(conn, statement, patience))[0]
 
 
-async def sample(conn: Connection, checked: CheckedExpression, *, size: int, at: datetime, zone: ZoneInfo) -> list[int]:
-    """The ids of some that match, lowest first. Raises Invalid (BAD_SAMPLE_SIZE)."""
+async def sample(
+    conn: Connection, checked: CheckedExpression, *, size: int, at: datetime, zone: ZoneInfo, patience: float = PATIENCE
+) -> list[int]:  # fmt: skip
+    """The ids of some that match, lowest first. Raises Invalid (BAD_SAMPLE_SIZE), and as `count`."""
     if not 1 <= size <= MAX_SAMPLE:
         raise Invalid(
             f"a sample has 1 to {MAX_SAMPLE} rows, not {size}", code="BAD_SAMPLE_SIZE", path="size",
             hint="Ask for fewer rows.",
         )  # fmt: skip
-    statement = await cheaper(
-        conn, checked, lambda plan: store.sampling(population(checked, at=at, zone=zone, plan=plan), size)
-    )
-    return await store.fetch_keys(conn, statement)
+
+    def sampled(plan: Plan) -> Select[Any]:
+        return store.sampling(population(checked, at=at, zone=zone, plan=plan), size)
+
+    return await _ask(conn, await cheaper(conn, checked, sampled), patience)
+
+
+async def _ask(conn: Connection, statement: Statement, patience: float) -> list[int]:
+    """The database is told to stop, too; what this transaction did before is lost."""
+    try:
+        return await store.fetch_keys(conn, statement, patience)
+    except TimeoutError:
+        raise LimitReached(
+            f"the question takes longer than {patience:g} seconds", code="QUESTION_TOO_SLOW",
+            hint="See its examination for an index that would help, narrow it down, or export it: that runs as a job.",
+        ) from None  # fmt: skip
 
 
 async def lock_audience(conn: Connection, audience_id: int) -> Audience:

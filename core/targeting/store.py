@@ -268,9 +268,9 @@ def sampling(population: Select[Any], size: int) -> Select[Any]:
     return population.order_by(*population.selected_columns).limit(size)
 
 
-async def fetch_keys(conn: Connection, statement: Statement) -> list[int]:
-    """The first column of what a statement gives."""
-    return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
+async def fetch_keys(conn: Connection, statement: Statement, seconds: float) -> list[int]:
+    """The first column of what a statement gives. Raises TimeoutError when it takes longer; it is ended then."""
+    return [row[0] for row in await conn.fetch(statement.text, *statement.args, timeout=seconds)]
 
 
 async def estimate_cost(conn: Connection, statement: Statement) -> float:

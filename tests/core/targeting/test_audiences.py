@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ import pytest
 from core.access import SYSTEM, Actor, Permission
 from core.audit import list_entries
 from core.db import Connection, Pool
-from core.errors import ClarionError, Conflict, Forbidden, Invalid, NotFound, Stale
+from core.errors import ClarionError, Conflict, Forbidden, Invalid, LimitReached, NotFound, Stale
 from core.paging import PageRequest, page_request
 from core.profiles.merging import merge_profiles
 from core.profiles.records import MergePlan
@@ -123,6 +124,16 @@ async def test_whoever_is_merged_is_in_no_audience(conn: Connection, two_french_
         question = await open_question(conn, parse_text(source))
         assert await sample(conn, question, size=10, at=AT, zone=ZONE) == expected
         assert await count(conn, question, at=AT, zone=ZONE) == len(expected)
+
+
+async def test_a_question_that_takes_too_long_is_ended(pool: Pool) -> None:
+    question = check(parse_text("true"))
+    async with pool.acquire() as conn:
+        for ask in (count, partial(sample, size=1)):
+            with pytest.raises(LimitReached) as caught:
+                await ask(conn, question, at=AT, zone=ZONE, patience=1e-9)
+            assert caught.value.code == "QUESTION_TOO_SLOW"
+        assert await conn.fetchval("SELECT 1") == 1
 
 
 async def test_a_sample_is_bounded(conn: Connection) -> None:
