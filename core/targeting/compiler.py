@@ -35,6 +35,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from core.targeting.aggregates import aggregate_of_one, groups_of, holds_of_nothing, in_groups
 from core.targeting.catalogue import CatalogueField, CatalogueLink, Derived, Kind
 from core.targeting.checked import CheckedExpression, CheckedValue
 from core.targeting.comparisons import Comparisons
@@ -65,22 +66,11 @@ from core.targeting.language import (
     Test,
     Top,
 )
-from core.targeting.linked import (
-    aggregate_of_one,
-    common_link,
-    exists_test,
-    following_test,
-    groups_of,
-    holds_of_nothing,
-    in_groups,
-    linked_test,
-    listed_test,
-    one_value,
-    top_test,
-)
+from core.targeting.linked import common_link, exists_test, linked_test, listed_test, one_value
 from core.targeting.moments import resolve, to_utc, today
 from core.targeting.operators import MIRRORED, NUMBERS
 from core.targeting.scopes import Scope
+from core.targeting.sequences import following_test, top_test
 from core.targeting.value_checks import is_written, kind_of_literal
 
 _LEVELS = {"exactly": Level.EXACT, "accented": Level.ACCENTED}

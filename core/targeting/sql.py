@@ -32,9 +32,7 @@ from core.targeting.language import (
     Operation,
     Relative,
 )
-from core.targeting.linked import (
-    entity_table,
-)
+from core.targeting.linked import entity_table
 from core.targeting.scopes import Scope
 
 _FRAMES = 5_000  # SQLAlchemy takes some twenty for each level of what is nested, of which `MAX_DEPTH` allows 40
