@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields as parts_of
-from dataclasses import is_dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +20,7 @@ from core.targeting.language import (
     Relative,
     Selection,
     Stage,
+    parts_below,
 )
 from core.targeting.plans import cheaper
 from core.targeting.records import Examination, Scan
@@ -85,16 +84,9 @@ def _walk(node: Any, scope: Scope | None, catalogue: Catalogue, found: dict[str,
     inner = _end(node.path, scope, catalogue) if isinstance(node, Selection) else scope
     if isinstance(node, Aggregate | Stage):
         inner = _end(node.selection.path, scope, catalogue)
-    for part in _parts(node):
+    for part in parts_below(node):
         _walk(part, scope if isinstance(part, Selection) else inner, catalogue, found)
     return None
-
-
-def _parts(node: Any) -> Iterator[Any]:
-    if isinstance(node, tuple):
-        yield from node
-    elif is_dataclass(node):
-        yield from (getattr(node, part.name) for part in parts_of(node))
 
 
 def _note(path: tuple[str, ...], scope: Scope | None, catalogue: Catalogue, found: dict[str, list[str]]) -> None:

@@ -299,13 +299,20 @@ def too_deep(root: Condition) -> Place | None:
     """The place of a node that lies deeper than anything may; told without following the tree down, so of any tree."""
     level: list[Any] = [root]
     for _ in range(MAX_LEVELS):
-        level = [part for node in level for part in _parts(node)]
+        level = [part for node in level for part in parts_below(node)]
         if not level:
             return None
     return next((node.place for node in level if hasattr(node, "place")), NOWHERE)
 
 
-def _parts(node: Any) -> Iterator[Any]:
+def every_node(root: Any) -> Iterator[Any]:
+    """A node and all below it, in the order in which they are written."""
+    yield root
+    for part in parts_below(root):
+        yield from every_node(part)
+
+
+def parts_below(node: Any) -> Iterator[Any]:
     """Nodes right below one."""
     for name in node.__dataclass_fields__:
         yield from _nodes(getattr(node, name))

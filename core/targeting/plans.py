@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from sqlalchemy import Select
@@ -12,7 +11,7 @@ from core.db import Connection
 from core.targeting import store
 from core.targeting.check import CheckedExpression
 from core.targeting.compiled import Plan
-from core.targeting.language import Aggregate
+from core.targeting.language import Aggregate, every_node
 from core.targeting.sql import Statement, compile_statement
 
 
@@ -31,12 +30,4 @@ async def cheaper(conn: Connection, checked: CheckedExpression, make: Callable[[
 def _has_aggregate(checked: CheckedExpression) -> bool:
     """Whether the question, or an audience that it names, asks what rows come to."""
     named = (one for one in checked.audiences.values() if isinstance(one, CheckedExpression))
-    return any(_holds_aggregate(one.expression.root) for one in (checked, *named))
-
-
-def _holds_aggregate(node: Any) -> bool:
-    if isinstance(node, Aggregate):
-        return True
-    if isinstance(node, tuple):
-        return any(map(_holds_aggregate, node))
-    return is_dataclass(node) and any(_holds_aggregate(getattr(node, part.name)) for part in fields(node))
+    return any(isinstance(node, Aggregate) for one in (checked, *named) for node in every_node(one.expression.root))

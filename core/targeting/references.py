@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from core.db import Connection
 from core.targeting import store
@@ -12,7 +11,7 @@ from core.targeting.catalogue import Catalogue
 from core.targeting.check import Audiences, CheckedExpression, check
 from core.targeting.errors import CYCLE, TOO_LARGE, ExpressionError
 from core.targeting.json_form import read_stored
-from core.targeting.language import Condition, Expression, Member
+from core.targeting.language import Condition, Expression, Member, every_node
 from core.targeting.records import AudienceKind, NamedAudience
 
 MAX_NAMED = 200  # audiences that a question names, those that they name included
@@ -32,16 +31,9 @@ class References:
     held: tuple[NamedAudience, ...]
 
 
-def members_named(node: Any) -> Iterator[Member]:
-    """Every place where a question, or a part of one, names an audience."""
-    if isinstance(node, Member):
-        yield node
-    elif is_dataclass(node):
-        for one in fields(node):
-            yield from members_named(getattr(node, one.name))
-    elif isinstance(node, tuple):
-        for each in node:
-            yield from members_named(each)
+def members_named(root: Condition) -> Iterator[Member]:
+    """Every place where a question names an audience."""
+    return (node for node in every_node(root) if isinstance(node, Member))
 
 
 async def find_references(
