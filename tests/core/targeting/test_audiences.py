@@ -128,10 +128,11 @@ async def test_whoever_is_merged_is_in_no_audience(conn: Connection, two_french_
 
 async def test_a_question_that_takes_too_long_is_ended(pool: Pool) -> None:
     question = check(parse_text("true"))
-    async with pool.acquire() as conn:
+    async with pool.acquire() as conn, pool.acquire() as other, other.transaction():
+        await other.execute("LOCK TABLE profile IN ACCESS EXCLUSIVE MODE")  # whoever asks waits
         for ask in (count, partial(sample, size=1)):
             with pytest.raises(LimitReached) as caught:
-                await ask(conn, question, at=AT, zone=ZONE, patience=1e-9)
+                await ask(conn, question, at=AT, zone=ZONE, patience=0.2)
             assert caught.value.code == "QUESTION_TOO_SLOW"
         assert await conn.fetchval("SELECT 1") == 1
 
