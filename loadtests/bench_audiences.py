@@ -20,7 +20,7 @@ from loadtests.figures import print_figure
 from loadtests.shop import MODEL, fill_shop
 from loadtests.stage import Stage, stage
 
-PEOPLE = int(os.environ.get("PEOPLE", "1000000"))
+PROFILES = int(os.environ.get("PROFILES", "1000000"))
 PURCHASES = int(os.environ.get("PURCHASES", "5000000"))
 EVENTS = int(os.environ.get("EVENTS", "20000000"))
 RUNS = int(os.environ.get("RUNS", "5"))
@@ -124,7 +124,7 @@ async def by_hand(conn: Connection, question: Question) -> tuple[float, int]:
 async def bench(on: Stage) -> None:
     """Alternate the two, question by question."""
     conn = await connect(on.settings)
-    await fill_shop(conn, people=PEOPLE, purchases=PURCHASES, events=EVENTS, at=AT)
+    await fill_shop(conn, people=PROFILES, purchases=PURCHASES, events=EVENTS, at=AT)
     for name, question in QUESTIONS.items():
         if ONLY and ONLY not in name:
             continue
@@ -137,7 +137,7 @@ async def bench(on: Stage) -> None:
             if run:  # the first one warms both up
                 mine.append(taken)
                 other.append(theirs)
-        print_figure("audiences", mine, other, unit="ms", against="hand-written SQL", question=name, people=PEOPLE)
+        print_figure("audiences", mine, other, unit="ms", against="hand-written SQL", question=name, people=PROFILES)
     await conn.close()
 
 

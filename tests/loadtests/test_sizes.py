@@ -11,7 +11,7 @@ import pytest
 from loadtests.bench import BENCHMARKS
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZES = ("ROWS", "MESSAGES", "RUNS")
+SIZES = ("ROWS", "MESSAGES", "PROFILES", "PURCHASES", "EVENTS", "RUNS")
 
 
 def told() -> dict[str, dict[str, int]]:
@@ -40,7 +40,7 @@ def test_a_size_is_obeyed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(size, raising=False)
     assert sizes(name) == told()[name]
 
-    asked = {"ROWS": 2_345_678, "MESSAGES": 34_567, "RUNS": 2}
+    asked = dict(zip(SIZES, (2_345_678, 34_567, 3_456, 45_678, 56_789, 2), strict=True))
     for size, value in asked.items():
         monkeypatch.setenv(size, str(value))
     assert sizes(name) == {size: asked[size] for size in told()[name]}
