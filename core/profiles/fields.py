@@ -131,6 +131,7 @@ ALL: tuple[Field, ...] = (
     _flag("opt_out_fax", "No longer contact by fax", opt_out=True),
     _flag("opt_out_postal", "No longer contact by post", opt_out=True),
     _flag("opt_out_push", "No longer contact by push notification", opt_out=True),
+    _flag("ccpa_opt_out", "No sale of personal data (CCPA)", opt_out=True),
     _house("created_at", "Created at", FieldType.INSTANT),
     _house("updated_at", "Updated at", FieldType.INSTANT),
 )

@@ -87,6 +87,7 @@ class Profile:
     opt_out_fax: bool
     opt_out_postal: bool
     opt_out_push: bool
+    ccpa_opt_out: bool  # said to others; no message is held back for it
     created_at: datetime
     updated_at: datetime
 

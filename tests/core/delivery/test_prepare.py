@@ -37,7 +37,7 @@ EXCLUDED = LedgerState.EXCLUDED
 
 async def test_each_exclusion_has_its_one_reason(engine: Engine, runtime: Runtime, db: Connection) -> None:
     # Given people of every kind
-    fine = await add_person(db, "Ana@mail.example", first_name="Ana", gender=2)
+    fine = await add_person(db, "Ana@mail.example", first_name="Ana", gender=2, ccpa_opt_out=True)
     nowhere = await add_person(db, None)
     left_email = await add_person(db, "left@mail.example", opt_out_email=True)
     left_all = await add_person(db, "gone@mail.example", opt_out=True)

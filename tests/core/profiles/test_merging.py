@@ -158,7 +158,7 @@ async def test_a_preview_tells_conflicts_and_whose_value_it_is(conn: Connection)
 
 
 async def test_a_refusal_of_any_of_them_stays_and_no_rule_lifts_it(conn: Connection) -> None:
-    ann, bea = await create(conn, opt_out_mobile=True), await create(conn, opt_out_email=True)
+    ann, bea = await create(conn, opt_out_mobile=True), await create(conn, opt_out_email=True, ccpa_opt_out=True)
     for rule in MergeRule:
         with pytest.raises(Invalid) as caught:
             await merge(conn, ann, bea, rules=(FieldRule(field="opt_out_email", rule=rule, value=False),))
@@ -167,7 +167,7 @@ async def test_a_refusal_of_any_of_them_stays_and_no_rule_lifts_it(conn: Connect
     await merge(conn, ann, bea, default=MergeRule.SURVIVOR)
 
     one = await profiles.get_profile(conn, ann.id)
-    assert (one.opt_out_mobile, one.opt_out_email, one.opt_out) == (True, True, False)
+    assert (one.opt_out_mobile, one.opt_out_email, one.opt_out, one.ccpa_opt_out) == (True, True, False, True)
 
 
 async def test_a_unique_value_moves_to_the_survivor_and_back(conn: Connection) -> None:
