@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -20,14 +21,18 @@ from core.content.links.checks import check_links
 from core.content.links.numbers import LinkNumbers
 from core.content.links.rewriting import Rewritten, rewrite_html, rewrite_text
 from core.content.links.settings import LinkRules
-from core.content.personalization import dynamic_read, fields_read, shown
+from core.content.personalization import dynamic_read, fields_read, linked_key, seen, shown
 from core.content.placements import NO_FRAGMENTS, Library
+from core.content.readable import Read
 from core.content.records import Attachment, Content, ContentDraft, TrackedLink
 from core.content.validate import check_content, compile_part
 from core.errors import Invalid
 from render_ext import TemplateSyntaxError, TokenSigner, Variable
 
 FORMAT = 1
+FACTS = ("delivery", "campaign")  # what templates read besides the profile, alike for all recipients
+Facts: TypeAlias = Mapping[str, Mapping[str, Any]]  # by those, and by field
+NO_FACTS: Facts = MappingProxyType({})
 SOME_LABEL = "Delivery"  # where content is checked before there is a delivery
 
 
@@ -48,6 +53,8 @@ class FrozenContent:
     hidden_link: int | None
     dynamic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # conditions of the variants, by place
     attachments: tuple[Attachment, ...] = ()
+    kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of what is read of a team's, by root and name
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as rows hold values, by root
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
@@ -84,14 +91,15 @@ def freeze(
     hidden: bool = True,
     numbers: LinkNumbers | None = None,
     library: Library = NO_FRAGMENTS,
+    facts: Facts = NO_FACTS,
 ) -> FrozenContent:
     """Check content once more and bring one variant, that of its own parts, into its final form.
 
     `label` and `date` are the delivery's; the hidden link leads to `base_url`; `tracked` defaults to what the
     channel can do; `numbers` are shared by all variants of a delivery, `library` holds the fragments
-    that are used. Raises ContentInvalid.
+    that are used, `facts` what the delivery and its campaign have in their fields. Raises ContentInvalid.
     """
-    if problems := list(check_links(content, manifest)):
+    if problems := list(check_links(content, manifest, library.readable)):
         raise ContentInvalid(problems)
     expanded = check_content(content, manifest, library)
     tracking = manifest.capabilities.tracking if tracked is None else tracked
@@ -110,6 +118,8 @@ def freeze(
     if "html" not in work.parts and tracking and "text" in work.parts:
         _keep(work, "text", rewrite_text(work.parts["text"], numbers=work.numbers, rules=work.rules))
     read = _variables(work.parts, manifest)
+    fields = fields_read(read, library.readable)
+    told = {root: library.readable.read((one.path for one in read), root) for root in FACTS}
     return FrozenContent(
         parts=work.parts,
         data=content.data,
@@ -120,11 +130,19 @@ def freeze(
         zone=zone,
         tracked=tracking,
         links=tuple(work.links),
-        fields=tuple(sorted(fields_read(read))),
+        fields=tuple(sorted(fields)),
         hidden_link=work.hidden,
         dynamic=_conditions(content, dynamic_read(read)),
         attachments=content.attachments,
+        kinds={"profile": _kinds(fields), **{root: _kinds(found) for root, found in told.items()}},
+        facts={root: {name: facts.get(root, {}).get(name) for name in sorted(found)} for root, found in told.items()},
     )
+
+
+def _kinds(read: Mapping[str, Read]) -> dict[str, str]:
+    """Of which kind each field of a team, or of a linked row, is; empty for one of ours."""
+    found = sorted(read.items())
+    return {name: one.field.kind or "" for name, one in found if one.field.kind is not None or one.steps}
 
 
 def _conditions(content: Content | ContentDraft, read: Collection[str]) -> dict[str, tuple[str, ...]]:
@@ -222,10 +240,25 @@ def thaw(
 
 def shared_values(frozen: FrozenContent) -> dict[str, Any]:
     """What every recipient's template sees alike. Make it once per program, pass it to `values`."""
-    return {**frozen.data, "delivery": {"label": frozen.label, "date": frozen.date}}
+    told = {root: _facts(frozen, root) for root in frozen.facts}  # an old program has none, and may have data of that name
+    delivery = {**told.get("delivery", {}), "label": frozen.label, "date": frozen.date}
+    return {**frozen.data, **told, "delivery": delivery}
+
+
+def _facts(frozen: FrozenContent, root: str) -> dict[str, Any]:
+    kinds = frozen.kinds.get(root, {})
+    return {name: seen(kinds.get(name, ""), stored) for name, stored in frozen.facts.get(root, {}).items()}
+
+
+def carried_by(frozen: FrozenContent, row_values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a ledger row carries for a program, of values that may be more."""
+    linked = {linked_key(name.rpartition(".")[0]) for name in frozen.fields if "." in name}
+    names = [name for name in frozen.fields if "." not in name] + sorted(linked)
+    return {name: row_values.get(name) for name in ([*names, VARIANTS] if frozen.dynamic else names)}
 
 
 def values(frozen: FrozenContent, row_values: Mapping[str, Any], shared: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What one recipient's template sees; `row_values` are the profile fields and variants that its ledger row carries."""
     around = shared_values(frozen) if shared is None else shared
-    return {**around, "profile": shown(row_values, frozen.fields), "dynamic": row_values.get(VARIANTS)}
+    profile = shown(row_values, frozen.fields, frozen.kinds.get("profile", {}))
+    return {**around, "profile": profile, "dynamic": row_values.get(VARIANTS)}

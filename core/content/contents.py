@@ -17,7 +17,7 @@ from core.authored import changed, check_label, check_name, check_version, name_
 from core.blobs import BlobUser, use
 from core.channel_registry import ChannelRegistry
 from core.content import store
-from core.content.compile import SOME_LABEL, shared_values, thaw
+from core.content.compile import SOME_LABEL, FrozenContent, shared_values, thaw
 from core.content.errors import ContentInvalid
 from core.content.fragment_store import set_fragments_of_content
 from core.content.languages import languages_of, with_changed_translations, with_checked_languages
@@ -26,6 +26,7 @@ from core.content.placements import NO_FRAGMENTS, Library, names_rendered
 from core.content.records import AUTHORED, Content, ContentDraft, ContentWarning
 from core.content.review import review_saved
 from core.content.stand_ins import SIGNER, stand_in_channel
+from core.content.uses import reads_of_content
 from core.content.variants import freeze_variants
 from core.db import Connection, allow_silence
 from core.errors import ClarionError, Conflict, Invalid, NotFound
@@ -40,8 +41,8 @@ async def create_content(conn: Connection, actor: Actor, registry: ChannelRegist
     """Raises Invalid (BAD_NAME, BAD_LABEL, …), NotFound (CHANNEL_NOT_FOUND), Conflict (NAME_TAKEN)."""
     require(actor, Permission.EDIT)
     draft = with_checked_languages(draft)
-    library = await _check(conn, registry, draft)
-    content = await store.insert_content(conn, draft, actor.name)
+    library, reads = await _check(conn, registry, draft)
+    content = await store.insert_content(conn, draft, reads, actor.name)
     if content is None:
         raise name_taken("content", draft.name)
     await set_fragments_of_content(conn, content.id, _used(draft, library))
@@ -72,10 +73,10 @@ async def update_content(
     if draft == before:
         await _take_time(conn, draft)
         return content
-    library = await _check(conn, registry, draft)
+    library, reads = await _check(conn, registry, draft)
     try:
         async with conn.transaction():
-            updated = await store.update_content(conn, content_id, draft)
+            updated = await store.update_content(conn, content_id, draft, reads)
     except asyncpg.UniqueViolationError:
         raise name_taken("content", draft.name) from None
     await set_fragments_of_content(conn, content_id, _used(draft, library))
@@ -172,23 +173,25 @@ async def _take_time(conn: Connection, draft: ContentDraft) -> None:
     await allow_silence(conn, CHECK_SECONDS * len(languages_of(draft)))
 
 
-async def _check(conn: Connection, registry: ChannelRegistry, draft: ContentDraft) -> Library:
-    """The fragments that a draft uses, held until the end of the transaction. Raises what keeps it from being sent."""
+async def _check(conn: Connection, registry: ChannelRegistry, draft: ContentDraft) -> tuple[Library, list[str]]:
+    """What a draft uses, held until the end of the transaction, and what it reads of the data model. Raises what keeps it
+    from being sent."""
     check_name(draft.name)
     check_label(draft.label)
     await _take_time(conn, draft)
     library = await load_library(conn, sources_of(draft), hold=True)
-    await asyncio.to_thread(check_sendable, registry, draft, library)  # long content takes its time, and the loop serves others
-    return library
+    # Long content takes its time, and the loop serves others.
+    frozen = await asyncio.to_thread(check_sendable, registry, draft, library)
+    return library, reads_of_content(draft, frozen, library.readable)
 
 
-def check_sendable(registry: ChannelRegistry, draft: ContentDraft, library: Library = NO_FRAGMENTS) -> None:
+def check_sendable(registry: ChannelRegistry, draft: ContentDraft, library: Library = NO_FRAGMENTS) -> list[FrozenContent]:
     """Prepare content as for a delivery, in each of its languages. Raises NotFound (CHANNEL_NOT_FOUND), ContentInvalid."""
     manifest = registry.manifest(draft.channel)
     channel: Channel | None = None
     with suppress(Invalid):  # a channel that does without stand-ins has its say when a delivery is prepared
         channel = stand_in_channel(registry, draft.channel)
-    freeze_variants(
+    return freeze_variants(
         draft,
         manifest,
         label=SOME_LABEL,

@@ -14,6 +14,7 @@ from core.content.expansion import MAX_CHARACTERS
 from core.content.records import ContentWarning, DynamicContent
 from core.content.suggestions import nearest
 from core.errors import Invalid
+from core.targeting.catalogue import CATALOGUE, Catalogue
 from core.targeting.check import CheckedExpression, check
 from core.targeting.errors import ExpressionError
 from core.targeting.linked import entity_table
@@ -28,7 +29,7 @@ UTC = ZoneInfo("UTC")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
-def check_dynamic(dynamic: Sequence[DynamicContent]) -> Iterator[Invalid]:
+def check_dynamic(dynamic: Sequence[DynamicContent], catalogue: Catalogue = CATALOGUE) -> Iterator[Invalid]:
     """One problem for each thing that cannot be decided, with its place such as `dynamic.hero.variants.0.condition:1:5`."""
     if len(dynamic) > MOST_PLACES:
         yield _invalid("dynamic", "TOO_MANY_VARIANTS", f"there are more than {MOST_PLACES} dynamic contents")
@@ -49,7 +50,7 @@ def check_dynamic(dynamic: Sequence[DynamicContent]) -> Iterator[Invalid]:
         for index, variant in enumerate(place.variants):
             yield from _bad_text(f"{path}.variants.{index}", variant.html, variant.text)
             try:
-                values += _count(checked(variant.condition))
+                values += _count(checked(variant.condition, catalogue))
             except ExpressionError as error:
                 where = f"{path}.variants.{index}.condition:{error.place.line}:{error.place.column}"
                 yield Invalid(error.message, code=error.code, path=where, hint=error.hint)
@@ -58,15 +59,17 @@ def check_dynamic(dynamic: Sequence[DynamicContent]) -> Iterator[Invalid]:
         yield _invalid("dynamic", "EXPRESSION_TOO_LARGE", message)
 
 
-def checked(condition: str) -> CheckedExpression:
+def checked(condition: str, catalogue: Catalogue = CATALOGUE) -> CheckedExpression:
     """A condition on profiles. Raises ExpressionError."""
-    return check(parse_text(condition))
+    return check(parse_text(condition), catalogue)
 
 
-def variant_number(conditions: Sequence[str], *, at: datetime, profile: FromClause) -> ColumnElement[int]:
+def variant_number(
+    conditions: Sequence[str], *, at: datetime, profile: FromClause, catalogue: Catalogue = CATALOGUE
+) -> ColumnElement[int]:
     """The number of the first condition that is true, from 1; 0 where none is, also for want of a value."""
     cases = [
-        (predicate(checked(condition), at=at, zone=UTC, source=profile), literal(number))
+        (predicate(checked(condition, catalogue), at=at, zone=UTC, source=profile), literal(number))
         for number, condition in enumerate(conditions, 1)
     ]
     return cast(case(*cases, else_=0), SmallInteger)

@@ -11,8 +11,9 @@ from core.content.data_paths import EVERY
 from core.content.errors import MOST_TOLD, ContentInvalid, TemplateProblem
 from core.content.expansion import MAX_CHARACTERS, expand_fragment
 from core.content.links.rewriting import rewrite_html
-from core.content.personalization import OURS, RESERVED_NAMES, check_variables
+from core.content.personalization import HOUSE_NAMES, RESERVED_NAMES, check_variables
 from core.content.placements import Library
+from core.content.readable import Read
 from core.content.records import ContentWarning, FragmentDraft, FragmentParameter
 from core.content.validate import compile_part
 from core.errors import Invalid
@@ -22,13 +23,18 @@ MOST_CHARACTERS = 10_000  # of a default
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
-def check_fragment(draft: FragmentDraft, library: Library) -> None:
-    """Raises ContentInvalid with the problems found, those in templates at places such as `fragment.html:3:5`."""
+def check_fragment(draft: FragmentDraft, library: Library) -> list[Read]:
+    """What it reads besides its parameters and the data of contents.
+
+    Raises ContentInvalid with the problems found, those in templates at places such as `fragment.html:3:5`.
+    """
     problems = [*_check_parameters(draft.parameters), *_check_sources(draft)]
+    read: list[Read] = []
     if not problems:
-        problems = list(_check_templates(draft, library))
+        problems = list(_check_templates(draft, library, read))
     if problems:
         raise ContentInvalid(problems[:MOST_TOLD])
+    return read
 
 
 def fragment_warnings(draft: FragmentDraft, library: Library) -> list[ContentWarning]:
@@ -93,8 +99,8 @@ def _check_sources(draft: FragmentDraft) -> Iterator[Invalid]:
         yield _invalid("html", "PART_MISSING", "the fragment says nothing")
 
 
-def _check_templates(draft: FragmentDraft, library: Library) -> Iterator[Invalid]:
-    """Syntax, the fragments it uses, and the fields of ours; what else it reads are parameters, or data of a content."""
+def _check_templates(draft: FragmentDraft, library: Library, fields: list[Read]) -> Iterator[Invalid]:
+    """Syntax, the fragments it uses, and fields, which are added to `fields`; what else it reads are parameters, or data."""
     expanded = expand_fragment(draft, library)
     yield from expanded.wrong
     found: list[Invalid] = []
@@ -106,8 +112,9 @@ def _check_templates(draft: FragmentDraft, library: Library) -> Iterator[Invalid
         except TemplateProblem as problem:
             found.append(problem)
             continue
-        ours = [variable for variable in read if variable.path[0] in OURS - {"dynamic"}]
-        found += islice(check_variables(ours, {}, name), MOST_TOLD)
+        ours = [variable for variable in read if variable.path[0] in HOUSE_NAMES - {"dynamic"}]
+        fields += (one for variable in ours if (one := library.readable.find(variable.path)) is not None)
+        found += islice(check_variables(ours, {}, name, readable=library.readable), MOST_TOLD)
         if name == "fragment.html":
             links = rewrite_html(source, part=name).problems  # what an address begins with may be a parameter
             found += [one for one in links if one.code != "LINK_NOT_LITERAL"]

@@ -21,30 +21,31 @@ def _authored(draft: FragmentDraft) -> list[Any]:
     return [draft.name, draft.label, draft.html, draft.text, msgspec.to_builtins(draft.parameters)]
 
 
-async def insert_fragment(conn: Connection, draft: FragmentDraft, created_by: str) -> Fragment | None:
+async def insert_fragment(conn: Connection, draft: FragmentDraft, reads: Sequence[str], created_by: str) -> Fragment | None:
     """The new fragment; None when the name is taken."""
     row = await conn.fetchrow(
         f"""
-        INSERT INTO fragment (name, label, html, text, parameters, created_by)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO fragment (name, label, html, text, parameters, reads, created_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (name) DO NOTHING
         RETURNING {_COLUMNS}
         """,
-        *_authored(draft), created_by,
+        *_authored(draft), list(reads), created_by,
     )  # fmt: skip
     return _fragment(row) if row else None
 
 
-async def update_fragment(conn: Connection, fragment_id: int, draft: FragmentDraft) -> Fragment:
+async def update_fragment(conn: Connection, fragment_id: int, draft: FragmentDraft, reads: Sequence[str]) -> Fragment:
     """The fragment with its next version. Raises UniqueViolationError."""
     row = await conn.fetchrow(
         f"""
         UPDATE fragment
-           SET name = $2, label = $3, html = $4, text = $5, parameters = $6, version = version + 1, updated_at = now()
+           SET name = $2, label = $3, html = $4, text = $5, parameters = $6, reads = $7,
+               version = version + 1, updated_at = now()
          WHERE id = $1
         RETURNING {_COLUMNS}
         """,
-        fragment_id, *_authored(draft),
+        fragment_id, *_authored(draft), list(reads),
     )  # fmt: skip
     return _fragment(row)
 

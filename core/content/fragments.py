@@ -20,6 +20,7 @@ from core.content.fragment_checks import check_fragment, fragment_warnings
 from core.content.libraries import load_library, sources_of, sources_of_fragment
 from core.content.placements import Library, names_rendered
 from core.content.records import ContentWarning, Fragment, FragmentDraft
+from core.content.uses import reads_of_templates
 from core.db import Connection, allow_silence
 from core.errors import ClarionError, Conflict, Invalid
 from core.paging import Page, PageRequest, cut
@@ -34,8 +35,8 @@ async def create_fragment(conn: Connection, actor: Actor, draft: FragmentDraft) 
     """Raises Invalid (BAD_NAME, BAD_LABEL, …), ContentInvalid, Conflict (NAME_TAKEN)."""
     require(actor, Permission.EDIT)
     await allow_silence(conn, CHECK_SECONDS)
-    library = await _check(conn, draft)
-    fragment = await store.insert_fragment(conn, draft, actor.name)
+    library, reads = await _check(conn, draft)
+    fragment = await store.insert_fragment(conn, draft, reads, actor.name)
     if fragment is None:
         raise name_taken("fragment", draft.name)
     await store.set_fragments_of_fragment(conn, fragment.id, _used(draft, library))
@@ -67,12 +68,12 @@ async def update_fragment(
     await allow_silence(conn, CHECK_SECONDS)
     if draft.name != fragment.name:
         await _check_unused(conn, fragment, "Fragments are used by name: take it out of them first.")
-    library = await _check(conn, draft)
+    library, reads = await _check(conn, draft)
     if any(getattr(draft, name) != getattr(before, name) for name in _SPOKEN):
         await _check_users(conn, registry, replace(fragment, **_authored(draft)))
     try:
         async with conn.transaction():
-            updated = await store.update_fragment(conn, fragment_id, draft)
+            updated = await store.update_fragment(conn, fragment_id, draft, reads)
     except asyncpg.UniqueViolationError:
         raise name_taken("fragment", draft.name) from None
     await store.set_fragments_of_fragment(conn, fragment_id, _used(draft, library))
@@ -123,13 +124,13 @@ async def _lock(conn: Connection, fragment_id: int) -> Fragment:
     return fragment
 
 
-async def _check(conn: Connection, draft: FragmentDraft) -> Library:
-    """The fragments that it uses. Raises Invalid, ContentInvalid."""
+async def _check(conn: Connection, draft: FragmentDraft) -> tuple[Library, list[str]]:
+    """The fragments that it uses, and what it reads of the data model. Raises Invalid, ContentInvalid."""
     check_name(draft.name)
     check_label(draft.label)
     library = await load_library(conn, sources_of_fragment(draft), hold=True)
-    await asyncio.to_thread(check_fragment, draft, library)
-    return library
+    read = await asyncio.to_thread(check_fragment, draft, library)
+    return library, reads_of_templates(read, list(sources_of_fragment(draft)))
 
 
 async def _check_unused(conn: Connection, fragment: Fragment, hint: str) -> None:

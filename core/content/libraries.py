@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from core.content import fragment_store as store
 from core.content.expansion import MAX_DEPTH
 from core.content.placements import Library, names_rendered
+from core.content.readable import present_readable
 from core.content.records import ContentDraft, Fragment, FragmentDraft
 from core.content.suggestions import MOST_COMPARED
 from core.db import Connection
@@ -29,8 +31,9 @@ def sources_of_fragment(draft: FragmentDraft) -> Iterator[str]:
 
 
 async def load_library(conn: Connection, sources: Iterable[str], *, hold: bool = False) -> Library:
-    """The fragments that sources use; `hold` them against change until the end of the transaction."""
-    return await load_library_named(conn, names_rendered(sources), hold=hold)
+    """The fragments that sources use, and what there is to read; `hold` them against change until the transaction ends."""
+    readable = await present_readable(conn, hold=hold)
+    return replace(await load_library_named(conn, names_rendered(sources), hold=hold), readable=readable)
 
 
 async def load_library_named(conn: Connection, names: set[str], *, hold: bool = False) -> Library:

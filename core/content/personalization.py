@@ -1,42 +1,30 @@
-"""What a template may read: `profile.<field>`, the content's own data, and a few facts of the delivery."""
+"""What a template may read: `profile.<field>`, the content's own data, and a few facts of the delivery and its campaign."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from decimal import Decimal
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from core.content.data_paths import COMMANDS, EVERY, DataPaths
 from core.content.errors import TemplateProblem
+from core.content.readable import MOST_STEPS, OURS, Read, Readable, ReadableField
 from core.content.suggestions import MOST_COMPARED, nearest
-from core.profiles.fields import ALL as PROFILE_FIELDS
-from core.profiles.fields import Field
+from core.datamodel.records import FieldKind
 from render_ext import Variable
 
-DELIVERY_FIELDS = MappingProxyType({"label": "Label of the delivery", "date": "Date of the message"})
-OURS = frozenset({"profile", "delivery", "dynamic"})  # what they hold is for every template the same
-RESERVED_NAMES = OURS | {"forloop", "now"}  # no key of the data is called so
+DELIVERY_FIELDS = ("label", "date")  # of every delivery; what a team adds may be nothing
+HOUSE_NAMES = frozenset({"profile", "delivery", "campaign", "dynamic"})  # what they hold is for every template the same
+RESERVED_NAMES = HOUSE_NAMES | {"forloop", "now"}  # no key of the data is called so
+MOST_LISTED = 20  # fields in a hint
+COORDINATES = frozenset({"longitude", "latitude"})
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonalField:
-    """A profile field that templates can read. It is the column of this name; codes are shown as words."""
-
-    name: str
-    label: str
-    words: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
-
-
-def _field(found: Field) -> PersonalField:
-    words: dict[int, str] = {}
-    if found.values is not None:
-        words = {member.value: member.name.lower() for member in found.values}
-    return PersonalField(name=found.name, label=found.label, words=MappingProxyType(words))
-
-
-FIELDS: Mapping[str, PersonalField] = MappingProxyType({one.name: _field(one) for one in PROFILE_FIELDS})
+FIELDS: Mapping[str, ReadableField] = OURS.roots["profile"].fields  # in every installation
+_NO_KINDS: Mapping[str, str] = MappingProxyType({})
 
 
 def dynamic_read(variables: Iterable[Variable]) -> set[str]:
@@ -44,17 +32,61 @@ def dynamic_read(variables: Iterable[Variable]) -> set[str]:
     return {found.path[1] for found in variables if found.path[0] == "dynamic" and len(found.path) > 1}
 
 
-def fields_read(variables: Iterable[Variable]) -> set[str]:
+def fields_read(variables: Iterable[Variable], readable: Readable = OURS) -> dict[str, Read]:
     """The profile fields among the variables of a program: what a ledger row has to carry for it."""
-    return {found.path[1] for found in variables if found.path[0] == "profile" and len(found.path) > 1}
+    return readable.read((found.path for found in variables), "profile")
 
 
-def shown(row_values: Mapping[str, Any], fields: Iterable[str]) -> Mapping[str, Any]:
-    """The values of a row as templates see them: codes of enumerations become their words."""
-    coded = [name for name in fields if FIELDS[name].words]
-    if not coded:
+def shown(row_values: Mapping[str, Any], fields: Iterable[str], kinds: Mapping[str, str] = _NO_KINDS) -> Mapping[str, Any]:
+    """The values of a row as templates see them: codes of enumerations become their words, decimals are exact, linked rows
+    are objects. `kinds` are those of the team's fields, and say of every field of a linked row that it is one.
+    """
+    coded = [name for name in fields if name in FIELDS and FIELDS[name].words]
+    if not coded and not kinds:
         return row_values
-    return {**row_values, **{name: _word(name, row_values.get(name)) for name in coded}}
+    values = {**row_values, **{name: _word(name, row_values.get(name)) for name in coded}}
+    for name, kind in kinds.items():
+        path, _, last = name.rpartition(".")
+        if not path:
+            values[name] = seen(kind, row_values.get(name))
+        else:
+            linked = row_values.get(linked_key(path)) or {}
+            _place(values, path.split("."))[last] = seen(kind, linked.get(last))
+    return values
+
+
+def _place(values: dict[str, Any], path: list[str]) -> dict[str, Any]:
+    """The object of a linked row, as templates follow links to it."""
+    for name in path:
+        values = values.setdefault(name, {})
+    return values
+
+
+def linked_key(path: str) -> str:
+    """Under which a ledger row has the values of a linked row; no field is called so."""
+    return f"{path}."
+
+
+def seen(kind: str, stored: Any) -> Any:
+    """A value of a kind as templates see it, from what a row or a program holds: for ever the same."""
+    read = _READERS.get(kind)
+    return stored if read is None or stored is None else read(stored)
+
+
+def _decimal(stored: str) -> Decimal | None:
+    found = Decimal(stored)
+    return found if found.is_finite() else None
+
+
+def _json(stored: str) -> Any:
+    """What is nested too deeply to be read, or has a number that nobody can hold, is nothing."""
+    try:
+        return msgspec.json.decode(stored)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = MappingProxyType({FieldKind.DECIMAL: _decimal, FieldKind.JSON: _json})
 
 
 def _word(name: str, code: Any) -> str:
@@ -62,14 +94,18 @@ def _word(name: str, code: Any) -> str:
 
 
 def check_variables(
-    variables: Iterable[Variable], data: Mapping[str, Any], part: str, dynamic: Collection[str] = ()
+    variables: Iterable[Variable],
+    data: Mapping[str, Any],
+    part: str,
+    dynamic: Collection[str] = (),
+    readable: Readable = OURS,
 ) -> Iterator[TemplateProblem]:
     """One located problem for every path that leads nowhere. Raises Invalid (DATA_TOO_LARGE)."""
     paths = DataPaths(data)
     for variable in variables:
         if variable.assigned:  # it may be the template's own, and then only a rendering knows what is in it
             continue
-        found = _wrong(variable.path, data, paths, dynamic)
+        found = _wrong(variable.path, data, paths, dynamic, readable)
         if found is not None:
             message, hint = found
             yield TemplateProblem(
@@ -83,40 +119,58 @@ def check_variables(
 
 
 def _wrong(
-    path: tuple[str, ...], data: Mapping[str, Any], paths: DataPaths, dynamic: Collection[str]
+    path: tuple[str, ...], data: Mapping[str, Any], paths: DataPaths, dynamic: Collection[str], readable: Readable
 ) -> tuple[str, str] | None:
     """What is wrong with a path and what to write instead, or None."""
-    if path[0] == "profile":
-        return _wrong_field(path)
-    if path[0] == "delivery":
-        if len(path) > 1 and path[1] in DELIVERY_FIELDS:
-            return _wrong_part(path)
-        return f"there is no {'.'.join(path[:2])!r}", f"There are {_listed('delivery', DELIVERY_FIELDS)}."
+    if path[0] in readable.roots:
+        return _wrong_field(path, readable)
     if path[0] == "dynamic":
         return None if len(path) > 1 and path[1] in dynamic else _wrong_dynamic(path, dynamic)
     if path[0] == EVERY:
         return "the first name of a path must be written out", "Write the name itself, such as profile.first_name."
     if path[0] not in data:
-        return f"there is no {path[0]!r}", _suggest_root(path[0], data)
+        return f"there is no {path[0]!r}", _suggest_root(path[0], data, readable)
     return paths.wrong(path)
 
 
-def _wrong_field(path: tuple[str, ...]) -> tuple[str, str] | None:
-    if len(path) > 1 and path[1] in FIELDS:
-        return _wrong_part(path)
-    if len(path) == 1 or path[1] == "*":
-        return "the profile cannot be read as a whole", "Write one field, such as profile.first_name."
-    near = nearest(path[1], FIELDS)
-    hint = f"Did you mean 'profile.{near}'?" if near else "See the list of profile fields."
-    return f"there is no profile field {path[1]!r}", hint
+def _wrong_field(path: tuple[str, ...], readable: Readable) -> tuple[str, str] | None:
+    found = readable.find(path)
+    if found is not None:
+        return _wrong_part(path, found)
+    entity, steps = readable.walk(path)
+    whole = ".".join(path[: 1 + len(steps)])
+    name = path[1 + len(steps)] if len(path) > 1 + len(steps) else EVERY
+    first = next(iter(entity.fields))
+    if path[0] != "profile":
+        near = nearest(name, entity.fields)
+        listed = f"There are {_listed(whole, islice(entity.fields, MOST_LISTED))}."
+        return f"there is no {'.'.join(path[:2])!r}", f"Did you mean '{whole}.{near}'?" if near else listed
+    if name == EVERY:
+        example = "profile.first_name" if not steps else f"{whole}.{first}"
+        said = "the profile" if not steps else repr(whole)
+        return f"{said} cannot be read as a whole", f"Write one field, such as {example}."
+    if name in entity.many:
+        return (
+            f"'{whole}.{name}' leads to many rows",
+            "A template reads fields of the profile, and of rows of which there is one.",
+        )
+    if name in entity.links:
+        return f"'{whole}.{name}' is more than {MOST_STEPS} links away", "Read a field of a nearer row."
+    near = nearest(name, [*entity.fields, *entity.links])
+    hint = f"Did you mean '{whole}.{near}'?" if near else "See the list of profile fields."
+    return (f"there is no profile field {name!r}" if not steps else f"{whole!r} has no field {name!r}"), hint
 
 
-def _wrong_part(path: tuple[str, ...]) -> tuple[str, str] | None:
-    """What is wrong with a path that goes on behind a field: a field is one value."""
-    if len(path) == 2 or path[2] == EVERY or path[2] in COMMANDS:
+def _wrong_part(path: tuple[str, ...], found: Read) -> tuple[str, str] | None:
+    """What is wrong with a path that goes on behind a field: a field is one value, but for places and JSON."""
+    rest = found.rest
+    if not rest or rest[0] == EVERY or rest[0] in COMMANDS or found.field.kind is FieldKind.JSON:
         return None
-    whole = ".".join(path[:2])
-    return f"{whole!r} is one value and has no {path[2]!r}", f"Filters take parts out of a value, such as {whole} | date: '%Y'."
+    whole = ".".join(path[: len(path) - len(rest)])
+    if found.field.kind is FieldKind.POINT:
+        hint = f"A place has {whole}.longitude and {whole}.latitude."
+        return None if rest[0] in COORDINATES else (f"{whole!r} has no {rest[0]!r}", hint)
+    return f"{whole!r} is one value and has no {rest[0]!r}", f"Filters take parts out of a value, such as {whole} | date: '%Y'."
 
 
 def _wrong_dynamic(path: tuple[str, ...], dynamic: Collection[str]) -> tuple[str, str]:
@@ -125,10 +179,10 @@ def _wrong_dynamic(path: tuple[str, ...], dynamic: Collection[str]) -> tuple[str
     return f"there is no {'.'.join(path[:2])!r}", f"Did you mean 'dynamic.{near}'?" if near else known
 
 
-def _suggest_root(name: str, data: Mapping[str, Any]) -> str:
-    if name in FIELDS:
+def _suggest_root(name: str, data: Mapping[str, Any], readable: Readable) -> str:
+    if name in readable.roots["profile"].fields:
         return f"Did you mean 'profile.{name}'?"
-    known = ["profile", "delivery", *islice(data, MOST_COMPARED)]
+    known = ["profile", "delivery", "campaign", *islice(data, MOST_COMPARED)]
     near = nearest(name, known)
     return f"Did you mean {near!r}?" if near else f"There are {', '.join(known[:12])}."
 

@@ -12,6 +12,7 @@ from core.content.errors import MOST_TOLD, TemplateProblem, syntax_problem
 from core.content.liquid import Span, SpanKind, offset_of, spans
 from core.content.liquid_names import bound_by
 from core.content.origins import Authored
+from core.content.readable import OURS, Readable
 from core.content.records import Fragment
 from core.content.reserved import reserved_words
 from core.content.suggestions import nearest
@@ -25,10 +26,11 @@ _RENDERED = re.compile(r"\{%-?\s*render\s*(?:\"([^\"]*)\"|'([^']*)')")
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The fragments that a content may use."""
+    """What a content may use: fragments, and what there is to read."""
 
     fragments: Mapping[str, Fragment] = field(default_factory=dict)  # by name; all that are used, also by one another
     names: tuple[str, ...] = ()  # of those that there are besides, for suggestions
+    readable: Readable = OURS
 
 
 NO_FRAGMENTS = Library()

@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from channels.contract import Channel, RecipientRow
-from core.content.compile import SOME_LABEL, FrozenContent, freeze, shared_values, thaw, values
-from core.content.dynamic import VARIANTS
+from core.content.compile import SOME_LABEL, FrozenContent, carried_by, freeze, shared_values, thaw, values
 from core.content.errors import ContentInvalid
 from core.content.expansion import expand_parts
 from core.content.failing import rendering_failed
@@ -59,14 +58,13 @@ def preview(
         program = thaw(frozen, signer, channel, shared=shared_values(replace(frozen, label=SOME_LABEL)))
     except ContentInvalid as refusal:
         raise ContentInvalid(expanded.refused(refusal.problems, frozen.parts)) from None
-    names = (*frozen.fields, VARIANTS) if frozen.dynamic else frozen.fields
-    carried = {name: row_values.get(name) for name in names}  # as a ledger row: nothing else can be shown
+    carried = carried_by(frozen, row_values)  # as a ledger row: nothing else can be shown
     row = RecipientRow(address=address, identity=NOBODY, values=values(frozen, carried))
-    warnings = review(content, channel.manifest, expanded)
+    warnings = review(content, channel.manifest, expanded, library.readable)
     warnings = [found for found in warnings if found.code != "HTML_CLIPPED"]  # its size is known here
     warnings += untranslated(original, content.language)
     warnings += review_whole(original, channel.manifest, library)
-    warnings += missing_values(channel.manifest, expanded, row_values)
+    warnings += missing_values(channel.manifest, expanded, row_values, library.readable)
     try:
         sent = program.parts(row)
         shown = thaw(_without_pixel(frozen), _showing(signer), channel).parts(row)

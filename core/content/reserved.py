@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from core.content.errors import TemplateProblem
 from core.content.liquid import Span, SpanKind, place, spans
 from core.content.liquid_names import bound_by
-from core.content.personalization import OURS
+from core.content.personalization import HOUSE_NAMES
 
 TAGS = frozenset({"link", "endlink", "open_pixel_url", "fragment", "endfragment"})  # written when a delivery is prepared
 _PLAIN = "Write a plain address; links and pixel get their tags when the delivery is prepared."
@@ -24,7 +24,7 @@ def reserved_words(source: str, part: str) -> Iterator[TemplateProblem]:
                 'Write {% render "name" %}.' if span.name.endswith("fragment") else _PLAIN,
             )  # fmt: skip
         for name in bound_by(source, span):
-            if name in OURS:
+            if name in HOUSE_NAMES:
                 message = f"the name {name!r} belongs to Clarion"
                 yield _problem(source, span, part, "RESERVED_NAME", message, "Choose another name.")
 

@@ -20,8 +20,9 @@ from core.content.languages import untranslated, variants
 from core.content.links.found import unused_settings
 from core.content.links.settings import LinkRules
 from core.content.origins import Expanded
-from core.content.personalization import FIELDS, dynamic_read
+from core.content.personalization import dynamic_read, fields_read, linked_key
 from core.content.placements import Library
+from core.content.readable import OURS, Read, Readable
 from core.content.records import (
     Attachment,
     Content,
@@ -37,7 +38,9 @@ from render_ext.attachments import encoded_size
 HEAVY_BYTES = 10_000_000  # many mailboxes refuse larger messages
 
 
-def review(content: Content | ContentDraft, manifest: Manifest, expanded: Expanded) -> list[ContentWarning]:
+def review(
+    content: Content | ContentDraft, manifest: Manifest, expanded: Expanded, readable: Readable = OURS
+) -> list[ContentWarning]:
     """What there is to say about the sources of one language, whoever the recipient is: the first MOST_TOLD, in the order of
     the parts. `expanded` are those with fragments and variants in place.
 
@@ -50,6 +53,7 @@ def review(content: Content | ContentDraft, manifest: Manifest, expanded: Expand
         inline_css=content.inline_css,
         elsewhere=tuple(one.value for one in content.campaign_parameters.parameters),
         rules=LinkRules.of(content),
+        readable=readable,
     )
     found = [one for part in checked.parts if part.is_html for one in part.built.warnings]
     found += findings(checked)
@@ -114,7 +118,7 @@ def _review_or_problems(content: Content, manifest: Manifest, library: Library) 
         expanded = check_content(content, manifest, library)
     except ContentInvalid as invalid:
         return [_as_told(problem) for problem in invalid.problems]
-    return review(content, manifest, expanded)
+    return review(content, manifest, expanded, library.readable)
 
 
 def _as_told(problem: Invalid) -> ContentWarning:
@@ -125,7 +129,9 @@ def _as_told(problem: Invalid) -> ContentWarning:
     return replace(told, part=path.removeprefix("parts.") if path.startswith(("parts.", "dynamic.")) else None)
 
 
-def missing_values(manifest: Manifest, expanded: Expanded, row_values: Mapping[str, Any]) -> Iterator[ContentWarning]:
+def missing_values(
+    manifest: Manifest, expanded: Expanded, row_values: Mapping[str, Any], readable: Readable = OURS
+) -> Iterator[ContentWarning]:
     """One warning for every profile field that is read and empty for this recipient, at its first place."""
     seen: set[str] = set()
     for field in manifest.content:
@@ -133,8 +139,9 @@ def missing_values(manifest: Manifest, expanded: Expanded, row_values: Mapping[s
         if not field.template or not source.strip():
             continue
         for variable in compile_part(field.name, source, tracking=manifest.capabilities.tracking).variables:
-            name = variable.path[1] if variable.path[0] == "profile" else ""
-            if name in FIELDS and name not in seen and row_values.get(name) in (None, ""):
+            for name, read in fields_read([variable], readable).items():
+                if name in seen or _held(read, row_values) not in (None, ""):
+                    continue
                 seen.add(name)
                 found = ContentWarning(
                     code="MISSING_VALUE",
@@ -145,6 +152,12 @@ def missing_values(manifest: Manifest, expanded: Expanded, row_values: Mapping[s
                     column=variable.column,
                 )
                 yield expanded.warning(found)
+
+
+def _held(read: Read, row_values: Mapping[str, Any]) -> Any:
+    """The value in a row of the ledger."""
+    path, _, last = read.name.rpartition(".")
+    return ((row_values.get(linked_key(path)) or {}) if path else row_values).get(last)
 
 
 def review_rendered(subject: str | None, html: str | None, text: str | None) -> Iterator[ContentWarning]:

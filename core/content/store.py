@@ -26,34 +26,34 @@ def _authored(draft: ContentDraft) -> list[Any]:
     return [plain[name] for name in AUTHORED]
 
 
-async def insert_content(conn: Connection, draft: ContentDraft, created_by: str) -> Content | None:
+async def insert_content(conn: Connection, draft: ContentDraft, reads: Sequence[str], created_by: str) -> Content | None:
     """The new content; None when the name is taken."""
     row = await conn.fetchrow(
         f"""
         INSERT INTO content
                (name, label, channel, parts, data, inline_css, language, translations, dynamic, links, campaign_parameters,
-                attachments, created_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                attachments, reads, created_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         ON CONFLICT (name) DO NOTHING
         RETURNING {COLUMNS}
         """,
-        *_authored(draft), created_by,
+        *_authored(draft), list(reads), created_by,
     )  # fmt: skip
     return _content(row) if row else None
 
 
-async def update_content(conn: Connection, content_id: int, draft: ContentDraft) -> Content:
+async def update_content(conn: Connection, content_id: int, draft: ContentDraft, reads: Sequence[str]) -> Content:
     """The content with its next version. Raises UniqueViolationError."""
     row = await conn.fetchrow(
         f"""
         UPDATE content
            SET name = $2, label = $3, channel = $4, parts = $5, data = $6, inline_css = $7, language = $8,
                translations = $9, dynamic = $10, links = $11, campaign_parameters = $12, attachments = $13,
-               version = version + 1, updated_at = now()
+               reads = $14, version = version + 1, updated_at = now()
          WHERE id = $1
         RETURNING {COLUMNS}
         """,
-        content_id, *_authored(draft),
+        content_id, *_authored(draft), list(reads),
     )  # fmt: skip
     return _content(row)
 
@@ -99,3 +99,31 @@ async def count_contents(conn: Connection) -> int:
     """How many there are."""
     found: int = await conn.fetchval("SELECT count(*) FROM content")
     return found
+
+
+async def list_readers(conn: Connection, reads: Sequence[str], limit: int) -> list[tuple[str, str, list[str]]]:
+    """The contents and fragments that read any of these: kind, name, and what they read of it; oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT kind, name, ARRAY(SELECT r FROM unnest(reads) AS r WHERE r = ANY ($1) ORDER BY r) AS found
+          FROM (SELECT 'content' AS kind, id, name, reads FROM content WHERE reads && $1::text[]
+                UNION ALL
+                SELECT 'fragment', id, name, reads FROM fragment WHERE reads && $1::text[]) AS readers
+         ORDER BY kind, id LIMIT $2
+        """,
+        list(reads), limit,
+    )  # fmt: skip
+    return [(row["kind"], row["name"], row["found"]) for row in rows]
+
+
+async def list_readers_of(conn: Connection, beginning: str) -> list[tuple[str, str, list[str]]]:
+    """The contents that read something that begins so, with what it is, oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT name, found FROM content,
+               LATERAL (SELECT ARRAY(SELECT r FROM unnest(reads) AS r WHERE starts_with(r, $1)) AS found) f
+         WHERE found <> '{}' ORDER BY id
+        """,
+        beginning,
+    )
+    return [("content", row["name"], row["found"]) for row in rows]

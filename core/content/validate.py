@@ -23,6 +23,7 @@ from core.content.liquid import place, spans
 from core.content.origins import Expanded
 from core.content.personalization import check_variables
 from core.content.placements import NO_FRAGMENTS, Library
+from core.content.readable import Readable
 from core.content.records import Attachment, ContentDraft, ContentWarning
 from core.content.suggestions import nearest
 from core.errors import Invalid
@@ -43,19 +44,22 @@ def check_content(content: ContentDraft, manifest: Manifest, library: Library = 
     """
     expanded = expand_parts(content.parts, content.dynamic, manifest, library)
     found = chain(
-        _problems(content, expanded, manifest),
+        _problems(content, expanded, manifest, library.readable),
         check_files(content.attachments, expanded.parts, manifest, inline_css=content.inline_css),
     )
-    problems = [*check_dynamic(content.dynamic), *expanded.problems(islice(found, MOST_TOLD)), *expanded.wrong]
+    conditions = check_dynamic(content.dynamic, library.readable.catalogue)
+    problems = [*conditions, *expanded.problems(islice(found, MOST_TOLD)), *expanded.wrong]
     if not problems:
-        checked = CheckedContent(expanded.parts, content.data, manifest, inline_css=content.inline_css)
+        checked = CheckedContent(
+            expanded.parts, content.data, manifest, inline_css=content.inline_css, readable=library.readable
+        )
         problems = expanded.problems(_refusal(found) for found in islice(errors(checked), MOST_TOLD))
     if problems:
         raise ContentInvalid(problems[:MOST_TOLD])
     return expanded
 
 
-def _problems(content: ContentDraft, expanded: Expanded, manifest: Manifest) -> Iterator[Invalid]:
+def _problems(content: ContentDraft, expanded: Expanded, manifest: Manifest, readable: Readable) -> Iterator[Invalid]:
     parts = expanded.parts
     dynamic = [place.name for place in content.dynamic]
     tracking = manifest.capabilities.tracking
@@ -63,9 +67,9 @@ def _problems(content: ContentDraft, expanded: Expanded, manifest: Manifest) -> 
     yield from _check_fields(parts, manifest)
     fields = {field.name: field for field in manifest.content}
     for name, source in parts.items():
-        readable = name in fields and fields[name].template and name not in expanded.unfinished
-        if readable and not _size_problems(name, source):
-            found = _check_part(name, source, content.data, dynamic, tracking=tracking)
+        is_template = name in fields and fields[name].template and name not in expanded.unfinished
+        if is_template and not _size_problems(name, source):
+            found = _check_part(name, source, content.data, dynamic, readable, tracking=tracking)
             yield from found
             if name == "html" and not found:
                 yield from _check_html(source, parts, tracking=tracking, inline=content.inline_css)
@@ -152,11 +156,13 @@ def _size_problems(name: str, source: str) -> list[Invalid]:
     return []
 
 
-def _check_part(name: str, source: str, data: Mapping[str, Any], dynamic: Collection[str], *, tracking: bool) -> list[Invalid]:
+def _check_part(
+    name: str, source: str, data: Mapping[str, Any], dynamic: Collection[str], readable: Readable, *, tracking: bool
+) -> list[Invalid]:
     problems: list[Invalid] = []
     try:
         program = compile_part(name, source, tracking=tracking)
-        problems += islice(check_variables(program.variables, data, name, dynamic), MOST_TOLD)
+        problems += islice(check_variables(program.variables, data, name, dynamic, readable), MOST_TOLD)
     except Invalid as problem:
         return [problem]
     if name == "text" and tracking:

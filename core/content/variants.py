@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from channels.contract import Manifest
-from core.content.compile import FrozenContent, freeze
+from core.content.compile import NO_FACTS, Facts, FrozenContent, freeze
 from core.content.errors import MOST_TOLD, ContentInvalid
 from core.content.expansion import expand_parts
 from core.content.languages import Draft, located, variants
@@ -25,6 +25,7 @@ def freeze_variants(
     base_url: str,
     check: Callable[[FrozenContent], object],
     library: Library = NO_FRAGMENTS,
+    facts: Facts = NO_FACTS,
 ) -> list[FrozenContent]:
     """Every variant in its final form, the default first; a link number means the same in all of them.
 
@@ -38,8 +39,9 @@ def freeze_variants(
         numbers.begin()
         try:
             one = freeze(
-                variant, manifest, label=label, date=date, seed=seed, base_url=base_url, numbers=numbers, library=library
-            )
+                variant, manifest, label=label, date=date, seed=seed, base_url=base_url, numbers=numbers, library=library,
+                facts=facts,
+            )  # fmt: skip
             _check(one, check, variant, manifest, library)
             frozen.append(one)
         except Invalid as error:

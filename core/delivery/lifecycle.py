@@ -17,6 +17,7 @@ from core.errors import NotFound
 from core.outbox import announce
 from core.planning import deliveries
 from core.planning.records import Delivery
+from core.planning.team_values import NO_VALUES, Values
 
 
 async def get_run(conn: Connection, delivery_id: int) -> DeliveryRun:
@@ -64,6 +65,7 @@ async def update(
     actor: Actor,
     delivery_id: int,
     changes: Mapping[str, Any],
+    team: Values = NO_VALUES,
     *,
     expected_version: int | None = None,
     now: datetime,
@@ -74,7 +76,7 @@ async def update(
     """
     await check_editable(conn, delivery_id)
     before = await deliveries.get_delivery(conn, delivery_id)
-    updated = await deliveries.update_delivery(conn, actor, delivery_id, changes, expected_version=expected_version)
+    updated = await deliveries.update_delivery(conn, actor, delivery_id, changes, team, expected_version=expected_version)
     if updated.version != before.version:
         await invalidate(conn, actor, delivery_id, now)
     return updated

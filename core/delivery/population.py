@@ -34,6 +34,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from channels.contract import AddressKind, FailureReason
 from core.consent.records import Purpose
+from core.content.readable import OURS, Readable
 from core.content.readers import Preference, Reach, preferences
 from core.delivery.recipient_values import profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
@@ -90,6 +91,7 @@ class Population:
     short_code: str | None = None  # of phones
     service_id: int | None = None  # whose subscribers it is for
     purpose: Purpose | None = None  # what people's data is used for in it
+    readable: Readable = OURS  # by which fields of programs are found
 
     def duplicates_statement(self) -> Statement:
         """Remember each address that several otherwise eligible people share, with the oldest of them as its keeper."""
@@ -153,8 +155,11 @@ class Population:
             reason,
             context.address,
             context.address_key,
-            case((kept, row_expression(self._fields(), self.dynamic, context.profile, self.at)), else_=null()),
+            case((kept, self._values(context.profile)), else_=null()),
         )
+
+    def _values(self, profile: FromClause) -> ColumnElement[Any]:
+        return row_expression(self._fields(), self.dynamic, profile, self.at, self.readable)
 
     def _program(self, profile: FromClause) -> ColumnElement[Any]:
         """The program for the profile's language, as `core.content.readers.choose` chooses."""
@@ -179,7 +184,7 @@ class Population:
         return and_(asked, present(self.audience.entity, profile))
 
     def _joined(self) -> tuple[StepContext, FromClause]:
-        profile = profile_table(self.audience.entity).alias("p")
+        profile = profile_table(self.audience.entity, self.readable).alias("p")
         quarantine = _QUARANTINE.alias("q")
         duplicate = _DUPLICATE.alias("d")
         address, key = (profile.c[name] for name in ADDRESS_COLUMNS[self.address_kind])

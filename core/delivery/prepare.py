@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+import asyncpg
+
 from channels.contract import AddressKind
 from core.channel_registry import ChannelRegistry
 from core.clock import Clock
@@ -18,6 +20,7 @@ from core.consent.services import get_service
 from core.content import contents
 from core.content.libraries import load_library, sources_of
 from core.content.placements import Library
+from core.content.readable import present_readable
 from core.content.records import Content
 from core.db import TRY_LATER, Connection, Pool, transaction
 from core.delivery import lifecycle, versions
@@ -33,7 +36,7 @@ from core.delivery.steps.quarantined import quarantined
 from core.delivery.steps.suppressed import stopped, suppressed
 from core.delivery.store import ledger, population_reads, runs
 from core.delivery.store import programs as program_store
-from core.errors import ClarionError, Invalid
+from core.errors import ClarionError, Conflict, Invalid
 from core.outbox import announce
 from core.planning import channel_accounts, deliveries
 from core.profiles import suppression
@@ -45,6 +48,7 @@ PREPARATION: tuple[Step, ...] = (
 )  # fmt: skip
 
 RANGE = 50_000  # profile ids per transaction
+GONE = (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError)  # between two ranges
 MOST_LOGGED = 20  # warnings about the content that the log keeps
 
 
@@ -80,6 +84,8 @@ class Preparation:
             await self._finish(plan)
         except ClarionError as error:
             await self._fail(delivery_id, error)
+        except GONE:
+            await self._fail(delivery_id, _gone())
         except TRY_LATER:
             raise  # the sweep gives it to somebody again
         except Exception:
@@ -117,6 +123,7 @@ class Preparation:
         account = await channel_accounts.get_account(conn, delivery.channel_account_id)
         library = await load_library(conn, sources_of(content), hold=True)
         programs = await self._programs.store_new(conn, delivery, content, account, library, now)
+        read |= await versions.campaign_version(conn, delivery_id)
         await self._log_warnings(conn, delivery_id, content, library, now)
         at = now.replace(microsecond=0)
         population = await self._population(conn, delivery_id, programs, at)
@@ -161,6 +168,7 @@ class Preparation:
             at=at,
             service_id=delivery.service_id,
             purpose=None if delivery.purpose_id is None else await get_purpose(conn, delivery.purpose_id),
+            readable=await present_readable(conn),
         )
 
     async def _write_range(self, plan: Plan, low: int, high: int) -> bool:
@@ -225,6 +233,12 @@ class Preparation:
             await runs.set_error(conn, delivery_id, found)
             await runs.add_log(conn, delivery_id, now, LogLevel.ERROR, error.code, error.message, found)
             await lifecycle.forget(conn, delivery_id)
+
+
+def _gone() -> Conflict:
+    """Nobody hides what is in use, but the content may have been changed since it was frozen."""
+    message = "a field that the messages or the audience read was dropped from the data model meanwhile"
+    return Conflict(message, code="FIELD_GONE", hint="Prepare it again.")
 
 
 _CODES = [int(state) for state in PREPARING]

@@ -20,6 +20,7 @@ from core.content.placements import Library
 from core.content.records import Content
 from core.content.variants import freeze_variants
 from core.db import Connection, allow_silence
+from core.delivery.facts import read_facts
 from core.delivery.records import LedgerRow, ProgramVariant, StoredProgram
 from core.delivery.store import programs as store
 from core.errors import Invalid, Unavailable
@@ -149,6 +150,7 @@ class Programs:
             base_url=self._urls.base_url,
             check=lambda frozen: thaw(frozen, signer, channel, shared=shared_values(frozen)),
             library=library,
+            facts=await read_facts(conn, delivery, library.readable),
         )
         if account.channel != content.channel:
             raise Invalid(

@@ -8,38 +8,59 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Double,
     FromClause,
     String,
     TableClause,
+    Text,
+    case,
     cast,
     column,
     func,
     literal,
     select,
     table,
+    type_coerce,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from core.content.dynamic import VARIANTS, variant_number
-from core.content.personalization import FIELDS
+from core.content.personalization import linked_key
+from core.content.readable import OURS, Read, Readable, ReadableField
+from core.datamodel.records import FieldKind
 from core.db import Connection
 from core.errors import Invalid, NotFound
-from core.targeting.catalogue import PROFILE, Entity
+from core.targeting.catalogue import CATALOGUE, PROFILE, Catalogue, CatalogueLink, Entity
+from core.targeting.linked import entity_table
 from core.targeting.sql import compile_statement
 
 PAIRS_PER_CALL = 50  # Postgres takes at most 100 arguments
 
 
-def profile_table(entity: Entity = PROFILE) -> TableClause:
-    """The profile table with every column that the entity names, and the address as the person spells it."""
-    named = (field.column for field in entity.fields.values() if field.derived is None)
-    names = dict.fromkeys(["id", "birth_date", *named, *FIELDS])
+def profile_table(entity: Entity = PROFILE, readable: Readable = OURS) -> TableClause:
+    """The profile table with every column that the entity names or templates read, and the address as the person spells it."""
+    asked = entity_table(entity).c
+    read = (field.column for field in readable.roots["profile"].fields.values())
+    near = (column for link in readable.roots["profile"].links.values() for column, _ in link.on)
+    names = dict.fromkeys(["id", "birth_date", *(one.name for one in asked), *read, *near])
     return table("profile", *(column(name) for name in names))
 
 
-def values_expression(fields: Sequence[str], profile: FromClause) -> ColumnElement[Any]:
-    """A jsonb object of the named profile columns, codes as they are. Raises Invalid (UNKNOWN_FIELD)."""
-    pairs = [(name, _value(name, profile)) for name in sorted(set(fields))]
+def values_expression(fields: Sequence[str], profile: FromClause, readable: Readable = OURS) -> ColumnElement[Any]:
+    """A jsonb object of the named profile columns, codes as they are; of those of linked rows an object each.
+
+    Raises Invalid (UNKNOWN_FIELD).
+    """
+    found = [_find(name, readable) for name in sorted(set(fields))]
+    pairs = [(one.name, stored(one.field, profile)) for one in found if not one.steps]
+    for steps in dict.fromkeys(one.steps for one in found if one.steps):
+        path = ".".join(step.name for step in steps)
+        pairs.append((linked_key(path), _linked(steps, [one.field for one in found if one.steps == steps], profile, readable)))
+    return object_of(pairs)
+
+
+def object_of(pairs: Sequence[tuple[str, ColumnElement[Any]]]) -> ColumnElement[Any]:
+    """A jsonb object."""
     built: ColumnElement[Any] = cast(literal("{}", String), JSONB)
     for start in range(0, len(pairs), PAIRS_PER_CALL):
         flat = [part for name, value in pairs[start : start + PAIRS_PER_CALL] for part in (cast(literal(name), String), value)]
@@ -48,7 +69,61 @@ def values_expression(fields: Sequence[str], profile: FromClause) -> ColumnEleme
     return built
 
 
-def variants_expression(dynamic: Mapping[str, Sequence[str]], profile: FromClause, at: datetime) -> ColumnElement[Any]:
+def _find(name: str, readable: Readable) -> Read:
+    found = readable.find(("profile", *name.split(".")))
+    if found is None:
+        raise Invalid(f"a template cannot read the profile field {name!r}", code="UNKNOWN_FIELD", path=f"profile.{name}")
+    return found
+
+
+def stored(field: ReadableField, rows: FromClause) -> ColumnElement[Any]:
+    """A value as programs and rows of the ledger keep it: what JSON would not keep exactly is a text, as `seen` reads it."""
+    column = rows.c[field.column]
+    match field.kind:
+        case FieldKind.DECIMAL | FieldKind.JSON:
+            return cast(column, Text)
+        case FieldKind.POINT:
+            pair: ColumnElement[Any] = type_coerce(column, ARRAY(Double()))
+            return case((column.is_not(None), object_of([("longitude", pair[0]), ("latitude", pair[1])])))
+        case _:
+            return column
+
+
+def _linked(
+    steps: tuple[CatalogueLink, ...], fields: Sequence[ReadableField], profile: FromClause, readable: Readable
+) -> ColumnElement[Any]:
+    """The values of the row at the end of links; where data makes it several, of the first."""
+    near = profile
+    rows: list[FromClause] = []
+    ties: list[ColumnElement[bool]] = []
+    for step in steps:
+        far = _rows(step, readable).alias()
+        ties += [near.c[here] == far.c[there] for here, there in step.on]
+        rows.append(far)
+        near = far
+    pairs = [(one.name, _worded(one, near)) for one in fields]
+    first = select(object_of(pairs)).select_from(*rows).where(*ties).order_by(*(row.c["id"] for row in rows)).limit(1)
+    return first.correlate(profile).scalar_subquery()
+
+
+def _rows(step: CatalogueLink, readable: Readable) -> TableClause:
+    """The table that a link leads to, with all columns that are read of it or lead on."""
+    entity = readable.entities[step.target]
+    read = (one.column for one in entity.fields.values())
+    further = (column for link in entity.links.values() for column, _ in link.on)
+    names = dict.fromkeys(["id", *read, *(there for _, there in step.on), *further])
+    return table(readable.catalogue.entities[step.target].table, *(column(name) for name in names))
+
+
+def _worded(field: ReadableField, rows: FromClause) -> ColumnElement[Any]:
+    """Of a linked row, codes are words already."""
+    value = stored(field, rows)
+    return case(*((value == code, cast(literal(word), String)) for code, word in field.words.items())) if field.words else value
+
+
+def variants_expression(
+    dynamic: Mapping[str, Sequence[str]], profile: FromClause, at: datetime, catalogue: Catalogue = CATALOGUE
+) -> ColumnElement[Any]:
     """A jsonb object with the numbers of the variants that a profile sees, as a ledger row carries them.
 
     `dynamic` are the conditions of each dynamic content, `at` is `now` in them.
@@ -56,31 +131,34 @@ def variants_expression(dynamic: Mapping[str, Sequence[str]], profile: FromClaus
     numbers = [
         part
         for name, conditions in sorted(dynamic.items())
-        for part in (cast(literal(name), String), variant_number(conditions, at=at, profile=profile))
+        for part in (cast(literal(name), String), variant_number(conditions, at=at, profile=profile, catalogue=catalogue))
     ]
     return func.jsonb_build_object(cast(literal(VARIANTS), String), func.jsonb_build_object(*numbers))
 
 
-def _value(name: str, profile: FromClause) -> ColumnElement[Any]:
-    if name not in FIELDS:
-        raise Invalid(f"a template cannot read the profile field {name!r}", code="UNKNOWN_FIELD", path=f"profile.{name}")
-    return profile.c[name]
-
-
 def row_expression(
-    fields: Sequence[str], dynamic: Mapping[str, Sequence[str]], profile: FromClause, at: datetime
+    fields: Sequence[str],
+    dynamic: Mapping[str, Sequence[str]],
+    profile: FromClause,
+    at: datetime,
+    readable: Readable = OURS,
 ) -> ColumnElement[Any]:
     """All that a ledger row carries for its message."""
-    built = values_expression(fields, profile)
-    return built.op("||")(variants_expression(dynamic, profile, at)) if dynamic else built
+    built = values_expression(fields, profile, readable)
+    return built.op("||")(variants_expression(dynamic, profile, at, readable.catalogue)) if dynamic else built
 
 
 async def fetch_values(
-    conn: Connection, profile_id: int, fields: Sequence[str], dynamic: Mapping[str, Sequence[str]], at: datetime
+    conn: Connection,
+    profile_id: int,
+    fields: Sequence[str],
+    dynamic: Mapping[str, Sequence[str]],
+    at: datetime,
+    readable: Readable = OURS,
 ) -> Mapping[str, Any]:
     """The same values for one profile. Raises NotFound."""
-    profile = profile_table()
-    carried = row_expression(fields, dynamic, profile, at)
+    profile = profile_table(readable.catalogue.entities["profile"], readable)
+    carried = row_expression(fields, dynamic, profile, at, readable)
     statement = compile_statement(select(carried.label("values")).where(profile.c.id == profile_id))
     row = await conn.fetchrow(statement.text, *statement.args)
     if row is None:

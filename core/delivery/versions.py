@@ -15,6 +15,7 @@ LABELS = {
     "account": "the channel account",
     "schema": "the data model",
     "purpose": "the purpose",
+    "campaign": "the campaign",
 }
 FRAGMENT = "fragment:"
 AUDIENCE = "audience:"
@@ -27,8 +28,15 @@ async def current_versions(conn: Connection, delivery_id: int) -> dict[str, int]
     """
     versions = await read_versions.read_versions(conn, delivery_id)
     versions |= {AUDIENCE + name: version for name, version in (await read_versions.audiences_named(conn, delivery_id)).items()}
+    versions |= await campaign_version(conn, delivery_id)
     library = await load_library_named(conn, set(await read_versions.fragments_used(conn, delivery_id)), hold=True)
     return versions | {FRAGMENT + name: fragment.version for name, fragment in library.fragments.items()}
+
+
+async def campaign_version(conn: Connection, delivery_id: int) -> dict[str, int]:
+    """That of the campaign, where the programs of the delivery's preparation read something of it. It is held likewise."""
+    version = await read_versions.campaign_read(conn, delivery_id)
+    return {} if version is None else {"campaign": version}
 
 
 async def changed_since(conn: Connection, run: DeliveryRun) -> list[str]:

@@ -11,23 +11,36 @@ import asyncpg
 from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
-from core.datamodel.refusals import REFUSED, refusal
+from core.datamodel.refusals import REFUSED, Refused, refusal
 from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
+from core.planning import team_values
 from core.planning.records import Campaign, CampaignDraft
 from core.planning.store import campaigns as store
+from core.planning.team_values import NO_VALUES, Extended, Values
 from core.planning.uses import check_unused
 
 
-async def create_campaign(conn: Connection, actor: Actor, draft: CampaignDraft) -> Campaign:
-    """Raises Invalid (BAD_NAME, BAD_LABEL, BAD_DATES), Conflict (NAME_TAKEN)."""
+async def create_campaign(conn: Connection, actor: Actor, draft: CampaignDraft, team: Values = NO_VALUES) -> Campaign:
+    """A new campaign; `team` are values of the team's fields.
+
+    Raises Invalid (BAD_NAME, BAD_LABEL, BAD_DATES, ROW_TOO_BIG), FieldsInvalid, Conflict (NAME_TAKEN, VALUE_TAKEN).
+    """
     require(actor, Permission.EDIT)
     _check(draft)
-    campaign = await store.insert_campaign(conn, draft, actor.name)
+    columns = await team_values.clean_new(conn, Extended.CAMPAIGN, team)
+    try:
+        async with conn.transaction():
+            campaign = await store.insert_campaign(conn, draft, actor.name)
+            if campaign is not None:
+                await team_values.write(conn, Extended.CAMPAIGN, campaign.id, columns)
+    except REFUSED as error:
+        raise await team_values.refused(conn, error) or error from None
     if campaign is None:
         raise name_taken("campaign", draft.name)
-    await record(conn, actor, "campaign.create", "campaign", campaign.id, difference({}, asdict(draft)))
+    told = difference({}, asdict(draft)) | team_values.told(team, columns)
+    await record(conn, actor, "campaign.create", "campaign", campaign.id, told)
     return campaign
 
 
@@ -36,24 +49,27 @@ async def update_campaign(
     actor: Actor,
     campaign_id: int,
     changes: Mapping[str, Any],
+    team: Values = NO_VALUES,
     *,
     expected_version: int | None = None,
 ) -> Campaign:
-    """Change the fields given. Raises as `create_campaign`, NotFound, Stale (VERSION_CHANGED)."""
+    """Change the fields given, `team` those of the team. Raises as `create_campaign`, NotFound, Stale (VERSION_CHANGED)."""
     require(actor, Permission.EDIT)
     campaign = await lock_campaign(conn, campaign_id)
     check_version("campaign", campaign.version, expected_version)
     before = _draft(campaign)
     draft = changed(before, changes)
-    if draft == before:
+    columns = await team_values.clean_changed(conn, Extended.CAMPAIGN, campaign_id, team)
+    if draft == before and not columns:
         return campaign
     _check(draft)
     try:
         async with conn.transaction():
             updated = await store.update_campaign(conn, campaign_id, draft)
-    except asyncpg.UniqueViolationError:
-        raise name_taken("campaign", draft.name) from None
-    told = difference(asdict(before), asdict(draft))
+            await team_values.write(conn, Extended.CAMPAIGN, campaign_id, columns)
+    except REFUSED as error:
+        raise await team_values.refused(conn, error) or _taken(error, draft) from None
+    told = difference(asdict(before), asdict(draft)) | team_values.told(team, columns)
     await record(conn, actor, "campaign.update", "campaign", campaign_id, told)
     return updated
 
@@ -110,6 +126,10 @@ async def list_campaigns(conn: Connection, page: PageRequest) -> Page[Campaign]:
 async def count_campaigns(conn: Connection) -> int:
     """How many there are."""
     return await store.count_campaigns(conn)
+
+
+def _taken(error: Refused, draft: CampaignDraft) -> Exception:
+    return name_taken("campaign", draft.name) if isinstance(error, asyncpg.UniqueViolationError) else error
 
 
 def _draft(campaign: Campaign) -> CampaignDraft:

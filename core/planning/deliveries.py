@@ -15,14 +15,16 @@ from core.authored import changed, check_label, check_name, check_version, name_
 from core.consent.purposes import get_purpose
 from core.consent.services import get_service
 from core.content.contents import get_content
-from core.datamodel.refusals import REFUSED, refusal
+from core.datamodel.refusals import REFUSED, Refused, refusal
 from core.db import Connection
 from core.errors import Conflict, Invalid, NotFound
 from core.paging import Page, PageRequest, cut
+from core.planning import team_values
 from core.planning.campaigns import get_campaign
 from core.planning.channel_accounts import get_account
 from core.planning.records import Delivery, DeliveryDraft
 from core.planning.store import deliveries as store
+from core.planning.team_values import NO_VALUES, Extended, Values
 from core.profiles.suppression import find_lists
 from core.targeting.audiences import get_audience
 
@@ -30,21 +32,27 @@ LONGEST = timedelta(days=30)
 MOST_LISTS = 20  # suppression lists of one delivery
 
 
-async def create_delivery(conn: Connection, actor: Actor, draft: DeliveryDraft) -> Delivery:
-    """Raises Invalid (BAD_NAME, BAD_LABEL, BAD_DURATION, BAD_CONTACT_DATE, CHANNEL_MISMATCH), NotFound for
-    what it refers to, Conflict (NAME_TAKEN).
+async def create_delivery(conn: Connection, actor: Actor, draft: DeliveryDraft, team: Values = NO_VALUES) -> Delivery:
+    """A new delivery; `team` are values of the team's fields.
+
+    Raises Invalid (BAD_NAME, BAD_LABEL, BAD_DURATION, BAD_CONTACT_DATE, CHANNEL_MISMATCH, ROW_TOO_BIG), FieldsInvalid,
+    NotFound for what it refers to, Conflict (NAME_TAKEN, VALUE_TAKEN).
     """
     require(actor, Permission.EDIT)
     await _check(conn, draft)
+    columns = await team_values.clean_new(conn, Extended.DELIVERY, team)
     try:
         async with conn.transaction():
             delivery = await store.insert_delivery(conn, draft, actor.name)
-            delivery = delivery and await _with_lists(conn, delivery, draft)
-    except asyncpg.ForeignKeyViolationError:
-        raise _vanished() from None
+            if delivery is not None:
+                delivery = await _with_lists(conn, delivery, draft)
+                await team_values.write(conn, Extended.DELIVERY, delivery.id, columns)
+    except REFUSED as error:
+        raise await team_values.refused(conn, error) or _refused(error, draft) from None
     if delivery is None:
         raise name_taken("delivery", draft.name)
-    await record(conn, actor, "delivery.create", "delivery", delivery.id, difference({}, asdict(draft)))
+    told = difference({}, asdict(draft)) | team_values.told(team, columns)
+    await record(conn, actor, "delivery.create", "delivery", delivery.id, told)
     return delivery
 
 
@@ -53,10 +61,11 @@ async def update_delivery(
     actor: Actor,
     delivery_id: int,
     changes: Mapping[str, Any],
+    team: Values = NO_VALUES,
     *,
     expected_version: int | None = None,
 ) -> Delivery:
-    """Change the fields given. Raises as `create_delivery`, Stale (VERSION_CHANGED).
+    """Change the fields given, `team` those of the team. Raises as `create_delivery`, Stale (VERSION_CHANGED).
 
     Whether it may still be edited is for `core.delivery` to say, before.
     """
@@ -65,17 +74,17 @@ async def update_delivery(
     check_version("delivery", delivery.version, expected_version)
     before = _draft(delivery)
     draft = changed(before, changes)
-    if draft == before:
+    columns = await team_values.clean_changed(conn, Extended.DELIVERY, delivery_id, team)
+    if draft == before and not columns:
         return delivery
     await _check(conn, draft)
     try:
         async with conn.transaction():
             updated = await _with_lists(conn, await store.update_delivery(conn, delivery_id, draft), draft)
-    except asyncpg.UniqueViolationError:
-        raise name_taken("delivery", draft.name) from None
-    except asyncpg.ForeignKeyViolationError:
-        raise _vanished() from None
-    told = difference(asdict(before), asdict(draft))
+            await team_values.write(conn, Extended.DELIVERY, delivery_id, columns)
+    except REFUSED as error:
+        raise await team_values.refused(conn, error) or _refused(error, draft) from None
+    told = difference(asdict(before), asdict(draft)) | team_values.told(team, columns)
     await record(conn, actor, "delivery.update", "delivery", delivery_id, told)
     return updated
 
@@ -199,6 +208,13 @@ async def _check_lists(conn: Connection, list_ids: Sequence[int]) -> None:
     found = {one.id for one in await find_lists(conn, list_ids)}
     if gone := [one for one in list_ids if one not in found]:
         raise not_found("suppression list", gone[0])
+
+
+def _refused(error: Refused, draft: DeliveryDraft) -> Exception:
+    """Why the database does not take a delivery, where it is nothing of the team's."""
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return name_taken("delivery", draft.name)
+    return _vanished() if isinstance(error, asyncpg.ForeignKeyViolationError) else error
 
 
 def _vanished() -> Conflict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields as fields_of_record
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,9 @@ import asyncpg
 from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
+from core.datamodel.present import hold_model
+from core.datamodel.records import Action, Change
+from core.datamodel.uses import User
 from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
@@ -20,7 +24,7 @@ from core.profiles.import_columns import plan_columns
 from core.profiles.import_template_records import ImportTemplate, ImportTemplateDraft, TemplateStatus
 from core.profiles.imports import told_options
 from core.profiles.store import import_templates as store
-from core.profiles.team_fields import present_fields
+from core.profiles.team_fields import Fields, present_fields
 
 LONGEST_DESCRIPTION = 2000  # characters
 
@@ -101,11 +105,33 @@ async def count_templates(conn: Connection, status: TemplateStatus | None = None
     return await store.count_templates(conn, status)
 
 
+async def find_templates_using(conn: Connection, changes: Sequence[Change]) -> list[User]:
+    """The available templates whose columns would find a field hidden."""
+    hidden = {one.field for one in changes if one.action is Action.HIDE and one.entity == "profile" and one.field is not None}
+    if not hidden:
+        return []
+    fields = await present_fields(conn)
+    found = await store.list_templates(conn, TemplateStatus.AVAILABLE, None, None)
+    named = [(one.name, sorted(hidden & _fields_named(one, fields))) for one in found]
+    return [User("import template", name, tuple(reads)) for name, reads in named if reads]
+
+
+def _fields_named(template: ImportTemplate, fields: Fields) -> set[str]:
+    """The fields that it names itself, and those that the columns mean which it expects."""
+    options = template.options
+    named = {name for name in (options.mapping or {}).values() if name is not None} | set(options.constants)
+    if options.expected_columns is not None:
+        with suppress(Invalid):  # it could not be used as it is
+            named |= {one.name for _, one in plan_columns(options.expected_columns, template.match_key, options, fields).fields}
+    return named
+
+
 async def _check(conn: Connection, draft: ImportTemplateDraft, now: datetime) -> None:
     check_name(draft.name)
     check_label(draft.label)
     if len(draft.description) > LONGEST_DESCRIPTION:
         raise Invalid(f"a description has at most {LONGEST_DESCRIPTION} characters", code="TOO_LONG", path="description")
+    await hold_model(conn)  # what it names is not hidden meanwhile
     fields = await present_fields(conn)
     check_options(draft.options, draft.match_key, fields, today=now.date())
     if draft.options.expected_columns is not None:

@@ -186,7 +186,7 @@ async def _given(
     ours = {name: value for name, value in named.items() if fields[name].stored_as is None}
     team = {name: value for name, value in named.items() if name not in ours}
     country = survivor.columns["country"]
-    return clean_values(ours, now=now, country=country, default_country=default_country) | await clean_team(conn, team, now)
+    return clean_values(ours, now=now, country=country, default_country=default_country) | await clean_team(conn, team)
 
 
 def _given_up(people: Sequence[Person], changes: Mapping[str, Any]) -> dict[int, dict[str, Any]]:

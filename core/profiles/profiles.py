@@ -26,7 +26,8 @@ from core.profiles.phones import is_region
 from core.profiles.records import Profile
 from core.profiles.store import merges
 from core.profiles.store import profiles as store
-from core.profiles.team_fields import present_fields
+from core.profiles.team_fields import TeamFields, present_fields
+from core.profiles.team_values import clean_team_values
 from core.profiles.values import UNSTORABLE, Reading, clean
 from core.provenance import Provenance, tell_provenance
 
@@ -55,7 +56,7 @@ async def create_profile(
     """
     require(actor, Permission.EDIT)
     columns = clean_values(values, now=now, country=None, default_country=default_country)
-    added = await clean_team(conn, team, now)
+    added = await clean_team(conn, team)
     if any(columns.get(name) for name in OPT_OUTS):
         await tell_provenance(conn, Provenance(actor=actor.name, now=now, origin=BY_HAND))
     try:
@@ -89,7 +90,7 @@ async def update_profile(
     profile = await _lock_whole(conn, profile_id)
     profile_id = profile.id
     columns = clean_values(changes, now=now, country=profile.country, default_country=default_country)
-    added = await clean_team(conn, team, now)
+    added = await clean_team(conn, team)
     if added:
         kept = (await store.get_columns(conn, [profile_id], list(added)))[profile_id]
         added = {column: value for column, value in added.items() if value != kept[column]}
@@ -195,35 +196,12 @@ async def _lock_whole(conn: Connection, profile_id: int) -> Profile:
     return profile
 
 
-async def clean_team(conn: Connection, team: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+async def clean_team(conn: Connection, team: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that the team's fields set. Raises FieldsInvalid with every problem at once."""
     if not team:
         return {}
-    present = await present_fields(conn)
-    fields = present.team
-    reading = Reading(region=DEFAULT_COUNTRY, today=now.date())
-    problems: list[Invalid] = []
-    columns: dict[str, Any] = {}
-    for name, value in team.items():
-        path = f"team_fields.{name[:80]}"
-        if name in present.not_yet:
-            problems.append(Invalid(f"{name} is set by SQL only, so far", code="READ_ONLY_FIELD", path=path))
-            continue
-        if name in fields and not fields[name].settable:
-            problems.append(Invalid(f"{name} is an automatic id, which nobody sets", code="READ_ONLY_FIELD", path=path))
-            continue
-        if name not in fields:
-            near = get_close_matches(name, fields, 1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Published: {_listed(fields) or 'none'}."
-            problems.append(Invalid(f"no field {name[:80]!r} is published", code="UNKNOWN_FIELD", path=path, hint=hint))
-            continue
-        try:
-            columns[fields[name].column] = clean(fields[name], value, reading)
-        except BadValue as error:
-            problems.append(error.at(path, fields[name].label))
-    if problems:
-        raise FieldsInvalid(problems)
-    return columns
+    fields = await present_fields(conn)
+    return clean_team_values(TeamFields(fields.team, fields.not_yet), team)
 
 
 def clean_values(values: Mapping[str, Any], *, now: datetime, country: str | None, default_country: str) -> dict[str, Any]:

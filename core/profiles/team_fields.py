@@ -14,7 +14,7 @@ from core.db import Connection
 from core.profiles.fields import FIELDS, Field, FieldType
 
 # A place and a JSON are no cells of a file.
-_TYPES: Mapping[FieldKind, FieldType] = MappingProxyType(
+KINDS_OF_FILES: Mapping[FieldKind, FieldType] = MappingProxyType(
     {
         FieldKind.TEXT: FieldType.TEXT,
         FieldKind.INTEGER: FieldType.INTEGER,
@@ -42,15 +42,29 @@ class Fields:
         return {name: one for name, one in self.all.items() if one.stored_as is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class TeamFields:
+    """What a team has added to something."""
+
+    all: Mapping[str, Field]
+    not_yet: frozenset[str] = frozenset()  # published ones that only SQL reads and writes
+
+
+def team_fields_of(model: Model, entity: str) -> TeamFields:
+    """What a published model adds to an entity."""
+    found = model.find(entity)
+    fields = found.fields if found else ()
+    readable = {one.name: field_of(one) for one in fields if one.kind in KINDS_OF_FILES}
+    return TeamFields(MappingProxyType(readable), frozenset(one.name for one in fields) - readable.keys())
+
+
 @per_model
 def fields_of(model: Model) -> Fields:
     """With those of a published model that files can hold."""
-    added = model.find("profile")
-    team = [field_of(one) for one in (added.fields if added else ()) if one.kind in _TYPES]
-    every = {**FIELDS, **{one.name: one for one in team}}
+    added = team_fields_of(model, "profile")
+    every = {**FIELDS, **added.all}
     settable = {name: one for name, one in every.items() if one.settable}
-    not_yet = frozenset(one.name for one in (added.fields if added else ()) if one.kind not in _TYPES)
-    return Fields(MappingProxyType(every), MappingProxyType(settable), not_yet)
+    return Fields(MappingProxyType(every), MappingProxyType(settable), added.not_yet)
 
 
 OURS = fields_of(Model())
@@ -81,7 +95,7 @@ def field_of(one: DataField) -> Field:
     return Field(
         name=one.name,
         label=one.label,
-        type=_TYPES[one.kind],
+        type=KINDS_OF_FILES[one.kind],
         max_length=one.max_length,
         settable=one.kind is not FieldKind.AUTOMATIC_ID,
         personal=one.personal,

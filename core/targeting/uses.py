@@ -1,4 +1,4 @@
-"""Which audiences ask about a field, and the refusal to hide what is asked about."""
+"""Which audiences ask about a field, for the refusal to hide what is asked about."""
 
 from __future__ import annotations
 
@@ -7,40 +7,48 @@ from collections.abc import Sequence
 from core.datamodel.physical import EVENT_PREFIX
 from core.datamodel.present import present_model
 from core.datamodel.records import Action, Change, Model
+from core.datamodel.uses import SHOWN, User, guarded_by, refuse
 from core.db import Connection
-from core.errors import Conflict
 from core.targeting import store
 from core.targeting.published import present_catalogue
 
-SHOWN = 5
+
+async def find_audiences_using(conn: Connection, changes: Sequence[Change]) -> list[User]:
+    """The audiences which ask about what would be hidden or lose values."""
+    hidden = await hidden_names(conn, changes)
+    found = await store.list_readers(conn, hidden, SHOWN + 1) if hidden else []
+    return [User("audience", name, tuple(reads)) for name, reads in found]
 
 
-async def check_hidden_unused(conn: Connection, changes: Sequence[Change]) -> None:
-    """Raises Conflict (FIELD_IN_USE), naming the audiences which ask about what would be hidden or lose values."""
+check_hidden_unused = guarded_by(find_audiences_using)
+
+
+async def hidden_names(conn: Connection, changes: Sequence[Change]) -> list[str]:
+    """What would be hidden or lose values, as it is told among what questions and contents read."""
     gone = [one for one in changes if one.action is Action.HIDE or one.lost_choices]
     model = await present_model(conn)
-    hidden = [read for one in gone for read in _reads(one, model)]
-    _check_none(await store.list_readers(conn, hidden, SHOWN + 1) if hidden else [])
+    return [read for one in gone for read in _reads(one, model)]
 
 
 async def check_events_unused(conn: Connection, event_type: str) -> None:
     """Raises Conflict (FIELD_IN_USE), naming the audiences which ask about events of a type, or fields of theirs, that are
     there no longer. Call it after the type was changed or removed, in the same transaction."""
+    refuse(await find_audiences_without_events(conn, event_type))
+
+
+async def find_audiences_without_events(conn: Connection, event_type: str) -> list[User]:
+    """The same audiences."""
+    found = await store.list_readers_of(conn, f"{EVENT_PREFIX}{event_type}.")
+    return await events_gone(conn, event_type, [("audience", name, reads) for name, reads in found])
+
+
+async def events_gone(conn: Connection, event_type: str, readers: Sequence[tuple[str, str, list[str]]]) -> list[User]:
+    """Of readers of events of a type, each with its kind, name and what it reads: those which read what there is no longer."""
     name = EVENT_PREFIX + event_type
     entity = (await present_catalogue(conn)).entities.get(name)
     known = {f"{name}.*", *(f"{name}.{field}" for field in (*entity.fields, *entity.links))} if entity else set()
-    found = [(reader, sorted(set(reads) - known)) for reader, reads in await store.list_readers_of(conn, f"{name}.")]
-    _check_none([(reader, gone) for reader, gone in found if gone])
-
-
-def _check_none(found: Sequence[tuple[str, list[str]]]) -> None:
-    if not found:
-        return
-    names = ", ".join(f"{name!r} ({', '.join(fields)})" for name, fields in found[:SHOWN])
-    raise Conflict(
-        f"audiences ask about what would be hidden or lose values: {names}{' and others' if len(found) > SHOWN else ''}",
-        code="FIELD_IN_USE", hint="Change or delete those audiences first.",
-    )  # fmt: skip
+    gone = [(kind, reader, sorted(set(reads) - known)) for kind, reader, reads in readers]
+    return [User(kind, reader, tuple(reads)) for kind, reader, reads in gone if reads]
 
 
 def _reads(change: Change, model: Model) -> list[str]:
@@ -49,11 +57,12 @@ def _reads(change: Change, model: Model) -> list[str]:
         entity = model.find(change.entity)
         link = entity.find_link(change.link) if entity else None
         ways = [(change.entity, change.link), *([(link.target, link.reverse_name)] if link else [])]
-        return [_told(*way) for way in ways]
+        return [told_name(*way) for way in ways]
     if change.field is not None:
-        return [_told(change.entity, change.field)]
+        return [told_name(change.entity, change.field)]
     return [f"{change.entity}.*"] if change.key is None and change.index is None else []
 
 
-def _told(entity: str, name: str) -> str:
+def told_name(entity: str, name: str) -> str:
+    """How a field or a link is told among what questions read."""
     return name if entity == "profile" else f"{entity}.{name}"

@@ -10,10 +10,13 @@ import strawberry
 from api.context import Info
 from api.graphql.business_events.types import EventOutcome, EventType, RecordEventInput, SaveEventTypeInput
 from api.graphql.mutations import mutation
+from core.content.uses import find_contents_without_events
+from core.datamodel.uses import refuse
+from core.db import Connection
 from core.events import event_types
 from core.events.recording import record_events
 from core.events.records import OutcomeStatus
-from core.targeting.uses import check_events_unused
+from core.targeting.uses import find_audiences_without_events
 
 
 @strawberry.type
@@ -28,14 +31,14 @@ class BusinessEventsMutation:
         saved = await event_types.save_event_type(
             context.conn, context.actor, input.draft(), now=context.now, expected_version=input.expected_version
         )
-        await check_events_unused(context.conn, saved.name)
+        await _check_unused(context.conn, saved.name)
         return saved
 
     @mutation(removed=EventType)
     async def remove_event_type(self, info: Info, name: str, confirm: str) -> Any:
         """Remove a type of events with all its events, for good. `confirm` repeats its name."""
         removed = await event_types.remove_event_type(info.context.conn, info.context.actor, name, confirm=confirm)
-        await check_events_unused(info.context.conn, name)
+        await _check_unused(info.context.conn, name)
         return removed
 
     @mutation(outcomes=list[EventOutcome], stored=int, repeated=int, rejected=int)
@@ -46,3 +49,8 @@ class BusinessEventsMutation:
         outcomes = await record_events(context.conn, context.actor, sent, context.now)
         counts = Counter(one.status for one in outcomes)
         return {"outcomes": outcomes, **{status.value: counts[status] for status in OutcomeStatus}}
+
+
+async def _check_unused(conn: Connection, event_type: str) -> None:
+    """Raises Conflict (FIELD_IN_USE) where somebody asks about what is there no longer."""
+    refuse([*await find_audiences_without_events(conn, event_type), *await find_contents_without_events(conn, event_type)])

@@ -18,7 +18,6 @@ from core.content.dynamic import VARIANTS, check_chosen, check_dynamic
 from core.content.errors import ContentInvalid
 from core.content.languages import check_language, with_checked_languages
 from core.content.libraries import load_library, sources_of, sources_of_fragment
-from core.content.personalization import FIELDS
 from core.content.placements import Library
 from core.content.preview import preview
 from core.content.records import Content, ContentDraft, Preview
@@ -37,13 +36,14 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
     async with context.lease.use() as conn:
         content, files = await _content(context, conn, input)
         asked = choices_of(input.variants)
-        problems = check_dynamic(content.dynamic), check_choices(input.variants), check_chosen(content.dynamic, asked)
-        if wrong := list(chain.from_iterable(problems)):
+        library = await load_library(conn, sources_of(content))
+        readable = library.readable
+        unusable = check_dynamic(content.dynamic, readable.catalogue)
+        if wrong := list(chain(unusable, check_choices(input.variants), check_chosen(content.dynamic, asked))):
             raise ContentInvalid(wrong)
         profile_id = from_global_id("Profile", input.profile_id, "input.profileId")
-        library = await load_library(conn, sources_of(content))
         conditions = {place.name: [one.condition for one in place.variants] for place in content.dynamic}
-        row_values = await fetch_values(conn, profile_id, _fields_named(content, library), conditions, context.now)
+        row_values = await fetch_values(conn, profile_id, _fields_named(content, library), conditions, context.now, readable)
     return await asyncio.to_thread(  # a template may compute for seconds, and the loop serves everybody
         preview,
         content,
@@ -68,7 +68,7 @@ def _fields_named(content: Content | ContentDraft, library: Library) -> list[str
     used = (source for one in library.fragments.values() for source in sources_of_fragment(one))
     appended = (one.value for one in content.campaign_parameters.parameters)
     sources = [*sources_of(content), *used, *appended]
-    return [name for name in FIELDS if name in ("email", "language") or any(name in source for source in sources)]
+    return ["email", "language", *library.readable.named_in(sources)]
 
 
 async def _content(

@@ -18,10 +18,16 @@ from api.graphql.datamodel.types import (
     SaveLinkInput,
 )
 from api.graphql.mutations import mutation
+from core.content.uses import find_contents_using
 from core.datamodel import builds, drafts, hidden, keys, links, publication
 from core.datamodel.records import Index, Key
+from core.datamodel.uses import guarded_by
 from core.ids import from_global_id
-from core.targeting.uses import check_hidden_unused
+from core.profiles.import_templates import find_templates_using
+from core.targeting.uses import find_audiences_using
+
+# Whoever names parts of the model, and keeps them from being hidden.
+UNUSED = guarded_by(find_audiences_using, find_contents_using, find_templates_using)
 
 
 @strawberry.type
@@ -129,14 +135,14 @@ class DataModelMutation:
         """Make the draft the model that counts, as previewed: all of it or nothing. No value is lost by it."""
         context = info.context
         return await publication.publish(
-            context.conn, context.actor, expected_version=draft_version, now=context.now, guard=check_hidden_unused
+            context.conn, context.actor, expected_version=draft_version, now=context.now, guard=UNUSED
         )
 
     @mutation(data_model=DataModel)
     async def roll_back_data_model(self, info: Info, version: int) -> Any:
         """Publish once more what was published as a version: what came later is hidden, what was hidden since is shown."""
         context = info.context
-        return await publication.roll_back(context.conn, context.actor, version, now=context.now, guard=check_hidden_unused)
+        return await publication.roll_back(context.conn, context.actor, version, now=context.now, guard=UNUSED)
 
     @mutation(dropped=HiddenData)
     async def drop_hidden_data(

@@ -13,6 +13,7 @@ from api.graphql.delivery.loaders import DeliveryView, view
 from api.graphql.delivery.types import CreateDeliveryInput, Delivery, UpdateDeliveryInput
 from api.graphql.mutations import given, mutation
 from api.graphql.nodes import optional_id
+from api.graphql.profiles.types import team_values_of
 from core.delivery import doubt, lifecycle
 from core.errors import Invalid
 from core.ids import from_global_id
@@ -94,7 +95,7 @@ class DeliveryMutation:
             service_id=optional_id("Service", input.service_id, "service_id"),
             purpose_id=optional_id("Purpose", input.purpose_id, "purpose_id"),
         )
-        made = await deliveries.create_delivery(context.conn, context.actor, draft)
+        made = await deliveries.create_delivery(context.conn, context.actor, draft, team_values_of(input))
         return await view(context.conn, made.id)
 
     @mutation(delivery=Delivery)
@@ -103,8 +104,9 @@ class DeliveryMutation:
         context = info.context
         key = from_global_id("Delivery", input.id, "id")
         await lifecycle.update(
-            context.conn, context.actor, key, _changes(input), expected_version=input.expected_version, now=context.now
-        )
+            context.conn, context.actor, key, _changes(input), team_values_of(input),
+            expected_version=input.expected_version, now=context.now,
+        )  # fmt: skip
         return await view(context.conn, key)
 
     @mutation(deleted_id=strawberry.ID)

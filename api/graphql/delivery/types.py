@@ -17,11 +17,11 @@ from api.graphql.content.types import Content
 from api.graphql.delivery.loaders import DeliveryView, load_counts
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, link, record_of
-from api.graphql.planning.loaders import load_accounts, load_campaigns
+from api.graphql.planning.loaders import load_accounts, load_campaigns, load_delivery_values
 from api.graphql.planning.types import Campaign, ChannelAccount, UnknownPolicy
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.suppression_types import SuppressionList, load_suppression_lists
-from api.graphql.profiles.types import FailureReason, Profile
+from api.graphql.profiles.types import TEAM_VALUES, FailureReason, Profile, team_fields_field
 from api.graphql.reporting.types import DeliveryReport, LedgerCounts
 from api.graphql.scalars import JSON
 from api.graphql.targeting.loaders import load_audiences
@@ -130,6 +130,7 @@ class Delivery(Node):
     planned_contact_at: datetime | None = planned(
         lambda plan: plan.contact_at, "When it is to be sent; null: as soon as it is confirmed."
     )
+    team_fields = team_fields_field(load_delivery_values)
     version: int = planned(lambda plan: plan.version)
     created_at: datetime = planned(lambda plan: plan.created_at)
     updated_at: datetime = planned(lambda plan: plan.updated_at)
@@ -224,6 +225,7 @@ class CreateDeliveryInput:
     )
     service_id: strawberry.ID | None = None
     purpose_id: strawberry.ID | None = None
+    team_fields: strawberry.Maybe[JSON | None] = strawberry.field(description=TEAM_VALUES)
 
 
 @strawberry.input(description="What is to change; fields left out stay.")
@@ -244,3 +246,4 @@ class UpdateDeliveryInput:
     suppression_list_ids: strawberry.Maybe[list[strawberry.ID]]
     service_id: strawberry.Maybe[strawberry.ID | None]
     purpose_id: strawberry.Maybe[strawberry.ID | None]
+    team_fields: strawberry.Maybe[JSON | None] = strawberry.field(description=TEAM_VALUES)

@@ -17,6 +17,7 @@ from api.graphql.planning.types import (
     UpdateCampaignInput,
     UpdateChannelAccountInput,
 )
+from api.graphql.profiles.types import team_values_of
 from api.graphql.scalars import json_object
 from core.ids import from_global_id
 from core.planning import campaigns, channel_accounts
@@ -31,7 +32,7 @@ class PlanningMutation:
     async def create_campaign(self, info: Info, input: CreateCampaignInput) -> Any:
         """Create a campaign."""
         draft = CampaignDraft(name=input.name, label=input.label, starts_on=input.starts_on, ends_on=input.ends_on)
-        return await campaigns.create_campaign(info.context.conn, info.context.actor, draft)
+        return await campaigns.create_campaign(info.context.conn, info.context.actor, draft, team_values_of(input))
 
     @mutation(campaign=Campaign)
     async def update_campaign(self, info: Info, input: UpdateCampaignInput) -> Any:
@@ -39,7 +40,7 @@ class PlanningMutation:
         changes = given(name=input.name, label=input.label, starts_on=input.starts_on, ends_on=input.ends_on)
         key = from_global_id("Campaign", input.id, "id")
         return await campaigns.update_campaign(
-            info.context.conn, info.context.actor, key, changes, expected_version=input.expected_version
+            info.context.conn, info.context.actor, key, changes, team_values_of(input), expected_version=input.expected_version
         )
 
     @mutation(deleted_id=strawberry.ID)

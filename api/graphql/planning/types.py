@@ -8,7 +8,8 @@ import strawberry
 
 from api.graphql.leaf import leaf
 from api.graphql.nodes import Node, global_id, record_of
-from api.graphql.profiles.types import AddressKind
+from api.graphql.planning.loaders import load_campaign_values
+from api.graphql.profiles.types import TEAM_VALUES, AddressKind, team_fields_field
 from api.graphql.scalars import JSON
 from channels.contract import ConfigType as ConfigTypeEnum
 from core.planning import records
@@ -32,6 +33,7 @@ class Campaign(Node):
     label: str
     starts_on: date | None
     ends_on: date | None
+    team_fields = team_fields_field(load_campaign_values)
     version: int
     created_at: datetime
     updated_at: datetime
@@ -112,6 +114,7 @@ class CreateCampaignInput:
     label: str
     starts_on: date | None = None
     ends_on: date | None = None
+    team_fields: strawberry.Maybe[JSON | None] = strawberry.field(description=TEAM_VALUES)
 
 
 @strawberry.input(description="What is to change; fields left out stay.")
@@ -124,6 +127,7 @@ class UpdateCampaignInput:
     label: strawberry.Maybe[str]
     starts_on: strawberry.Maybe[date | None]
     ends_on: strawberry.Maybe[date | None]
+    team_fields: strawberry.Maybe[JSON | None] = strawberry.field(description=TEAM_VALUES)
 
 
 @strawberry.input(description="A new channel account; `config` as the channel describes it, secrets included.")

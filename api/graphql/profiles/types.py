@@ -73,11 +73,16 @@ async def _age(root: strawberry.Parent[Any], info: Info) -> int | None:
     return profile.age(info.context.now.date())
 
 
-@field(JSON)
-async def _team_fields(root: strawberry.Parent[Any], info: Info) -> Any:
-    """What it has in the fields that the team published, by their names. Decimals are texts, as exact as they were written."""
-    profile: records.Profile = root
-    return {name: _plain(value) for name, value in (await info.context.loader(load_team_values).load(profile.id)).items()}
+def team_fields_field(load: Any) -> Any:
+    """The field of something that has fields of the team; `load` loads their values by its id."""
+
+    @field(JSON)
+    async def team_fields(root: strawberry.Parent[Any], info: Info) -> Any:
+        """What it has in the fields that the team published, by their names. Decimals are texts, as exact as they were
+        written."""
+        return {name: _plain(value) for name, value in (await info.context.loader(load).load(root.id)).items()}
+
+    return team_fields
 
 
 @strawberry.type(description="What is known against an address, whoever owns it.")
@@ -160,7 +165,7 @@ def _profile_type() -> Any:
         "id": global_id("Profile"),
         "postal_lines": leaf(lambda profile: list(postal_lines(profile)), description="The postal address, up to six lines."),
         "age": _age,
-        "team_fields": _team_fields,
+        "team_fields": team_fields_field(load_team_values),
         "merged_ids": _merged_ids,
         "quarantine": _quarantine,
         "events": _events,
@@ -172,10 +177,13 @@ def _profile_type() -> Any:
     return strawberry.type(type("Profile", (Node,), body), description="A person.")
 
 
+TEAM_VALUES = "An object with values of fields that the team published, by their names; null clears."
+
+
 def _input_type(name: str, description: str, first: Mapping[str, Any]) -> Any:
     kinds = {one.name: strawberry.Maybe[_kind(one) | None] for one in SETTABLE.values()}  # type: ignore[misc]
     kinds["team_fields"] = strawberry.Maybe[JSON | None]  # type: ignore[misc]
-    told = strawberry.field(description="An object with values of fields that the team published, by their names; null clears.")
+    told = strawberry.field(description=TEAM_VALUES)
     body = {"__annotations__": {**first, **kinds}, "__module__": __name__, "__doc__": description, "team_fields": told}
     return strawberry.input(type(name, (), body), description=description)
 

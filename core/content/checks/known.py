@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 from channels.contract import AddressKind
 from core.content.data_paths import DataPaths
+from core.content.personalization import DELIVERY_FIELDS
+from core.content.readable import OURS, Read, Readable
 from core.errors import Invalid
-from core.profiles.fields import FIELDS, Field, FieldType
+from core.profiles.fields import Field, FieldType
 
 # A recipient without an address is left out of a delivery, so these are always there.
 ADDRESSES: Mapping[AddressKind, frozenset[str]] = MappingProxyType(
@@ -39,6 +42,8 @@ _EXAMPLES: Mapping[FieldType, tuple[Any, ...]] = {
     FieldType.INTEGER: (7,),
     FieldType.UUID: ("0f8fad5b-d9cb-469f-a165-70867728950e",),
     FieldType.INSTANT: (_MOMENT,),
+    FieldType.DECIMAL: (Decimal("2.5"),),
+    FieldType.DAY: ("2001-02-03",),
 }
 _DELIVERY: Mapping[str, tuple[Any, ...]] = {"label": ("word", "12"), "date": (_MOMENT,)}
 
@@ -55,8 +60,9 @@ class Samples:
 class KnownValues:
     """What is known before there are recipients; see `render_ext.Values`."""
 
-    def __init__(self, data: Mapping[str, Any], address_kind: AddressKind) -> None:
+    def __init__(self, data: Mapping[str, Any], address_kind: AddressKind, readable: Readable = OURS) -> None:
         self._data = DataPaths(data)
+        self._readable = readable
         self._addresses = ADDRESSES.get(address_kind, frozenset())
         self._reached: dict[tuple[str, ...], Sequence[Any] | None] = {}
 
@@ -73,34 +79,47 @@ class KnownValues:
         """Whether a path leads to something that is not empty, for every recipient."""
         if path[0] == "profile":
             return self.nullable_field(path) is None
-        if path[0] == "delivery":
-            return True
+        if path[0] in self._readable.roots:
+            return path[0] == "delivery" and path[1] in DELIVERY_FIELDS
         known = self.known(path)
         return known is None or all(value not in (None, "", [], {}) for value in known[:LONGEST_SAMPLE])
 
     def is_true(self, path: tuple[str, ...]) -> bool:
         """Whether a condition that asks for a path holds for every recipient."""
-        field = FIELDS.get(path[1]) if path[0] == "profile" and len(path) == 2 else None
+        field = self._field(path)
         return field is not None and field.type is not FieldType.BOOLEAN and self.nullable_field(path) is None
 
     def choices(self, path: tuple[str, ...]) -> tuple[str, ...]:
         """All the words that a profile field may be, where they are few; the first is that of most."""
-        field = FIELDS.get(path[1]) if path[0] == "profile" and len(path) == 2 else None
-        return _examples(field) if field is not None and field.values is not None and field.required else ()
+        field = self._field(path)
+        return _examples(field) if field is not None and field.values is not None and self.nullable_field(path) is None else ()
 
     def is_personal(self, path: tuple[str, ...]) -> bool:
         """Whether each recipient has a value of their own."""
         return path[0] == "profile"
 
-    def nullable_field(self, path: tuple[str, ...]) -> Field | None:
-        """The profile field that a path is, if recipients may have nothing in it."""
-        field = FIELDS.get(path[1]) if path[0] == "profile" and len(path) == 2 else None
-        return field if field is not None and not field.required and field.name not in self._addresses else None
+    def nullable_field(self, path: tuple[str, ...]) -> str | None:
+        """The name of the profile field that a path is, if recipients may have nothing in it."""
+        found = self._read(path)
+        if found is None:
+            return None
+        field = found.field.checked_as
+        always = field is not None and (field.required or field.name in self._addresses)
+        return None if always and not found.steps else found.name
+
+    def _read(self, path: tuple[str, ...]) -> Read | None:
+        """The whole field of a profile that a path is."""
+        found = self._readable.find(path) if path[0] == "profile" else None
+        return found if found is not None and not found.rest else None
+
+    def _field(self, path: tuple[str, ...]) -> Field | None:
+        found = self._read(path)
+        return None if found is None else found.field.checked_as
 
     def samples(self, path: tuple[str, ...]) -> Samples | None:
         """Values that a path may lead to, or None."""
         if path[0] == "profile":
-            field = FIELDS.get(path[1]) if len(path) == 2 else None
+            field = self._field(path)
             return Samples(_examples(field), nullable=self.nullable_field(path) is not None) if field else None
         if path[0] == "delivery":
             examples = _DELIVERY.get(path[1]) if len(path) == 2 else None
@@ -115,6 +134,8 @@ class KnownValues:
 def _examples(field: Field) -> tuple[Any, ...]:
     if field.values is not None:
         return tuple(member.name.lower() for member in field.values)
+    if field.choices:
+        return tuple(int(name) if field.type is FieldType.INTEGER else name for name, _ in field.choices)
     return _EXAMPLES[field.type]
 
 

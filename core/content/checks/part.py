@@ -16,6 +16,7 @@ from core.content.html.unseen import Unseen
 from core.content.links.rewriting import rewrite_html
 from core.content.links.settings import NO_RULES, LinkRules
 from core.content.liquid import mask, place
+from core.content.readable import OURS, Readable
 from core.content.records import ContentWarning, WarningLevel
 from render_ext import Estimate, Inspection, estimate, inspect
 
@@ -34,13 +35,14 @@ class CheckedContent:
         inline_css: bool = False,
         elsewhere: Sequence[str] = (),
         rules: LinkRules = NO_RULES,
+        readable: Readable = OURS,
     ) -> None:
         self.manifest = manifest
         self.tracking = manifest.capabilities.tracking
         self.inline_css = inline_css
         self.elsewhere = elsewhere
         self.rules = rules
-        self.known = KnownValues(data, manifest.address_kind)
+        self.known = KnownValues(data, manifest.address_kind, readable)
         self.parts = tuple(
             CheckedPart(self, field.name, parts[field.name])
             for field in manifest.content

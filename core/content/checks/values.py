@@ -21,8 +21,8 @@ def nullable_fields(part: CheckedPart) -> Iterator[ContentWarning]:
     """Profile fields that are printed as they are and may be empty: each at its first place."""
     places: dict[str, list[tuple[int, int]]] = {}
     for path, place in sorted((*_inputs(part), *_joined(part)), key=lambda one: one[1]):
-        if field := part.known.nullable_field(path):
-            places.setdefault(field.name, []).append(place)
+        if name := part.known.nullable_field(path):
+            places.setdefault(name, []).append(place)
     for name, found in places.items():
         more = f", here and in {len(found) - 1} more places" if len(found) > 1 else ""
         yield part.told(

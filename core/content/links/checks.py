@@ -14,6 +14,7 @@ from core.content.links.rewriting import LABEL_LENGTH
 from core.content.links.settings import address_key
 from core.content.liquid import SYSTEM_URL
 from core.content.personalization import check_variables
+from core.content.readable import OURS, Readable
 from core.content.records import CampaignParameter, CampaignParameters, Content, ContentDraft, LinkSettings, TrackingMode
 from core.content.reserved import reserved_words
 from core.content.validate import compile_part
@@ -30,7 +31,7 @@ PATH = "campaign_parameters"
 _LINK = "{% link 1 %}https://host.invalid/?a="
 
 
-def check_links(content: Content | ContentDraft, manifest: Manifest) -> Iterator[Invalid]:
+def check_links(content: Content | ContentDraft, manifest: Manifest, readable: Readable = OURS) -> Iterator[Invalid]:
     """What is wrong with link settings and campaign parameters themselves, each at its place."""
     if not manifest.capabilities.tracking:
         for path, given in (("links", content.links), (PATH, content.campaign_parameters.parameters)):
@@ -38,7 +39,7 @@ def check_links(content: Content | ContentDraft, manifest: Manifest) -> Iterator
                 yield Invalid("this channel tracks no links", code="LINKS_NOT_TRACKED", path=path, hint="Leave it out.")
         return
     yield from check_settings(content.links)
-    yield from check_parameters(content.campaign_parameters, content.data, [place.name for place in content.dynamic])
+    yield from check_parameters(content.campaign_parameters, content.data, [place.name for place in content.dynamic], readable)
 
 
 def check_settings(links: Sequence[LinkSettings]) -> Iterator[Invalid]:
@@ -70,7 +71,9 @@ def check_settings(links: Sequence[LinkSettings]) -> Iterator[Invalid]:
                 )
 
 
-def check_parameters(found: CampaignParameters, data: Mapping[str, Any], dynamic: Collection[str] = ()) -> Iterator[Invalid]:
+def check_parameters(
+    found: CampaignParameters, data: Mapping[str, Any], dynamic: Collection[str] = (), readable: Readable = OURS
+) -> Iterator[Invalid]:
     """What is wrong with campaign parameters, each at its place; `dynamic` are the names of the dynamic content."""
     if len(found.parameters) > MAX_PARAMETERS or len(found.hosts) > MAX_HOSTS:
         message = f"there are at most {MAX_PARAMETERS} campaign parameters, for at most {MAX_HOSTS} hosts"
@@ -89,7 +92,7 @@ def check_parameters(found: CampaignParameters, data: Mapping[str, Any], dynamic
             message = f"a parameter's value has up to {VALUE_LENGTH} characters, and no NUL"
             yield Invalid(message, code="BAD_CAMPAIGN_PARAMETERS", path=path)
         else:
-            yield from _check_value(one, data, dynamic, path)
+            yield from _check_value(one, data, dynamic, readable, path)
     for index, host in enumerate(found.hosts):
         try:
             ascii_host(host)
@@ -100,16 +103,20 @@ def check_parameters(found: CampaignParameters, data: Mapping[str, Any], dynamic
             )  # fmt: skip
 
 
-def _check_value(one: CampaignParameter, data: Mapping[str, Any], dynamic: Collection[str], path: str) -> Iterator[Invalid]:
+def _check_value(
+    one: CampaignParameter, data: Mapping[str, Any], dynamic: Collection[str], readable: Readable, path: str
+) -> Iterator[Invalid]:
     try:
-        for problem in _value_problems(one, data, dynamic):
+        for problem in _value_problems(one, data, dynamic, readable):
             problem.path = f"{path}:{problem.line}:{problem.column}"
             yield problem
     except BadAddress as error:
         yield Invalid(error.message, code=error.code, path=path, hint=error.hint)
 
 
-def _value_problems(one: CampaignParameter, data: Mapping[str, Any], dynamic: Collection[str]) -> list[TemplateProblem]:
+def _value_problems(
+    one: CampaignParameter, data: Mapping[str, Any], dynamic: Collection[str], readable: Readable
+) -> list[TemplateProblem]:
     """Problems of a value as a template of its own. Raises BadAddress."""
     if found := list(reserved_words(one.value, one.name)):
         return found
@@ -118,7 +125,7 @@ def _value_problems(one: CampaignParameter, data: Mapping[str, Any], dynamic: Co
         program = compile_part(one.name, f"{_LINK}{one.value}{{% endlink %}}", tracking=True)
     except TemplateProblem as problem:
         return [_shifted(problem)]
-    return [_shifted(problem) for problem in check_variables(program.variables, data, one.name, dynamic)]
+    return [_shifted(problem) for problem in check_variables(program.variables, data, one.name, dynamic, readable)]
 
 
 def _shifted(problem: TemplateProblem) -> TemplateProblem:

@@ -26,6 +26,21 @@ async def read_versions(conn: Connection, delivery_id: int) -> dict[str, int]:
     return {name: version for name, version in row.items() if version is not None}
 
 
+async def campaign_read(conn: Connection, delivery_id: int) -> int | None:
+    """The version of the delivery's campaign, held likewise, where its messages read anything of that; else None."""
+    version: int | None = await conn.fetchval(
+        """
+        SELECT c.version
+          FROM delivery d JOIN campaign c ON c.id = d.campaign_id
+         WHERE d.id = $1
+           AND EXISTS (SELECT FROM program p WHERE p.delivery_id = d.id AND p.content -> 'facts' -> 'campaign' <> '{}')
+           FOR SHARE OF c
+        """,
+        delivery_id,
+    )
+    return version
+
+
 async def fragments_used(conn: Connection, delivery_id: int) -> list[str]:
     """The names of the fragments that the content of a delivery uses by itself."""
     rows = await conn.fetch(

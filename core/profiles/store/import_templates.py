@@ -68,9 +68,9 @@ async def find_templates(conn: Connection, ids: Sequence[int]) -> list[ImportTem
 
 
 async def list_templates(
-    conn: Connection, status: TemplateStatus | None, after: int | None, limit: int
+    conn: Connection, status: TemplateStatus | None, after: int | None, limit: int | None
 ) -> list[ImportTemplate]:
-    """Of a status, or all, in the order of their ids, after one."""
+    """Of a status, or all, in the order of their ids, after one; None is no limit."""
     rows = await conn.fetch(
         f"""
         SELECT {COLUMNS} FROM import_template

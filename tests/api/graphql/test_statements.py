@@ -231,6 +231,27 @@ async def test_fields_of_the_team_are_read_for_all_profiles_at_once(counted: Gql
     assert len(statements()) == 3, "\n".join(statements())
 
 
+@pytest.mark.parametrize(("of", "number"), [("campaigns", 3), ("deliveries", 4)])
+async def test_those_of_plans_are_read_at_once_too(
+    counted: Gql, statements: Callable[[], list[str]], of: str, number: int
+) -> None:
+    dataset = {"campaigns": "campaign", "deliveries": "delivery"}[of]
+    saved = await counted.do(
+        """mutation ($i: SaveDataFieldInput!) { saveDataField(input: $i) {
+             draft { version } userErrors { code message path } } }""",
+        i={"dataset": dataset, "name": "theme", "label": "Theme", "kind": "TEXT"},
+    )
+    publish = "mutation ($v: Int!) { publishDataModel(draftVersion: $v) { dataModel { version } userErrors { code message } } }"
+    await counted.do(publish, v=saved["draft"]["version"])
+    await counted.ask("{ targetFields { name } }")  # the model is known to the process
+    STATEMENTS.clear()
+
+    found = await counted.ask(f"{{ {of}(first: 30) {{ nodes {{ id teamFields }} }} }}")
+
+    assert {tuple(one["teamFields"]) for one in found[of]["nodes"]} == {("theme",)}
+    assert len(statements()) == number, "\n".join(statements())  # they, deliveries' runs, the model's stamp, the values
+
+
 async def test_what_is_built_for_keys_is_read_at_once(counted: Gql, statements: Callable[[], list[str]]) -> None:
     errors = "userErrors { code message path }"
     await counted.do(

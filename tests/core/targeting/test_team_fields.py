@@ -124,7 +124,7 @@ async def test_an_audience_keeps_its_field_from_being_hidden(conn: Connection) -
         await publish_draft(conn)
 
     assert refused.value.code == "FIELD_IN_USE"
-    assert refused.value.message == "audiences ask about what would be hidden or lose values: 'best' (points)"
+    assert refused.value.message == "what would be hidden or lose values is used by the audience 'best' (points)"
     assert (await open_audience(conn, audience)).reads == {"country", "points", "tier"}
     await conn.execute("DELETE FROM audience")
     await publish_draft(conn)

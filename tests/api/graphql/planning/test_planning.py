@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from tests.api.gql import CREATE_CAMPAIGN, Gql, create_campaign, fresh
+from tests.api.graphql.conftest import House
 
 UPDATE = """
 mutation ($input: UpdateCampaignInput!) {
@@ -44,6 +45,33 @@ async def test_problems_of_a_campaign_are_told_with_their_place(gql: Gql) -> Non
 
     assert (bad_name["code"], bad_name["path"]) == ("BAD_NAME", "name")
     assert bad_dates["code"] == "BAD_DATES"
+
+
+async def test_campaigns_and_deliveries_have_fields_of_the_team(house: House) -> None:
+    gql = house.gql
+    for dataset in ("campaign", "delivery"):
+        saved = await gql.do(
+            """mutation ($i: SaveDataFieldInput!) { saveDataField(input: $i) {
+                 draft { version } userErrors { code message path } } }""",
+            i={"dataset": dataset, "name": "budget", "label": "Budget", "kind": "DECIMAL"},
+        )
+    publish = "mutation ($v: Int!) { publishDataModel(draftVersion: $v) { dataModel { version } userErrors { code message } } }"
+    await gql.do(publish, v=saved["draft"]["version"])
+    delivery = await house.delivery()
+    assert (await gql.ask("query ($id: ID!) { delivery(id: $id) { teamFields } }", id=delivery))["delivery"] == {
+        "teamFields": {"budget": None}
+    }
+    for kind, key in (("Campaign", await create_campaign(gql)), ("Delivery", delivery)):
+        update = f"""mutation ($input: Update{kind}Input!) {{ update{kind}(input: $input) {{
+          {kind.lower()} {{ teamFields version }} userErrors {{ code path message hint }} }} }}"""
+        changed = await gql.do(update, input={"id": key, "teamFields": {"budget": "10.50"}})
+        assert changed[kind.lower()] == {"teamFields": {"budget": "10.50"}, "version": 2}
+        same = await gql.do(update, input={"id": key, "teamFields": {"budget": 10.5}})
+        assert same[kind.lower()]["version"] == 2
+        (error,) = await gql.refused(update, input={"id": key, "teamFields": {"bugdet": 1}})
+        assert (error["code"], error["path"], error["hint"]) == ("UNKNOWN_FIELD", "teamFields.bugdet", "Did you mean 'budget'?")
+        cleared = await gql.do(update, input={"id": key, "teamFields": {"budget": None}})
+        assert cleared[kind.lower()] == {"teamFields": {"budget": None}, "version": 3}
 
 
 async def test_channels_describe_themselves(gql: Gql) -> None:

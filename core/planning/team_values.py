@@ -1,0 +1,70 @@
+"""What campaigns and deliveries have in the fields that the team has published for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from core.datamodel.physical import column_of
+from core.datamodel.present import present_model
+from core.datamodel.refusals import Refused, refusal
+from core.db import Connection
+from core.errors import ClarionError
+from core.planning.store import team_values as store
+from core.profiles.team_fields import team_fields_of
+from core.profiles.team_values import PATH, clean_team_values
+
+Values: TypeAlias = Mapping[str, Any]
+NO_VALUES: Values = MappingProxyType({})
+
+
+class Extended(StrEnum):
+    """What has fields of the team here: the name of its entity, and of its table."""
+
+    CAMPAIGN = "campaign"
+    DELIVERY = "delivery"
+
+
+async def get_team_values(conn: Connection, of: Extended, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What those of the given rows that exist have, by id and by the field's name."""
+    fields = team_fields_of(await present_model(conn), of).all
+    if not fields:
+        return {one: {} for one in ids}
+    found = await store.get_columns(conn, of, ids, [one.column for one in fields.values()])
+    return {key: {name: row[one.column] for name, one in fields.items()} for key, row in found.items()}
+
+
+async def clean_new(conn: Connection, of: Extended, given: Values) -> dict[str, Any]:
+    """The columns that values set. Raises FieldsInvalid with every problem at once."""
+    return clean_team_values(team_fields_of(await present_model(conn), of), given) if given else {}
+
+
+async def clean_changed(conn: Connection, of: Extended, row_id: int, given: Values) -> dict[str, Any]:
+    """The columns of a row that values change. Raises as `clean_new`."""
+    columns = await clean_new(conn, of, given)
+    if not columns:
+        return columns
+    kept = (await store.get_columns(conn, of, [row_id], list(columns)))[row_id]
+    return {column: value for column, value in columns.items() if value != kept[column]}
+
+
+async def write(conn: Connection, of: Extended, row_id: int, columns: Mapping[str, Any]) -> None:
+    """Write what was cleaned. Raises what the database refuses."""
+    if columns:
+        await store.set_columns(conn, of, row_id, columns)
+
+
+def told(given: Values, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """What the audit keeps: the names of what changed. A team may mark what it holds as personal."""
+    names = sorted(name for name in given if column_of(name) in columns)
+    return {PATH: names} if names else {}
+
+
+async def refused(conn: Connection, error: Refused) -> ClarionError | None:
+    """What the database refuses because of the model, at its place among the values; None: for another reason."""
+    found = await refusal(conn, error)
+    if found is not None and found.code == "VALUE_TAKEN" and found.path is not None:
+        found.path = f"{PATH}.{found.path}"
+    return found
