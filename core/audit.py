@@ -65,6 +65,19 @@ async def record_many(
     )  # fmt: skip
 
 
+async def record_each(
+    conn: Connection, actor: Actor, action: str, object_type: str, changes: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Append one entry for each object of a set, with its own changes by its id."""
+    await conn.execute(
+        """
+        INSERT INTO audit_entry (actor, action, object_type, object_id, changes, request_id)
+        SELECT $1, $2, $3, object_id, changes, $6 FROM unnest($4::text[], $5::jsonb[]) AS s (object_id, changes)
+        """,
+        actor.name, action, object_type, list(changes), [dict(one) for one in changes.values()], actor.request_id,
+    )  # fmt: skip
+
+
 async def list_entries(
     conn: Connection, *, object_type: str | None, object_ids: Sequence[str] | None, before_id: int | None, limit: int
 ) -> list[AuditEntry]:
