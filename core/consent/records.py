@@ -154,11 +154,16 @@ CHANGED = frozenset(list(Outcome)[: list(Outcome).index(Outcome.UNCHANGED)])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Somebody is to be subscribed to something; `expires_at` None: as the service says."""
+    """Somebody is to be subscribed to something; `expires_at` None: as the service says.
+
+    `origin` and `happened_at` are those of this wish alone; None: of the act by which all are told. The time is not to come.
+    """
 
     service_id: int
     profile_id: int
     expires_at: datetime | None = None
+    origin: str | None = None
+    happened_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

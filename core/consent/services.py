@@ -99,6 +99,11 @@ async def find_service_by_name(conn: Connection, name: str) -> Service | None:
     return await store.find_service_by_name(conn, name)
 
 
+async def find_numbers(conn: Connection, names: Sequence[str]) -> dict[str, int]:
+    """The ids of those of the services that exist, by their names; one statement however many."""
+    return await store.find_numbers(conn, names) if names else {}
+
+
 async def list_services(conn: Connection, page: PageRequest) -> Page[Service]:
     """Services, oldest first."""
     return cut(await store.list_services(conn, page.after, page.first + 1), page)

@@ -139,7 +139,8 @@ async def _apply(
     await people.lock_profiles(conn, [one.profile_id for one in wishes])
     rows = await write(
         conn, [one.service_id for one in wishes], [one.profile_id for one in wishes],
-        act=act, at=at, actor=actor.name, now=now,
+        act=act, at=[one.happened_at or at for one in wishes],
+        origins=[act.origin if one.origin is None else one.origin for one in wishes], actor=actor.name, now=now,
     )  # fmt: skip
     found = {row["n"]: row for row in rows}
     return [_done(wish, services.get(wish.service_id), found.get(n)) for n, wish in enumerate(wishes, 1)]

@@ -9,10 +9,11 @@ from core.access import Actor
 from core.authored import not_found
 from core.datamodel.drafts import entity_of, open_draft, save_draft, with_entity
 from core.datamodel.index_rules import check_index
+from core.datamodel.physical import table_of
 from core.datamodel.present import present_model
 from core.datamodel.records import Draft, Entity, Index, Key
 from core.datamodel.store import builds as store
-from core.datamodel.wanted import key_object
+from core.datamodel.wanted import Wanted, key_object, wanted
 from core.db import Connection
 
 
@@ -27,6 +28,17 @@ async def usable_keys(conn: Connection, entity_name: str) -> tuple[Key, ...]:
     objects = {key_object(entity, key): key for key in entity.keys}
     built = await store.list_usable(conn, list(objects))
     return tuple(key for name, key in objects.items() if name in built)
+
+
+async def usable_uniques(conn: Connection, entity_name: str) -> tuple[Wanted, ...]:
+    """The unique indexes of an entity's own table that are really built: of keys, automatic ids and links to one alone."""
+    model = await present_model(conn)
+    entity = model.find(entity_name)
+    if entity is None:
+        return ()
+    asked = [one for one in wanted(model) if one.entity == entity_name and one.columns and one.table == table_of(entity)]
+    built = await store.list_usable(conn, [one.object for one in asked])
+    return tuple(one for one in asked if one.object in built)
 
 
 async def save_key(

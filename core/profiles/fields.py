@@ -35,6 +35,8 @@ class FieldType(StrEnum):
     DECIMAL = "decimal"
     DAY = "day"  # of any century
     CHOICE = "choice"  # one of the field's choices
+    JSON = "json"  # as its text
+    POINT = "point"  # longitude and latitude
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

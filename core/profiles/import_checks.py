@@ -12,9 +12,11 @@ from core.profiles.fields import Field
 from core.profiles.files.shape_checks import MOST_COLUMNS, check_once, check_shape, is_mark
 from core.profiles.import_cells import parse_date_format
 from core.profiles.import_columns import check_mapping, usable_fields
+from core.profiles.import_keys import ImportKey, find_keys
 from core.profiles.import_options import ColumnRule, ImportMode, OnError, OtherValues
+from core.profiles.import_target import Destination
 from core.profiles.phones import is_region
-from core.profiles.records import ImportOptions, MatchKey
+from core.profiles.records import ImportOptions
 from core.profiles.team_fields import Fields
 from core.profiles.values import Reading, clean
 
@@ -23,7 +25,7 @@ MOST_VALUES = 10_000  # of a table of values
 LONGEST_TEXT = 1000  # characters of a cell in an option
 
 
-def check_options(options: ImportOptions, match_key: MatchKey, fields: Fields, *, today: date) -> None:
+def check_options(options: ImportOptions, match_key: str, destination: Destination, *, today: date) -> None:
     """Raises Invalid for what no file could make good; its path says which option it is."""
     delimiter = options.delimiter
     if delimiter is not None and (not is_mark(delimiter) or delimiter == '"'):
@@ -41,8 +43,9 @@ def check_options(options: ImportOptions, match_key: MatchKey, fields: Fields, *
         raise Invalid("a number of rows is not negative", code="BAD_LIMIT", path="options.most_rejects")
     if options.expected_columns is not None:
         check_once([title.strip() for title in options.expected_columns], "options.expected_columns")
-    keys = (match_key, *options.more_keys)
-    _check_keys(keys, options.mode)
+    fields = destination.fields
+    keys = find_keys(match_key, options.more_keys, fields.keys)
+    _check_keys(keys, options.mode, destination)
     check_mapping(options.mapping or {}, fields, keys)
     _check_texts(options.nulls, "options.nulls")
     reading = Reading(region=options.default_country or ANY_COUNTRY, today=today)
@@ -56,16 +59,21 @@ def check_options(options: ImportOptions, match_key: MatchKey, fields: Fields, *
         _check_rule(rule, usable.get(name), reading, f"options.columns.{number}")
 
 
-def _check_keys(keys: Sequence[MatchKey], mode: ImportMode) -> None:
-    if len(set(keys)) < len(keys):
-        raise Invalid("a key is named twice", code="DUPLICATE_KEY", path="options.more_keys")
-    if MatchKey.ID in keys and mode is ImportMode.INSERT:
+def _check_keys(keys: Sequence[ImportKey], mode: ImportMode, destination: Destination) -> None:
+    if mode not in destination.modes:
+        able = ", ".join(one.name for one in ImportMode if one in destination.modes)
         raise Invalid(
-            "nobody new has an id yet", code="BAD_KEY", path="match_key", hint="Choose a key of your own, such as external_id."
+            f"the mode {mode.name} is not possible here", code="BAD_MODE", path="options.mode", hint=f"Use one of {able}."
         )
+    given = next((key for key in keys if key.given), None)
+    if given is not None and mode is ImportMode.INSERT:
+        raise Invalid(
+            f"a {destination.fields.noun} that is new has no {given.name} yet", code="BAD_KEY", path="match_key",
+            hint="Choose a key of your own, such as external_id.",
+        )  # fmt: skip
 
 
-def _check_constants(options: ImportOptions, fields: Fields, keys: Sequence[MatchKey], reading: Reading) -> None:
+def _check_constants(options: ImportOptions, fields: Fields, keys: Sequence[ImportKey], reading: Reading) -> None:
     path = "options.constants"
     check_mapping({name: name for name in options.constants}, fields, keys, path)
     mapped = set((options.mapping or {}).values())

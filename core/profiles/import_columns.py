@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from core.errors import Invalid
 from core.profiles.fields import Field, columns_of
+from core.profiles.import_keys import ImportKey, find_keys
 from core.profiles.import_options import ColumnRule, FileFormat
-from core.profiles.records import ImportOptions, MatchKey, UnknownColumns
+from core.profiles.records import ImportOptions, UnknownColumns
 from core.profiles.team_fields import Fields
 
 
@@ -18,7 +19,7 @@ from core.profiles.team_fields import Fields
 class Plan:
     """The columns of a file that are read, and the profile's columns they become."""
 
-    match_key: MatchKey
+    keys: tuple[ImportKey, ...]  # how a row finds what it is about: the first that finds something counts
     options: ImportOptions
     header: tuple[str, ...]
     fields: tuple[tuple[int, Field], ...]  # cell number, field
@@ -26,14 +27,9 @@ class Plan:
     rules: Mapping[int, ColumnRule] = field(default_factory=dict)  # by cell number
 
     @property
-    def keys(self) -> tuple[MatchKey, ...]:
-        """How a row finds its profile: the first that finds one counts."""
-        return (self.match_key, *self.options.more_keys)
-
-    @property
     def written(self) -> tuple[str, ...]:
         """The columns that a profile gets."""
-        return tuple(column for column in self.staged if column != "id")
+        return tuple(column for _, field in self.fields if field.settable for column in columns_of(field))
 
     @property
     def staged(self) -> tuple[str, ...]:
@@ -46,22 +42,25 @@ class Plan:
         return {field.column: field for _, field in self.fields}
 
     @property
-    def key_columns(self) -> tuple[str, ...]:
-        """The columns that find the profile, the first that finds one."""
-        return tuple("email_key" if key is MatchKey.EMAIL else key.value for key in self.keys)
+    def key_columns(self) -> tuple[tuple[str, ...], ...]:
+        """The columns that find the profile, the first key's that finds one."""
+        return tuple(key.columns for key in self.keys)
 
     @property
     def kept_keys(self) -> frozenset[str]:
         """Columns of keys that an empty cell takes from nobody: it says only that another key is meant."""
-        return (
-            frozenset()
-            if len(self.keys) == 1
-            else frozenset(
-                column
-                for key in self.keys
-                for column in columns_of(next(one for _, one in self.fields if one.name == key.value))
-            )
-        )
+        return frozenset() if len(self.keys) == 1 else frozenset(self.columns_of_keys)
+
+    @property
+    def columns_of_keys(self) -> dict[str, ImportKey]:
+        """Every column that belongs to a key, with the first such; an email's key has three."""
+        named = {one.name: one for _, one in self.fields}
+        found: dict[str, ImportKey] = {}
+        for key in self.keys:
+            for name in key.fields:
+                for column in columns_of(named[name]):
+                    found.setdefault(column, key)
+        return found
 
     @property
     def kept_refusals(self) -> frozenset[str]:
@@ -73,16 +72,22 @@ class Plan:
     @property
     def unique(self) -> tuple[str, ...]:
         """Columns in which no two profiles have the same value."""
-        return tuple(field.column for _, field in self.fields if field.unique and field.name != "id")
+        return tuple(field.column for _, field in self.fields if field.unique and field.settable)
 
     @property
-    def other_unique(self) -> tuple[str, ...]:
-        """Columns in which no two profiles have the same value, apart from the first key."""
-        return tuple(field.column for _, field in self.fields if field.unique and field.column != self.key_columns[0])
+    def all_unique(self) -> tuple[tuple[str, ...], ...]:
+        """Columns in which no two profiles have the same values together: single ones, and those of the keys."""
+        together = [key.columns for key in self.keys if len(key.columns) > 1]
+        return (*((column,) for column in self.unique), *together)
+
+    @property
+    def other_unique(self) -> tuple[tuple[str, ...], ...]:
+        """The same, apart from the first key."""
+        return tuple(columns for columns in self.all_unique if columns != self.key_columns[0])
 
 
 def check_mapping(
-    mapping: Mapping[str, str | None], fields: Fields, keys: Sequence[MatchKey] = (), path: str = "options.mapping"
+    mapping: Mapping[str, str | None], fields: Fields, keys: Sequence[ImportKey] = (), path: str = "options.mapping"
 ) -> None:
     """Raises Invalid (UNKNOWN_FIELD, DUPLICATE_FIELD) for a mapping that no header could make good."""
     seen: dict[str, str] = {}
@@ -104,10 +109,12 @@ def check_mapping(
         seen[name] = header[:80]
 
 
-def plan_columns(header: Sequence[str], match_key: MatchKey, options: ImportOptions, fields: Fields) -> Plan:
-    """Raises Invalid with the place in the header: EMPTY_COLUMN_NAME, DUPLICATE_COLUMN, UNKNOWN_COLUMN, NO_KEY_COLUMN."""
+def plan_columns(header: Sequence[str], match_key: str, options: ImportOptions, fields: Fields) -> Plan:
+    """Raises Invalid with the place in the header: EMPTY_COLUMN_NAME, DUPLICATE_COLUMN, UNKNOWN_COLUMN, NO_KEY_COLUMN,
+    NO_COLUMN.
+    """
     mapping = options.mapping or {}
-    keys = (match_key, *options.more_keys)
+    keys = find_keys(match_key, options.more_keys, fields.keys)
     check_mapping(mapping, fields, keys)
     if options.expected_columns is not None:
         _check_expected(header, options.expected_columns)
@@ -117,7 +124,7 @@ def plan_columns(header: Sequence[str], match_key: MatchKey, options: ImportOpti
     found: list[tuple[int, Field]] = []
     names: dict[str, int] = {}
     for index, title in enumerate(header):
-        name = _name(index, title.strip(), mapping, options, titles)
+        name = _name(index, title.strip(), mapping, options, titles, fields.noun)
         if name is None or name not in usable:
             continue  # what only the house sets: exports have it
         if name in names:
@@ -135,21 +142,38 @@ def plan_columns(header: Sequence[str], match_key: MatchKey, options: ImportOpti
             )  # fmt: skip
         names[name] = index
         found.append((index, usable[name]))
-    if missing := [key.value for key in keys if key.value not in names]:
+    keys = tuple(_as_named(key, names, usable) for key in keys)
+    if missing := [name for key in keys for name in key.fields if name not in names]:
         raise Invalid(
-            f"the file has no column {missing[0]!r}, by which its rows find their profiles",
+            f"the file has no column {missing[0]!r}, by which its rows find their {fields.noun}s",
             code="NO_KEY_COLUMN", path="line 1", hint="Add it, map a column to it, or choose another key.",
+        )  # fmt: skip
+    if missing := [name for name in fields.needed if name not in names]:
+        raise Invalid(
+            f"the file has no column {missing[0]!r}", code="NO_COLUMN", path="line 1",
+            hint="Add it, map a column to it, or give it a constant.",
         )  # fmt: skip
     places = {title.strip(): index for index, title in enumerate(header)}
     return Plan(
-        match_key=match_key, options=options, header=(*header, *options.constants), fields=tuple(found),
+        keys=keys, options=options, header=(*header, *options.constants), fields=tuple(found),
         constants=tuple(options.constants.values()), rules={places[rule.column.strip()]: rule for rule in options.columns},
     )  # fmt: skip
 
 
-def usable_fields(fields: Fields, keys: Sequence[MatchKey]) -> Mapping[str, Field]:
-    """Those that a file can set, and the id where rows are found by it."""
-    return {"id": fields.all["id"], **fields.settable} if MatchKey.ID in keys else fields.settable
+def _as_named(key: ImportKey, names: Mapping[str, int], usable: Mapping[str, Field]) -> ImportKey:
+    """The key as a file has it: another row, `customer`, may stand there as what it is known by, `customer.email`."""
+    found: list[str] = []
+    for name in key.fields:
+        parts = [] if name in names else [one for one in names if one.startswith(f"{name}.")]
+        found += parts or [name]
+    if tuple(found) == key.fields:
+        return key
+    return replace(key, fields=tuple(found), columns=tuple(usable[name].column for name in found))
+
+
+def usable_fields(fields: Fields, keys: Sequence[ImportKey]) -> Mapping[str, Field]:
+    """Those that a file can set, and those by which rows are found."""
+    return {**{name: fields.all[name] for key in keys for name in key.fields}, **fields.settable}
 
 
 def _check_expected(header: Sequence[str], expected: Sequence[str]) -> None:
@@ -175,7 +199,7 @@ def _check_present(header: Sequence[str], names: Sequence[str]) -> None:
 
 
 def _name(
-    index: int, title: str, mapping: Mapping[str, str | None], options: ImportOptions, titles: Mapping[str, str]
+    index: int, title: str, mapping: Mapping[str, str | None], options: ImportOptions, titles: Mapping[str, str], noun: str
 ) -> str | None:
     """The field of a column; None to leave it out."""
     if title in mapping:
@@ -189,7 +213,7 @@ def _name(
         return name
     near = get_close_matches(_plain(title), titles, 1)
     raise _at(
-        index, "UNKNOWN_COLUMN", f"{title[:80]!r} is not a field of a profile",
+        index, "UNKNOWN_COLUMN", f"{title[:80]!r} is not a field of a {noun}",
         f"Did you mean {titles[near[0]]!r}?" if near else "Map it to a field or to null, or ignore unknown columns.",
     )  # fmt: skip
 

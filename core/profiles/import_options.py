@@ -74,6 +74,31 @@ class ImportMode(StrEnum):
     DELETE = "delete"
 
 
+class TargetKind(StrEnum):
+    """What an import writes into."""
+
+    PROFILES = "profiles"
+    DATASET = "dataset"
+    SUBSCRIPTIONS = "subscriptions"
+    QUARANTINE = "quarantine"
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportTarget:
+    """What an import writes into, and what a kind of it needs to know."""
+
+    kind: TargetKind = TargetKind.PROFILES
+    dataset: str | None = None  # its name
+    service_id: int | None = None  # of subscriptions; None: the column `service` names it
+    origin: str = ""  # of subscriptions whose row does not say
+    confirmed: bool = False  # of subscriptions: they are not asked again
+    address_kind: str | None = None  # of quarantine; None: the column `kind` says it
+    audience_id: int | None = None  # the list; None: one is made
+    list_name: str | None = None  # of one that is made; None: that of the file and the time
+    replace: bool = False  # of a list: who is not in the file is on it no longer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnRule:
     """What is done to the cells of a column before its field reads them, in the order of these lines."""

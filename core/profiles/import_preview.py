@@ -15,10 +15,12 @@ from core.files import Files
 from core.profiles.files.chunks import BadLine
 from core.profiles.files.opening import open_people_file
 from core.profiles.import_columns import plan_columns
+from core.profiles.import_target import FindDestination
 from core.profiles.imports import get_import
+from core.profiles.profile_target import find_profiles
 from core.profiles.records import ImportRun
 from core.profiles.store.imports import storable
-from core.profiles.team_fields import Fields, present_fields
+from core.profiles.team_fields import Fields
 
 MOST_ROWS = 100
 
@@ -33,7 +35,9 @@ class Preview:
     bad: tuple[BadLine, ...]  # that cannot be read
 
 
-async def preview_import(conn: Connection, actor: Actor, files: Files, import_id: int, rows: int = 30) -> Preview:
+async def preview_import(
+    conn: Connection, actor: Actor, files: Files, import_id: int, rows: int = 30, find: FindDestination = find_profiles
+) -> Preview:
     """Raises NotFound, Conflict (FILE_NOT_UPLOADED), Invalid (BAD_LIMIT, and as the import would fail at its header)."""
     require(actor, Permission.IMPORT)
     if not 1 <= rows <= MOST_ROWS:
@@ -43,7 +47,8 @@ async def preview_import(conn: Connection, actor: Actor, files: Files, import_id
     stored_files.check_kept(file, "import_id")
     if file.size is None:
         raise Conflict("the file has not been uploaded", code="FILE_NOT_UPLOADED", path="import_id", hint="Upload it first.")
-    return await asyncio.to_thread(_read, files.path(file), run, await present_fields(conn), rows)
+    destination = await find(conn, run.options.target)
+    return await asyncio.to_thread(_read, files.path(file), run, destination.fields, rows)
 
 
 def _read(path: Path, run: ImportRun, fields: Fields, rows: int) -> Preview:

@@ -26,19 +26,19 @@ class Rows:
 
 @dataclass(slots=True, kw_only=True)
 class Settled:
-    """One row for each key, the lines refused with the column that is to blame, and how many rows went into later ones."""
+    """One row for each key, the lines refused with the columns that are to blame, and how many rows went into later ones."""
 
     rows: Rows
     targets: Sequence[int] | None = None  # with several keys the profile of each row, 0 for somebody new
-    refused: dict[int, str] = field(default_factory=dict)
+    refused: dict[int, tuple[str, ...]] = field(default_factory=dict)
     repeated: int = 0
 
 
 def find_disputed(plan: Plan, lines: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> Rows:
     """The rows whose key or unique value another row of the chunk has too."""
     among: set[int] = set()
-    for name in {*plan.key_columns, *plan.other_unique}:
-        among |= _find_shared(columns[name])
+    for names in {*plan.key_columns, *plan.other_unique}:
+        among |= _find_shared(together(columns, names))
     chosen = [row in among for row in range(len(lines))] if among else []
     return Rows(lines=list(compress(lines, chosen)), columns=[list(compress(values, chosen)) for values in columns.values()])
 
@@ -53,15 +53,16 @@ def settle(
     """
     place = {name: index for index, name in enumerate(plan.staged)}
     persons = _Persons(plan, place, found)
-    holders: dict[tuple[str, Any], Any] = {}
+    holders: dict[tuple[tuple[str, ...], Any], Any] = {}
     latest: dict[Any, tuple[int, list[Any]]] = {}
     settled = Settled(rows=disputed)
     for line, values in zip(disputed.lines, zip(*disputed.columns, strict=True), strict=True):
         if line in taken:
             continue
         key = persons.of(line, values)
-        claims = [(name, values[place[name]]) for name in plan.other_unique if values[place[name]] is not None]
-        lost = next((name for name, value in claims if holders.get((name, value), key) != key), None)
+        said = [(names, _of_row(values, [place[name] for name in names])) for names in plan.other_unique]
+        claims = [(names, value) for names, value in said if value is not None]
+        lost = next((names for names, value in claims if holders.get((names, value), key) != key), None)
         if lost is None and line in found and key != ("profile", found[line][0]):
             by = plan.key_columns[found[line][1]]
             lost = by if by in plan.other_unique else None  # it is that of the profile that it found, not of this person
@@ -87,18 +88,19 @@ class _Persons:
     """Who a row is about: the key's value; with several keys the one whom the first of them finds, here or among profiles."""
 
     def __init__(self, plan: Plan, place: Mapping[str, int], found: Mapping[int, tuple[int, int]]):
-        self._places = [place[name] for name in plan.key_columns]
+        self._places = [[place[name] for name in names] for names in plan.key_columns]
         self._found = found
         self._known: dict[tuple[int, Any], Any] = {}  # by the number of a key, and its value
 
     def of(self, line: int, values: Sequence[Any]) -> Any:
         """The person of a row."""
         if len(self._places) == 1:
-            return values[self._places[0]]
+            return _of_row(values, self._places[0])
         target, by = self._found.get(line, (None, None))
-        for number, place in enumerate(self._places):
-            person = self._known.get((number, values[place]))
-            if values[place] is not None and person is not None:
+        for number, places in enumerate(self._places):
+            value = _of_row(values, places)
+            person = self._known.get((number, value))
+            if value is not None and person is not None:
                 return person
             if by == number:
                 return "profile", target
@@ -107,9 +109,26 @@ class _Persons:
     def remember(self, person: Any, values: Sequence[Any]) -> None:
         """Later rows with one of these keys are about the same."""
         if len(self._places) > 1:
-            for number, place in enumerate(self._places):
-                if values[place] is not None:
-                    self._known.setdefault((number, values[place]), person)
+            for number, places in enumerate(self._places):
+                value = _of_row(values, places)
+                if value is not None:
+                    self._known.setdefault((number, value), person)
+
+
+def together(columns: Mapping[str, Sequence[Any]], names: Sequence[str]) -> Sequence[Any]:
+    """The values of these columns row by row: of one column its values, of several tuples, None where one is missing."""
+    if len(names) == 1:
+        return columns[names[0]]
+    rows = zip(*(columns[name] for name in names), strict=True)
+    return [None if None in row else row for row in rows]
+
+
+def _of_row(values: Sequence[Any], places: Sequence[int]) -> Any:
+    """The same of one row, by the places of the columns."""
+    if len(places) == 1:
+        return values[places[0]]
+    found = tuple(values[place] for place in places)
+    return None if None in found else found
 
 
 def _find_shared(values: Sequence[Any]) -> set[int]:

@@ -13,13 +13,13 @@ from typing import Any
 
 from core.profiles.addresses import plain_email
 from core.profiles.errors import BadValue
-from core.profiles.fields import FIELDS, Field, FieldType, columns_of
+from core.profiles.fields import Field, FieldType, columns_of
 from core.profiles.files.chunks import Chunk
 from core.profiles.formulas import unescaped
 from core.profiles.import_cells import Memory, compile_rule
 from core.profiles.import_columns import Plan
 from core.profiles.import_options import ColumnRule, OnError
-from core.profiles.import_repeats import Rows, find_disputed
+from core.profiles.import_repeats import Rows, find_disputed, together
 from core.profiles.phones import is_region, plain_phone
 from core.profiles.values import Reading, clean
 
@@ -27,7 +27,16 @@ MEMORY = 50_000  # cells remembered per column
 NO_RULE = ColumnRule(column="")
 _NO_EMAIL = (None, None, None)
 _EACH = frozenset(
-    {FieldType.TEXT, FieldType.URL, FieldType.NUMBER, FieldType.DECIMAL, FieldType.INSTANT}
+    {
+        FieldType.TEXT,
+        FieldType.URL,
+        FieldType.NUMBER,
+        FieldType.DECIMAL,
+        FieldType.INSTANT,
+        FieldType.UUID,
+        FieldType.JSON,
+        FieldType.POINT,
+    }
 )  # types whose values hardly repeat
 
 
@@ -221,9 +230,9 @@ class _Sheet:
         """Take out the rows that something is wrong with."""
         for row in self._without_key():
             if row not in self.faults:
-                labels = " and ".join(FIELDS[key.value].label for key in self.plan.keys)
+                labels = " and ".join(key.label for key in self.plan.keys)
                 verb = "is" if len(self.plan.keys) == 1 else "are"
-                self.faults[row] = (self.plan.match_key.value, "NO_KEY", f"{labels} {verb} missing")
+                self.faults[row] = (self.plan.keys[0].fields[0], "NO_KEY", f"{labels} {verb} missing")
         if not self.faults:
             return []
         chunk, cells = self.chunk, self.chunk.columns
@@ -238,7 +247,7 @@ class _Sheet:
         return refused
 
     def _without_key(self) -> Sequence[int]:
-        columns = [self.columns[name] for name in self.plan.key_columns]
+        columns = [together(self.columns, names) for names in self.plan.key_columns]
         if None not in columns[0]:
             return ()
         return [row for row, keys in enumerate(zip(*columns, strict=True)) if not any(key is not None for key in keys)]

@@ -1,15 +1,24 @@
-"""What an import writes into: the runner knows only this. Profiles are one (`store/import_chunks.py`)."""
+"""What an import writes into: the runner knows only this, and the rooms that have something to write into bring it along.
+
+Profiles are one (`profile_target.py`); `core.transfers` has the others. Whoever runs imports hands in how they are found.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from core.access import Permission
 from core.db import Connection
 from core.profiles.import_columns import Plan
+from core.profiles.import_options import ImportMode, ImportTarget
 from core.profiles.import_repeats import Rows
+from core.profiles.import_rows import Batch, Reject
+from core.profiles.records import ImportRun
+from core.profiles.team_fields import Fields
+from core.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +48,48 @@ class Written:
         )  # fmt: skip
 
 
-class Target(Protocol):
-    """The table of one import; all of this happens to a chunk in one transaction, in this order."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A chunk as it was stored: what was written, and each row that was not, with its reason."""
 
-    plan: Plan
+    written: Written = Written()
+    refused: Sequence[Reject] = ()
+    remarks: Sequence[Reject] = ()  # on rows that were stored
+    repeated: int = 0
+
+
+class Missed(Exception):
+    """Somebody changed what a chunk is about under it: it is tried again."""
+
+
+class Target(Protocol):
+    """What one import writes into."""
+
+    async def store(self, conn: Connection, batch: Batch, now: datetime) -> Stored:
+        """Store a chunk that has rows. Raises Missed, and what ends the import: a ClarionError."""
+
+    async def end(self, conn: Connection, now: datetime) -> None:
+        """All of the file is stored: what remains to be done, in the transaction that ends the import."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where an import goes, before its file is looked at: what columns may be, by what rows find something, who may do it."""
+
+    fields: Fields
+    open: Callable[[Runtime, ImportRun, Plan], Target]
+    modes: frozenset[ImportMode] = frozenset(ImportMode)
+    permission: Permission = Permission.IMPORT  # of who brings more than a file; templates are administrators'
+    begin: Callable[[Connection, ImportRun, datetime], Awaitable[ImportTarget]] | None = None
+    """What has to be there before the first chunk, once: the target that the import keeps instead."""
+
+
+FindDestination = Callable[[Connection, ImportTarget], Awaitable[Destination]]
+"""Raises NotFound, Invalid for a target that is not there."""
+
+
+class Chunks(Protocol):
+    """The statements on one table that rows of a file are stored into; all of this happens to a chunk in this order."""
 
     async def stage(self, conn: Connection, lines: Sequence[int], columns: Sequence[Sequence[Any]]) -> None:
         """Have the values of a chunk ready."""
@@ -50,11 +97,11 @@ class Target(Protocol):
     async def lock(self, conn: Connection) -> None:
         """Wait for others that write into it."""
 
-    async def take_out_unknown(self, conn: Connection) -> list[int]:
-        """Lines with the id of nothing that is there; they are staged no longer."""
+    async def take_out_unknown(self, conn: Connection, columns: Sequence[str]) -> list[int]:
+        """Lines with a number of the house's that nothing has; they are staged no longer."""
 
-    async def take_out_taken(self, conn: Connection, column: str) -> list[int]:
-        """Lines whose value of a unique column something else has; they are staged no longer."""
+    async def take_out_taken(self, conn: Connection, columns: Sequence[str]) -> list[int]:
+        """Lines whose values of columns that are unique together something else has; they are staged no longer."""
 
     async def take_out_merged(self, conn: Connection) -> dict[int, tuple[int, int]]:
         """Lines whose key is that of a part of something alone: the whole, and the number of the key; staged no longer."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from core.profiles.records import ImportOptions, MatchKey
+from core.profiles.records import ImportOptions
 
 
 class TemplateStatus(StrEnum):
@@ -23,7 +23,7 @@ class ImportTemplateDraft:
     name: str
     label: str
     description: str = ""
-    match_key: MatchKey
+    match_key: str
     options: ImportOptions
     status: TemplateStatus = TemplateStatus.AVAILABLE
 
@@ -36,7 +36,7 @@ class ImportTemplate:
     name: str
     label: str
     description: str
-    match_key: MatchKey
+    match_key: str
     options: ImportOptions
     status: TemplateStatus
     version: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields as fields_of_record
 from datetime import datetime
@@ -17,25 +17,28 @@ from core.datamodel.present import hold_model
 from core.datamodel.records import Action, Change
 from core.datamodel.uses import User
 from core.db import Connection
-from core.errors import Conflict, Invalid
+from core.errors import ClarionError, Conflict, Invalid
 from core.paging import Page, PageRequest, cut
 from core.profiles.import_checks import check_options
 from core.profiles.import_columns import plan_columns
+from core.profiles.import_target import FindDestination
 from core.profiles.import_template_records import ImportTemplate, ImportTemplateDraft, TemplateStatus
 from core.profiles.imports import told_options
+from core.profiles.profile_target import find_profiles
 from core.profiles.store import import_templates as store
-from core.profiles.team_fields import Fields, present_fields
 
 LONGEST_DESCRIPTION = 2000  # characters
 
 
-async def create_template(conn: Connection, actor: Actor, draft: ImportTemplateDraft, now: datetime) -> ImportTemplate:
+async def create_template(
+    conn: Connection, actor: Actor, draft: ImportTemplateDraft, now: datetime, find: FindDestination = find_profiles
+) -> ImportTemplate:
     """Save a template. With `expected_columns` its options are tried on them at once.
 
     Raises Invalid (BAD_NAME, BAD_LABEL, and as an import with these options would), Conflict (NAME_TAKEN).
     """
     require(actor, Permission.ADMINISTER)
-    await _check(conn, draft, now)
+    await _check(conn, draft, now, find)
     template = await store.insert_template(conn, draft, actor.name, now)
     if template is None:
         raise name_taken("import template", draft.name)
@@ -51,6 +54,7 @@ async def update_template(
     *,
     expected_version: int | None = None,
     now: datetime,
+    find: FindDestination = find_profiles,
 ) -> ImportTemplate:
     """Change it; imports that were made from it stay as they are. What changes nothing makes no new version.
 
@@ -65,7 +69,7 @@ async def update_template(
     draft = changed(before, changes)
     if draft == before:
         return template
-    await _check(conn, draft, now)
+    await _check(conn, draft, now, find)
     try:
         async with conn.transaction():
             updated = await store.update_template(conn, template_id, draft, now)
@@ -105,41 +109,50 @@ async def count_templates(conn: Connection, status: TemplateStatus | None = None
     return await store.count_templates(conn, status)
 
 
-async def find_templates_using(conn: Connection, changes: Sequence[Change]) -> list[User]:
-    """The available templates whose columns would find a field hidden."""
-    hidden = {one.field for one in changes if one.action is Action.HIDE and one.entity == "profile" and one.field is not None}
-    if not hidden:
-        return []
-    fields = await present_fields(conn)
-    found = await store.list_templates(conn, TemplateStatus.AVAILABLE, None, None)
-    named = [(one.name, sorted(hidden & _fields_named(one, fields))) for one in found]
-    return [User("import template", name, tuple(reads)) for name, reads in named if reads]
+def templates_using(find: FindDestination) -> Callable[[Connection, Sequence[Change]], Awaitable[list[User]]]:
+    """Who is asked about the available templates whose columns would find a field hidden."""
+
+    async def find_users(conn: Connection, changes: Sequence[Change]) -> list[User]:
+        hidden = {(one.entity, one.field) for one in changes if one.action is Action.HIDE and one.field is not None}
+        if not hidden:
+            return []
+        users = []
+        for template in await store.list_templates(conn, TemplateStatus.AVAILABLE, None, None):
+            entity = template.options.target.dataset or "profile"
+            named = await _fields_named(conn, template, find)
+            reads = sorted(field for field in named if (entity, field) in hidden)
+            if reads:
+                users.append(User("import template", template.name, tuple(reads)))
+        return users
+
+    return find_users
 
 
-def _fields_named(template: ImportTemplate, fields: Fields) -> set[str]:
+async def _fields_named(conn: Connection, template: ImportTemplate, find: FindDestination) -> set[str]:
     """The fields that it names itself, and those that the columns mean which it expects."""
     options = template.options
     named = {name for name in (options.mapping or {}).values() if name is not None} | set(options.constants)
     if options.expected_columns is not None:
-        with suppress(Invalid):  # it could not be used as it is
+        with suppress(ClarionError):  # it could not be used as it is
+            fields = (await find(conn, options.target)).fields
             named |= {one.name for _, one in plan_columns(options.expected_columns, template.match_key, options, fields).fields}
     return named
 
 
-async def _check(conn: Connection, draft: ImportTemplateDraft, now: datetime) -> None:
+async def _check(conn: Connection, draft: ImportTemplateDraft, now: datetime, find: FindDestination) -> None:
     check_name(draft.name)
     check_label(draft.label)
     if len(draft.description) > LONGEST_DESCRIPTION:
         raise Invalid(f"a description has at most {LONGEST_DESCRIPTION} characters", code="TOO_LONG", path="description")
     await hold_model(conn)  # what it names is not hidden meanwhile
-    fields = await present_fields(conn)
-    check_options(draft.options, draft.match_key, fields, today=now.date())
+    destination = await find(conn, draft.options.target)
+    check_options(draft.options, draft.match_key, destination, today=now.date())
     if draft.options.expected_columns is not None:
-        plan_columns(draft.options.expected_columns, draft.match_key, draft.options, fields)
+        plan_columns(draft.options.expected_columns, draft.match_key, draft.options, destination.fields)
 
 
 def _told(draft: ImportTemplateDraft) -> dict[str, Any]:
     return {
-        "name": draft.name, "label": draft.label, "match_key": draft.match_key.value, "status": draft.status.value,
+        "name": draft.name, "label": draft.label, "match_key": str(draft.match_key), "status": draft.status.value,
         "options": told_options(draft.options),
     }  # fmt: skip

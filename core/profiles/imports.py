@@ -18,10 +18,11 @@ from core.outbox import announce
 from core.paging import Page, PageRequest, cut
 from core.profiles.import_checks import check_options
 from core.profiles.import_rows import Reject
-from core.profiles.records import ImportOptions, ImportRun, MatchKey, RunState
+from core.profiles.import_target import FindDestination
+from core.profiles.profile_target import find_profiles
+from core.profiles.records import ImportOptions, ImportRun, RunState
 from core.profiles.rejects_file import first_rejects
 from core.profiles.store import imports as store
-from core.profiles.team_fields import present_fields
 
 MOST_SHOWN = 100  # refused rows, without their file
 OPEN = frozenset({RunState.WAITING, RunState.READY, RunState.RUNNING})
@@ -33,24 +34,30 @@ async def create_import(
     files: Files,
     *,
     file_name: str,
-    match_key: MatchKey,
+    match_key: str,
     options: ImportOptions | None = None,
     template_id: int | None = None,
     now: datetime,
+    find: FindDestination = find_profiles,
 ) -> tuple[ImportRun, Ticket]:
-    """An import that waits for its file, and the right to upload it once. `template_id`: where the options are from.
+    """An import that waits for its file, and the right to upload it once.
+
+    `template_id`: where the options are from; `find`: what there is to import into.
 
     Raises Invalid (BAD_DELIMITER, BAD_COUNTRY, UNKNOWN_FIELD, DUPLICATE_FIELD and others of `import_checks`).
     """
     require(actor, Permission.IMPORT)
     options = options or ImportOptions()
-    check_options(options, match_key, await present_fields(conn), today=now.date())
+    destination = await find(conn, options.target)
+    if template_id is None:  # who made the template might
+        require(actor, destination.permission)
+    check_options(options, match_key, destination, today=now.date())
     location = files.new_location(file_name)
     file = await stored_files.create_file(conn, FileKind.UPLOAD, file_name, location, actor.name)
     run = await store.insert_run(conn, file.id, match_key, options, template_id, actor.name, now)
     ticket = await stored_files.issue_ticket(conn, file.id, "write", now)
     told: dict[str, Any] = {
-        "match_key": {"from": None, "to": match_key.value},
+        "match_key": {"from": None, "to": str(match_key)},
         "options": {"from": None, "to": told_options(options)},
     }
     if template_id is not None:

@@ -14,7 +14,7 @@ import msgspec
 from channels.contract import AddressKind, FailureReason
 from core.errors import Invalid
 from core.profiles.export_options import ExportOptions
-from core.profiles.import_options import ColumnRule, FileShape, ImportMode
+from core.profiles.import_options import ColumnRule, FileShape, ImportMode, ImportTarget
 
 
 class Gender(IntEnum):
@@ -386,10 +386,11 @@ class ImportOptions:
     constants: Mapping[str, str] = field(default_factory=dict)  # field → its cell in every row
     nulls: tuple[str, ...] = ()  # texts that stand for nothing in every column
     mode: ImportMode = ImportMode.INSERT_OR_UPDATE
-    more_keys: tuple[MatchKey, ...] = ()  # tried in this order where the first finds nobody
+    more_keys: tuple[str, ...] = ()  # tried in this order where the first finds nobody: a `MatchKey`, or a key of the team
     expected_columns: tuple[str, ...] | None = None  # the file has these and no others, in whatever order; None: any
     dry_run: bool = False  # count, and store nothing
     most_rejects: int | None = None  # stop after the chunk with which more rows than this are refused
+    target: ImportTarget = field(default_factory=ImportTarget)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ImportOptions:
@@ -520,7 +521,7 @@ class ImportRun:
     file_id: int
     rejects_file_id: int | None
     template_id: int | None
-    match_key: MatchKey
+    match_key: str  # a `MatchKey`, or a unique key of the team
     options: ImportOptions
     bytes_total: int
     bytes_read: int  # of the file as it was uploaded

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from core.datamodel.columns import columns_of
 from core.datamodel.keys import usable_keys
 from core.datamodel.physical import column_of
 from core.datamodel.present import per_model, present_model
-from core.datamodel.records import DataField, FieldKind, Model
+from core.datamodel.records import DataField, Entity, FieldKind, Key, Model
 from core.db import Connection
 from core.profiles.fields import FIELDS, Field, FieldType
+from core.profiles.import_keys import OUR_KEYS, ImportKey
 
 # A place and a JSON are no cells of a file.
 KINDS_OF_FILES: Mapping[FieldKind, FieldType] = MappingProxyType(
@@ -35,6 +37,9 @@ class Fields:
     all: Mapping[str, Field]
     settable: Mapping[str, Field]
     not_yet: frozenset[str] = frozenset()  # published ones that only SQL reads and writes
+    keys: Mapping[str, ImportKey] = field(default_factory=lambda: OUR_KEYS)  # by which rows of a file find what is there
+    noun: str = "profile"  # what has them
+    needed: tuple[str, ...] = ()  # those without which a file says nothing
 
     @property
     def team(self) -> Mapping[str, Field]:
@@ -73,16 +78,35 @@ OURS = fields_of(Model())
 async def fields_by_keys(conn: Connection) -> Fields:
     """Those that count in this transaction, where the ones that alone are a unique key say so, if it is really built."""
     fields = await present_fields(conn)
-    alone = {key.fields[0] for key in await usable_keys(conn, "profile") if len(key.fields) == 1}
-    if not alone:
+    usable = await usable_keys(conn, "profile")
+    if not usable:
         return fields
+    alone = {key.fields[0] for key in usable if len(key.fields) == 1}
 
     def marked(one: Field) -> Field:
         return replace(one, unique=True) if one.stored_as is not None and one.name in alone else one
 
     every = {name: marked(one) for name, one in fields.all.items()}
     settable = {name: every[name] for name in fields.settable}
-    return replace(fields, all=MappingProxyType(every), settable=MappingProxyType(settable))
+    entity = (await present_model(conn)).find("profile")
+    keys = import_keys(entity, usable, every) if entity is not None else {}
+    return replace(
+        fields, all=MappingProxyType(every), settable=MappingProxyType(settable), keys=MappingProxyType({**keys, **OUR_KEYS})
+    )
+
+
+def import_keys(entity: Entity, keys: Sequence[Key], fields: Mapping[str, Field]) -> dict[str, ImportKey]:
+    """Those of an entity's unique keys by which rows of a file can find its rows: all of their fields can stand in a file."""
+    columns = columns_of(entity)
+    return {
+        key.name: ImportKey(
+            name=key.name, label=" and ".join(fields[name].label for name in key.fields), fields=key.fields,
+            columns=tuple(columns[name].name for name in key.fields),
+            given=not all(fields[name].settable for name in key.fields),
+        )
+        for key in keys
+        if all(name in fields for name in key.fields)
+    }  # fmt: skip
 
 
 async def present_fields(conn: Connection) -> Fields:

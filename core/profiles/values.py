@@ -17,7 +17,10 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 from zoneinfo import available_timezones
+
+import msgspec
 
 from core.profiles.addresses import EmailAddress, parse_email
 from core.profiles.countries import COUNTRIES
@@ -32,6 +35,12 @@ BREAKING = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,20}", re.ASCII)
+_POINT = re.compile(
+    r"(?:POINT ?)?\(? ?([+-]?\d{1,3}(?:\.\d{1,30})?(?:e-\d{1,3})?)(?: ?, ?| )([+-]?\d{1,2}(?:\.\d{1,30})?(?:e-\d{1,3})?) ?\)?",
+    re.ASCII | re.IGNORECASE,
+)
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_DEEPEST = 100  # of a JSON
 _MOST_DIGITS = 200  # of a decimal, on either side of its point
 _CHOICES_SHOWN = 10
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
@@ -250,6 +259,50 @@ def _instant(field: Field, value: object, reading: Reading) -> datetime:
     raise BadValue("BAD_DATE", f"{shown(value)} is not an instant", "Write it like 2024-05-01T10:00:00Z, with Z or an offset.")
 
 
+def _uuid(field: Field, value: object, reading: Reading) -> UUID:
+    try:
+        return value if isinstance(value, UUID) else UUID(_expect_text(value))
+    except ValueError:
+        raise BadValue("BAD_VALUE", f"{shown(value)} is not a UUID") from None
+
+
+def _json(field: Field, value: object, reading: Reading) -> str:
+    """Its text as it stands: what numbers and names in it are is kept exactly."""
+    text = _expect_text(value)
+    try:
+        found = msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise BadValue("BAD_VALUE", f"is no JSON: {str(error)[:100]}", 'Write it like {"size": 42}.') from None
+    if _NUL.search(text):
+        raise BadValue("BAD_TEXT", "holds the character NUL")
+    if _depth(found) > _DEEPEST:
+        raise BadValue("BAD_VALUE", f"is nested more than {_DEEPEST} levels deep")
+    return text
+
+
+def _depth(value: object) -> int:
+    """How deep lists and objects lie in each other."""
+    deepest, level = 0, [value]
+    while level:
+        level = [one for part in level if isinstance(part, list | dict) for one in _inside(part)]
+        deepest += 1
+    return deepest - 1
+
+
+def _inside(part: list[Any] | dict[str, Any]) -> list[Any]:
+    return list(part.values()) if isinstance(part, dict) else part
+
+
+def _point(field: Field, value: object, reading: Reading) -> tuple[float, float]:
+    found = _POINT.fullmatch(_expect_text(value))
+    longitude, latitude = (float(found[1]), float(found[2])) if found else (math.inf, math.inf)
+    if abs(longitude) > 180 or abs(latitude) > 90:
+        raise BadValue(
+            "BAD_VALUE", f"{shown(value)} is no place on earth", "Write longitude and latitude, like (2.3522,48.8566)."
+        )
+    return longitude, latitude
+
+
 def _choice(field: Field, value: object, reading: Reading) -> str:
     word = _expect_text(value).casefold()
     names = dict(field.choices)
@@ -292,4 +345,7 @@ READERS: dict[FieldType, Callable[[Field, Any, Reading], Any]] = {
     FieldType.DAY: _any_day,
     FieldType.INSTANT: _instant,
     FieldType.CHOICE: _choice,
+    FieldType.UUID: _uuid,
+    FieldType.JSON: _json,
+    FieldType.POINT: _point,
 }

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import Select
 
 from core.access import Actor, Permission, require
 from core.audit import record
@@ -72,6 +75,19 @@ async def remove_from_list(
     else:
         removed = await store.remove_people(conn, audience_id, _bounded(whom))
     return await _changed(conn, actor, audience, "audience.remove", removed), removed
+
+
+async def replace_list(
+    conn: Connection, actor: Actor, audience_id: int, wanted: Select[Any], gone: Select[Any], *, now: datetime
+) -> Audience:
+    """Have these people on a list, and those not: two populations, at once. Raises NotFound, Invalid (NOT_A_LIST)."""
+    audience = await _open(conn, actor, audience_id)
+    removed = await store.remove_members(conn, audience_id, gone)
+    added = await store.add_members(conn, audience_id, wanted, now)
+    if not added and not removed:
+        return audience
+    await record(conn, actor, "audience.replace", "audience", audience_id, {"added": {"to": added}, "removed": {"to": removed}})
+    return await store.touch_audience(conn, audience_id)
 
 
 async def list_members(conn: Connection, audience_id: int, page: PageRequest) -> Page[AudienceMember]:

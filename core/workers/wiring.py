@@ -15,6 +15,7 @@ from core.jobs import Job
 from core.profiles import jobs as profiles
 from core.runtime import Runtime
 from core.tracking import jobs as tracking
+from core.transfers import jobs as transfers
 
 WIRING: dict[str, tuple[Job, ...]] = {
     "data_model.published": (datamodel.build,),
@@ -31,7 +32,7 @@ WIRING: dict[str, tuple[Job, ...]] = {
     "delivery.finished": (),
     "profile.deleted": (events.forget,),
     "profiles.deleted": (events.forget_all,),
-    "import.ready": (profiles.run_import,),
+    "import.ready": (transfers.run_import,),
     "export.ready": (profiles.run_export,),
     "suppression_import.ready": (profiles.run_suppression_import,),
     "suppression_export.ready": (profiles.run_suppression_export,),
@@ -61,6 +62,7 @@ SCHEDULE: tuple[Scheduled, ...] = (
     Scheduled("datamodel", datamodel.sweep, None),
     Scheduled("consent", consent.sweep, timedelta(minutes=1)),
     Scheduled("events", events.sweep, timedelta(minutes=5)),
+    Scheduled("transfers", transfers.sweep, timedelta(minutes=5)),
     Scheduled("housekeeping", housekeeping.sweep, timedelta(hours=1)),
     Scheduled("tracking", tracking.sweep, timedelta(seconds=30)),
 )

@@ -102,6 +102,12 @@ async def find_service_by_name(conn: Connection, name: str) -> Service | None:
     return service_of(row) if row else None
 
 
+async def find_numbers(conn: Connection, names: Sequence[str]) -> dict[str, int]:
+    """The ids of those of the services that exist, by their names."""
+    rows = await conn.fetch("SELECT name, id FROM service WHERE name = ANY($1::text[])", list(names))
+    return {row["name"]: row["id"] for row in rows}
+
+
 async def list_services(conn: Connection, after: int | None, limit: int) -> list[Service]:
     """In the order of their ids, after one."""
     rows = await conn.fetch(

@@ -16,15 +16,16 @@ from core.db import Connection
 _LOGGED = """
 ), history AS (
     INSERT INTO subscription_event (profile_id, service_id, kind, state, first_time, happened_at, expires_at, origin, actor)
-    SELECT profile_id, service_id, outcome, state, first_time, $3, expires_at, $5, $6 FROM decided WHERE is_event ORDER BY n
+    SELECT profile_id, service_id, outcome, state, first_time, said_at, expires_at, source, $6
+      FROM decided WHERE is_event ORDER BY n
 ), ledger AS (
     INSERT INTO consent_entry (profile_id, service_id, decision, wording_id, origin, proof, actor, happened_at, recorded_at)
-    SELECT profile_id, service_id, decision, $7, $5, $8::jsonb, $6, $3, $4 FROM decided d
+    SELECT profile_id, service_id, decision, $7, source, $8::jsonb, $6, said_at, $4 FROM decided d
      WHERE decision IS NOT NULL
        AND (outcome <> 'late' OR NOT EXISTS (
            SELECT FROM consent_entry e
             WHERE e.profile_id = d.profile_id AND e.service_id = d.service_id AND e.decision = d.decision
-              AND e.happened_at = $3 AND e.wording_id IS NOT DISTINCT FROM $7))
+              AND e.happened_at = d.said_at AND e.wording_id IS NOT DISTINCT FROM $7))
      ORDER BY n
 )
 SELECT n, outcome, first_time FROM decided ORDER BY n
@@ -33,8 +34,9 @@ SELECT n, outcome, first_time FROM decided ORDER BY n
 _SUBSCRIBE = (
     """
 WITH asked AS (
-    SELECT DISTINCT ON (service_id, profile_id) n, service_id, profile_id, wanted
-      FROM unnest($1::bigint[], $2::bigint[], $9::timestamptz[]) WITH ORDINALITY AS a (service_id, profile_id, wanted, n)
+    SELECT DISTINCT ON (service_id, profile_id) n, service_id, profile_id, said_at, source, wanted
+      FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $5::text[], $9::timestamptz[])
+           WITH ORDINALITY AS a (service_id, profile_id, said_at, source, wanted, n)
      ORDER BY service_id, profile_id, n
 ), known AS (
     SELECT a.*, p.id IS NOT NULL AS has_profile, v.id IS NOT NULL AS has_service, s.since, s.expires_at AS ends,
@@ -44,7 +46,7 @@ WITH asked AS (
                SELECT FROM person_subscription f                         -- whoever is merged into the person has left
                 WHERE f.service_id = a.service_id AND f.profile_id = a.profile_id AND f.state = 'unsubscribed') AS is_active,
            coalesce(s.state = 'pending' AND s.confirm_by > $4, false) AS is_pending,
-           $3::timestamptz + v.validity AS lasts,
+           a.said_at + v.validity AS lasts,
            NOT EXISTS (SELECT FROM subscription_event e
                         WHERE e.profile_id = a.profile_id AND e.service_id = a.service_id
                           AND e.kind IN ('subscribed', 'confirmed')) AS first_time
@@ -56,7 +58,7 @@ WITH asked AS (
     SELECT *,
            CASE WHEN NOT has_profile THEN 'profile_not_found'
                 WHEN NOT has_service THEN 'service_not_found'
-                WHEN since > $3 THEN 'late'
+                WHEN since > said_at THEN 'late'
                 WHEN wanted <= $4 THEN 'expiry_in_past'
                 WHEN is_active AND (wanted IS NULL OR wanted IS NOT DISTINCT FROM ends) THEN 'unchanged'
                 WHEN is_active THEN 'renewed'
@@ -68,7 +70,7 @@ WITH asked AS (
                 ELSE 'subscribed' END AS outcome
       FROM known
 ), decided AS (
-    SELECT n, service_id, profile_id, outcome, first_time, since, confirm_by,
+    SELECT n, service_id, profile_id, said_at, source, outcome, first_time, since, confirm_by,
            outcome IN ('requested', 'subscribed', 'confirmed', 'renewed') AS is_event,
            CASE outcome WHEN 'requested' THEN 'pending' ELSE 'active' END AS state,
            CASE WHEN outcome = 'requested' THEN 'requested'
@@ -78,8 +80,8 @@ WITH asked AS (
       FROM judged
 ), written AS (
     INSERT INTO subscription AS s (service_id, profile_id, state, since, expires_at, confirm_by, origin)
-    SELECT service_id, profile_id, state, CASE outcome WHEN 'renewed' THEN since ELSE $3 END, expires_at,
-           CASE outcome WHEN 'requested' THEN confirm_by END, $5
+    SELECT service_id, profile_id, state, CASE outcome WHEN 'renewed' THEN since ELSE said_at END, expires_at,
+           CASE outcome WHEN 'requested' THEN confirm_by END, source
       FROM decided WHERE is_event ORDER BY service_id, profile_id
         ON CONFLICT (service_id, profile_id) DO UPDATE
        SET state = excluded.state, since = excluded.since, expires_at = excluded.expires_at,
@@ -91,31 +93,32 @@ WITH asked AS (
 _UNSUBSCRIBE = (
     """
 WITH asked AS (
-    SELECT DISTINCT ON (service_id, profile_id) n, service_id, profile_id
-      FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS a (service_id, profile_id, n)
+    SELECT DISTINCT ON (service_id, profile_id) n, service_id, profile_id, said_at, source
+      FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $5::text[])
+           WITH ORDINALITY AS a (service_id, profile_id, said_at, source, n)
      ORDER BY service_id, profile_id, n
 ), judged AS (
     SELECT a.*, s.state AS was, s.expires_at,
            CASE WHEN p.id IS NULL THEN 'profile_not_found'
                 WHEN v.id IS NULL THEN 'service_not_found'
-                WHEN s.since > $3 THEN 'late'
+                WHEN s.since > a.said_at THEN 'late'
                 WHEN s.state IN ('active', 'pending') THEN 'unsubscribed'
                 ELSE 'unchanged' END AS outcome,
            -- Who leaves again has said so later: nothing older may count against it.
-           coalesce(s.state IN ('unsubscribed', 'expired') AND s.since < $3, false) AS is_newer
+           coalesce(s.state IN ('unsubscribed', 'expired') AND s.since < a.said_at, false) AS is_newer
       FROM asked a
       LEFT JOIN service v ON v.id = a.service_id
       LEFT JOIN profile p ON p.id = a.profile_id
       LEFT JOIN subscription s ON s.service_id = a.service_id AND s.profile_id = a.profile_id
 ), decided AS (
-    SELECT n, service_id, profile_id, outcome, false AS first_time, outcome = 'unsubscribed' AS is_event,
+    SELECT n, service_id, profile_id, said_at, source, outcome, false AS first_time, outcome = 'unsubscribed' AS is_event,
            'unsubscribed' AS state, NULL::timestamptz AS expires_at,
            CASE WHEN outcome = 'unsubscribed' AND was = 'pending' THEN 'refused'
                 WHEN outcome IN ('unsubscribed', 'late') OR is_newer THEN 'withdrawn' END AS decision,
            CASE WHEN outcome = 'unsubscribed' THEN 'unsubscribed' WHEN is_newer THEN was END AS becomes
       FROM judged
 ), written AS (
-    UPDATE subscription s SET state = d.becomes, since = $3, expires_at = NULL, confirm_by = NULL, origin = $5
+    UPDATE subscription s SET state = d.becomes, since = d.said_at, expires_at = NULL, confirm_by = NULL, origin = d.source
       FROM decided d WHERE d.becomes IS NOT NULL AND s.service_id = d.service_id AND s.profile_id = d.profile_id
 """
     + _LOGGED
@@ -124,18 +127,19 @@ WITH asked AS (
 _CONFIRM = (
     """
 WITH asked AS (
-    SELECT DISTINCT ON (service_id, profile_id) n, service_id, profile_id
-      FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS a (service_id, profile_id, n)
+    SELECT DISTINCT ON (service_id, profile_id) n, service_id, profile_id, said_at, source
+      FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $5::text[])
+           WITH ORDINALITY AS a (service_id, profile_id, said_at, source, n)
      ORDER BY service_id, profile_id, n
 ), judged AS (
-    SELECT a.*, coalesce(s.expires_at, $3::timestamptz + v.validity) AS expires_at,
+    SELECT a.*, coalesce(s.expires_at, a.said_at + v.validity) AS expires_at,
            NOT EXISTS (SELECT FROM subscription_event e
                         WHERE e.profile_id = a.profile_id AND e.service_id = a.service_id
                           AND e.kind IN ('subscribed', 'confirmed')) AS first_time,
            CASE WHEN p.id IS NULL THEN 'profile_not_found'
                 WHEN v.id IS NULL THEN 'service_not_found'
-                WHEN s.state = 'pending' AND s.confirm_by > $4 AND s.since <= $3
-                     AND coalesce(coalesce(s.expires_at, $3::timestamptz + v.validity) > $4, true) THEN 'confirmed'
+                WHEN s.state = 'pending' AND s.confirm_by > $4 AND s.since <= a.said_at
+                     AND coalesce(coalesce(s.expires_at, a.said_at + v.validity) > $4, true) THEN 'confirmed'
                 WHEN s.state = 'active' AND coalesce(s.expires_at > $4, true) THEN 'unchanged'
                 ELSE 'not_pending' END AS outcome
       FROM asked a
@@ -143,11 +147,13 @@ WITH asked AS (
       LEFT JOIN profile p ON p.id = a.profile_id
       LEFT JOIN subscription s ON s.service_id = a.service_id AND s.profile_id = a.profile_id
 ), decided AS (
-    SELECT n, service_id, profile_id, outcome, first_time, outcome = 'confirmed' AS is_event, 'active' AS state, expires_at,
+    SELECT n, service_id, profile_id, said_at, source, outcome, first_time, outcome = 'confirmed' AS is_event,
+           'active' AS state, expires_at,
            CASE outcome WHEN 'confirmed' THEN 'granted' END AS decision
       FROM judged
 ), written AS (
-    UPDATE subscription s SET state = 'active', since = $3, expires_at = d.expires_at, confirm_by = NULL, origin = $5
+    UPDATE subscription s SET state = 'active', since = d.said_at, expires_at = d.expires_at, confirm_by = NULL,
+                              origin = d.source
       FROM decided d WHERE d.is_event AND s.service_id = d.service_id AND s.profile_id = d.profile_id
 """
     + _LOGGED
@@ -180,13 +186,14 @@ async def subscribe(
     *,
     confirmed: bool,
     act: Act,
-    at: datetime,
+    at: Sequence[datetime],
+    origins: Sequence[str],
     actor: str,
     now: datetime,
 ) -> list[Any]:
     """Rows `n` (from 1), `outcome`, `first_time`; none for a pair that was named before in the call."""
     rows: list[Any] = await conn.fetch(
-        _SUBSCRIBE, service_ids, profile_ids, at, now, act.origin, actor, act.wording_id, act.proof, expires_at, confirmed
+        _SUBSCRIBE, service_ids, profile_ids, at, now, origins, actor, act.wording_id, act.proof, expires_at, confirmed
     )
     return rows
 
@@ -197,13 +204,14 @@ async def unsubscribe(
     profile_ids: Sequence[int],
     *,
     act: Act,
-    at: datetime,
+    at: Sequence[datetime],
+    origins: Sequence[str],
     actor: str,
     now: datetime,
 ) -> list[Any]:
     """As `subscribe`."""
     rows: list[Any] = await conn.fetch(
-        _UNSUBSCRIBE, service_ids, profile_ids, at, now, act.origin, actor, act.wording_id, act.proof
+        _UNSUBSCRIBE, service_ids, profile_ids, at, now, origins, actor, act.wording_id, act.proof
     )
     return rows
 
@@ -214,14 +222,13 @@ async def confirm(
     profile_ids: Sequence[int],
     *,
     act: Act,
-    at: datetime,
+    at: Sequence[datetime],
+    origins: Sequence[str],
     actor: str,
     now: datetime,
 ) -> list[Any]:
     """As `subscribe`."""
-    rows: list[Any] = await conn.fetch(
-        _CONFIRM, service_ids, profile_ids, at, now, act.origin, actor, act.wording_id, act.proof
-    )
+    rows: list[Any] = await conn.fetch(_CONFIRM, service_ids, profile_ids, at, now, origins, actor, act.wording_id, act.proof)
     return rows
 
 

@@ -19,21 +19,15 @@ from core.profiles.import_columns import Plan
 from core.profiles.import_options import ImportMode
 from core.profiles.import_repeats import Rows
 from core.profiles.import_target import Written
-from core.profiles.records import EmptyCells, MatchKey
+from core.profiles.records import EmptyCells
 
 STAGING = "import_staging"
 LOCK = 0x636C_6172_0100  # the advisory lock of imports
 ASLEEP_MS = 15_000  # milliseconds after which the server ends a connection that holds the lock and asks nothing
 OTHERS_NAMED = 10  # further matches of an email or a number that a remark names
 
-SHARED_KEYS = frozenset({MatchKey.EMAIL, MatchKey.MOBILE_PHONE})  # several profiles may have them
-
 # Whom a row is about: the survivor of a profile that is merged.
 _WHOLE = "coalesce(merged_into, id)"
-
-# What a key is compared by, and the columns that hold it, of keys that several profiles may have.
-_KEYS = {MatchKey.EMAIL: "email_key", MatchKey.MOBILE_PHONE: "mobile_phone"}
-_COLUMNS = {MatchKey.EMAIL: EMAIL_COLUMNS, MatchKey.MOBILE_PHONE: ("mobile_phone",)}
 
 
 class ChunkStore:
@@ -78,16 +72,17 @@ class ChunkStore:
             str(ASLEEP_MS),
         )
 
-    async def take_out_taken(self, conn: Connection, column: str) -> list[int]:
-        """Remove staged rows whose value of a unique column is another profile's; returns their lines."""
-        return [row["line"] for row in await conn.fetch(_taken(self.plan, column))]
+    async def take_out_taken(self, conn: Connection, columns: Sequence[str]) -> list[int]:
+        """Remove staged rows whose values of columns that are unique together are another profile's; returns their lines."""
+        return [row["line"] for row in await conn.fetch(_taken(self.plan, columns))]
 
-    async def take_out_unknown(self, conn: Connection) -> list[int]:
-        """Remove staged rows with the id of nobody; returns their lines."""
+    async def take_out_unknown(self, conn: Connection, columns: Sequence[str]) -> list[int]:
+        """Remove staged rows with a key of nobody; returns their lines."""
+        said = " AND ".join(f"s.{column} IS NOT NULL" for column in columns)
         rows = await conn.fetch(
             f"""
             DELETE FROM {STAGING} s
-             WHERE s.id IS NOT NULL AND NOT EXISTS (SELECT FROM profile p WHERE p.id = s.id)
+             WHERE {said} AND NOT EXISTS (SELECT FROM profile p WHERE {_equal("p", columns)})
             RETURNING line
             """
         )
@@ -95,7 +90,7 @@ class ChunkStore:
 
     async def take_out_merged(self, conn: Connection) -> dict[int, tuple[int, int]]:
         """Remove staged rows whose key is that of a merged profile alone: the survivor, and the number of the key, by line."""
-        cases = " ".join(f"WHEN {by} THEN o.{column} = s.{column}" for by, column in enumerate(self.plan.key_columns))
+        cases = " ".join(f"WHEN {by} THEN {_equal('o', columns)}" for by, columns in enumerate(self.plan.key_columns))
         rows = await conn.fetch(
             f"""
             WITH old AS (
@@ -145,8 +140,8 @@ class ChunkStore:
         """Lines whose key several profiles have: the line, the oldest profile, the others (not all of many)."""
         cases = " ".join(
             f"WHEN {by} THEN array(SELECT DISTINCT {_WHOLE} AS id FROM profile"
-            f" WHERE {column} = s.{column} ORDER BY id LIMIT $1)"
-            for by, column in enumerate(self.plan.key_columns)
+            f" WHERE {_equal('profile', columns)} ORDER BY id LIMIT $1)"
+            for by, columns in enumerate(self.plan.key_columns)
         )
         rows = await conn.fetch(
             f"""
@@ -180,12 +175,12 @@ def _match(plan: Plan) -> str:
     """
     found: list[str] = []
     names: list[str] = []
-    for number, column in enumerate(plan.key_columns):
+    for number, columns in enumerate(plan.key_columns):
         before = "".join(f"{name}.id IS NULL AND " for name in names)
         names.append(f"m{number}")
         found.append(
             f"CROSS JOIN LATERAL (SELECT min({_WHOLE}) AS id, count(DISTINCT {_WHOLE}) AS matches FROM profile"
-            f" WHERE {before}{column} = s.{column}) m{number}"
+            f" WHERE {before}{_equal('profile', columns)}) m{number}"
         )
     by = " ".join(f"WHEN m{number}.id IS NOT NULL THEN {number}" for number in range(len(names)))
     target = f"coalesce({', '.join(f'{name}.id' for name in names)})"
@@ -199,11 +194,16 @@ def _match(plan: Plan) -> str:
     """
 
 
-def _taken(plan: Plan, column: str) -> str:
+def _equal(profile: str, columns: Sequence[str]) -> str:
+    """That a profile has the key of a staged row; `profile`: its name in the statement."""
+    return " AND ".join(f"{profile}.{column} = s.{column}" for column in columns)
+
+
+def _taken(plan: Plan, columns: Sequence[str]) -> str:
     return f"""
         DELETE FROM {STAGING} s
          WHERE EXISTS (SELECT FROM profile o
-                        WHERE o.{column} = s.{column}
+                        WHERE {_equal("o", columns)}
                           AND coalesce(o.merged_into, o.id)
                               IS DISTINCT FROM (SELECT f.target FROM (SELECT) one {_match(plan)}))
         RETURNING line
@@ -221,14 +221,13 @@ def _found(plan: Plan) -> str:
               {_match(plan)}
               LEFT JOIN profile p ON p.id = f.target
     """
-    if len(plan.keys) == 1 and plan.match_key not in SHARED_KEYS:  # one look finds the profile and all of it
-        (column,) = plan.key_columns
+    if len(plan.keys) == 1 and not plan.keys[0].shared:  # one look finds the profile and all of it
         seen = f"""
             SELECT s.ctid AS place, s.line, coalesce(p.merged_into, p.id) AS target, 1 AS matches,
                    CASE WHEN p.merged_into IS NULL THEN p.id IS NOT NULL AND {_differs(plan, "p")}
                         ELSE {_differs(plan, "w")} END AS differs
               FROM {STAGING} s
-              LEFT JOIN profile p ON p.{column} = s.{column}
+              LEFT JOIN profile p ON {_equal("p", plan.keys[0].columns)}
               LEFT JOIN profile w ON w.id = p.merged_into
         """
     return f"""
@@ -344,7 +343,7 @@ def _count(plan: Plan) -> str:
 def _after(plan: Plan, column: str, profile: str) -> str:
     """What a column of a profile that exists becomes; `profile`: its name in the statement."""
     before, said = f"{profile}.{column}", f"s.{column}"
-    if len(plan.keys) == 1 and column == plan.key_columns[0] and plan.match_key is not MatchKey.EMAIL:
+    if len(plan.keys) == 1 and column in plan.columns_of_keys and column not in EMAIL_COLUMNS:
         return before  # it found the profile, maybe through one that is merged and keeps its own
     field = plan.by_column.get(column)
     if field is not None and field.opt_out and not plan.options.lift_opt_outs:
@@ -352,14 +351,25 @@ def _after(plan: Plan, column: str, profile: str) -> str:
     after = _fresh(plan, column)
     if plan.options.empty is EmptyCells.KEEP or column in plan.kept_keys:
         after = f"coalesce({said}, {before})"  # an email's three columns are empty together
-    key = column if column in plan.unique else next((_KEYS[one] for one in plan.keys if column in _COLUMNS.get(one, ())), None)
-    if key is None:
-        return after
-    other = f"s.{key} IS DISTINCT FROM {profile}.{key}"
-    if len(plan.keys) > 1 or key != plan.key_columns[0]:  # a key of one that is merged stays there; others are new values
-        part = f"SELECT count(*) FROM profile o WHERE o.{key} = s.{key} AND o.merged_into = {profile}.id"
+    others = [_is_anothers(plan, columns, profile) for columns in _compared(plan, column)]
+    return f"CASE WHEN {' OR '.join(others)} THEN {before} ELSE {after} END" if others else after
+
+
+def _compared(plan: Plan, column: str) -> list[tuple[str, ...]]:
+    """The unique values and the keys that a column belongs to."""
+    single = [(column,)] if column in plan.unique else []
+    of = [key.columns for key in plan.keys if column in key.columns or (column in EMAIL_COLUMNS and "email_key" in key.columns)]
+    return list(dict.fromkeys((*single, *of)))
+
+
+def _is_anothers(plan: Plan, columns: Sequence[str], profile: str) -> str:
+    """That what a row says is not the profile's own, but of one that is merged into it, where it stays."""
+    own = ", ".join(f"{profile}.{column}" for column in columns)
+    other = f"({', '.join(f's.{column}' for column in columns)}) IS DISTINCT FROM ({own})"
+    if len(plan.keys) > 1 or columns != plan.key_columns[0]:  # otherwise the row has found it by just these
+        part = f"SELECT count(*) FROM profile o WHERE {_equal('o', columns)} AND o.merged_into = {profile}.id"
         other += f" AND ({part}) > 0"  # not EXISTS, which might be looked up in a copy of the whole table
-    return f"CASE WHEN {other} THEN {before} ELSE {after} END"
+    return f"({other})"
 
 
 def _fresh(plan: Plan, column: str) -> str:

@@ -9,14 +9,13 @@ from typing import Any
 
 from core.db import Connection
 from core.profiles.import_template_records import ImportTemplate, ImportTemplateDraft, TemplateStatus
-from core.profiles.records import ImportOptions, MatchKey
+from core.profiles.records import ImportOptions
 
 COLUMNS = "id, name, label, description, match_key, options, status, version, created_by, created_at, updated_at"
 
 
 def _template(row: Any) -> ImportTemplate:
     values = dict(row)
-    values["match_key"] = MatchKey(values["match_key"])
     values["options"] = ImportOptions.from_json(values["options"])
     values["status"] = TemplateStatus(values["status"])
     return ImportTemplate(**values)
@@ -33,7 +32,7 @@ async def insert_template(
         ON CONFLICT (name) DO NOTHING
         RETURNING {COLUMNS}
         """,
-        draft.name, draft.label, draft.description, draft.match_key.value, asdict(draft.options), draft.status.value,
+        draft.name, draft.label, draft.description, str(draft.match_key), asdict(draft.options), draft.status.value,
         created_by, now,
     )  # fmt: skip
     return _template(row) if row else None
@@ -49,7 +48,7 @@ async def update_template(conn: Connection, template_id: int, draft: ImportTempl
          WHERE id = $1
         RETURNING {COLUMNS}
         """,
-        template_id, draft.name, draft.label, draft.description, draft.match_key.value, asdict(draft.options),
+        template_id, draft.name, draft.label, draft.description, str(draft.match_key), asdict(draft.options),
         draft.status.value, now,
     )  # fmt: skip
     return _template(row)

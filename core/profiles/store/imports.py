@@ -10,7 +10,7 @@ from typing import Any
 
 from core.db import Connection
 from core.profiles.import_rows import Reject
-from core.profiles.records import ImportOptions, ImportRun, MatchKey, RunError, RunState
+from core.profiles.records import ImportOptions, ImportRun, RunError, RunState
 
 COLUMNS = (
     "id, state, file_id, rejects_file_id, template_id, match_key, options, bytes_total, bytes_read, position, lines_read,"
@@ -24,7 +24,6 @@ REJECT_COLUMNS = ("import_id", "line", "column_name", "code", "message", "row_te
 def _run(row: Any) -> ImportRun:
     values = dict(row)
     values["state"] = RunState(values["state"])
-    values["match_key"] = MatchKey(values["match_key"])
     values["options"] = ImportOptions.from_json(values["options"])
     values["header"] = None if values["header"] is None else tuple(values["header"])
     values["error"] = RunError(**values["error"]) if values["error"] else None
@@ -34,7 +33,7 @@ def _run(row: Any) -> ImportRun:
 async def insert_run(
     conn: Connection,
     file_id: int,
-    match_key: MatchKey,
+    match_key: str,
     options: ImportOptions,
     template_id: int | None,
     created_by: str,
@@ -46,7 +45,7 @@ async def insert_run(
         INSERT INTO import_run (state, file_id, match_key, options, template_id, created_by, created_at)
         VALUES ('waiting', $1, $2, $3, $4, $5, $6) RETURNING {COLUMNS}
         """,
-        file_id, match_key.value, asdict(options), template_id, created_by, now,
+        file_id, str(match_key), asdict(options), template_id, created_by, now,
     )  # fmt: skip
     return _run(row)
 
@@ -105,6 +104,12 @@ async def set_header(conn: Connection, import_id: int, fence: int, header: Seque
     )
 
 
+async def set_options(conn: Connection, import_id: int, fence: int, options: ImportOptions) -> bool:
+    """Remember what was found out about how it goes on; False when it is not this worker's any more."""
+    text = "UPDATE import_run SET options = $3 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING true"
+    return await conn.fetchval(text, import_id, fence, asdict(options)) or False
+
+
 async def advance(
     conn: Connection,
     import_id: int,
@@ -161,7 +166,7 @@ async def list_unwritten_rejects(conn: Connection, ended_since: datetime) -> lis
     rows = await conn.fetch(
         """
         SELECT id FROM import_run r
-         WHERE finished_at > $1 AND rejects_file_id IS NULL AND rejected + ambiguous > 0
+         WHERE finished_at > $1 AND rejects_file_id IS NULL
            AND EXISTS (SELECT FROM import_reject j WHERE j.import_id = r.id)
          ORDER BY id
         """,

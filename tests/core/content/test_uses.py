@@ -27,13 +27,14 @@ from core.datamodel.uses import guarded_by
 from core.db import Connection, Pool
 from core.errors import Conflict, Invalid
 from core.profiles.import_template_records import ImportTemplateDraft, TemplateStatus
-from core.profiles.import_templates import create_template, find_templates_using, update_template
+from core.profiles.import_templates import create_template, templates_using, update_template
 from core.profiles.records import ImportOptions, MatchKey
 from core.targeting.uses import find_audiences_using
+from core.transfers.destinations import find_destination
 from tests.core.authors import PARTS, REGISTRY
 from tests.core.datamodel.model import NOW, dataset, field, link, point, publish_draft, publish_fields, save
 
-GUARD = guarded_by(find_audiences_using, find_contents_using, find_templates_using)
+GUARD = guarded_by(find_audiences_using, find_contents_using, templates_using(find_destination))
 
 
 async def publish_guarded(conn: Connection) -> None:

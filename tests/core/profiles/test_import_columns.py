@@ -37,9 +37,9 @@ def test_an_email_fills_three_columns() -> None:
     plan = plan_columns(["external_id", "email", "crypted_id"], MatchKey.EXTERNAL_ID, ImportOptions(), OURS)
 
     assert plan.staged == ("external_id", "email", "email_key", "email_domain", "crypted_id")
-    assert plan.key_columns == ("external_id",)
-    assert plan.other_unique == ("crypted_id",)
-    assert plan_columns(["email"], MatchKey.EMAIL, ImportOptions(), OURS).key_columns == ("email_key",)
+    assert plan.key_columns == (("external_id",),)
+    assert plan.other_unique == (("crypted_id",),)
+    assert plan_columns(["email"], MatchKey.EMAIL, ImportOptions(), OURS).key_columns == (("email_key",),)
 
 
 def test_a_mapping_comes_before_the_names() -> None:

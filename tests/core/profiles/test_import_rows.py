@@ -137,7 +137,7 @@ def test_a_unique_value_stays_with_the_key_that_has_it_first(tmp_path: Path) -> 
 
     found = settled(tmp_path, rows, taken=[8], key=MatchKey.EMAIL)
 
-    assert found.refused == {3: "external_id", 7: "crypted_id"}
+    assert found.refused == {3: ("external_id",), 7: ("crypted_id",)}
     assert sorted(found.rows.lines) == [4, 5, 9]
     assert sorted(record[0] for record in records(found.rows)) == ["a@mail.example", "c@mail.example", "g@mail.example"]
     assert found.repeated == 1

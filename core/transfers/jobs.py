@@ -1,0 +1,22 @@
+"""Jobs of this room: imports and exports, with all that they may be of."""
+
+from __future__ import annotations
+
+from core.db import transaction
+from core.jobs import Queue, job
+from core.profiles.import_runner import run_import as work_on_import
+from core.runtime import Runtime
+from core.transfers.destinations import find_destination
+from core.transfers.store import list_marks
+
+
+@job("transfers.import", queue=Queue.HEAVY)
+async def run_import(runtime: Runtime, import_id: int) -> None:
+    """Read a file into whatever it is for."""
+    await work_on_import(runtime, import_id, find_destination)
+
+
+async def sweep(runtime: Runtime) -> None:
+    """Forget whom imports have named that ended before they replaced a list."""
+    async with transaction(runtime.pool) as conn:
+        await list_marks.forget_ended(conn)

@@ -1,0 +1,1 @@
+"""SQL of imports and exports that are of more than profiles."""
