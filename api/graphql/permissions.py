@@ -157,6 +157,9 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.createSegmentLists": Permission.EDIT,
     "Mutation.addToList": Permission.EDIT,
     "Mutation.removeFromList": Permission.EDIT,
+    "Mutation.keepAudience": Permission.EDIT,
+    "Mutation.releaseAudience": Permission.EDIT,
+    "Subscription.audienceChanges": Permission.READ,
     # content
     "Query.content": Permission.READ,
     "Query.fragment": Permission.READ,

@@ -59,6 +59,7 @@ from api.graphql.reporting.history import ReportingQuery
 from api.graphql.reporting.subscriptions import ReportingSubscription
 from api.graphql.scalars import CONFIG
 from api.graphql.targeting.loaders import load_audiences
+from api.graphql.targeting.membership import MembershipMutation, MembershipSubscription
 from api.graphql.targeting.mutations import TargetingMutation
 from api.graphql.targeting.queries import TargetingQuery
 from api.graphql.tracking.mutations import TrackingMutation
@@ -139,6 +140,7 @@ class Mutation(
     ConsentMutation,
     BusinessEventsMutation,
     TargetingMutation,
+    MembershipMutation,
     ContentMutation,
     FragmentMutation,
     PlanningMutation,
@@ -149,7 +151,13 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(TransfersSubscription, SuppressionTransfersSubscription, ReportingSubscription, TrackingSubscription):
+class Subscription(
+    TransfersSubscription,
+    SuppressionTransfersSubscription,
+    MembershipSubscription,
+    ReportingSubscription,
+    TrackingSubscription,
+):
     """Live reads, over graphql-transport-ws."""
 
 

@@ -14,10 +14,14 @@ from core.events import jobs as events
 from core.jobs import Job
 from core.profiles import jobs as profiles
 from core.runtime import Runtime
+from core.targeting.membership import jobs as membership
 from core.tracking import jobs as tracking
 from core.transfers import jobs as transfers
 
 WIRING: dict[str, tuple[Job, ...]] = {
+    "audience.kept": (membership.upkeep,),
+    "audience.released": (membership.upkeep,),
+    "audience.upkeep_due": (membership.upkeep,),
     "data_model.published": (datamodel.build,),
     "data_model.build_due": (datamodel.build,),
     "delivery.prepare_asked": (delivery.prepare,),
@@ -42,7 +46,7 @@ WIRING: dict[str, tuple[Job, ...]] = {
 SHARED: frozenset[str] = frozenset({"delivery.send"})
 
 # What sweeps say of all that moves, every time: its wake-ups need not be carried far, for the next ones are near.
-REPEATED: frozenset[str] = frozenset({"delivery.due", "data_model.build_due"})
+REPEATED: frozenset[str] = frozenset({"delivery.due", "data_model.build_due", "audience.upkeep_due"})
 
 Sweep = Callable[[Runtime], Awaitable[None]]
 
@@ -60,6 +64,7 @@ SCHEDULE: tuple[Scheduled, ...] = (
     Scheduled("delivery", delivery.sweep, None),
     Scheduled("profiles", profiles.sweep, None),
     Scheduled("datamodel", datamodel.sweep, None),
+    Scheduled("membership", membership.sweep, None),
     Scheduled("consent", consent.sweep, timedelta(minutes=1)),
     Scheduled("events", events.sweep, timedelta(minutes=5)),
     Scheduled("transfers", transfers.sweep, timedelta(minutes=5)),

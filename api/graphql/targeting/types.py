@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 import strawberry
 
 from api.context import Info
-from api.graphql.connections import Connection, Listing, requested_page
+from api.graphql.connections import Connection, ForwardPage, Listing, requested_page
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, link, record_of
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.types import Profile
 from api.graphql.scalars import JSON, Long
+from api.graphql.targeting.membership_types import AudienceMembership, MembershipChange, load_memberships
 from core.errors import Invalid
 from core.ids import from_global_id
 from core.targeting import audiences, lists, records
@@ -25,6 +26,7 @@ from core.targeting.describe import describe
 from core.targeting.examine import examine
 from core.targeting.json_form import parse_json, to_json
 from core.targeting.language import Expression
+from core.targeting.membership import keeping
 from core.targeting.operators import OPERATORS
 from core.targeting.parse import parse_text
 from core.targeting.text_form import to_text
@@ -167,12 +169,29 @@ class Audience(Node):
 
     @field(Connection[AudienceMember])
     async def members(root: strawberry.Parent[Any], info: Info, first: int | None = None, after: str | None = None) -> Listing:
-        """Who is on the list, by number; a question has no list."""
+        """Who is on the list, or is a member that is kept, by number; a question whose members are not kept has none here."""
+        page = requested_page(info, first, after)
+        kept = lists if root.kind is records.AudienceKind.LIST else keeping
+        async with info.context.lease.use() as conn:
+            rows = await kept.list_members(conn, root.id, page)
+        counted = info.context.counted(lambda conn: kept.count_members(conn, root.id))
+        return Listing(rows, counted, lambda member: member.profile_id, page.after)
+
+    membership: AudienceMembership | None = link(
+        load_memberships,
+        lambda audience: audience.id,
+        description="How its members are kept, where they are: see keepAudience.",
+    )
+
+    @field(ForwardPage[MembershipChange])
+    async def membership_changes(
+        root: strawberry.Parent[Any], info: Info, first: int | None = None, after: str | None = None
+    ) -> Listing:
+        """Who entered and who left, in the order of commits, from the beginning of the log or a cursor on."""
         page = requested_page(info, first, after)
         async with info.context.lease.use() as conn:
-            rows = await lists.list_members(conn, root.id, page)
-        counted = info.context.counted(lambda conn: lists.count_members(conn, root.id))
-        return Listing(rows, counted, lambda member: member.profile_id, page.after)
+            rows = await keeping.page_changes(conn, root.id, page)
+        return Listing(rows, None, lambda change: change.position, page.after)
 
 
 @strawberry.type(description="A field that expressions can ask about.")

@@ -53,6 +53,21 @@ async def freeze_audience(house: House) -> Case:
 
 
 @case
+async def keep_audience(house: House) -> Case:
+    """An audience of somebody."""
+    audience_id = await _authored(house, "audience", expression=QUESTION)
+    return Case({"id": audience_id}, ["audience.keep"], {"id": audience_id, "timeZone": "Mars/Olympus"})
+
+
+@case
+async def release_audience(house: House) -> Case:
+    """One that is kept."""
+    audience_id = await _authored(house, "audience", expression=QUESTION)
+    await make(house, "keepAudience", id=audience_id)
+    return Case({"id": audience_id}, ["audience.release"])
+
+
+@case
 async def create_segment_lists(house: House) -> Case:
     """Two halves of somebody."""
     sent = {"population": QUESTION, "into": {"segments": [{"code": "a", "share": "50"}], "complement": "b"}}

@@ -16,13 +16,17 @@ from core.access import SYSTEM, Permission, Role
 from core.db import transaction
 from core.files import complete_file
 from core.ids import to_global_id
+from core.paging import encode_cursor
 from core.profiles import imports
 from core.profiles.records import MatchKey
+from core.targeting.membership.jobs import upkeep
 from tests.api.conftest import make_token
-from tests.api.gql import CREATE_CAMPAIGN, Gql, fresh
+from tests.api.gql import CREATE_CAMPAIGN, Gql, create_profile, fresh
 from tests.api.sockets import talk
 
 VIEWER = "{ viewer { name } }"
+AUDIENCE_CHANGES = """subscription ($id: ID!, $after: String) {
+  audienceChanges(audienceId: $id, after: $after) { cursor changes { entered profile { firstName } } } }"""
 IMPORT_PROGRESS = "subscription ($id: ID!) { importProgress(importId: $id) { id state inserted } }"
 EVENTS = "subscription ($after: String) { trackingEvents(after: $after, machines: true) { cursor events { position kind } } }"
 
@@ -218,6 +222,7 @@ async def test_operations_run_side_by_side_but_not_under_one_id(served: str, app
         ('subscription { importProgress(importId: "x") { id } }', "BAD_ID"),
         ('subscription { importProgress(importId: "SW1wb3J0Ojk5OTk5") { id } }', "IMPORT_NOT_FOUND"),
         ('subscription { trackingEvents(after: "x") { cursor } }', "BAD_CURSOR"),
+        ('subscription { audienceChanges(audienceId: "QXVkaWVuY2U6OTk5OTk5") { cursor } }', "NOT_KEPT"),
         ("subscription { a: deliveryProgress(deliveryId: 1) { state } trackingEvents { cursor } }", "BAD_REQUEST"),
     ],
 )
@@ -370,3 +375,33 @@ async def test_a_client_that_does_not_read_is_told_and_can_go_on_from_its_cursor
     assert heard[-1]["type"] == "error"
     assert heard[-1]["payload"][0]["extensions"]["code"] == "CLIENT_TOO_SLOW"
     assert {message["type"] for message in heard[:-1]} == {"next"}
+
+
+async def test_who_enters_an_audience_is_told_from_a_cursor_on(served: str, app: App, gql: Gql, admin_token: str) -> None:
+    # Given an audience of two whose members are kept
+    name = fresh("Tybalt")
+    for number in range(2):
+        await create_profile(gql, lastName=name, firstName=f"P{number}")
+    sent = {"name": fresh("kept"), "label": "x", "expression": {"text": f"last_name = '{name}'"}}
+    made = await gql.do(
+        """mutation ($input: CreateAudienceInput!) { createAudience(input: $input) {
+             audience { id } userErrors { code message path } } }""",
+        input=sent,
+    )
+    key = made["audience"]["id"]
+    await gql.do("mutation ($id: ID!) { keepAudience(id: $id) { audience { id } userErrors { code } } }", id=key)
+    await upkeep(app.runtime)
+
+    # When somebody follows it from the beginning
+    async with talk(served, admin_token) as client:
+        await client.start("a", AUDIENCE_CHANGES, id=key, after=encode_cursor(0))
+        first = (await client.hear())["payload"]["data"]["audienceChanges"]
+        assert [one["entered"] for one in first["changes"]] == [True, True]
+
+        # Then whoever enters later is told, too, once
+        await create_profile(gql, lastName=name, firstName="P2")
+        await upkeep(app.runtime)
+        later = (await client.hear())["payload"]["data"]["audienceChanges"]
+        assert [one["profile"]["firstName"] for one in later["changes"]] == ["P2"]
+    await gql.do("mutation ($id: ID!) { releaseAudience(id: $id) { audience { id } userErrors { code } } }", id=key)
+    await upkeep(app.runtime)
