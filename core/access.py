@@ -20,6 +20,7 @@ class Permission(StrEnum):
     PREPARE = "prepare"
     START = "start"
     AUTOMATE = "automate"  # workflows
+    PRIVACY = "privacy"  # what is kept of somebody, as a whole, and its end
     PREFERENCES = "preferences"  # what people agreed to, by their own links: all that a public front end needs
 
 
@@ -33,6 +34,7 @@ class Role(StrEnum):
     PREPARE_DELIVERIES = "prepare_deliveries"
     START_DELIVERIES = "start_deliveries"
     WORKFLOW = "workflow"
+    PRIVACY = "privacy"  # ours: whoever answers for data protection
 
 
 _EVERYONE = frozenset({Permission.READ, Permission.EDIT, Permission.PREFERENCES})
@@ -45,6 +47,7 @@ ROLES: dict[Role, frozenset[Permission]] = {
     Role.PREPARE_DELIVERIES: _EVERYONE | {Permission.PREPARE},
     Role.START_DELIVERIES: _EVERYONE | {Permission.START},
     Role.WORKFLOW: _EVERYONE | {Permission.AUTOMATE},
+    Role.PRIVACY: _EVERYONE | {Permission.PRIVACY},
 }
 
 

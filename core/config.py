@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     file_retention_days: int = Field(
         30, ge=1, description="How long uploads, rejects and exports are kept after they are complete."
     )
+    privacy_confirm_delete: bool = Field(
+        False, description="Let deletions that somebody asks for by a privacy request wait until they are confirmed."
+    )
     default_country: Annotated[str, AfterValidator(_region)] = Field(
         "US", description="Country for phone numbers written without an international prefix."
     )

@@ -35,6 +35,7 @@ class FileKind(StrEnum):
     REJECTS = "rejects"
     EXPORT = "export"
     ATTACHMENT = "attachment"
+    ACCESS = "access"  # what an access request has gathered
 
 
 _AGAIN = {
@@ -42,6 +43,7 @@ _AGAIN = {
     FileKind.REJECTS: "Import the file again.",
     FileKind.EXPORT: "Export again.",
     FileKind.ATTACHMENT: "Upload it again.",
+    FileKind.ACCESS: "Make another request.",
 }
 
 
@@ -247,6 +249,35 @@ async def mark_removed(conn: Connection, now: datetime, kept: timedelta, limit: 
         now, now - kept, now - TICKET_LIFE, limit,
     )  # fmt: skip
     return int(done.rpartition(" ")[2])
+
+
+async def list_of_people(conn: Connection, before: datetime, after: int, limit: int) -> list[StoredFile]:
+    """Complete files that were made before a moment and may hold people's data, in the order of ids behind one."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {COLUMNS} FROM stored_file
+         WHERE id > $2 AND created_at <= $1 AND size IS NOT NULL AND removed_at IS NULL AND kind <> 'attachment'
+         ORDER BY id LIMIT $3
+        """,
+        before, after, limit,
+    )  # fmt: skip
+    return [_file(row) for row in rows]
+
+
+async def give_up(conn: Connection, file_ids: Sequence[int], now: datetime) -> list[int]:
+    """Nobody is given these files any more, from the commit on; their bytes may go then. Returns those that somebody works
+    with, and that therefore stay."""
+    rows = await conn.fetch(
+        """
+        WITH given_up AS (
+            UPDATE stored_file SET removed_at = $2
+             WHERE id = ANY($1::bigint[]) AND removed_at IS NULL AND idle_since IS NOT NULL
+        )
+        SELECT id FROM stored_file WHERE id = ANY($1::bigint[]) AND removed_at IS NULL AND idle_since IS NULL
+        """,
+        file_ids, now,
+    )  # fmt: skip
+    return [row["id"] for row in rows]
 
 
 async def find_unwanted(conn: Connection, listing: Mapping[str, bool]) -> list[str]:

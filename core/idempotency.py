@@ -8,6 +8,7 @@ and people's data.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from core.db import Connection
@@ -63,6 +64,13 @@ async def claim(conn: Connection, keyring: Keyring, actor: str, key: str, reques
             path="Idempotency-Key",
             hint="Use a fresh key for each new request.",
         )
+    if row["response"] is None:
+        raise Conflict(
+            "the answer to this request named somebody who was erased since",
+            code="IDEMPOTENCY_ANSWER_ERASED",
+            path="Idempotency-Key",
+            hint="The request was carried out. Read what it changed.",
+        )
     return keyring.decrypt(row["response"], _context(actor, key))
 
 
@@ -72,6 +80,39 @@ async def keep_answer(conn: Connection, keyring: Keyring, actor: str, key: str, 
         "UPDATE idempotency_key SET response = $3 WHERE actor = $1 AND key = $2",
         actor, key, keyring.encrypt(answer, _context(actor, key)),
     )  # fmt: skip
+
+
+async def list_answers(
+    conn: Connection, keyring: Keyring, after: tuple[str, str], limit: int
+) -> list[tuple[str, str, bytes | None]]:
+    """Stored answers with their actors and keys, in the order of both, behind one; None: one that no key of ours opens."""
+    rows = await conn.fetch(
+        """
+        SELECT actor, key, response FROM idempotency_key
+         WHERE (actor, key) > ($1, $2) AND response IS NOT NULL ORDER BY actor, key LIMIT $3
+        """,
+        *after, limit,
+    )  # fmt: skip
+    return [(row["actor"], row["key"], _opened(keyring, row["actor"], row["key"], row["response"])) for row in rows]
+
+
+async def forget_answers(conn: Connection, keys: Sequence[tuple[str, str]]) -> int:
+    """Drop the answers under these actors and keys; the keys stay, so that nothing is done twice. Returns how many."""
+    done: str = await conn.execute(
+        """
+        UPDATE idempotency_key SET response = NULL
+         WHERE (actor, key) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND response IS NOT NULL
+        """,
+        [actor for actor, _ in keys], [key for _, key in keys],
+    )  # fmt: skip
+    return int(done.rpartition(" ")[2])
+
+
+def _opened(keyring: Keyring, actor: str, key: str, sealed: bytes) -> bytes | None:
+    try:
+        return keyring.decrypt(sealed, _context(actor, key))
+    except Invalid:
+        return None
 
 
 async def forget_old(conn: Connection, now: datetime) -> int:

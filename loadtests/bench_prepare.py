@@ -78,8 +78,9 @@ async def bench(on: Stage) -> None:
     pool = await open_pool(str(on.settings.database_url), size=4, application="bench")
     async with transaction(pool) as other:
         await other.execute("SELECT 1")
-    programs = Programs(registry, PublicUrls(on.settings, load_keyring(on.settings)))
-    work = Preparation(pool, programs, registry, lambda: datetime.now(UTC))
+    keyring = load_keyring(on.settings)
+    programs = Programs(registry, PublicUrls(on.settings, keyring))
+    work = Preparation(pool, programs, registry, keyring, lambda: datetime.now(UTC))
     await ours(conn, work, delivery_id)  # makes the partition
     mine, other_times = [], []
     for _ in range(RUNS):

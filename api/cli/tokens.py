@@ -22,7 +22,7 @@ from core.db import Connection, transaction
 from core.delivery import programs
 from core.paging import PageRequest
 from core.planning import channel_accounts
-from core.profiles import quarantine
+from core.profiles import erased, quarantine
 from core.runtime import Runtime, open_runtime
 from core.secrets import new_key_text
 
@@ -122,6 +122,10 @@ async def _older_keys(runtime: Runtime, conn: Connection) -> list[str]:
         (
             "audit entries on quarantined addresses", await quarantine.count_audit_references_by_key(conn),
             "not found by the address without it",
+        ),
+        (
+            "addresses of people who were erased", await erased.count_by_key(conn),
+            "without it whoever comes back with one of them is written to",
         ),
         ("stored answers to requests", await idempotency.count_by_key(conn), "gone within a day or so"),
     )  # fmt: skip

@@ -93,6 +93,17 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.cancelSuppressionExport": Permission.EXPORT,
     "Mutation.createSuppressionExportDownload": Permission.EXPORT,
     "Subscription.suppressionImportProgress": Permission.READ,
+    # privacy
+    "Query.privacyNamespaces": Permission.PRIVACY,
+    "Query.privacyRequest": Permission.PRIVACY,
+    "Query.privacyRequests": Permission.PRIVACY,
+    "Query.verifyErasure": Permission.PRIVACY,
+    "Mutation.createPrivacyNamespace": Permission.PRIVACY,
+    "Mutation.deletePrivacyNamespace": Permission.PRIVACY,
+    "Mutation.createPrivacyRequest": Permission.PRIVACY,
+    "Mutation.confirmPrivacyRequest": Permission.PRIVACY,
+    "Mutation.retryPrivacyRequest": Permission.PRIVACY,
+    "Mutation.createPrivacyDownload": Permission.PRIVACY,
     # imports and exports
     "Query.import": Permission.READ,
     "Query.imports": Permission.READ,

@@ -33,6 +33,8 @@ from api.graphql.nodes import Node, NodeKind, load_nodes
 from api.graphql.planning.loaders import load_accounts, load_campaigns
 from api.graphql.planning.mutations import PlanningMutation
 from api.graphql.planning.queries import PlanningQuery
+from api.graphql.privacy.requests import PrivacyMutation, PrivacyQuery
+from api.graphql.privacy.types import load_namespaces, load_requests
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.merges import MergesMutation, MergesQuery, load_merges
 from api.graphql.profiles.mutations import ProfilesMutation
@@ -88,6 +90,8 @@ _KINDS = (
     NodeKind(name="SuppressionList", permission=Permission.READ, load=load_suppression_lists),
     NodeKind(name="SuppressionImport", permission=Permission.READ, load=load_suppression_imports),
     NodeKind(name="SuppressionExport", permission=Permission.READ, load=load_suppression_exports),
+    NodeKind(name="PrivacyNamespace", permission=Permission.PRIVACY, load=load_namespaces),
+    NodeKind(name="PrivacyRequest", permission=Permission.PRIVACY, load=load_requests),
 )
 NODES = {kind.name: kind for kind in _KINDS}
 
@@ -111,6 +115,7 @@ class Query(
     DeliveryQuery,
     TrackingQuery,
     ReportingQuery,
+    PrivacyQuery,
     AuditQuery,
 ):
     """Reads."""
@@ -146,6 +151,7 @@ class Mutation(
     PlanningMutation,
     DeliveryMutation,
     TrackingMutation,
+    PrivacyMutation,
 ):
     """Writes. Each takes effect as a whole or not at all; what the caller can mend comes back as `userErrors`."""
 

@@ -49,6 +49,7 @@ class FailureReason(IntEnum):
     PROFILE_DELETED = 22
     LEFT_AUDIENCE = 23
     SUPPRESSED_ADDRESS = 28
+    ERASED = 29  # the address is that of somebody who was erased, and has not opted in again
 
 
 class Outcome(Struct, frozen=True, kw_only=True, gc=False):

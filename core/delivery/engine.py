@@ -39,7 +39,7 @@ def open_engine(runtime: Runtime) -> Engine:
     engine = Engine(
         registry=registry,
         programs=programs,
-        preparation=Preparation(runtime.pool, programs, registry, runtime.clock),
+        preparation=Preparation(runtime.pool, programs, registry, runtime.keyring, runtime.clock),
         sending=Sending(runtime, registry, programs, keeper),
         keeper=keeper,
     )

@@ -39,6 +39,7 @@ from core.content.readers import Preference, Reach, preferences
 from core.delivery.recipient_values import profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
 from core.delivery.steps import Step, StepContext
+from core.profiles.erased import HashKey
 from core.profiles.suppression import SuppressionReach
 from core.targeting.check import CheckedExpression
 from core.targeting.sql import Statement, compile_statement, predicate, present
@@ -88,6 +89,7 @@ class Population:
     steps: Sequence[Step]
     at: datetime
     suppression: SuppressionReach = SuppressionReach({})  # noqa: RUF009 - frozen
+    erased: Sequence[HashKey] = ()  # under which addresses of erased people are kept
     short_code: str | None = None  # of phones
     service_id: int | None = None  # whose subscribers it is for
     purpose: Purpose | None = None  # what people's data is used for in it
@@ -203,6 +205,7 @@ class Population:
             address=address,
             address_key=key,
             suppression=self.suppression,
+            erased=self.erased,
             short_code=self.short_code,
             at=self.at,
             subscription=subscription,

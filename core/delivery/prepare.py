@@ -32,6 +32,7 @@ from core.delivery.steps import Step
 from core.delivery.steps.address import duplicate_address, missing_address
 from core.delivery.steps.agreed import not_agreed, not_subscribed
 from core.delivery.steps.consent import opted_out
+from core.delivery.steps.erased import erased
 from core.delivery.steps.quarantined import quarantined
 from core.delivery.steps.suppressed import stopped, suppressed
 from core.delivery.store import ledger, population_reads, runs
@@ -39,12 +40,14 @@ from core.delivery.store import programs as program_store
 from core.errors import ClarionError, Conflict, Invalid
 from core.outbox import announce
 from core.planning import channel_accounts, deliveries
+from core.profiles import erased as erased_addresses
 from core.profiles import suppression
+from core.secrets import Keyring
 from core.targeting import audiences
 
 # The exclusions, in order: the first that applies names the one reason.
 PREPARATION: tuple[Step, ...] = (
-    missing_address, opted_out, not_subscribed, not_agreed, quarantined, stopped, suppressed, duplicate_address,
+    missing_address, opted_out, not_subscribed, not_agreed, quarantined, stopped, suppressed, erased, duplicate_address,
 )  # fmt: skip
 
 RANGE = 50_000  # profile ids per transaction
@@ -66,10 +69,11 @@ class Plan:
 class Preparation:
     """Prepares deliveries. One per process."""
 
-    def __init__(self, pool: Pool, programs: Programs, registry: ChannelRegistry, clock: Clock):
+    def __init__(self, pool: Pool, programs: Programs, registry: ChannelRegistry, keyring: Keyring, clock: Clock):
         self._pool = pool
         self._programs = programs
         self._registry = registry
+        self._keyring = keyring
         self._clock = clock
 
     async def run(self, delivery_id: int) -> None:
@@ -162,6 +166,7 @@ class Preparation:
             audience=await audiences.open_audience(conn, audience),
             address_kind=kind,
             suppression=await suppression.find_reach(conn, kind, delivery.suppression_list_ids),
+            erased=await erased_addresses.find_reach(conn, self._keyring, kind),
             short_code=account.short_code if kind is AddressKind.MOBILE else None,
             dynamic=dynamic,
             steps=PREPARATION,

@@ -109,6 +109,7 @@ _BECAUSE: dict[FailureReason, str] = {
     FailureReason.DENYLISTED_ADDRESS: "the person opted out",
     FailureReason.QUARANTINED_ADDRESS: "the address is in quarantine",
     FailureReason.SUPPRESSED_ADDRESS: "the address or its domain is on a suppression list",
+    FailureReason.ERASED: "whoever had the address was erased, and has not opted in again",
     FailureReason.DUPLICATE: "another profile with the same address gets the message",
     FailureReason.PROFILE_DELETED: "the profile was deleted",
     FailureReason.LEFT_AUDIENCE: "the person is not subscribed to the delivery's service",

@@ -33,6 +33,7 @@ from core.metrics import MESSAGES
 from core.planning import channel_accounts, deliveries
 from core.planning.records import ChannelAccount, Delivery, UnknownPolicy
 from core.profiles import quarantine
+from core.profiles.erased import hash_keys
 from core.runtime import Runtime
 from render_ext.attachments import encoded_size
 
@@ -74,6 +75,7 @@ class Sending:
         self._running: set[int] = set()
         settings = runtime.settings
         self._most = max(1, min(settings.database_pool_size - SPARE_CONNECTIONS, settings.worker_threads - SPARE_THREADS))
+        self._hash_keys = hash_keys(runtime.keyring)
         self._slot = sum(runtime.worker_id.encode()) % 32
 
     def is_sending(self, delivery_id: int) -> bool:
@@ -184,6 +186,7 @@ class Sending:
                     cursor=cursor,
                     now=now,
                     expires_at=self._keeper.expiry(now),
+                    hash_keys=self._hash_keys,
                 )
                 if claim is not None:
                     course.cursor = claim.cursor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.db import transaction
 from core.events import changes, retention
-from core.events.forgetting import forget_events
+from core.events.forgetting import MOST_AT_ONCE, forget_events, forget_left
 from core.events.present import present_event_types
 from core.jobs import Queue, job
 from core.runtime import Runtime
@@ -25,8 +25,14 @@ async def forget_all(runtime: Runtime, profile_ids: list[int]) -> None:
 
 
 async def sweep(runtime: Runtime) -> None:
-    """Make months ahead, drop what is past its time, forget keys and changes that nobody needs. Wanted every few minutes."""
-    now = runtime.clock()
+    """Forget events of deleted people, make months ahead, drop what is past its time, forget what nobody needs.
+
+    Wanted every few minutes.
+    """
+    now, forgotten = runtime.clock(), MOST_AT_ONCE
+    while forgotten == MOST_AT_ONCE:
+        async with transaction(runtime.pool) as conn:
+            forgotten = await forget_left(conn)
     async with transaction(runtime.pool) as conn:
         types = await present_event_types(conn)
     for event_type in types.by_name.values():

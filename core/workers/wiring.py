@@ -12,6 +12,7 @@ from core.datamodel import jobs as datamodel
 from core.delivery import jobs as delivery
 from core.events import jobs as events
 from core.jobs import Job
+from core.privacy import jobs as privacy
 from core.profiles import jobs as profiles
 from core.runtime import Runtime
 from core.targeting.membership import jobs as membership
@@ -40,13 +41,14 @@ WIRING: dict[str, tuple[Job, ...]] = {
     "export.ready": (profiles.run_export,),
     "suppression_import.ready": (profiles.run_suppression_import,),
     "suppression_export.ready": (profiles.run_suppression_export,),
+    "privacy_request.ready": (privacy.carry_out,),
 }
 
 # Jobs that every worker process should take a share of: one message per process.
 SHARED: frozenset[str] = frozenset({"delivery.send"})
 
 # What sweeps say of all that moves, every time: its wake-ups need not be carried far, for the next ones are near.
-REPEATED: frozenset[str] = frozenset({"delivery.due", "data_model.build_due", "audience.upkeep_due"})
+REPEATED: frozenset[str] = frozenset({"delivery.due", "data_model.build_due", "audience.upkeep_due", "privacy_request.ready"})
 
 Sweep = Callable[[Runtime], Awaitable[None]]
 
@@ -68,6 +70,7 @@ SCHEDULE: tuple[Scheduled, ...] = (
     Scheduled("consent", consent.sweep, timedelta(minutes=1)),
     Scheduled("events", events.sweep, timedelta(minutes=5)),
     Scheduled("transfers", transfers.sweep, timedelta(minutes=5)),
+    Scheduled("privacy", privacy.sweep, timedelta(seconds=5)),
     Scheduled("housekeeping", housekeeping.sweep, timedelta(hours=1)),
     Scheduled("tracking", tracking.sweep, timedelta(seconds=30)),
 )

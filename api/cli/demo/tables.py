@@ -19,6 +19,7 @@ _WHY = {
     "DENYLISTED_ADDRESS": "opted out",
     "QUARANTINED_ADDRESS": "in quarantine",
     "SUPPRESSED_ADDRESS": "on a suppression list",
+    "ERASED": "erased",
     "DUPLICATE": "address of somebody else too",
     "USER_UNKNOWN": "no such mailbox",
 }

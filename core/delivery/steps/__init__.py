@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, FromClause
 
 from channels.contract import FailureReason
+from core.profiles.erased import HashKey
 from core.profiles.suppression import SuppressionReach
 
 
@@ -25,6 +26,7 @@ class StepContext:
     suppression: SuppressionReach  # the suppression lists to look into
     short_code: str | None  # that messages are sent from
     at: datetime
+    erased: Sequence[HashKey] = ()  # under which addresses of erased people are kept
     subscription: FromClause | None = None  # active ones to the delivery's service, left-joined; None: it names none
     purpose_consent: FromClause | None = None  # what was said to the delivery's purpose, left-joined; None: it names none
     needs_consent: bool = False  # the delivery's purpose does

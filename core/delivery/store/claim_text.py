@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from core.profiles.erased import BY_HAND, IMPORTED
+
 # The suppression lists that apply, with the forms of entries that each holds. The LIMIT keeps it at one probe for each list and
 # form: a join would be free to read all entries.
 _LISTS = """
@@ -22,7 +24,8 @@ RETURNING id,
           (SELECT min(merged_into) FROM profile) IS NOT NULL,
           EXISTS (SELECT FROM delivery WHERE id = $1 AND (service_id IS NOT NULL OR purpose_id IS NOT NULL)),
           $3 = 'mobile' AND EXISTS (SELECT FROM short_code_stop),
-          EXISTS ({_LISTS})
+          EXISTS ({_LISTS}),
+          EXISTS (SELECT FROM erased_address WHERE address_kind = $3)
 """
 
 _HAD = """
@@ -92,8 +95,23 @@ _SUPPRESSED = """
                       WHERE e.expires_at IS NULL OR e.expires_at > $5) THEN 28"""
 
 
+# Asked under each master key, whose parts are the last parameters; see `core/delivery/steps/erased.py`.
+def _erased(first: int) -> str:
+    return f"""
+                WHEN EXISTS (                                                                       -- erased
+                     SELECT FROM unnest(${first}::smallint[], ${first + 1}::bytea[], ${first + 2}::bytea[])
+                              AS k (key_id, inner_half, outer_half)
+                       JOIN erased_address g ON g.address_kind = $3 AND g.key_id = k.key_id
+                        AND g.hash = sha256(k.outer_half || sha256(k.inner_half || convert_to(c.address_key, 'UTF8')))
+                      WHERE NOT (c.recipient_kind = 1 AND c.recipient_id = ANY(g.spared))
+                        AND NOT (c.recipient_kind = 1 AND EXISTS (
+                            SELECT FROM consent_entry e
+                             WHERE e.profile_id = c.recipient_id AND e.decision = 'granted' AND e.happened_at > g.erased_at
+                               AND e.origin <> '{BY_HAND}' AND e.origin NOT LIKE '{IMPORTED}%'))) THEN 29"""
+
+
 @cache
-def claim_text(after: bool, merged: bool, agreed: bool, stopped: bool, listed: bool) -> str:
+def claim_text(after: bool, merged: bool, agreed: bool, stopped: bool, listed: bool, erased: bool) -> str:
     """The claim behind a position or from the beginning, with the questions for which there is a reason.
 
     Not one text with ORs: only the plain comparison can start the index scan behind the rows claimed before, whose dead entries
@@ -119,6 +137,7 @@ WITH candidate AS (
                 WHEN q.address_key IS NOT NULL THEN 9                                               -- quarantined
                 {_STOPPED if stopped else ""}
                 {_SUPPRESSED if listed else ""}
+                {_erased(10 if after else 6) if erased else ""}
                 ELSE 0 END AS reason
       FROM candidate c {"CROSS JOIN agreement a" if agreed else ""}
       LEFT JOIN profile p ON c.recipient_kind = 1 AND p.id = c.recipient_id

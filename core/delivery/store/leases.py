@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from core.db import Connection
 from core.delivery.records import ClaimedRow
 from core.delivery.store.claim_text import LEASE, claim_text
+from core.profiles.erased import HashKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ async def claim(
     cursor: tuple[datetime, int, int, int] | None,
     now: datetime,
     expires_at: datetime,
+    hash_keys: Sequence[HashKey],
 ) -> Claim | None:
     """Claim up to `limit` due rows, oldest first, none that somebody else holds; None when there are none.
 
@@ -69,7 +72,8 @@ async def claim(
     """
     lease_id, *asked = await conn.fetchrow(LEASE, delivery_id, account_id, address_kind, worker, connections, now, expires_at)
     text = claim_text(cursor is not None, *asked)
-    rows = await conn.fetch(text, delivery_id, lease_id, address_kind, limit, now, *(cursor or ()))
+    keys = _arguments(hash_keys) if asked[-1] else ()
+    rows = await conn.fetch(text, delivery_id, lease_id, address_kind, limit, now, *(cursor or ()), *keys)
     if not rows:
         await conn.execute("DELETE FROM lease WHERE id = $1", lease_id)
         return None
@@ -94,6 +98,11 @@ async def claim(
     ids = [row["recipient_id"] for row in rows]
     await conn.execute("UPDATE lease SET recipient_low = $2, recipient_high = $3 WHERE id = $1", lease_id, min(ids), max(ids))
     return Claim(lease_id=lease_id, at=now, rows=claimed, withdrawn=len(withdrawn), cursor=last)
+
+
+def _arguments(keys: Sequence[HashKey]) -> tuple[list[Any], ...]:
+    """Those by which a claim asks for addresses of erased people."""
+    return [one.key_id for one in keys], [one.inner for one in keys], [one.outer for one in keys]
 
 
 async def _count_withdrawn(conn: Connection, delivery_id: int, slot: int, reasons: list[int]) -> None:

@@ -70,3 +70,14 @@ async def delete_events(conn: Connection, types: Sequence[EventType], profile_id
         profile_ids,
     )
     return found
+
+
+async def list_deleted(conn: Connection, limit: int) -> list[int]:
+    """Profiles that are gone and whose events were not looked for yet; none that another sweep has taken."""
+    rows = await conn.fetch("SELECT profile_id FROM event_forgetting LIMIT $1 FOR UPDATE SKIP LOCKED", limit)
+    return [row["profile_id"] for row in rows]
+
+
+async def forget_forgotten(conn: Connection, profile_ids: Sequence[int]) -> None:
+    """Nothing is left of these."""
+    await conn.execute("DELETE FROM event_forgetting WHERE profile_id = ANY($1::bigint[])", profile_ids)

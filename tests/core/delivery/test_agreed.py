@@ -31,6 +31,7 @@ async def _claim(db: Connection, delivery_id: int, times: Times) -> list[int]:
         claim = await leases.claim(
             db, delivery_id=delivery_id, account_id=1, address_kind="email", worker="a", connections=5, limit=50,
             slot=1, cursor=None, now=times(), expires_at=times() + timedelta(seconds=30),
+            hash_keys=(),
         )  # fmt: skip
     assert claim is not None
     return [row.recipient_id for row in claim.rows]

@@ -44,7 +44,7 @@ async def _claim(
 ) -> Claim | None:  # fmt: skip
     return await leases.claim(
         conn, delivery_id=delivery_id, account_id=1, address_kind="email", worker=worker, connections=5, limit=limit,
-        slot=1, cursor=cursor, now=now, expires_at=now + LIFE,
+        slot=1, cursor=cursor, now=now, expires_at=now + LIFE, hash_keys=(),
     )  # fmt: skip
 
 

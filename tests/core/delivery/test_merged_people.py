@@ -33,7 +33,7 @@ async def _claim(runtime: Runtime, db: Connection, delivery_id: int, limit: int 
     async with db.transaction():
         claim = await leases.claim(
             db, delivery_id=delivery_id, account_id=1, address_kind="email", worker="a", connections=5, limit=limit, slot=1,
-            cursor=None, now=runtime.clock(), expires_at=runtime.clock().replace(year=2027),
+            cursor=None, now=runtime.clock(), hash_keys=(), expires_at=runtime.clock().replace(year=2027),
         )  # fmt: skip
     return [] if claim is None else [row.recipient_id for row in claim.rows]
 

@@ -1,0 +1,1 @@
+"""Privacy requests: who gets what is kept of them, and who is erased."""

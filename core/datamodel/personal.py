@@ -1,0 +1,150 @@
+"""What a team's own tables keep of people: what its links say belongs to somebody.
+
+A row that a link with "delete" ties to a person's row goes with it; one that another link ties to it stays without that link,
+and without the values of its fields that are marked as personal or sensitive. Datasets that no link ties to a profile are not
+covered (feature map 2.71). Where the published model no longer shows a column or a table, nobody can see its marks: such
+columns are taken for personal, such rows go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, FromClause, Text, cast, column, false, func, or_, select, table
+
+from core.datamodel.physical import BUILT_IN, PREFIX, Tables, column_of, has_column, is_pair, table_named, table_of
+from core.datamodel.present import present_model
+from core.datamodel.records import Entity, LinkKind, Model, OnDelete
+from core.datamodel.store import model as store
+from core.db import Connection
+from core.personal import Goes, Kept, Person, Rows, ids, of_profile, texts
+
+ROOT = "profile"
+
+TABLES = (
+    Kept(table="data_model_version", authored="definition statements", other="version published_by published_at"),
+    Kept(table="data_model_draft", authored="definition", other="is_only version changed_by changed_at"),
+    Kept(
+        table="data_model_build",
+        authored="name statement",
+        other="id object kind entity table_name columns dropping state turn error asked_at started_at finished_at",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """One way on which rows of a table belong to rows of another."""
+
+    table: str
+    column: str  # that holds the key of the other, or the value that is equal to one of the other's
+    above: str
+    other_column: str
+    goes: bool  # the row goes with the other
+    by_value: bool = False
+
+
+async def team_tables(conn: Connection) -> list[Kept]:
+    """What teams added to our tables; then their own, each before those by which its rows are found."""
+    model, tables = await present_model(conn), await store.read_tables(conn)
+    return list(_declared(model, tables))
+
+
+async def linked_columns(conn: Connection) -> tuple[str, ...]:
+    """The columns of profiles with whose values rows of datasets are compared."""
+    found = {edge.other_column for edge in _by_value(await present_model(conn)) if edge.above == ROOT}
+    return tuple(sorted(found))
+
+
+def _declared(model: Model, tables: Tables) -> Iterator[Kept]:
+    edges = [*_references(tables), *_by_value(model)]
+    ways = _ways(edges)
+    shown = {table_of(one): one for one in model.entities}
+    for name, columns in tables.columns.items():
+        added = [one for one in columns if one.startswith(PREFIX)]
+        if name == ROOT:
+            yield Kept(table=name, rows=of_profile("id"), goes=Goes.ELSEWHERE, personal=" ".join(added))
+        elif name in BUILT_IN:
+            yield Kept(table=name, authored=" ".join(added))
+        elif name not in ways:  # nothing ties it to a profile
+            yield Kept(table=name, authored=" ".join(columns))
+    for name, reached in ways.items():
+        yield from _reached(name, tables.columns[name], shown.get(name), reached, edges)
+
+
+def _reached(
+    name: str, columns: Mapping[str, str], entity: Entity | None, reached: Sequence[_Edge], edges: Sequence[_Edge]
+) -> Iterator[Kept]:
+    """A table some of whose rows belong to people: first rows that stay, by each way; then rows that go."""
+    fields = {} if entity is None else {column_of(one.name): one for one in entity.fields}
+    links = {edge.column for edge in edges if edge.table == name}
+    marked = {one for one, field in fields.items() if field.personal or field.sensitive}
+    hidden = {one for one in columns if one.startswith(PREFIX) and one not in fields and one not in links}
+    for edge in reached:
+        lost = marked | hidden | {edge.column}
+        if not edge.goes and entity is not None:
+            yield Kept(
+                table=name, rows=_rows(edges, [edge]), goes=Goes.VALUES, personal=" ".join(sorted(lost)),
+                other=" ".join(sorted(set(columns) - lost)),
+            )  # fmt: skip
+    going = [edge for edge in reached if edge.goes or entity is None]
+    if going:
+        yield Kept(table=name, rows=_rows(edges, going), goes=Goes.ROWS, personal=" ".join(columns))
+
+
+def _references(tables: Tables) -> Iterator[_Edge]:
+    """By foreign keys. Pairs always go: what they pair is not there any more."""
+    for (name, place), one in tables.references.items():
+        if name != ROOT:
+            yield _Edge(name, place, one.target, "id", one.on_delete is OnDelete.DELETE or is_pair(name))
+
+
+def _by_value(model: Model) -> Iterator[_Edge]:
+    """By links that say where fields of both are equal."""
+    for entity in model.entities:
+        for link in entity.links:
+            if link.kind is LinkKind.MANY_TO_MANY or has_column(link) or table_of(entity) == ROOT:
+                continue
+            near = _column(entity, link.source_fields[0])
+            far = _column(model.find(link.target), link.target_fields[0])
+            yield _Edge(table_of(entity), near, table_named(link.target), far, link.on_delete is OnDelete.DELETE, True)
+
+
+def _column(entity: Entity | None, field: str) -> str:
+    return column_of(field) if entity is not None and entity.find(field) is not None else field
+
+
+def _ways(edges: Sequence[_Edge]) -> dict[str, list[_Edge]]:
+    """The tables that are reached from profiles with the ways that lead there, the farthest first. Beyond a row that stays
+    nothing belongs to the person."""
+    depths, going, depth = {ROOT: 0}, {ROOT}, 0
+    while found := [edge for edge in edges if edge.above in going and depths.get(edge.above) == depth]:
+        depth += 1
+        for edge in found:
+            depths.setdefault(edge.table, depth)
+        going |= {edge.table for edge in found if edge.goes}
+    reached = sorted((one for one in depths if one != ROOT), key=lambda one: (-depths[one], one))
+    return {one: [edge for edge in edges if edge.table == one and edge.above in going] for one in reached}
+
+
+def _rows(edges: Sequence[_Edge], ways: Sequence[_Edge], path: tuple[str, ...] = ()) -> Rows:
+    """Rows that belong to a person on one of these ways."""
+
+    def rows_of(rows: FromClause, person: Person) -> ColumnElement[bool]:
+        return or_(false(), *(_belongs(edges, edge, rows, person, (*path, edge.table)) for edge in ways))
+
+    return rows_of
+
+
+def _belongs(
+    edges: Sequence[_Edge], edge: _Edge, rows: FromClause, person: Person, path: tuple[str, ...]
+) -> ColumnElement[bool]:
+    near = rows.c[edge.column]
+    if edge.above == ROOT and edge.by_value:
+        return cast(near, Text) == func.any(texts(person.linked.get(edge.other_column, ())))
+    if edge.above == ROOT:
+        return near == func.any(ids(person))
+    higher = [one for one in edges if one.table == edge.above and one.goes and one.above not in path]
+    above = table(edge.above, *(column(one) for one in sorted({edge.other_column, *(one.column for one in higher)})))
+    return near.in_(select(above.c[edge.other_column]).where(_rows(edges, higher, path)(above, person)))

@@ -1,0 +1,20 @@
+"""What this room keeps of people: nothing, but authors may name somebody."""
+
+from core.personal import Kept
+
+TABLES = (
+    Kept(
+        table="channel_account",
+        authored="name label config",
+        other="id channel secrets secret_names version paused_at pause_reason retry_at failures created_at updated_at"
+        " created_by",
+    ),
+    Kept(table="campaign", authored="name label", other="id starts_on ends_on version created_at updated_at created_by"),
+    Kept(
+        table="delivery",
+        authored="name label",
+        other="id campaign_id channel_account_id audience_id content_id contact_at duration unknown_policy version created_at"
+        " updated_at created_by service_id purpose_id",
+    ),
+    Kept(table="delivery_suppression", other="delivery_id list_id"),
+)

@@ -1,0 +1,28 @@
+"""Answers that are kept for clients who send a request again: those that name somebody are dropped."""
+
+from __future__ import annotations
+
+from core import idempotency
+from core.db import Connection
+from core.ids import to_global_id
+from core.personal import Person
+from core.privacy.words import quoted_in
+from core.secrets import Keyring
+
+PORTION = 200
+
+
+async def forget_answers(conn: Connection, keyring: Keyring, person: Person) -> int:
+    """Open every stored answer and drop those that quote the person or lead to their profiles; returns how many."""
+    ids = [to_global_id("Profile", one) for one in person.profile_ids]
+    after, forgotten = ("", ""), 0
+    while portion := await idempotency.list_answers(conn, keyring, after, PORTION):
+        naming = [(actor, key) for actor, key, answer in portion if answer is None or _names(answer, person, ids)]
+        forgotten += await idempotency.forget_answers(conn, naming) if naming else 0
+        after = portion[-1][:2]
+    return forgotten
+
+
+def _names(answer: bytes, person: Person, ids: list[str]) -> bool:
+    text = answer.decode(errors="replace")
+    return any(one in text for one in ids) or quoted_in(text, person)

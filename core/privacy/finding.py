@@ -1,0 +1,137 @@
+"""Whom a request is about: every profile that has the value, with all that is merged with it, and what they are known by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from channels.contract import AddressKind
+from core.datamodel.personal import linked_columns
+from core.datamodel.physical import column_of, link_column, table_of
+from core.datamodel.present import present_model
+from core.datamodel.records import DataField, FieldKind, Model
+from core.db import Connection
+from core.errors import Invalid
+from core.ids import from_global_id
+from core.personal import Person
+from core.privacy.namespaces import PROFILE, links_to_profiles
+from core.privacy.records import Namespace
+from core.privacy.store import people as store
+from core.profiles.address_keys import address_key
+
+# The fields of ours that requests name somebody by, with the column that is compared.
+_OURS = {"email": "email_key", "mobile_phone": "mobile_phone", "external_id": "external_id", "id": "id"}
+_KINDS = {"email": AddressKind.EMAIL, "mobile_phone": AddressKind.MOBILE}
+
+# What somebody's profile says that names them in a text; and what does when all of it stands there.
+_WORDS = ("email", "email_key", "external_id", "crypted_id", "opt_in_id", "mobile_phone", "phone", "fax", "thumbnail_url")
+_LONG_WORDS = ("address_line1",)
+_NAMES = ("first_name", "last_name")
+_LONG = 6  # characters from which a text of a field is taken for somebody's own
+
+
+def normalised(namespace: Namespace, value: str, region: str) -> str:
+    """A value as it is compared. Raises Invalid (BAD_EMAIL, BAD_PHONE, BAD_VALUE)."""
+    if not namespace.built_in:
+        return value.strip()
+    if namespace.field in _KINDS:
+        return address_key(_KINDS[namespace.field], value, region, "reconciliation_value")
+    if namespace.field == "id":
+        return str(_profile_id(value.strip()))
+    return value.strip()
+
+
+def _profile_id(value: str) -> int:
+    if re.fullmatch(r"[0-9]{1,18}", value):
+        return int(value)
+    try:
+        return from_global_id("Profile", value, "reconciliation_value")
+    except Invalid:
+        raise Invalid(
+            "this is not the id of a profile", code="BAD_VALUE", path="reconciliation_value",
+            hint="Use the id that the API gave for it, or its number.",
+        ) from None  # fmt: skip
+
+
+async def find_person(conn: Connection, namespace: Namespace, value: str, *, gone_too: bool) -> Person:
+    """Whom a value names. `gone_too`: also by what is left of profiles that were deleted. Locks the profiles.
+
+    Raises Invalid (UNKNOWN_FIELD) where the data model has the namespace's field no longer.
+    """
+    model = await present_model(conn)
+    ids = await store.family_of(conn, await _profiles(conn, model, namespace, value))
+    left = await _left_of(conn, namespace, value) if gone_too else []
+    rows = await store.lock_family(conn, ids)
+    every = tuple(sorted({*ids, *left}))
+    person = _known_by(rows, model, await linked_columns(conn))
+    addresses = dict.fromkeys((*person.addresses, *_named_address(namespace, value)))
+    addresses |= dict.fromkeys(map(_address, await store.addresses_written_to(conn, list(every)))) if every else {}
+    words = dict.fromkeys((*person.words, value, *(key for _, key in addresses)))
+    return replace(person, profile_ids=every, addresses=tuple(addresses), words=tuple(words))
+
+
+async def _profiles(conn: Connection, model: Model, namespace: Namespace, value: str) -> list[int]:
+    entity = model.find(namespace.entity)
+    if namespace.built_in:
+        is_text = namespace.field != "id"
+        return await store.ids_by_column(conn, PROFILE, "id", _OURS[namespace.field], value, is_text=is_text)
+    field = None if entity is None else entity.find(namespace.field)
+    if entity is None or field is None:
+        raise Invalid(
+            f"the data model has no field {namespace.entity}.{namespace.field} any more", code="UNKNOWN_FIELD",
+            hint="Publish it again, or use another namespace.",
+        )  # fmt: skip
+    column, is_text = column_of(field.name), field.kind in (FieldKind.TEXT, FieldKind.ENUMERATION)
+    if entity.name == PROFILE:
+        return await store.ids_by_column(conn, PROFILE, "id", column, value, is_text=is_text)
+    found: list[int] = []
+    for link in links_to_profiles(model, entity.name):
+        found += await store.ids_by_column(conn, table_of(entity), link_column(link.name), column, value, is_text=is_text)
+    return found
+
+
+async def _left_of(conn: Connection, namespace: Namespace, value: str) -> list[int]:
+    """Profiles that are not there any more, of which ledgers still tell."""
+    if namespace.built_in and namespace.field in _KINDS:
+        return await store.recipients_at(conn, value)
+    if namespace.built_in and namespace.field == "id" and await store.was_written_to(conn, int(value)):
+        return [int(value)]
+    return []
+
+
+def _known_by(rows: Sequence[Mapping[str, Any]], model: Model, linked: Iterable[str]) -> Person:
+    fields = [one for one in _team_fields(model) if one.personal or one.sensitive]
+    addresses: dict[tuple[str, str], None] = {}
+    words: dict[str, None] = {}
+    names: dict[tuple[str, ...], None] = {}
+    for row in rows:
+        found = (("email", row["email_key"]), ("mobile", row["mobile_phone"]), ("phone", row["phone"]), ("fax", row["fax"]))
+        addresses |= {(kind, key): None for kind, key in found if key}
+        words |= dict.fromkeys(str(row[name]) for name in _WORDS if row[name])
+        long = [row[name] for name in _LONG_WORDS] + [row.get(column_of(one.name)) for one in fields]
+        words |= dict.fromkeys(str(one) for one in long if one and len(str(one)) >= _LONG)
+        if all(row[name] for name in _NAMES):
+            names[tuple(row[name] for name in _NAMES)] = None
+    return Person(
+        addresses=tuple(addresses),
+        words=tuple(words),
+        names=tuple(names),
+        linked={name: tuple({str(row[name]) for row in rows if row[name] is not None}) for name in linked},
+    )
+
+
+def _team_fields(model: Model) -> list[DataField]:
+    entity = model.find(PROFILE)
+    kinds = (FieldKind.TEXT, FieldKind.AUTOMATIC_ID)
+    return [] if entity is None else [one for one in entity.fields if one.kind in kinds]
+
+
+def _named_address(namespace: Namespace, value: str) -> list[tuple[str, str]]:
+    return [(_KINDS[namespace.field].value, value)] if namespace.built_in and namespace.field in _KINDS else []
+
+
+def _address(key: str) -> tuple[str, str]:
+    """An address of a ledger, which does not say its kind."""
+    return ("email" if "@" in key else "mobile", key)

@@ -1,0 +1,141 @@
+"""SQL on whom a request is about, and on what is still at work on their data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Text, cast, column, literal, select, table
+
+from core.db import Connection
+from core.targeting.sql import compile_statement
+
+
+async def ids_by_column(conn: Connection, table_name: str, wanted: str, by: str, value: str, *, is_text: bool) -> list[int]:
+    """What a column holds in the rows where another one is this. Names are those of the published model, or ours."""
+    rows = table(table_name, column(wanted), column(by))
+    compared = rows.c[by] if is_text else cast(rows.c[by], Text)
+    statement = compile_statement(
+        select(rows.c[wanted]).distinct().where(compared == cast(literal(value), Text), rows.c[wanted].is_not(None))
+    )
+    return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
+
+
+async def family_of(conn: Connection, ids: Sequence[int]) -> list[int]:
+    """These profiles with all that a merge has made one person with them; nothing for those that are not there."""
+    rows = await conn.fetch(
+        """
+        WITH whole AS (SELECT DISTINCT coalesce(merged_into, id) AS id FROM profile WHERE id = ANY($1::bigint[]))
+        SELECT id FROM whole UNION SELECT a.id FROM profile a JOIN whole w ON a.merged_into = w.id ORDER BY id
+        """,
+        ids,
+    )
+    return [row["id"] for row in rows]
+
+
+async def lock_family(conn: Connection, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Their rows, held until the transaction ends; in the order of ids, against deadlocks."""
+    rows = await conn.fetch("SELECT * FROM profile WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE", ids)
+    return [dict(row) for row in rows]
+
+
+async def recipients_at(conn: Connection, address_key: str) -> list[int]:
+    """Profiles that were written to at an address and are not there any more. Reads through all ledgers."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT l.recipient_id FROM ledger l
+         WHERE l.recipient_kind = 1 AND l.address_key = $1
+           AND NOT EXISTS (SELECT FROM profile p WHERE p.id = l.recipient_id)
+        """,
+        address_key,
+    )
+    return [row["recipient_id"] for row in rows]
+
+
+async def addresses_written_to(conn: Connection, ids: Sequence[int]) -> list[str]:
+    """Every address at which these profiles were ever written to."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT address_key FROM ledger
+         WHERE delivery_id IN (SELECT delivery_id FROM ledger_count) AND recipient_kind = 1 AND recipient_id = ANY($1::bigint[])
+           AND address_key IS NOT NULL AND address_key <> ''
+        """,
+        ids,
+    )
+    return [row["address_key"] for row in rows]
+
+
+async def others_with(
+    conn: Connection, kinds: Sequence[str], keys: Sequence[str], ids: Sequence[int]
+) -> list[tuple[int, str, str]]:
+    """Who else has one of these addresses: profile, kind and address."""
+    rows = await conn.fetch(
+        """
+        SELECT p.id, a.kind, a.key FROM unnest($1::text[], $2::text[]) AS a (kind, key)
+          JOIN profile p ON p.email_key = a.key AND a.kind = 'email' WHERE p.id <> ALL($3::bigint[])
+        UNION ALL
+        SELECT p.id, a.kind, a.key FROM unnest($1::text[], $2::text[]) AS a (kind, key)
+          JOIN profile p ON p.mobile_phone = a.key AND a.kind = 'mobile' WHERE p.id <> ALL($3::bigint[])
+        UNION ALL
+        SELECT p.id, a.kind, a.key FROM unnest($1::text[], $2::text[]) AS a (kind, key)
+          JOIN profile p ON p.phone = a.key AND a.kind = 'phone' WHERE p.id <> ALL($3::bigint[])
+        """,
+        kinds, keys, ids,
+    )  # fmt: skip
+    return [(row["id"], row["kind"], row["key"]) for row in rows]
+
+
+async def is_known_address(conn: Connection, kind: str, key: str) -> bool:
+    """Whether something is kept of an address that is nobody's."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM quarantine WHERE address_kind = $1 AND address_key = $2)
+            OR EXISTS (SELECT FROM short_code_stop WHERE address_key = $2)
+            OR EXISTS (SELECT FROM suppression_entry e JOIN suppression_list l ON l.id = e.list_id
+                        WHERE l.kind = $1 AND e.form = 1 AND e.value = $2)
+        """,
+        kind, key,
+    )  # fmt: skip
+    return found
+
+
+async def was_written_to(conn: Connection, profile_id: int) -> bool:
+    """Whether a ledger names a profile, which need not be there any more."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM ledger WHERE delivery_id IN (SELECT delivery_id FROM ledger_count) AND recipient_kind = 1
+                          AND recipient_id = $1 AND address IS NOT NULL)
+        """,
+        profile_id,
+    )
+    return found
+
+
+async def still_at_work(
+    conn: Connection, ids: Sequence[int], address_keys: Sequence[str], erased_at: datetime, gone_at: datetime
+) -> str | None:
+    """What began before they were erased, may have read them, and has not ended: in a word; None: nothing."""
+    found: str | None = await conn.fetchval(
+        """
+        SELECT CASE
+            WHEN EXISTS (SELECT FROM import_run WHERE state IN ('ready', 'running') AND created_at <= $3
+                         UNION ALL
+                         SELECT FROM suppression_import WHERE state IN ('ready', 'running') AND created_at <= $3) THEN 'imports'
+            WHEN EXISTS (SELECT FROM export_run WHERE state IN ('ready', 'running') AND created_at <= $3
+                         UNION ALL
+                         SELECT FROM suppression_export WHERE state IN ('ready', 'running') AND created_at <= $3) THEN 'exports'
+            WHEN EXISTS (SELECT FROM prepare_duplicate WHERE address_key = ANY($2::text[])) THEN 'preparations'
+            WHEN EXISTS (SELECT FROM ledger l
+                          WHERE l.delivery_id IN (SELECT delivery_id FROM ledger_count) AND l.recipient_kind = 1
+                            AND l.recipient_id = ANY($1::bigint[])
+                            AND (l.state IN (2, 3) OR EXISTS (SELECT FROM lease_journal j WHERE j.lease_id = l.lease_id)))
+                 THEN 'sending'
+            WHEN EXISTS (SELECT FROM pg_stat_activity
+                          WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < $4)
+                 THEN 'transactions'
+        END
+        """,
+        ids, address_keys, erased_at, gone_at,
+    )  # fmt: skip
+    return found
