@@ -11,7 +11,7 @@ from core.targeting.catalogue import Catalogue
 from core.targeting.check import Audiences, CheckedExpression, check
 from core.targeting.errors import CYCLE, TOO_LARGE, ExpressionError
 from core.targeting.json_form import read_stored
-from core.targeting.language import Condition, Member, every_node
+from core.targeting.language import Condition, Expression, Member, every_node
 from core.targeting.records import AudienceKind, NamedAudience
 
 MAX_NAMED = 200  # audiences that a question names, those that they name included
@@ -115,3 +115,9 @@ def _open(
         if inner in named:
             _open(inner, named, catalogue, opened)
     opened[name] = check(expression, catalogue, audiences=opened)
+
+
+async def open_expression(conn: Connection, expression: Expression, catalogue: Catalogue) -> CheckedExpression:
+    """A question with all that it names, held against a catalogue. Raises ExpressionError."""
+    named = await find_named(conn, expression.root)
+    return check(expression, catalogue, audiences=open_named(named, catalogue))

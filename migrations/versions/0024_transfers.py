@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0024"
-down_revision = "0022"
+down_revision = "0023"
 
 SQL = """
 -- Who was named so far by an import that replaces the members of a list, until it ends.

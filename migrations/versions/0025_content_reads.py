@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0025"
-down_revision = "0022"
+down_revision = "0024"
 
 SQL = """
 -- reads: the team's fields and links that its own templates and conditions read, told as those of audiences are. So far no

@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0026"
-down_revision = "0022"
+down_revision = "0025"
 
 SQL = r"""
 -- An audience whose members are kept. What is released, or whose audience is deleted, has no audience_id: its rows are cleared

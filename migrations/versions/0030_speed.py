@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0030"
-down_revision = "0022"
+down_revision = "0029"
 
 SQL = """
 -- The haversine of the angle between two places, which grows with their distance: enough to know which is nearer. Not STRICT,

@@ -59,7 +59,7 @@ async def load_exports(context: Any, ids: list[int]) -> list[Any]:
         return [await _or_none(exports.get_export(conn, one)) for one in ids]
 
 
-async def _how(context: Any, input: CreateImportInput, template_id: int | None) -> tuple[MatchKey, ImportOptions]:
+async def _how(context: Any, input: CreateImportInput, template_id: int | None) -> tuple[str, ImportOptions]:
     """The key and the options of an import: given, or a template's."""
     if template_id is not None:
         if input.match_key is not None or input.options is not None:

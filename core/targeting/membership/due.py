@@ -52,6 +52,7 @@ from core.targeting.language import (
 )
 from core.targeting.linked import entity_table, rows_of
 from core.targeting.membership.records import Upkeep
+from core.targeting.moments import asked_at
 from core.targeting.scopes import Scope
 
 CLOCK_CHANGE = timedelta(hours=1, minutes=1)  # by how much a wall clock may be off, about
@@ -84,7 +85,7 @@ def due_of(checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> Due:
     due = Due()
     scope = Scope(entity=checked.entity, source=entity_table(checked.entity))
     windows = _Windows(due, at, zone)
-    found = list(windows.of(checked.expression.root, TreeCompiler(checked, scope, at, zone, Plan.ONE_BY_ONE)))
+    found = list(windows.of(checked.expression.root, TreeCompiler(checked, scope, asked_at(at, zone), Plan.ONE_BY_ONE)))
     due.at = _least(found)
     return due
 
@@ -120,7 +121,7 @@ class _Windows:
             case Member():
                 named = compiler.checked.audiences[node.audience, node.version]
                 if isinstance(named, CheckedExpression):
-                    inner = TreeCompiler(named, compiler.scope, compiler.at, self._zone, Plan.ONE_BY_ONE)
+                    inner = TreeCompiler(named, compiler.scope, compiler.asked, Plan.ONE_BY_ONE)
                     yield from self.of(named.expression.root, inner)
             case Field() | Literal():
                 pass
