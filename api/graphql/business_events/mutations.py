@@ -25,8 +25,8 @@ class BusinessEventsMutation:
 
     @mutation(event_type=EventType)
     async def save_event_type(self, info: Info, input: SaveEventTypeInput) -> Any:
-        """Make a type of events, or change it, at once. As long as there are events, a field keeps its kind; what audiences ask
-        about stays."""
+        """Make a type of events, or change it, at once. As long as there are events, a field keeps its kind; what audiences
+        and contents ask about stays."""
         context = info.context
         saved = await event_types.save_event_type(
             context.conn, context.actor, input.draft(), now=context.now, expected_version=input.expected_version

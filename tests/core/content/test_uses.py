@@ -18,7 +18,7 @@ from core.content.records import (
     DynamicVariant,
     FragmentDraft,
 )
-from core.content.uses import find_contents_using
+from core.content.uses import find_contents_using, find_contents_without_events
 from core.datamodel.drafts import discard_draft, get_draft, remove_dataset, remove_field, save_field
 from core.datamodel.links import remove_link
 from core.datamodel.publication import publish
@@ -26,6 +26,7 @@ from core.datamodel.records import Choice, FieldKind
 from core.datamodel.uses import guarded_by
 from core.db import Connection, Pool
 from core.errors import Conflict, Invalid
+from core.events.event_types import remove_event_type
 from core.profiles.import_template_records import ImportTemplateDraft, TemplateStatus
 from core.profiles.import_templates import create_template, templates_using, update_template
 from core.profiles.records import ImportOptions, MatchKey
@@ -33,6 +34,7 @@ from core.targeting.uses import find_audiences_using
 from core.transfers.destinations import find_destination
 from tests.core.authors import PARTS, REGISTRY
 from tests.core.datamodel.model import NOW, dataset, field, link, point, publish_draft, publish_fields, save
+from tests.core.events import told as events
 
 GUARD = guarded_by(find_audiences_using, find_contents_using, templates_using(find_destination))
 
@@ -150,6 +152,19 @@ async def test_choices_links_datasets_and_fields_of_deliveries_stay_too(conn: Co
     await publish_guarded(conn)
     with pytest.raises(Invalid, match="no profile field 'tier'"):
         await create_content(conn, SYSTEM, REGISTRY, draft("late", "{{ profile.tier }}"))
+
+
+async def test_a_type_of_events_stays_while_a_condition_asks_about_it(conn: Connection) -> None:
+    await events.save(conn)
+    variant = DynamicVariant(label="x", condition="exists(event_purchase where amount > 3)", html="rich")
+    await create_content(conn, SYSTEM, REGISTRY, draft("rich", dynamic=(DynamicContent(name="hero", variants=(variant,)),)))
+    assert await find_contents_without_events(conn, "purchase") == []
+    await events.save(conn, "purchase", events.PRODUCT)
+    (user,) = await find_contents_without_events(conn, "purchase")
+    assert (user.kind, user.name, user.reads) == ("content", "rich", ("event_purchase.amount",))
+    await remove_event_type(conn, SYSTEM, "purchase", confirm="purchase")
+    (user,) = await find_contents_without_events(conn, "purchase")
+    assert "event_purchase.*" in user.reads
 
 
 async def test_who_saves_and_who_publishes_at_the_same_moment_wait_for_each_other(pool: Pool) -> None:
