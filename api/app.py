@@ -12,12 +12,12 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import Authenticator
-from api.context import CHANNELS, WATCHES
+from api.context import CHANNELS, SCHEMA, WATCHES
 from api.errors import translate
 from api.graphql.door import GraphQLDoor
 from api.graphql.limits import Limits
 from api.graphql.live import Watches
-from api.graphql.prepare import Documents
+from api.graphql.present import PresentSchema
 from api.graphql.schema import make_schema
 from api.graphql.websocket import WebSocketDoor
 from api.http import explorer
@@ -85,6 +85,10 @@ class App:
         self._stack.push_async_callback(watches.close)
         uses = LastUsed()
         await self._stack.enter_async_context(_Flushing(runtime, uses))
+        limits = Limits(depth=runtime.settings.graphql_max_depth, cost=runtime.settings.graphql_max_cost)
+        present = runtime.resources[SCHEMA] = PresentSchema(runtime, make_schema()._schema, limits)
+        await present.start()
+        self._stack.push_async_callback(present.stop)
         inner = _routes(runtime, Authenticator(runtime, uses))
         return pages.in_front_of(RequestIds(inner))
 
@@ -120,10 +124,7 @@ def _reason(error: Exception) -> str:
 
 def _routes(runtime: Runtime, authenticator: Authenticator) -> ASGIApp:
     settings = runtime.settings
-    schema = make_schema()
-    limits = Limits(depth=settings.graphql_max_depth, cost=settings.graphql_max_cost)
-    documents = Documents(schema._schema, limits)
-    graphql = GraphQLDoor(runtime, schema._schema, documents, authenticator)
+    graphql = GraphQLDoor(runtime, runtime.resources[SCHEMA], authenticator)
     app = Starlette(
         routes=[
             Route("/graphql", graphql, methods=["POST"]),

@@ -17,8 +17,9 @@ from core.channel_registry import ChannelRegistry
 from core.db import Connection, Pool
 from core.runtime import Runtime
 
-CHANNELS = "channels"  # keys among a runtime's resources: the plugins …
-WATCHES = "api.watches"  # … and the rows that subscriptions watch
+CHANNELS = "channels"  # keys among a runtime's resources: the plugins, …
+WATCHES = "api.watches"  # … the rows that subscriptions watch, …
+SCHEMA = "api.schema"  # … and the schema as it is now
 
 ACQUIRE_SECONDS = 10.0  # how long a request waits for a free connection
 
@@ -127,6 +128,12 @@ class RequestContext:
     def watches(self) -> Any:
         """The rows that subscriptions watch (`api.graphql.live.Watches`)."""
         return self.runtime.resources[WATCHES]
+
+    def published(self) -> None:
+        """A data model was published in this transaction: its types are to be there as soon as it is committed."""
+        present = self.runtime.resources.get(SCHEMA)
+        if present is not None:
+            self.after_commit.append(present.look)
 
     def counted(self, count: Callable[..., Awaitable[int]], **arguments: Any) -> Callable[[], Awaitable[int]]:
         """`count(conn, **arguments)` for later, if anybody asks."""

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import msgspec
-from graphql import GraphQLSchema, OperationType
+from graphql import OperationType
 from graphql.execution import ExecutionResult
 from starlette.types import Receive, Scope, Send
 
@@ -20,6 +20,7 @@ from api.context import ACQUIRE_SECONDS, ConnectionLease, RequestContext
 from api.errors import format_graphql_errors, format_request_errors, internal, translate
 from api.graphql.execution import LeafExecutor, build_executor, run
 from api.graphql.prepare import BadDocument, Documents, Prepared
+from api.graphql.present import PresentSchema
 from api.metrics import OPERATION_SECONDS, OPERATIONS
 from api.requests import (
     ClientGone,
@@ -62,11 +63,15 @@ _decoder = msgspec.json.Decoder(GraphQLRequest)
 class GraphQLDoor:
     """The ASGI endpoint."""
 
-    def __init__(self, runtime: Runtime, schema: GraphQLSchema, documents: Documents, authenticator: Authenticator):
+    def __init__(self, runtime: Runtime, present: PresentSchema, authenticator: Authenticator):
         self.runtime = runtime
-        self.schema = schema
-        self.documents = documents
+        self.present = present
         self.authenticator = authenticator
+
+    @property
+    def documents(self) -> Documents:
+        """Prepared operations of the schema as it is now."""
+        return self.present.documents
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong becomes an answer too."""
@@ -170,7 +175,7 @@ class GraphQLDoor:
         return body, ()
 
     async def _execute(self, prepared: Prepared, request: GraphQLRequest, context: RequestContext) -> ExecutionResult:
-        executor = build_executor(self.schema, prepared, context, request.variables or {})
+        executor = build_executor(prepared, context, request.variables or {})
         if isinstance(executor, LeafExecutor):
             return await run(executor)
         raise BadDocument(list(executor))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from graphql import GraphQLError, GraphQLSchema, get_named_type, is_non_null_type, is_object_type
+from graphql import GraphQLError, get_named_type, is_non_null_type, is_object_type
 from graphql.execution import ExecutionResult
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, collect_fields
 from graphql.pyutils import Path
@@ -117,12 +117,12 @@ async def _join(done: dict[str, Any], slow: Awaitable[dict[str, Any]]) -> dict[s
 
 
 def build_executor(
-    schema: GraphQLSchema, prepared: Prepared, context: RequestContext, variables: dict[str, Any]
+    prepared: Prepared, context: RequestContext, variables: dict[str, Any]
 ) -> LeafExecutor | Sequence[GraphQLError]:
     """An executor for one request, or what is wrong with its variables."""
     context.plans = prepared.plans
     executor = LeafExecutor.build(
-        schema,
+        prepared.schema,
         prepared.document,
         context_value=context,
         raw_variable_values=variables,

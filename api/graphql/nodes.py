@@ -16,7 +16,7 @@ from core.access import Permission, require
 from core.errors import Invalid
 from core.ids import from_global_id, to_global_id
 
-Load = Callable[[RequestContext, list[int]], Awaitable[list[Any]]]
+Load = Callable[[RequestContext, list[Any]], Awaitable[list[Any]]]
 
 
 @strawberry.interface(description="Something with an id that stays the same for its life.")
@@ -33,6 +33,7 @@ class NodeKind:
     name: str
     permission: Permission
     load: Load
+    read: Callable[[str, str], Any] | None = None  # the key in an id, where that is no number
 
 
 def global_id(kind: str, key: Callable[[Any], int] = lambda row: row.id) -> Any:
@@ -81,7 +82,8 @@ async def load_nodes(context: RequestContext, kinds: dict[str, NodeKind], ids: S
     for kind in {kind.name: kind for kind in wanted}.values():
         require(context.actor, kind.permission)
     loading = [
-        context.loader(kind.load).load(from_global_id(kind.name, text, "id")) for kind, text in zip(wanted, ids, strict=True)
+        context.loader(kind.load).load(kind.read(text, "id") if kind.read else from_global_id(kind.name, text, "id"))
+        for kind, text in zip(wanted, ids, strict=True)
     ]
     return [await one for one in loading]
 

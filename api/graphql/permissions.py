@@ -14,6 +14,9 @@ from core.errors import Forbidden
 ANY_TOKEN = None
 """A valid token is enough."""
 
+PUBLISHED = Permission.READ
+"""Of root fields that a published data model has added."""
+
 PERMISSIONS: Mapping[str, Permission | None] = {
     "Query.node": Permission.READ,  # what it leads to is asked for again in `nodes.py`
     "Query.nodes": Permission.READ,
@@ -45,6 +48,16 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.publishDataModel": Permission.MODEL_DATA,
     "Mutation.rollBackDataModel": Permission.MODEL_DATA,
     "Mutation.dropHiddenData": Permission.MODEL_DATA,
+    # rows of datasets
+    "Query.datasetRow": Permission.READ,
+    "Query.datasetRows": Permission.READ,
+    "Mutation.createDatasetRow": Permission.EDIT,
+    "Mutation.updateDatasetRow": Permission.EDIT,
+    "Mutation.upsertDatasetRow": Permission.EDIT,
+    "Mutation.deleteDatasetRow": Permission.EDIT,
+    "Mutation.saveDatasetRows": Permission.EDIT,
+    "Mutation.deleteDatasetRows": Permission.EDIT,
+    "Mutation.changeDatasetLinks": Permission.EDIT,
     # profiles
     "Query.profile": Permission.READ,
     "Query.profileBy": Permission.READ,
@@ -229,7 +242,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
 def check_permissions(actor: Actor, coordinates: Iterable[str]) -> None:
     """Raises Forbidden, naming the first field that the actor may not ask for."""
     for coordinate in coordinates:
-        needed = PERMISSIONS.get(coordinate)
+        needed = PERMISSIONS.get(coordinate, PUBLISHED if coordinate.startswith("Query.") else None)
         if needed is not None and needed not in actor.permissions:
             try:
                 require(actor, needed)

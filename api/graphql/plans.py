@@ -38,7 +38,7 @@ from graphql import (
 )
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 
-from api.graphql.leaf import reader_of
+from api.graphql.leaf import READ, reader_of
 
 if TYPE_CHECKING:
     from api.graphql.execution import LeafExecutor
@@ -115,8 +115,9 @@ def _field(source: _Source, executor: LeafExecutor, parent: GraphQLObjectType, d
 
 
 def _read(source: _Source, definition: GraphQLField) -> str:
-    field = (definition.extensions or {}).get("strawberry-definition")
-    read = reader_of(field) if field is not None else None
+    extensions = definition.extensions or {}
+    field = extensions.get("strawberry-definition")
+    read = reader_of(field) if field is not None else extensions.get(READ)  # of published types
     if read is None:
         raise NoPlan
     return f"row.{read}" if isinstance(read, str) else f"{source.refer(read)}(row)"

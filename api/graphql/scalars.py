@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, NewType
+from uuid import UUID
 
 import strawberry
+from asyncpg import Point
 from strawberry.schema.config import StrawberryConfig
 
 from core.errors import Invalid
@@ -72,6 +75,17 @@ SCALARS = {
 }
 
 CONFIG = StrawberryConfig(scalar_map=SCALARS)  # type: ignore[arg-type]
+
+
+def plain_value(value: Any) -> Any:
+    """A stored value as JSON has it."""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, int) and abs(value) > LARGEST_LONG:  # not every client has more digits
+        return str(value)
+    if isinstance(value, Point):
+        return {"longitude": value.x, "latitude": value.y}
+    return str(value) if isinstance(value, date | Decimal | UUID) else value
 
 
 def json_object(value: object, path: str) -> dict[str, Any]:

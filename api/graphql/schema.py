@@ -59,6 +59,9 @@ from api.graphql.profiles.transfers import (
 )
 from api.graphql.reporting.history import ReportingQuery
 from api.graphql.reporting.subscriptions import ReportingSubscription
+from api.graphql.rows.loaders import load_rows
+from api.graphql.rows.mutations import RowsMutation
+from api.graphql.rows.queries import RowsQuery
 from api.graphql.scalars import CONFIG
 from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.membership import MembershipMutation, MembershipSubscription
@@ -68,12 +71,14 @@ from api.graphql.tracking.mutations import TrackingMutation
 from api.graphql.tracking.queries import TrackingQuery
 from api.graphql.tracking.subscriptions import TrackingSubscription
 from core.access import Permission
+from core.rows.identities import read_row_id
 
 SDL_FILE = Path(__file__).parent / "schema.graphql"
 
 _KINDS = (
     NodeKind(name="ApiToken", permission=Permission.ADMINISTER, load=load_tokens),
     NodeKind(name="Profile", permission=Permission.READ, load=load_profiles),
+    NodeKind(name="DatasetRow", permission=Permission.READ, load=load_rows, read=read_row_id),
     NodeKind(name="Service", permission=Permission.READ, load=load_services),
     NodeKind(name="Purpose", permission=Permission.READ, load=load_purposes),
     NodeKind(name="ConsentWording", permission=Permission.READ, load=load_wordings),
@@ -100,6 +105,7 @@ NODES = {kind.name: kind for kind in _KINDS}
 class Query(
     AccountsQuery,
     DataModelQuery,
+    RowsQuery,
     ProfilesQuery,
     QuarantineQuery,
     SuppressionQuery,
@@ -136,6 +142,7 @@ class Query(
 class Mutation(
     AccountsMutation,
     DataModelMutation,
+    RowsMutation,
     ProfilesMutation,
     QuarantineMutation,
     SuppressionMutation,

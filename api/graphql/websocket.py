@@ -275,7 +275,7 @@ class Socket:
 
     async def _stream(self, prepared: Prepared, variables: dict[str, Any], actor: Actor) -> AsyncGenerator[Any, None]:
         context = self.door.context(actor, self.request_id, ConnectionLease(self.door.runtime.pool))
-        executor = build_executor(self.door.schema, prepared, context, variables)
+        executor = build_executor(prepared, context, variables)
         if not isinstance(executor, LeafExecutor):
             raise BadDocument(list(executor))
         source: Any = create_source_event_stream(executor)

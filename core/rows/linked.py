@@ -37,7 +37,7 @@ async def list_linked(
     way = await find_way(conn, entity, link)
     async with as_published():
         found = await store.find_linked(conn, way, ids, after, first + 1)
-    return {key: LinkedPage(ids=ends[:first], has_next=len(ends) > first) for key, ends in found.items()}
+    return {key: LinkedPage(entity=way.entity, ids=ends[:first], has_next=len(ends) > first) for key, ends in found.items()}
 
 
 async def get_team_values(conn: Connection, entity: str, ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:

@@ -21,6 +21,7 @@ class Row:
     updated_at: datetime
     values: Mapping[str, Any]
     links: Mapping[str, int | None]
+    ends: Mapping[str, str]  # the entities to which these links lead
     title: str  # by which people know it
 
 
@@ -109,7 +110,8 @@ class RowPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkedPage:
-    """Keys of rows at the end of a link."""
+    """Keys of rows at the end of a link, and of which entity they are."""
 
+    entity: str
     ids: Sequence[int]
     has_next: bool

@@ -42,6 +42,7 @@ class Shape:
     entity: Entity
     table: str
     columns: Mapping[str, Column]  # by the name of the field or link
+    ends: Mapping[str, str]  # of links, the entities to which they lead
 
     @property
     def selected(self) -> tuple[str, ...]:
@@ -57,7 +58,7 @@ class Shape:
         title = values.get(self.entity.title or "")
         return Row(
             dataset=self.entity.name, id=found["id"], created_at=found["created_at"], updated_at=found["updated_at"],
-            values=values, links=links, title=str(found["id"]) if title is None else _line(title),
+            values=values, links=links, ends=self.ends, title=str(found["id"]) if title is None else _line(title),
         )  # fmt: skip
 
 
@@ -78,7 +79,10 @@ def _shape(entity: Entity) -> Shape:
     for link in entity.links:
         if has_column(link):
             columns[link.name] = Column(name=link.name, column=link_column(link.name), sql_type="bigint", link=link)
-    return Shape(entity=entity, table=table_of(entity), columns=MappingProxyType(columns))
+    ends = {name: one.link.target for name, one in columns.items() if one.link is not None}
+    return Shape(
+        entity=entity, table=table_of(entity), columns=MappingProxyType(columns), ends=MappingProxyType(ends)
+    )  # fmt: skip
 
 
 def shape_of(model: Model, dataset: str) -> Shape:

@@ -63,7 +63,7 @@ async def write_rows(
     """Write a set of rows, each or why not, in the order of the call. `key` names the unique key of an upsert, of several.
 
     What is wrong with a row is told in its outcome: Invalid (those of its values; REQUIRED, UNKNOWN_FIELD, READ_ONLY_FIELD,
-    ROW_REPEATED), NotFound (ROW_NOT_FOUND, PROFILE_NOT_FOUND), Conflict (VALUE_TAKEN), Stale (VERSION_CHANGED).
+    ROW_REPEATED, ROW_NOT_TAKEN), NotFound (ROW_NOT_FOUND, PROFILE_NOT_FOUND), Conflict (VALUE_TAKEN), Stale (VERSION_CHANGED).
 
     Raises NotFound (DATASET_NOT_FOUND), Invalid (TOO_MANY_ROWS, UNKNOWN_KEY, ROW_TOO_BIG), Unavailable (TRY_AGAIN).
     """
@@ -143,6 +143,11 @@ async def _which(finder: Finder, shape: Shape, one: _Work, mode: Mode, key: Key 
         if one.sent.row is None:
             raise required("row", f"{place}row")
         one.wanted = await finder.read(Spoken(shape.entity.name, one.sent.row, f"{place}row"))
+    elif one.sent.row is not None:
+        raise Invalid(
+            "only an update names the row that it changes", code="ROW_NOT_TAKEN", path=f"{place}row",
+            hint="Leave it out, or update.",
+        )  # fmt: skip
     elif key is not None and not one.problems:
         columns = tuple(shape.columns[name] for name in key.fields)
         for column in columns:

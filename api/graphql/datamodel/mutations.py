@@ -135,6 +135,7 @@ class DataModelMutation:
     async def publish_data_model(self, info: Info, draft_version: int) -> Any:
         """Make the draft the model that counts, as previewed: all of it or nothing. No value is lost by it."""
         context = info.context
+        context.published()
         return await publication.publish(
             context.conn, context.actor, expected_version=draft_version, now=context.now, guard=UNUSED
         )
@@ -143,6 +144,7 @@ class DataModelMutation:
     async def roll_back_data_model(self, info: Info, version: int) -> Any:
         """Publish once more what was published as a version: what came later is hidden, what was hidden since is shown."""
         context = info.context
+        context.published()
         return await publication.roll_back(context.conn, context.actor, version, now=context.now, guard=UNUSED)
 
     @mutation(dropped=HiddenData)

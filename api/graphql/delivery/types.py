@@ -23,6 +23,7 @@ from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.suppression_types import SuppressionList, load_suppression_lists
 from api.graphql.profiles.types import TEAM_VALUES, FailureReason, Profile, team_fields_field
 from api.graphql.reporting.types import DeliveryReport, LedgerCounts
+from api.graphql.rows.linked import LinkedConnection, linked_field
 from api.graphql.scalars import JSON
 from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.types import Audience
@@ -123,6 +124,7 @@ class Delivery(Node):
     is_type_of = record_of(DeliveryView)
 
     id: strawberry.ID = global_id("Delivery")
+    linked: LinkedConnection = linked_field("delivery")
     name: str = planned(lambda plan: plan.name)
     label: str = planned(lambda plan: plan.label)
     duration_seconds: int = planned(lambda plan: int(plan.duration.total_seconds()), "How long retries go on after the start.")

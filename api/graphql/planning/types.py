@@ -10,6 +10,7 @@ from api.graphql.leaf import leaf
 from api.graphql.nodes import Node, global_id, record_of
 from api.graphql.planning.loaders import load_campaign_values
 from api.graphql.profiles.types import TEAM_VALUES, AddressKind, team_fields_field
+from api.graphql.rows.linked import LinkedConnection, linked_field
 from api.graphql.scalars import JSON
 from channels.contract import ConfigType as ConfigTypeEnum
 from core.planning import records
@@ -38,6 +39,7 @@ class Campaign(Node):
     created_at: datetime
     updated_at: datetime
     created_by: str
+    linked: LinkedConnection = linked_field("campaign")
 
 
 @strawberry.type(description="An account at a provider, through which messages leave. Secrets are never read back.")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import strawberry
 
@@ -17,7 +15,8 @@ from api.graphql.connections import ForwardPage, Listing, requested_page
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, record_of
 from api.graphql.profiles.loaders import load_aliases, load_quarantine, load_team_values
-from api.graphql.scalars import JSON, LARGEST_LONG
+from api.graphql.rows.linked import linked_field
+from api.graphql.scalars import JSON, plain_value
 from channels.contract import AddressKind as AddressKindEnum
 from channels.contract import FailureReason as FailureReasonEnum
 from core.errors import Invalid
@@ -80,7 +79,7 @@ def team_fields_field(load: Any) -> Any:
     async def team_fields(root: strawberry.Parent[Any], info: Info) -> Any:
         """What it has in the fields that the team published, by their names. Decimals are texts, as exact as they were
         written."""
-        return {name: _plain(value) for name, value in (await info.context.loader(load).load(root.id)).items()}
+        return {name: plain_value(value) for name, value in (await info.context.loader(load).load(root.id)).items()}
 
     return team_fields
 
@@ -130,7 +129,7 @@ def shown_value(name: str, value: Any) -> Any:
     one = FIELDS.get(name)
     if one is not None and one.values is not None and value is not None:
         return one.values(value).name
-    return _plain(value)
+    return plain_value(value)
 
 
 @field(BusinessEventConnection)
@@ -149,15 +148,6 @@ async def _events(
     return Listing(await info.context.loader(load_events).load(asked), None, cursor_of, started)
 
 
-def _plain(value: Any) -> Any:
-    """A stored value as JSON has it."""
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, int) and abs(value) > LARGEST_LONG:  # not every client has more digits
-        return str(value)
-    return str(value) if isinstance(value, date | Decimal | UUID) else value
-
-
 def _profile_type() -> Any:
     shown = [one for one in FIELDS.values() if one.name != "id"]
     kinds = {one.name: _kind(one) if one.required else _kind(one) | None for one in shown}
@@ -169,6 +159,7 @@ def _profile_type() -> Any:
         "merged_ids": _merged_ids,
         "quarantine": _quarantine,
         "events": _events,
+        "linked": linked_field("profile"),
         "is_type_of": record_of(records.Profile),
         "__doc__": "A person.",
         "__annotations__": {"id": strawberry.ID, **kinds, "postal_lines": list[str]},

@@ -13,7 +13,7 @@ from api.graphql.door import GraphQLDoor, GraphQLRequest
 from api.graphql.events import EventAnswers
 from api.graphql.execution import LeafExecutor, build_executor
 from api.graphql.limits import Limits
-from api.graphql.prepare import Documents
+from api.graphql.present import PresentSchema
 from api.graphql.schema import make_schema
 from core.access import SYSTEM
 from core.accounts.last_used import LastUsed
@@ -28,9 +28,8 @@ query ($m: Boolean = false) { profiles { nodes { id } } trackingEvents(machines:
 @pytest.fixture
 def door(app: App) -> GraphQLDoor:
     """A door of the test's own, on the pool of the application."""
-    schema = make_schema()._schema
-    documents = Documents(schema, Limits(depth=12, cost=5000))
-    return GraphQLDoor(app.runtime, schema, documents, Authenticator(app.runtime, LastUsed()))
+    present = PresentSchema(app.runtime, make_schema()._schema, Limits(depth=12, cost=5000))
+    return GraphQLDoor(app.runtime, present, Authenticator(app.runtime, LastUsed()))
 
 
 def in_use(pool: Pool) -> int:
@@ -58,7 +57,7 @@ async def test_an_event_whose_answer_fails_gives_its_connection_back(
     monkeypatch.setattr("api.graphql.events.event_plan", lambda _: None)
     pool = door.runtime.pool
     before, prepared = in_use(pool), door.documents.prepare(FAILS_BESIDE_A_READ, None)
-    executor = build_executor(door.schema, prepared, door.context(SYSTEM, "r", ConnectionLease(pool)), {"m": None})
+    executor = build_executor(prepared, door.context(SYSTEM, "r", ConnectionLease(pool)), {"m": None})
     assert isinstance(executor, LeafExecutor)
     answers = EventAnswers(executor, prepared, "r")
 

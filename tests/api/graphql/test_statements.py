@@ -11,6 +11,8 @@ import pytest
 import pytest_asyncio
 
 from api.app import App
+from api.context import SCHEMA
+from api.graphql.present import PresentSchema
 from core.db import set_up_connection
 from core.egress import GuardedIO
 from core.files import Files
@@ -18,8 +20,10 @@ from core.runtime import Runtime
 from core.secrets import load_keyring
 from tests.api.conftest import make_token, settings_for
 from tests.api.gql import Gql, create_campaign, create_profile, fresh
+from tests.core.rows.shop import publish_shop
 
 STATEMENTS: list[str] = []
+COUNTED: list[PresentSchema] = []  # of the application that counts
 HOUSEKEEPING = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SELECT pg_advisory_unlock", "LISTEN", "UNLISTEN")
 
 
@@ -65,6 +69,8 @@ async def counted(api_database: str, tmp_path_factory: pytest.TempPathFactory) -
     )
     app = App(runtime)
     await app.start()
+    await runtime.resources[SCHEMA].stop()  # what looks now and then is no part of an operation
+    COUNTED[:] = [runtime.resources[SCHEMA]]
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://clarion.test") as http:
         gql = Gql(http, await make_token(app))
@@ -108,6 +114,21 @@ async def fill(gql: Gql) -> None:
                  delivery { id } userErrors { code message path } } }""",
             input=made,
         )
+
+
+@pytest_asyncio.fixture(scope="module")
+async def shop(counted: Gql, api_database: str) -> None:
+    """20 purchases of as many people."""
+    conn = await asyncpg.connect(api_database, server_settings={"timezone": "UTC"})
+    await set_up_connection(conn)
+    await publish_shop(conn)
+    await conn.close()
+    await COUNTED[0].refresh()
+    save = """mutation ($dataset: String!, $rows: [SentRowInput!]!) {
+      saveDatasetRows(input: {dataset: $dataset, mode: CREATE, rows: $rows}) { created userErrors { code message path } } }"""
+    people = await counted.ask("{ profiles(first: 20) { nodes { id } } }")
+    rows = [{"values": {"code": f"s{n}", "customer": one["id"]}} for n, one in enumerate(people["profiles"]["nodes"])]
+    await counted.do(save, dataset="purchase", rows=rows)
 
 
 @pytest.fixture
@@ -290,3 +311,18 @@ async def test_events_are_read_for_all_profiles_at_once(counted: Gql, statements
 
     assert len(found["profiles"]["nodes"]) == 30
     assert len(statements()) == 3, "\n".join(statements())  # the profiles, which types count, the events
+
+
+async def test_typed_rows_and_their_links_are_read_for_all_at_once(
+    counted: Gql, shop: None, statements: Callable[[], list[str]]
+) -> None:
+    text = """{ purchaseRows(first: 20) { nodes { code customer { email card purchases(first: 2) { nodes { code } } }
+                  product { sku } invoice { number } } } }"""
+    await counted.ask(text)
+    STATEMENTS.clear()
+
+    found = await counted.ask(text)
+
+    assert len(found["purchaseRows"]["nodes"]) == 20
+    # The page, people, their fields, purchases and these rows, and invoices: each once, each after which model counts.
+    assert len(statements()) == 11, "\n".join(statements())

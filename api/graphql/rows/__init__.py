@@ -1,0 +1,1 @@
+"""Rows of datasets in GraphQL."""
