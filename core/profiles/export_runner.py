@@ -7,9 +7,10 @@ into the file of another.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, Protocol
 
 from core import files as stored_files
 from core.access import SYSTEM
@@ -45,8 +46,65 @@ class _Stopping(Exception):
     """This process ends."""
 
 
-async def run_export(runtime: Runtime, export_id: int) -> None:
-    """Write an export from the start. Returns at once when another worker has it, or when it has ended."""
+class ExportSource(Protocol):
+    """Where the rows of an export come from: ranges of a number that orders them, all of one snapshot."""
+
+    fields: Sequence[Field]
+
+    async def select(self, conn: Connection) -> int:
+        """Find out which rows; how many they are."""
+
+    async def next_bound(self, conn: Connection, after: int) -> int | None:
+        """The last number of the next range; None when there are no more."""
+
+    async def fetch(self, conn: Connection, after: int, last: int) -> tuple[Sequence[Any], int]:
+        """A range as the format's writer takes it; how many rows it has."""
+
+
+OpenSource = Callable[[Connection, Runtime, ExportRun], Awaitable[ExportSource]]
+"""Raises NotFound, Conflict, Invalid for what is not there any more."""
+
+
+class ProfileSource:
+    """Fields of profiles."""
+
+    def __init__(self, runtime: Runtime, run: ExportRun, fields: Sequence[Field]):
+        self.fields = fields
+        self._runtime = runtime
+        self._run = run
+        self._selected = run.audience_id is not None or run.expression is not None
+
+    async def select(self, conn: Connection) -> int:
+        """All, or whom the room that knows questions says. Raises Invalid (NO_SELECTION)."""
+        if not self._selected:
+            return await store.select_all(conn)
+        select: Select | None = self._runtime.resources.get(SELECTION_RESOURCE)
+        if select is None:
+            raise Invalid("this worker cannot select an audience", code="NO_SELECTION")
+        chosen = await select(conn, self._run, self._runtime.clock())
+        return await store.select_some(conn, chosen.text, chosen.args)
+
+    async def next_bound(self, conn: Connection, after: int) -> int | None:
+        """By the ids of profiles."""
+        return await store.next_bound(conn, selected=self._selected, after=after, limit=RANGE)
+
+    async def fetch(self, conn: Connection, after: int, last: int) -> tuple[Sequence[Any], int]:
+        """In the order of ids."""
+        return await store.fetch_range(
+            conn, self.fields, self._run.options, selected=self._selected, after=after, last=last
+        )  # fmt: skip
+
+
+async def open_profiles(conn: Connection, runtime: Runtime, run: ExportRun) -> ExportSource:
+    """The one source of this room. Raises Conflict (FIELD_GONE)."""
+    return ProfileSource(runtime, run, known_fields(run.columns, (await present_fields(conn)).all))
+
+
+async def run_export(runtime: Runtime, export_id: int, open_source: OpenSource = open_profiles) -> None:
+    """Write an export from the start. Returns at once when another worker has it, or when it has ended.
+
+    `open_source`: where rows come from.
+    """
     async with transaction(runtime.pool) as conn:
         taken = await runs.claim(conn, RunTable.EXPORT, export_id, runtime.clock())
         run = await store.find_run(conn, export_id) if taken else None
@@ -55,7 +113,7 @@ async def run_export(runtime: Runtime, export_id: int) -> None:
         return
     try:
         async with runtime.files.part(file.location) as part, beating(runtime, RunTable.EXPORT, run.id, run.fence):
-            await _write(runtime, run, file, part)
+            await _write(runtime, run, file, part, open_source)
     except _Fenced:
         log.info("export left to another worker, or cancelled", export_id=export_id)
     except _Stopping:
@@ -69,13 +127,14 @@ async def run_export(runtime: Runtime, export_id: int) -> None:
         raise
 
 
-async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path) -> None:
+async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path, open_source: OpenSource) -> None:
     async with runtime.pool.acquire() as conn, conn.transaction(isolation="repeatable_read"):
-        progress = _Progress(runtime, run, await _select(conn, runtime, run))
+        source = await open_source(conn, runtime, run)
+        progress = _Progress(runtime, run, await source.select(conn))
         if not progress.total and run.options.refuse_empty:
             raise Conflict("there is nobody to export", code="NOBODY", hint="Allow for an empty file, or choose others.")
         await progress.report()
-        await _write_rows(conn, run, part, progress)
+        await _write_rows(conn, run, source, part, progress)
     size = (await asyncio.to_thread(part.stat)).st_size
     async with transaction(runtime.pool) as conn:
         # The row is locked from here to the commit, so nobody else can take the export while its file gets its name.
@@ -87,13 +146,12 @@ async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path)
         await record(conn, SYSTEM, "export.finish", "export", run.id, {"rows": progress.rows})
 
 
-async def _write_rows(conn: Connection, run: ExportRun, part: Path, progress: _Progress) -> None:
-    selected, after = _is_selected(run), BEFORE_ALL
-    fields = _fields(run, (await present_fields(conn)).all)
-    writer = await asyncio.to_thread(open_writer, part, fields, run.options)
+async def _write_rows(conn: Connection, run: ExportRun, source: ExportSource, part: Path, progress: _Progress) -> None:
+    after = BEFORE_ALL
+    writer = await asyncio.to_thread(open_writer, part, source.fields, run.options)
     try:
-        while (last := await store.next_bound(conn, selected=selected, after=after, limit=RANGE)) is not None:
-            data, count = await store.fetch_range(conn, fields, run.options, selected=selected, after=after, last=last)
+        while (last := await source.next_bound(conn, after)) is not None:
+            data, count = await source.fetch(conn, after, last)
             await asyncio.to_thread(writer.write, data)
             after = last
             await progress.add(count)
@@ -101,27 +159,14 @@ async def _write_rows(conn: Connection, run: ExportRun, part: Path, progress: _P
         await asyncio.to_thread(writer.close)
 
 
-def _fields(run: ExportRun, known: Mapping[str, Field]) -> list[Field]:
-    if gone := [name for name in run.columns if name not in known]:
+def known_fields(names: Sequence[str], known: Mapping[str, Field]) -> list[Field]:
+    """The fields of these names. Raises Conflict (FIELD_GONE)."""
+    if gone := [name for name in names if name not in known]:
         raise Conflict(
             f"the field {gone[0]!r} is no longer in the data model", code="FIELD_GONE",
             hint="Create the export again without its column.",
         )  # fmt: skip
-    return [known[name] for name in run.columns]
-
-
-async def _select(conn: Connection, runtime: Runtime, run: ExportRun) -> int:
-    if not _is_selected(run):
-        return await store.select_all(conn)
-    select: Select | None = runtime.resources.get(SELECTION_RESOURCE)
-    if select is None:
-        raise Invalid("this worker cannot select an audience", code="NO_SELECTION")
-    chosen = await select(conn, run, runtime.clock())
-    return await store.select_some(conn, chosen.text, chosen.args)
-
-
-def _is_selected(run: ExportRun) -> bool:
-    return run.audience_id is not None or run.expression is not None
+    return [known[name] for name in names]
 
 
 class _Progress:

@@ -19,7 +19,7 @@ from core.outbox import announce
 from core.paging import Page, PageRequest, cut
 from core.profiles.export_options import ExportOptions, check_export_options
 from core.profiles.fields import Field
-from core.profiles.records import ExportRun, RunState
+from core.profiles.records import ExportContent, ExportRun, RunState
 from core.profiles.store import exports as store
 from core.profiles.team_fields import present_fields
 
@@ -55,20 +55,36 @@ async def create_export(
 
     Raises Invalid (UNKNOWN_FIELD, DUPLICATE_FIELD, NO_COLUMNS, TWO_SELECTIONS, and as `check_export_options` does).
     """
+    fields = (await present_fields(conn)).all
+    chosen = _check_columns(tuple(fields) if columns is None else tuple(columns), fields)
+    content = ExportContent(columns=chosen, audience_id=audience_id, expression=expression)
+    return await begin_export(conn, actor, files, content, file_name=file_name, options=options, now=now)
+
+
+async def begin_export(
+    conn: Connection,
+    actor: Actor,
+    files: Files,
+    content: ExportContent,
+    *,
+    file_name: str | None = None,
+    options: ExportOptions | None = None,
+    now: datetime,
+) -> ExportRun:
+    """Begin to write what is known to be there. Raises Invalid (TWO_SELECTIONS, and as `check_export_options` does)."""
     require(actor, Permission.EXPORT)
     options = options or ExportOptions()
     check_export_options(options)
-    file_name = file_name or f"profiles{options.suffix}"
-    fields = (await present_fields(conn)).all
-    chosen = _check_columns(tuple(fields) if columns is None else tuple(columns), fields)
-    if audience_id is not None and expression is not None:
+    file_name = file_name or f"{content.dimension}s{options.suffix}"
+    if content.audience_id is not None and content.expression is not None:
         raise Invalid("give an audience or an expression, not both", code="TWO_SELECTIONS", path="expression")
     location = files.new_location(file_name)
     file = await stored_files.create_file(conn, FileKind.EXPORT, file_name, location, actor.name)
-    run = await store.insert_run(conn, file.id, chosen, audience_id, expression, options, actor.name, now)
+    run = await store.insert_run(conn, file.id, content, options, actor.name, now)
     told = {
-        "columns": {"from": None, "to": list(chosen)}, "audience_id": {"from": None, "to": audience_id},
-        "format": {"from": None, "to": options.format.value},
+        "dimension": {"from": None, "to": content.dimension}, "columns": {"from": None, "to": list(content.columns)},
+        "computed": {"from": None, "to": dict(content.computed)}, "audience_id": {"from": None, "to": content.audience_id},
+        "expression": {"from": None, "to": content.expression}, "format": {"from": None, "to": options.format.value},
     }  # fmt: skip
     await record(conn, actor, "export.create", "export", run.id, told)
     await announce(conn, "export.ready", export_id=run.id)

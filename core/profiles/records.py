@@ -552,15 +552,28 @@ class ImportRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportContent:
+    """What an export holds."""
+
+    columns: tuple[str, ...]  # fields, or names of computed ones
+    dimension: str = "profile"  # what a row is: the name of an entity
+    computed: Mapping[str, Any] = field(default_factory=dict)  # expressions by their columns, in the JSON spelling
+    audience_id: int | None = None
+    expression: Any = None  # which rows, in the JSON spelling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRun:
-    """Profiles on their way out."""
+    """Rows on their way out."""
 
     id: int
     state: RunState
     file_id: int
+    dimension: str
     audience_id: int | None
     expression: Any  # the JSON spelling
     columns: tuple[str, ...]
+    computed: Mapping[str, Any]
     options: ExportOptions
     rows_total: int | None
     rows_written: int

@@ -38,7 +38,7 @@ WIRING: dict[str, tuple[Job, ...]] = {
     "profile.deleted": (events.forget,),
     "profiles.deleted": (events.forget_all,),
     "import.ready": (transfers.run_import,),
-    "export.ready": (profiles.run_export,),
+    "export.ready": (transfers.run_export,),
     "suppression_import.ready": (profiles.run_suppression_import,),
     "suppression_export.ready": (profiles.run_suppression_export,),
     "privacy_request.ready": (privacy.carry_out,),

@@ -14,11 +14,11 @@ from typing import Any
 from core.db import Connection
 from core.profiles.export_options import ExportFormat, ExportOptions
 from core.profiles.fields import Field, FieldType
-from core.profiles.records import ExportRun, RunError, RunState
+from core.profiles.records import ExportContent, ExportRun, RunError, RunState
 
 COLUMNS = (
-    "id, state, file_id, audience_id, expression, columns, options, rows_total, rows_written, error, fence, created_by,"
-    " created_at, started_at, heartbeat_at, finished_at"
+    "id, state, file_id, dimension, audience_id, expression, columns, computed, options, rows_total, rows_written, error,"
+    " fence, created_by, created_at, started_at, heartbeat_at, finished_at"
 )
 SELECTION = "export_selection"
 
@@ -37,9 +37,7 @@ def _run(row: Any) -> ExportRun:
 async def insert_run(
     conn: Connection,
     file_id: int,
-    columns: Sequence[str],
-    audience_id: int | None,
-    expression: Any,
+    content: ExportContent,
     options: ExportOptions,
     created_by: str,
     now: datetime,
@@ -47,10 +45,12 @@ async def insert_run(
     """A new export, ready to run."""
     row = await conn.fetchrow(
         f"""
-        INSERT INTO export_run (state, file_id, columns, audience_id, expression, options, created_by, created_at, heartbeat_at)
-        VALUES ('ready', $1, $2, $3, $4, $5, $6, $7, $7) RETURNING {COLUMNS}
+        INSERT INTO export_run (state, file_id, dimension, columns, computed, audience_id, expression, options, created_by,
+                                created_at, heartbeat_at)
+        VALUES ('ready', $1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING {COLUMNS}
         """,
-        file_id, columns, audience_id, expression, asdict(options), created_by, now,
+        file_id, content.dimension, content.columns, content.computed, content.audience_id, content.expression,
+        asdict(options), created_by, now,
     )  # fmt: skip
     return _run(row)
 
@@ -140,19 +140,32 @@ async def fetch_range(
 ) -> tuple[Sequence[Any], int]:
     """The profiles of a range of ids as the format's writer takes them, in the order of ids; how many they are."""
     source = f"profile p JOIN {SELECTION} s USING (id)" if selected else "profile p"
+    text = f"SELECT p.*, p.id AS key FROM {source} WHERE p.id > $1 AND p.id <= $2 AND p.merged_into IS NULL"
+    return await fetch_rows(conn, fields, options, text, (after, last))
+
+
+async def fetch_rows(
+    conn: Connection, fields: Sequence[Field], options: ExportOptions, text: str, args: Sequence[Any]
+) -> tuple[Sequence[Any], int]:
+    """Rows of a SELECT that has the columns of the fields, and a number `key` by which they are ordered; how many they are."""
     if options.format is ExportFormat.CSV:
-        return await _copy(conn, fields, options, source, after, last)
-    names = ", ".join(f'{_value(field, options)} AS "{field.name}"' for field in fields)
-    rows = f"SELECT {names} FROM {source} WHERE p.id > $1 AND p.id <= $2 AND p.merged_into IS NULL ORDER BY p.id"
+        return await _copy(conn, fields, options, text, args)
+    # Names of columns that a team computes may be anything.
+    names = ", ".join(f"{_value(field, options)} AS {_quoted(field.name)}" for field in fields)
+    rows = f"SELECT {names} FROM ({text}) p ORDER BY p.key"
     if options.format is ExportFormat.JSON_LINES:
-        found = await conn.fetch(f"SELECT row_to_json(r)::text FROM ({rows}) r", after, last)
+        found = await conn.fetch(f"SELECT row_to_json(r)::text FROM ({rows}) r", *args)
         return [b"".join(f"{row[0]}\n".encode() for row in found)], len(found)
-    values = await conn.fetch(rows, after, last)
+    values = await conn.fetch(rows, *args)
     return values, len(values)
 
 
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 async def _copy(
-    conn: Connection, fields: Sequence[Field], options: ExportOptions, source: str, after: int, last: int
+    conn: Connection, fields: Sequence[Field], options: ExportOptions, text: str, args: Sequence[Any]
 ) -> tuple[list[bytes], int]:
     await conn.execute("SELECT set_config('datestyle', 'ISO', true)")
     cells = ", ".join(_cell(field, guarded=options.escape_formulas) for field in fields)
@@ -162,7 +175,7 @@ async def _copy(
         pieces.append(piece)  # nothing that could fail or wait: an interrupted COPY may never return
 
     done: str = await conn.copy_from_query(
-        f"SELECT {cells} FROM {source} WHERE p.id > $1 AND p.id <= $2 AND p.merged_into IS NULL ORDER BY p.id", after, last,
+        f"SELECT {cells} FROM ({text}) p ORDER BY p.key", *args,
         output=keep, format="csv", encoding="utf8", delimiter=options.delimiter, force_quote=options.quote_all or None,
     )  # fmt: skip
     return pieces, int(done.rpartition(" ")[2])
@@ -172,12 +185,17 @@ def _value(field: Field, options: ExportOptions) -> str:
     """A column as its value: what a cell says in words is said in words."""
     if (options.format is ExportFormat.JSON_LINES and field.type is FieldType.INSTANT) or field.values is not None:
         return _cell(field, guarded=False)
-    return f"p.{field.column}"
+    column = f"p.{field.column}"
+    if field.type is FieldType.JSON and options.format is ExportFormat.JSON_LINES:  # a text or a null would be read otherwise
+        return f"CASE WHEN jsonb_typeof({column}) IN ('string', 'null') THEN to_jsonb({column}::text) ELSE {column} END"
+    return f"{column}::text" if field.type in (FieldType.JSON, FieldType.POINT) else column
 
 
 def _cell(field: Field, *, guarded: bool) -> str:
     """A column as its cell. What a spreadsheet would compute gets a `'`, as in `core/profiles/formulas.py`."""
     column = f"p.{field.column}"
+    if field.type in (FieldType.JSON, FieldType.POINT):
+        column += "::text"
     if field.type is FieldType.BOOLEAN:
         return f"CASE WHEN {column} THEN 'true' WHEN NOT {column} THEN 'false' END"
     if field.values is not None:

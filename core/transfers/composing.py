@@ -1,0 +1,215 @@
+"""Exports of any dimension whose columns are fields or expressions, one statement for each range of rows.
+
+They stand here and not beside the plain exports of `core.profiles`, because a column is an expression of targeting; the runner,
+the formats and the audit are those of plain exports, which are handed this source. All ranges see one snapshot: nothing but
+the range is in memory, and a COPY that breaks off holds nobody up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, column, func, literal_column, select, table
+
+from core.authored import not_found
+from core.db import Connection
+from core.profiles.export_runner import RANGE, ExportSource, known_fields, open_profiles
+from core.profiles.fields import Field, FieldType
+from core.profiles.records import ExportRun
+from core.profiles.store import exports as profile_store
+from core.profiles.team_fields import present_fields
+from core.runtime import Runtime
+from core.targeting.audiences import get_audience
+from core.targeting.catalogue import Catalogue, Entity, Kind
+from core.targeting.check import CheckedExpression, CheckedValue, check, check_value
+from core.targeting.json_form import read_stored
+from core.targeting.language import Expression
+from core.targeting.language import Field as Named
+from core.targeting.linked import entity_table
+from core.targeting.plans import cheaper
+from core.targeting.published import present_catalogue
+from core.targeting.references import find_references
+from core.targeting.sql import Statement, compile_statement, population, predicate, present, value
+from core.transfers.datasets import columns_of_sheet, find_sheet
+from core.transfers.store import export_rows as store
+
+UTC = ZoneInfo("UTC")
+_AFTER, _LAST = object(), object()  # stand in a statement for the bounds of a range
+_TYPES: Mapping[Kind, FieldType] = MappingProxyType(
+    {
+        Kind.TEXT: FieldType.TEXT, Kind.INTEGER: FieldType.INTEGER, Kind.DECIMAL: FieldType.DECIMAL,
+        Kind.BOOLEAN: FieldType.BOOLEAN, Kind.DATE: FieldType.DAY, Kind.INSTANT: FieldType.INSTANT,
+        Kind.ENUMERATION: FieldType.TEXT, Kind.POINT: FieldType.POINT,
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension:
+    """What a row of an export is: an entity that questions know, and which of its columns go out as they are."""
+
+    entity: Entity
+    catalogue: Catalogue
+    stored: Mapping[str, Field]  # columns of its table
+    named: tuple[str, ...]  # what else it has: fields that only questions read
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All that an export has where nobody chooses."""
+        return (*self.stored, *self.named)
+
+
+async def find_dimension(conn: Connection, name: str) -> Dimension:
+    """Raises NotFound (DIMENSION_NOT_FOUND)."""
+    catalogue = await present_catalogue(conn)
+    entity = catalogue.entities.get(name)
+    if entity is None:
+        raise not_found("dimension", name[:80], "dimension")
+    stored: Mapping[str, Field] = {}
+    if name == "profile":
+        stored = (await present_fields(conn)).all
+    elif entity.table == f"x_{name}":
+        stored = columns_of_sheet(await find_sheet(conn, name, "dimension"))
+    named = tuple(one for one in entity.fields if one not in stored and name != "profile")
+    return Dimension(entity=entity, catalogue=catalogue, stored=stored, named=named)
+
+
+async def open_question(conn: Connection, dimension: Dimension, expression: Expression) -> CheckedExpression:
+    """A question about rows of a dimension. Raises ExpressionError."""
+    references = await find_references(conn, expression.root, dimension.catalogue)
+    return check(expression, dimension.catalogue, entity=dimension.entity.name, audiences=references.audiences)
+
+
+async def open_value(conn: Connection, dimension: Dimension, expression: Expression) -> CheckedValue:
+    """An expression that computes a column. Raises ExpressionError."""
+    references = await find_references(conn, expression.root, dimension.catalogue)
+    return check_value(expression, dimension.catalogue, entity=dimension.entity.name, audiences=references.audiences)
+
+
+async def open_source(conn: Connection, runtime: Runtime, run: ExportRun) -> ExportSource:
+    """Where the rows of an export come from. Raises NotFound (DIMENSION_NOT_FOUND, AUDIENCE_NOT_FOUND), Conflict (FIELD_GONE),
+    ExpressionError."""
+    if run.dimension == "profile" and not run.computed:
+        return await open_profiles(conn, runtime, run)
+    dimension, now = await find_dimension(conn, run.dimension), runtime.clock()
+    question = None
+    if run.audience_id is not None:
+        question = await open_question(conn, dimension, read_stored((await get_audience(conn, run.audience_id)).expression))
+    elif run.expression is not None:
+        question = await open_question(conn, dimension, read_stored(run.expression))
+    columns: list[tuple[Field, ColumnElement[Any]]] = []
+    for number, name in enumerate(run.columns):
+        columns.append(await _column(conn, dimension, run, name, f"c{number}", now))
+    if _is_numbered(dimension.entity):
+        return _Ranges(run, dimension, columns, question, now)
+    return _Numbered(run, dimension, columns, question, now)
+
+
+def _is_numbered(entity: Entity) -> bool:
+    """Whether rows have a number of their own: that of a message or a subscription is one of what they belong to."""
+    return entity.key not in {near for link in entity.links.values() if not link.many for near, _ in link.on}
+
+
+async def _column(
+    conn: Connection, dimension: Dimension, run: ExportRun, name: str, as_: str, now: datetime
+) -> tuple[Field, ColumnElement[Any]]:
+    """One column as the writer takes it, and its SQL."""
+    if name not in run.computed and name not in dimension.named:
+        (one,) = known_fields([name], dimension.stored)
+        own: ColumnElement[Any] = literal_column(f"{dimension.entity.table}.{one.column}")
+        return replace(one, stored_as=as_), own.label(as_)
+    expression = read_stored(run.computed[name]) if name in run.computed else Expression(root=Named((name,)), text=name)
+    checked = await open_value(conn, dimension, expression)
+    label = name if name in run.computed else dimension.entity.fields[name].label
+    sql = value(checked, at=now, zone=UTC, source=entity_table(dimension.entity))
+    if checked.kind is Kind.DECIMAL:
+        sql = func.trim_scale(sql)  # a product has the digits of both
+    return Field(name=name, label=label, type=_TYPES[checked.kind], stored_as=as_), sql.label(as_)
+
+
+class _Ranges:
+    """Rows that have a number of their own."""
+
+    def __init__(
+        self, run: ExportRun, dimension: Dimension, columns: Sequence[tuple[Field, ColumnElement[Any]]],
+        question: CheckedExpression | None, now: datetime,
+    ):  # fmt: skip
+        self.fields: Sequence[Field] = [one for one, _ in columns]
+        self._options = run.options
+        self._entity = dimension.entity
+        self._question = question
+        self._now = now
+        rows = entity_table(self._entity)
+        self._key = rows.c[self._entity.key]
+        statement = select(self._key.label("key"), *(sql for _, sql in columns)).select_from(rows).where(
+            self._key > bindparam("after", _AFTER, BigInteger()), self._key <= bindparam("last", _LAST, BigInteger()),
+            present(self._entity),
+        )  # fmt: skip
+        if question is not None:
+            chosen = table(profile_store.SELECTION, column("id", BigInteger))
+            statement = statement.where(self._key.in_(select(chosen.c.id)))
+        self._statement = compile_statement(statement)
+        # Without it a computed cell would be computed again for each look at it.
+        self._fence = " OFFSET 0" if run.computed else ""
+
+    async def select(self, conn: Connection) -> int:
+        """All rows, or those that the question finds, in a table of this transaction."""
+        if self._question is None:
+            condition = "merged_into IS NULL" if self._entity.table == "profile" else "true"
+            return await store.count(conn, self._entity.table, condition)
+        asked = self._question
+        found = await cheaper(conn, asked, lambda plan: _as_ids(population(asked, at=self._now, zone=UTC, plan=plan)))
+        return await profile_store.select_some(conn, found.text, found.args)
+
+    async def next_bound(self, conn: Connection, after: int) -> int | None:
+        """By the rows' own numbers."""
+        source = (self._entity.table, self._entity.key) if self._question is None else (profile_store.SELECTION, "id")
+        return await store.next_bound(conn, *source, after, RANGE)
+
+    async def fetch(self, conn: Connection, after: int, last: int) -> tuple[Sequence[Any], int]:
+        """In the order of their numbers."""
+        args = [after if one is _AFTER else last if one is _LAST else one for one in self._statement.args]
+        text = f"{self._statement.text}{self._fence}"
+        return await profile_store.fetch_rows(conn, self.fields, self._options, text, args)
+
+
+class _Numbered:
+    """Rows without one, as messages are: they are numbered in their order first."""
+
+    def __init__(
+        self, run: ExportRun, dimension: Dimension, columns: Sequence[tuple[Field, ColumnElement[Any]]],
+        question: CheckedExpression | None, now: datetime,
+    ):  # fmt: skip
+        self.fields: Sequence[Field] = [one for one, _ in columns]
+        self._options = run.options
+        entity, rows = dimension.entity, entity_table(dimension.entity)
+        order = dict.fromkeys((entity.key, *(near for link in entity.links.values() for near, _ in link.on)))
+        number = func.row_number().over(order_by=[rows.c[name] for name in order])
+        statement = select(number, *(sql for _, sql in columns)).select_from(rows)
+        if question is not None:
+            statement = statement.where(predicate(question, at=now, zone=UTC, source=rows))
+        self._rows: Statement = compile_statement(statement)
+
+    async def select(self, conn: Connection) -> int:
+        """Number them."""
+        return await store.number_rows(conn, [one.type for one in self.fields], self._rows)
+
+    async def next_bound(self, conn: Connection, after: int) -> int | None:
+        """By their numbers."""
+        return await store.next_bound(conn, store.ROWS, "key", after, RANGE)
+
+    async def fetch(self, conn: Connection, after: int, last: int) -> tuple[Sequence[Any], int]:
+        """In their order."""
+        text = f"SELECT * FROM {store.ROWS} WHERE key > $1 AND key <= $2"
+        return await profile_store.fetch_rows(conn, self.fields, self._options, text, (after, last))
+
+
+def _as_ids(keys: Select[Any]) -> Select[Any]:
+    """A population with its one column called `id`."""
+    found = keys.subquery()
+    return select(found.c[0].label("id"))

@@ -1,0 +1,95 @@
+"""Exports with chosen expressions, of any dimension: asked for. Watching, cancelling and downloading are as of plain ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+
+from core.access import Actor, Permission, require
+from core.db import Connection
+from core.errors import Invalid
+from core.files import Files
+from core.profiles.export_options import ExportOptions
+from core.profiles.exports import begin_export
+from core.profiles.records import ExportContent, ExportRun
+from core.targeting.json_form import to_json
+from core.targeting.language import Expression
+from core.transfers.composing import Dimension, find_dimension, open_question, open_value
+
+LONGEST_NAME = 63  # bytes of a column's: as long as a name in a database
+MOST_COLUMNS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A field of the dimension, or under a name what an expression computes."""
+
+    name: str
+    expression: Expression | None = None
+
+
+async def create_export(
+    conn: Connection,
+    actor: Actor,
+    files: Files,
+    *,
+    file_name: str | None = None,
+    dimension: str = "profile",
+    columns: Sequence[Column] | None = None,
+    audience_id: int | None = None,
+    expression: Expression | None = None,
+    options: ExportOptions | None = None,
+    now: datetime,
+) -> ExportRun:
+    """Begin to write rows of a dimension: all, an audience's, or those that a question finds. `columns` None: all fields.
+
+    Raises Invalid (UNKNOWN_FIELD, DUPLICATE_FIELD, NO_COLUMNS, BAD_NAME, TWO_SELECTIONS, AUDIENCE_OF_PEOPLE, and as
+    `check_export_options` does), NotFound (DIMENSION_NOT_FOUND), ExpressionError.
+    """
+    require(actor, Permission.EXPORT)
+    found = await find_dimension(conn, dimension)
+    if audience_id is not None and dimension != "profile":
+        raise Invalid(
+            "an audience is of profiles", code="AUDIENCE_OF_PEOPLE", path="audience_id",
+            hint="Ask with an expression: it may say member of 'name' of the profile that a row is linked to.",
+        )  # fmt: skip
+    chosen = [Column(name=name) for name in found.columns] if columns is None else list(columns)
+    _check_names(chosen, found)
+    for one in chosen:
+        if one.expression is not None:
+            await open_value(conn, found, one.expression)
+    asked = None if expression is None else (await open_question(conn, found, expression)).expression
+    content = ExportContent(
+        columns=tuple(one.name for one in chosen), dimension=dimension, audience_id=audience_id,
+        computed={one.name: to_json(one.expression) for one in chosen if one.expression is not None},
+        expression=None if asked is None else to_json(asked),
+    )  # fmt: skip
+    return await begin_export(conn, actor, files, content, file_name=file_name, options=options, now=now)
+
+
+def _check_names(columns: Sequence[Column], dimension: Dimension) -> None:
+    if not 1 <= len(columns) <= MOST_COLUMNS:
+        raise Invalid(f"an export has 1 to {MOST_COLUMNS} columns", code="NO_COLUMNS", path="columns")
+    seen: set[str] = set()
+    for position, one in enumerate(columns):
+        path, name = f"columns.{position}", one.name
+        if one.expression is not None:
+            _check_name(name, f"{path}.name")
+        elif name not in dimension.columns:
+            near = get_close_matches(name, dimension.columns, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Fields: {', '.join(dimension.columns)}."
+            message = f"a {dimension.entity.name} has no field {name[:80]!r}"
+            raise Invalid(message, code="UNKNOWN_FIELD", path=path, hint=hint)
+        if name in seen:
+            raise Invalid(f"the column {name!r} is named twice", code="DUPLICATE_FIELD", path=path)
+        seen.add(name)
+
+
+def _check_name(name: str, path: str) -> None:
+    if not name.strip() or not name.isprintable() or len(name.encode()) > LONGEST_NAME:
+        raise Invalid(
+            f"a column's name is one line of 1 to {LONGEST_NAME} bytes", code="BAD_NAME", path=path,
+            hint="Give it a short name, such as 'total'.",
+        )  # fmt: skip

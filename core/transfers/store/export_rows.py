@@ -1,0 +1,42 @@
+"""SQL on the rows of composed exports: which they are, and where the next range ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from core.db import Connection
+from core.profiles.fields import FieldType
+from core.targeting.sql import Statement
+
+ROWS = "export_rows"
+_TYPES: Mapping[FieldType, str] = MappingProxyType(
+    {
+        FieldType.INTEGER: "bigint", FieldType.DECIMAL: "numeric", FieldType.BOOLEAN: "boolean", FieldType.DAY: "date",
+        FieldType.INSTANT: "timestamptz", FieldType.POINT: "point",
+    }
+)  # fmt: skip
+
+
+async def count(conn: Connection, table: str, condition: str = "true") -> int:
+    """How many rows a table has."""
+    found: int = await conn.fetchval(f"SELECT count(*) FROM {table} WHERE {condition}")
+    return found
+
+
+async def next_bound(conn: Connection, table: str, key: str, after: int, limit: int) -> int | None:
+    """The last number of the next rows of a table, by a column that no two of them have the same in; None: no more."""
+    found: int | None = await conn.fetchval(
+        f"SELECT max(key) FROM (SELECT {key} AS key FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT $2) next",
+        after, limit,
+    )  # fmt: skip
+    return found
+
+
+async def number_rows(conn: Connection, types: Sequence[FieldType], rows: Statement) -> int:
+    """Keep rows that have no single number of their own, numbered in their order, until the commit; how many they are."""
+    columns = "".join(f", c{number} {_TYPES.get(type_, 'text')}" for number, type_ in enumerate(types))
+    await conn.execute(f"CREATE TEMPORARY TABLE {ROWS} (key bigint PRIMARY KEY{columns}) ON COMMIT DROP")
+    done: str = await conn.execute(f"INSERT INTO {ROWS} {rows.text}", *rows.args)
+    await conn.execute(f"ANALYZE {ROWS}")
+    return int(done.rpartition(" ")[2])
