@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, str] = {
     "events": "loadtests.bench_events",
     "count": "loadtests.bench_count",
     "audiences": "loadtests.bench_audiences",
+    "membership": "loadtests.bench_membership",
     "expression": "loadtests.bench_expression",
     "search": "loadtests.bench_search",
     "redirect": "loadtests.bench_redirect",
