@@ -38,9 +38,10 @@ def _erased(context: StepContext) -> ColumnElement[bool]:
             said.c.origin != BY_HAND,
             not_(said.c.origin.startswith(IMPORTED)),
         )
+        .correlate(gone, context.profile)  # of its own accord it looks one level up only
     )
     kept = and_(gone.c.address_kind == context.address_kind, or_(*hashed), person != func.all(gone.c.spared), not_(opted_in))
-    return exists(select(1).select_from(gone).where(kept))
+    return exists(select(1).select_from(gone).where(kept).correlate(context.profile))
 
 
 def _joined(half: bytes, rest: ColumnElement[bytes]) -> ColumnElement[bytes]:

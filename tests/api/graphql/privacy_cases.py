@@ -30,9 +30,8 @@ async def asked(house: House, **more: Any) -> str:
 async def a_field(house: House) -> str:
     """A published field of profiles; its name."""
     name = fresh("field").replace("-", "_")
-    await make(
-        house, "saveDataField", input={"dataset": "profile", "name": name, "label": "Card", "kind": "TEXT", "maxLength": 40}
-    )
+    sent = {"dataset": "profile", "name": name, "label": "Card", "kind": "TEXT", "maxLength": 40}
+    await make(house, "saveDataField", input=sent)
     draft = (await house.gql.ask("{ dataModelDraft { version } }"))["dataModelDraft"]
     await make(house, "publishDataModel", draftVersion=draft["version"])
     return name

@@ -200,7 +200,7 @@ async def test_empty_lists_cost_a_preparation_nothing(engine: Engine, runtime: R
     plan = await engine.preparation._lay_out(delivery_id)
     assert plan is not None
     assert "suppression_entry" not in plan.population.range_statement(0, 1).text
-    assert [step.name for step in PREPARATION][-3:] == ["short code", "suppression lists", "duplicate"]
+    assert [step.name for step in PREPARATION][-4:] == ["short code", "suppression lists", "erased", "duplicate"]
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["preparation", "claim"])

@@ -1,0 +1,296 @@
+"""Somebody is known in every corner of the house, and after a request for it nowhere.
+
+What names her is found everywhere before, so that the same search finding nothing afterwards says something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import json
+import time
+import zipfile
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from core.secrets import parse_keyring
+from tests.flows.client import Client
+from tests.flows.conftest import Place
+from tests.flows.journey import (
+    create_account,
+    create_audience,
+    create_content,
+    create_delivery,
+    find_profile,
+    fresh_name,
+    import_ended,
+    prepare,
+    report_of,
+    send,
+    start_import,
+    upload,
+)
+from tests.flows.post import read_letters
+from tests.flows.scan import in_files, in_tables
+
+MARK = "Zq7Marker"
+EMAIL, SECOND = f"{MARK}.Ann@story.example", f"{MARK}.Old@story.example"
+MARKERS = (MARK, "698765432")  # her phone, whatever its spelling begins with
+PHONE = "+33698765432"
+COLUMNS = "email,first_name,last_name,external_id,mobile_phone,address_line1,card\n"
+SHE = f"{EMAIL},{MARK}First,{MARK}Last,{MARK}-77,{PHONE},12 {MARK} Street,{MARK}-card\n"
+OTHERS = "".join(f"other{n}@story.example,Name{n},Family{n},O-{n},,,\n" for n in range(20))
+
+# Everywhere she is expected before: what is missing here was not made, and proves nothing.
+EXPECTED = {
+    "profile.email", "profile.email_key", "profile.first_name", "profile.last_name", "profile.external_id",
+    "profile.mobile_phone", "profile.address_line1", "profile.search_words", "profile.x_card", "profile_merge.after",
+    "quarantine.address_key", "quarantine.error_text", "suppression_entry.value", "suppression_entry.comment",
+    "consent_entry.proof", "consent_entry.origin", "subscription.origin", "subscription_event.origin", "ledger.address",
+    "ledger.address_key", "ledger.values", "tracking_event.user_agent", "e_visit.x_note", "e_visit.key",
+    "x_order.x_note", "x_review.x_words", "idempotency_key.response", "stored_file.name", "privacy_request.name",
+    "privacy_request.label", "privacy_request.value", "audit_entry.changes",
+}  # fmt: skip
+
+
+async def do(client: Client, mutation: str, type_: str, payload: str, /, **sent: Any) -> dict[str, Any]:
+    """A mutation of one input."""
+    text = f"mutation ($input: {type_}!) {{ {mutation}(input: $input) {{ {payload} userErrors {{ code message path }} }} }}"
+    return await client.do(text, input=sent)
+
+
+async def shape_the_data(client: Client) -> None:
+    """A field of profiles, orders that belong to a person, reviews that stay, and events."""
+    field = "draft { version }"
+    await do(client, "saveDataField", "SaveDataFieldInput", field, dataset="profile", name="card", label="Card", kind="TEXT",
+             maxLength=50, personal=True)  # fmt: skip
+    for name, text, on_delete, personal in (("order", "note", "DELETE", False), ("review", "words", "CLEAR", True)):
+        await do(client, "saveDataset", "SaveDatasetInput", field, name=name, label=name)
+        await do(client, "saveDataField", "SaveDataFieldInput", field, dataset=name, name=text, label=text, kind="TEXT",
+                 maxLength=80, personal=personal)  # fmt: skip
+        made = await do(client, "saveLink", "SaveLinkInput", field, dataset=name, name="who", label="Who", target="profile",
+                        reverseName=f"{name}s", reverseLabel=name, onDelete=on_delete)  # fmt: skip
+    await client.do(
+        "mutation ($v: Int!) { publishDataModel(draftVersion: $v) { userErrors { code message } } }", v=made["draft"]["version"]
+    )
+    note = {"name": "note", "label": "Note", "kind": "TEXT", "maxLength": 80}
+    await do(client, "saveEventType", "SaveEventTypeInput", "eventType { name }", name="visit", label="Visit", fields=[note])
+
+
+async def let_her_in(place: Place) -> str:
+    """By files, of which some lines are refused; with a merge; her profile's id."""
+    client = place.client
+    first = (COLUMNS + OTHERS + SHE + f"no address {EMAIL},{MARK}First,,,,,\n").encode()
+    imports = [await upload(client, first, fileName=f"{EMAIL}.csv")]
+    imports.append(await upload(client, gzip.compress((COLUMNS + SHE).encode()), fileName="people.csv.gz"))
+    for import_id in imports:
+        await start_import(client, import_id)
+        ended = await import_ended(client, import_id)
+        assert ended["state"] == "FINISHED", ended
+    she: str = (await find_profile(client, EMAIL))["id"]
+    old = await do(client, "createProfile", "CreateProfileInput", "profile { id }", email=SECOND, middleName=f"{MARK}Middle")
+    await do(client, "mergeProfiles", "MergeInput", "merge { id }", survivorId=she, mergedIds=[old["profile"]["id"]])
+    return she
+
+
+async def know_her(place: Place, she: str, conn: asyncpg.Connection) -> None:
+    """Events, consent, subscriptions, orders, lists, quarantine, suppression, an export, a stored answer."""
+    client, now = place.client, datetime.now(UTC).isoformat()
+    source = {"origin": f"{MARK}'s form", "proof": {"email": EMAIL}}
+    await client.do(
+        "mutation ($e: [RecordEventInput!]!) { recordEvents(events: $e) { rejected userErrors { code } } }",
+        e=[{"type": "visit", "profile": {"id": she}, "occurredAt": now, "key": f"{MARK}-1", "payload": {"note": MARK}}],
+    )
+    made = await do(client, "createService", "CreateServiceInput", "service { id }", name=fresh_name("s"), label="News")
+    await do(client, "subscribeProfiles", "SubscribeProfilesInput", "results { __typename }", serviceId=made["service"]["id"],
+             profileIds=[she], source=source)  # fmt: skip
+    made = await do(client, "createPurpose", "CreatePurposeInput", "purpose { id }", name=fresh_name("p"), label="Profiling")
+    await do(client, "decidePurpose", "DecidePurposeInput", "results { __typename }", purposeId=made["purpose"]["id"],
+             profileIds=[she], granted=True, source=source)  # fmt: skip
+    await do(client, "createList", "CreateListInput", "audience { id }", name=fresh_name("l"), label="Few",
+             whom={"profileIds": [she]})  # fmt: skip
+    await conn.execute("INSERT INTO x_order (x_note, x_who_id) SELECT $2, id FROM profile WHERE external_id = $1",
+                       f"{MARK}-77", f"{MARK} ordered")  # fmt: skip
+    await conn.execute("INSERT INTO x_review (x_words, x_who_id) SELECT $2, id FROM profile WHERE external_id = $1",
+                       f"{MARK}-77", f"{MARK} wrote")  # fmt: skip
+    await do(client, "quarantineAddresses", "QuarantineInput", "entries { __typename }",
+             addressKind="MOBILE", addresses=[PHONE], text=f"{MARK} does not answer")  # fmt: skip
+    made = await do(client, "createSuppressionList", "CreateSuppressionListInput", "suppressionList { id }",
+                    name=fresh_name("no"), label="No", kind="MOBILE", scope="ALL")  # fmt: skip
+    await do(client, "addSuppressionEntries", "SuppressionEntriesInput", "results { outcome }",
+             listId=made["suppressionList"]["id"], entries=[{"value": PHONE, "comment": f"{MARK} asked"}])  # fmt: skip
+    made = await do(client, "createCampaign", "CreateCampaignInput", "campaign { id }", name=fresh_name("c"),
+                    label=f"For {EMAIL}")  # fmt: skip
+    await do(client, "updateCampaign", "UpdateCampaignInput", "campaign { id }", id=made["campaign"]["id"], label="For all")
+    made = await do(client, "createExport", "CreateExportInput", "export { id }", fileName="everybody.csv")
+    await until(client, "export", made["export"]["id"], "state", "FINISHED")
+    await client.http.post(
+        f"{client.base_url}/graphql", headers={"authorization": f"Bearer {place.house.token}", "idempotency-key": "again-1"},
+        json={"query": "mutation ($i: UpdateProfileInput!) { updateProfile(input: $i) { profile { email } } }",
+              "variables": {"i": {"id": she, "city": "Paris"}}},
+    )  # fmt: skip
+
+
+async def until(client: Client, name: str, key: str, field: str, *wanted: str, seconds: float = 30) -> str:
+    """Wait until something is in a state."""
+    deadline = time.monotonic() + seconds
+    while True:
+        data = await client.ask(f"query ($id: ID!) {{ {name}(id: $id) {{ {field} }} }}", id=key)
+        found: str = data[name][field]
+        if found in wanted:
+            return found
+        assert time.monotonic() < deadline, f"{name} is {found}"
+        await asyncio.sleep(0.1)
+
+
+async def request(client: Client, kind: str, namespace: str, value: str) -> str:
+    """A privacy request, carried out; its id."""
+    made = await do(
+        client, "createPrivacyRequest", "CreatePrivacyRequestInput", "privacyRequest { id }",
+        name=f"{MARK.lower()}-77-{kind.lower()}", label=f"{MARK}First {MARK}Last wants it",
+        namespaceName=namespace, reconciliationValue=value,
+        type=kind, regulation="GDPR",
+    )  # fmt: skip
+    request_id: str = made["privacyRequest"]["id"]
+    return request_id
+
+
+async def test_whoever_is_erased_leaves_nothing_that_names_her(place: Place) -> None:
+    client, settings = place.client, place.house.settings
+    assert settings.secret_keys is not None
+    keyring = parse_keyring(settings.secret_keys.get_secret_value())
+    await shape_the_data(client)
+    she = await let_her_in(place)
+    conn = await place.house.connect()
+    await know_her(place, she, conn)
+
+    # Given a mail that she has read, and one that waits for her
+    audience = await create_audience(client, "email_domain = 'story.example'")
+    account = await create_account(client, place.sink_port)
+    content = await create_content(client)
+    sent = await create_delivery(client, audience=audience, account=account, content=content)
+    done = await send(client, sent)
+    assert done["counts"]["accepted"] == 21
+    (letter,) = [one for one in read_letters(place.mail) if one.recipient == EMAIL]
+    for link in (*letter.links[:1], letter.pixel, letter.mirror):
+        await client.http.get(link, headers={"user-agent": f"{MARK} Browser/1.0"})
+    assert (await client.http.get(letter.mirror)).status_code == 200
+    waiting = await create_delivery(client, audience=audience, account=account, content=content)
+    await prepare(client, waiting)
+    named = await create_audience(client, f"external_id = '{MARK}-77'")  # her team asks about her by name
+
+    # And that she was given what is kept of her
+    access = await request(client, "ACCESS", "external_id", f"{MARK}-77")
+    await until(client, "privacyRequest", access, "status", "COMPLETE")
+    url = (
+        await client.do("mutation ($id: ID!) { createPrivacyDownload(id: $id) { downloadUrl userErrors { code } } }", id=access)
+    )["downloadUrl"]
+    given = (await client.http.get(url)).content
+    await check_given(given, letter.html)
+    report = await report_of(client, sent)
+
+    # When the search is sure to find her
+    deletion = request(client, "DELETE", "email", EMAIL.upper())
+    hold = await asyncpg.connect(str(settings.database_url))  # a transaction that holds the erasure up
+    transaction = hold.transaction()
+    await transaction.start()
+    await hold.fetch("SELECT count(*) FROM profile")
+    before = await in_tables(conn, keyring, MARKERS)
+    request_id = await deletion
+    before |= {one for one in await in_tables(conn, keyring, MARKERS) if one.startswith("privacy_request.")}
+    assert before >= EXPECTED, EXPECTED - before
+    files = in_files(settings.var_dir / "files", MARKERS)
+    assert len(files) == 5, "two uploads, rejects, an export, what she was given"
+
+    # And the erasure has waited for whoever had seen her before
+    await until(client, "privacyRequest", request_id, "status", "DELETE_IN_PROGRESS")
+    await until(client, "privacyRequest", request_id, "waitsFor", "transactions")
+    await transaction.rollback()
+    await hold.close()
+    await until(client, "privacyRequest", request_id, "status", "COMPLETE", "ERROR")
+
+    # Then she is nowhere, but where the team names her itself, of which the proof tells
+    found = await client.ask(
+        "query ($id: ID!) { privacyRequest(id: $id) { status proof profilesFound error { code message } } }", id=request_id
+    )
+    proof = found["privacyRequest"]["proof"]
+    assert (found["privacyRequest"]["status"], proof["profiles"]) == ("COMPLETE", 2)
+    authored = {"audience.expression", "audience.expression_text", "audience_version.expression",
+                "audience_version.expression_text"}  # fmt: skip
+    assert await in_tables(conn, keyring, MARKERS) == authored
+    assert proof["quoted_by_authors"] == {"audience": 1, "audience_version": 1}
+    await client.do("mutation ($id: ID!) { deleteAudience(id: $id) { userErrors { code message } } }", id=named)
+    assert await in_tables(conn, keyring, MARKERS) == set()
+    assert in_files(settings.var_dir, MARKERS) == set()
+    assert MARK.lower() not in place.house.output.read_text(errors="replace").lower()
+
+    # And every total stands
+    assert await report_of(client, sent) == report
+    assert (await report_of(client, sent))["metrics"]["accepted"] == 21
+    assert (await client.http.get(letter.mirror)).status_code == 410
+    assert await conn.fetchval("SELECT count(*) FROM x_order") == 0
+    assert [tuple(row) for row in await conn.fetch("SELECT x_words, x_who_id FROM x_review")] == [(None, None)]
+
+    # And what was about to be sent to her is not
+    await client.do("mutation ($id: ID!) { confirmDelivery(id: $id) { userErrors { code message } } }", id=waiting)
+    await until(client, "delivery", waiting, "state", "FINISHED")
+    ended = (await client.ask("query ($id: ID!) { delivery(id: $id) { counts { withdrawn accepted } } }", id=waiting))[
+        "delivery"
+    ]
+    assert ended["counts"] == {"withdrawn": 1, "accepted": 20}
+    await conn.close()
+    await check_proof(client, proof)
+    await come_back(place, audience, account, content)
+
+
+async def check_given(given: bytes, html: str) -> None:
+    """The file holds what every room keeps, and what was sent."""
+    with zipfile.ZipFile(io.BytesIO(given)) as archive:
+        data = json.loads(archive.read("data.json"))
+        assert "tables/profile.csv" in archive.namelist()
+    assert set(data["tables"]) >= {
+        "profile", "profile_alias", "profile_merge", "consent_entry", "subscription", "subscription_event", "purpose_consent",
+        "audience_member", "quarantine", "suppression_entry", "ledger", "tracking_event", "e_visit", "x_order", "x_review",
+        "audit_entry",
+    }  # fmt: skip
+    assert {row["x_card"] for row in data["tables"]["profile"]} == {f"{MARK}-card", None}
+    assert f"Hello {MARK}First!" in data["messages"][0]["html"]
+
+
+async def check_proof(client: Client, proof: dict[str, Any]) -> None:
+    """It holds, and none that was altered does."""
+
+    async def verified(told: dict[str, Any]) -> bool:
+        data = await client.ask("query ($p: JSON!) { verifyErasure(proof: $p) }", p=told)
+        result: bool = data["verifyErasure"]
+        return result
+
+    assert proof["erased"]["profile"] == 2
+    assert proof["erased"]["file"] == 5
+    assert proof["erased"]["stored_answer"] >= 1
+    assert await verified(proof)
+    assert not await verified({**proof, "profiles": 3})
+    assert not await verified({**proof, "signature": "0" * 64})
+    assert not await verified({})
+
+
+async def come_back(place: Place, audience: str, account: str, content: str) -> None:
+    """By a file she is there again, and not written to; until she opts in herself."""
+    client = place.client
+    import_id = await upload(client, (COLUMNS + SHE).encode())
+    await start_import(client, import_id)
+    assert (await import_ended(client, import_id))["inserted"] == 1
+    she = (await find_profile(client, EMAIL))["id"]
+
+    delivery = await create_delivery(client, audience=audience, account=account, content=content)
+    counts = (await prepare(client, delivery))["counts"]
+    assert (counts["excluded"], counts["pending"]) == (1, 20)
+    made = await do(client, "createService", "CreateServiceInput", "service { id }", name=fresh_name("s"), label="News")
+    await do(client, "subscribeProfiles", "SubscribeProfilesInput", "results { __typename }", serviceId=made["service"]["id"],
+             profileIds=[she], source={"origin": "preference page"})  # fmt: skip
+    again = await create_delivery(client, audience=audience, account=account, content=content)
+    counts = (await prepare(client, again))["counts"]
+    assert (counts["excluded"], counts["pending"]) == (0, 21)
