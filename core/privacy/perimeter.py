@@ -21,6 +21,7 @@ from core.planning import personal as planning
 from core.profiles import personal as profiles
 from core.targeting import personal as targeting
 from core.tracking import personal as tracking
+from core.transfers import personal as transfers
 
 FLOOR = (
     Kept(
@@ -50,7 +51,7 @@ OWN = (
 )  # fmt: skip
 
 TABLES: tuple[Kept, ...] = (
-    *FLOOR, *OWN, *accounts.TABLES, *datamodel.TABLES, *content.TABLES, *planning.TABLES, *targeting.TABLES, *consent.TABLES,
+    *FLOOR, *OWN, *accounts.TABLES, *datamodel.TABLES, *content.TABLES, *planning.TABLES, *targeting.TABLES, *transfers.TABLES, *consent.TABLES,
     *events.TABLES, *delivery.TABLES, *tracking.TABLES, *profiles.TABLES,
 )  # fmt: skip
 

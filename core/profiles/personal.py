@@ -30,7 +30,7 @@ PROFILE = Kept(
     " birth_date thumbnail_url mobile_phone phone fax address_line1 address_line2 address_line3 address_line4 zip_code city"
     " state country latitude longitude language time_zone search_words",
     other="id address_defined email_format opt_out opt_out_email opt_out_mobile opt_out_phone opt_out_fax opt_out_postal"
-    " opt_out_push created_at updated_at merged_into",
+    " opt_out_push ccpa_opt_out created_at updated_at merged_into",
 )  # fmt: skip
 
 TABLES = (
@@ -73,8 +73,8 @@ TABLES = (
         other="id match_key status version created_by created_at updated_at",
     ),
     Kept(
-        table="export_run", texts={"error": _ERROR, "expression": None}, authored="options",
-        other=f"id state file_id audience_id columns rows_total rows_written fence {_TIMES}",
+        table="export_run", texts={"error": _ERROR, "expression": None}, authored="options computed",
+        other=f"id state file_id audience_id dimension columns rows_total rows_written fence {_TIMES}",
     ),
     Kept(
         table="suppression_import", texts={"error": _ERROR}, authored="options",

@@ -34,7 +34,7 @@ from core.targeting.linked import entity_table
 from core.targeting.plans import cheaper
 from core.targeting.published import present_catalogue
 from core.targeting.references import find_references
-from core.targeting.sql import Statement, compile_statement, population, predicate, present, value
+from core.targeting.sql import Statement, compile_statement, predicate, present, value
 from core.transfers.datasets import columns_of_sheet, find_sheet
 from core.transfers.store import export_rows as store
 
@@ -163,7 +163,7 @@ class _Ranges:
             condition = "merged_into IS NULL" if self._entity.table == "profile" else "true"
             return await store.count(conn, self._entity.table, condition)
         asked = self._question
-        found = await cheaper(conn, asked, lambda plan: _as_ids(population(asked, at=self._now, zone=UTC, plan=plan)))
+        found = await cheaper(conn, asked, _as_ids, at=self._now, zone=UTC)
         return await profile_store.select_some(conn, found.text, found.args)
 
     async def next_bound(self, conn: Connection, after: int) -> int | None:
