@@ -8,8 +8,6 @@ from core.db import transaction
 from core.jobs import Queue, job
 from core.outbox import announce
 from core.profiles import quarantine, suppression_entries
-from core.profiles.export_runner import run_export as work_on_export
-from core.profiles.import_runner import run_import as work_on_import
 from core.profiles.store import imports, runs, suppression_runs
 from core.profiles.store.runs import RunTable
 from core.profiles.suppression_export_runner import run_export as work_on_suppression_export
@@ -18,18 +16,6 @@ from core.runtime import Runtime
 
 QUIET = timedelta(seconds=10)  # a run without a sign of life for so long is given to another worker
 REJECTS_WITHIN = timedelta(days=1)
-
-
-@job("profiles.import", queue=Queue.HEAVY)
-async def run_import(runtime: Runtime, import_id: int) -> None:
-    """Read a file of people."""
-    await work_on_import(runtime, import_id)
-
-
-@job("profiles.export", queue=Queue.HEAVY)
-async def run_export(runtime: Runtime, export_id: int) -> None:
-    """Write a file of people."""
-    await work_on_export(runtime, export_id)
 
 
 @job("profiles.suppression_import", queue=Queue.HEAVY)

@@ -205,8 +205,7 @@ class _Numbered:
 
     async def fetch(self, conn: Connection, after: int, last: int) -> tuple[Sequence[Any], int]:
         """In their order."""
-        text = f"SELECT * FROM {store.ROWS} WHERE key > $1 AND key <= $2"
-        return await profile_store.fetch_rows(conn, self.fields, self._options, text, (after, last))
+        return await profile_store.fetch_rows(conn, self.fields, self._options, store.NUMBERED, (after, last))
 
 
 def _as_ids(keys: Select[Any]) -> Select[Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
+from types import MappingProxyType
 
 from core.access import Actor, Permission, require
 from core.db import Connection
@@ -22,14 +22,6 @@ LONGEST_NAME = 63  # bytes of a column's: as long as a name in a database
 MOST_COLUMNS = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A field of the dimension, or under a name what an expression computes."""
-
-    name: str
-    expression: Expression | None = None
-
-
 async def create_export(
     conn: Connection,
     actor: Actor,
@@ -37,13 +29,16 @@ async def create_export(
     *,
     file_name: str | None = None,
     dimension: str = "profile",
-    columns: Sequence[Column] | None = None,
+    columns: Sequence[str] | None = None,
+    computed: Mapping[str, Expression] = MappingProxyType({}),
     audience_id: int | None = None,
     expression: Expression | None = None,
     options: ExportOptions | None = None,
     now: datetime,
 ) -> ExportRun:
-    """Begin to write rows of a dimension: all, an audience's, or those that a question finds. `columns` None: all fields.
+    """Begin to write rows of a dimension: all, an audience's, or those that a question finds.
+
+    `columns` None: all fields; those of `computed` stand where they are named, else behind the others.
 
     Raises Invalid (UNKNOWN_FIELD, DUPLICATE_FIELD, NO_COLUMNS, BAD_NAME, TWO_SELECTIONS, AUDIENCE_OF_PEOPLE, and as
     `check_export_options` does), NotFound (DIMENSION_NOT_FOUND), ExpressionError.
@@ -55,28 +50,28 @@ async def create_export(
             "an audience is of profiles", code="AUDIENCE_OF_PEOPLE", path="audience_id",
             hint="Ask with an expression: it may say member of 'name' of the profile that a row is linked to.",
         )  # fmt: skip
-    chosen = [Column(name=name) for name in found.columns] if columns is None else list(columns)
-    _check_names(chosen, found)
-    for one in chosen:
-        if one.expression is not None:
-            await open_value(conn, found, one.expression)
+    fields = found.columns if columns is None else columns
+    chosen = (*fields, *(name for name in computed if name not in fields))
+    _check_names(chosen, computed, found)
+    for expression_of in computed.values():
+        await open_value(conn, found, expression_of)
     asked = None if expression is None else (await open_question(conn, found, expression)).expression
     content = ExportContent(
-        columns=tuple(one.name for one in chosen), dimension=dimension, audience_id=audience_id,
-        computed={one.name: to_json(one.expression) for one in chosen if one.expression is not None},
+        columns=chosen, dimension=dimension, audience_id=audience_id,
+        computed={name: to_json(one) for name, one in computed.items()},
         expression=None if asked is None else to_json(asked),
     )  # fmt: skip
     return await begin_export(conn, actor, files, content, file_name=file_name, options=options, now=now)
 
 
-def _check_names(columns: Sequence[Column], dimension: Dimension) -> None:
+def _check_names(columns: Sequence[str], computed: Mapping[str, Expression], dimension: Dimension) -> None:
     if not 1 <= len(columns) <= MOST_COLUMNS:
         raise Invalid(f"an export has 1 to {MOST_COLUMNS} columns", code="NO_COLUMNS", path="columns")
     seen: set[str] = set()
-    for position, one in enumerate(columns):
-        path, name = f"columns.{position}", one.name
-        if one.expression is not None:
-            _check_name(name, f"{path}.name")
+    for position, name in enumerate(columns):
+        path = f"columns.{position}"
+        if name in computed:
+            _check_name(name, f"computed.{list(computed).index(name)}.name")
         elif name not in dimension.columns:
             near = get_close_matches(name, dimension.columns, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Fields: {', '.join(dimension.columns)}."

@@ -9,11 +9,16 @@ from typing import Any
 import strawberry
 
 from api.graphql.leaf import leaf
-from api.graphql.nodes import Node, aligned, global_id, link, record_of
+from api.graphql.nodes import Node, aligned, global_id, link, optional_id, record_of
 from api.graphql.scalars import JSON, Long
 from api.graphql.targeting.types import ExpressionInput
 from core.ids import to_global_id
 from core.profiles import export_options, import_options, import_template_records, import_templates, records
+
+KEYS = (
+    "In place of matchKey and moreKeys: how rows find what they are about, in order. Those of MatchKey in small letters, "
+    "unique keys of the data model by their names, `id`, an automatic id; of quarantine `address`."
+)
 
 RunState = strawberry.enum(records.RunState, name="RunState", description="The life of an import or export.")
 MatchKey = strawberry.enum(records.MatchKey, name="MatchKey", description="How a row of a file finds its profile.")
@@ -35,6 +40,9 @@ ExportFormat = strawberry.enum(export_options.ExportFormat, name="ExportFormat",
 Titles = strawberry.enum(export_options.Titles, name="Titles", description="What stands in the first line of an export.")
 LineEnd = strawberry.enum(export_options.LineEnd, name="LineEnd", description="What ends a line.")
 ImportMode = strawberry.enum(import_options.ImportMode, name="ImportMode", description="What is done with a row.")
+ImportTargetKind = strawberry.enum(
+    import_options.TargetKind, name="ImportTargetKind", description="What an import writes into."
+)
 
 
 @strawberry.type(description="Why a run failed.")
@@ -60,6 +68,36 @@ async def load_templates(context: Any, ids: list[int]) -> list[Any]:
         return aligned(ids, await import_templates.find_templates(conn, ids))
 
 
+def _match_key(found: Any) -> records.MatchKey | None:
+    known = found.match_key in set(records.MatchKey) and found.options.target.kind is not import_options.TargetKind.DATASET
+    return records.MatchKey(found.match_key) if known else None
+
+
+def _keys(found: Any) -> list[str]:
+    return [str(key) for key in (found.match_key, *found.options.more_keys)]
+
+
+def _id_of(kind: str, key: int | None) -> str | None:
+    return None if key is None else to_global_id(kind, key)
+
+
+@strawberry.type(description="What an import writes into.")
+class ImportTarget:
+    """A target."""
+
+    kind: ImportTargetKind  # type: ignore[valid-type]
+    dataset: str | None
+    service_id: strawberry.ID | None = leaf(lambda target: _id_of("Service", target.service_id))
+    origin: str
+    confirmed: bool
+    address_kind: str | None
+    audience_id: strawberry.ID | None = leaf(
+        lambda target: _id_of("Audience", target.audience_id), description="The list; one that is made has an id when it is."
+    )
+    list_name: str | None
+    replace: bool
+
+
 @strawberry.type(description="How files of one kind are imported.")
 class ImportTemplate(Node):
     """A template of imports."""
@@ -70,7 +108,8 @@ class ImportTemplate(Node):
     name: str
     label: str
     description: str
-    match_key: MatchKey  # type: ignore[valid-type]
+    match_key: MatchKey | None = leaf(_match_key, description="Null where it is none of these.")  # type: ignore[valid-type]
+    keys: list[str] = leaf(_keys, description="By which rows find what they are about, in order.")
     options: JSON = leaf(
         lambda template: asdict(template.options),
         description="As they are kept: what ImportOptionsInput names, in small letters.",
@@ -82,7 +121,7 @@ class ImportTemplate(Node):
     updated_at: datetime
 
 
-@strawberry.type(description="One file of people on its way in.")
+@strawberry.type(description="One file on its way in.")
 class Import(Node):
     """An import."""
 
@@ -90,7 +129,9 @@ class Import(Node):
 
     id: strawberry.ID = global_id("Import")
     state: RunState  # type: ignore[valid-type]
-    match_key: MatchKey  # type: ignore[valid-type]
+    target: ImportTarget = leaf(lambda run: run.options.target)
+    match_key: MatchKey | None = leaf(_match_key, description="Null where it is none of these.")  # type: ignore[valid-type]
+    keys: list[str] = leaf(_keys, description="By which rows find what they are about, in order.")
     bytes_total: Long
     bytes_read: Long
     lines_read: Long
@@ -151,7 +192,7 @@ class ImportPreview:
     unreadable: list[UnreadableRow] = leaf(lambda preview: preview.bad)
 
 
-@strawberry.type(description="Profiles on their way out.")
+@strawberry.type(description="Rows on their way out.")
 class Export(Node):
     """An export."""
 
@@ -163,7 +204,9 @@ class Export(Node):
         lambda run: None if run.audience_id is None else to_global_id("Audience", run.audience_id)
     )
     expression: JSON | None
+    dimension: str = strawberry.field(description="What a row is: profile, a dataset, message, …")
     columns: list[str]
+    computed: JSON = strawberry.field(description="The expressions of columns that are no fields, by their names.")
     format: ExportFormat = leaf(lambda run: run.options.format)  # type: ignore[valid-type]
     rows_total: Long | None
     rows_written: Long
@@ -254,6 +297,35 @@ class ConstantInput:
     value: str
 
 
+@strawberry.input(description="What an import writes into. What is not of its kind is left out.")
+class ImportTargetInput:
+    """A target."""
+
+    kind: ImportTargetKind  # type: ignore[valid-type]
+    dataset: str | None = strawberry.field(default=None, description="The name of a published dataset.")
+    service_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Of subscriptions; left out: the column `service` names it."
+    )
+    origin: str = strawberry.field(default="", description="Of subscriptions whose row does not say.")
+    confirmed: bool = strawberry.field(default=False, description="Subscriptions are active, also where a service asks.")
+    address_kind: str | None = strawberry.field(
+        default=None, description="Of quarantine, such as email; left out: the column `kind` says it."
+    )
+    audience_id: strawberry.ID | None = strawberry.field(default=None, description="A list; left out: one is made.")
+    list_name: str | None = strawberry.field(
+        default=None, description="Of a list that is made; left out: the file's, with the time."
+    )
+    replace: bool = strawberry.field(default=False, description="Of a list: who is not in the file is on it no longer.")
+
+    def record(self) -> import_options.ImportTarget:
+        """As the operation takes it."""
+        ids = {
+            "service_id": optional_id("Service", self.service_id, "options.target.serviceId"),
+            "audience_id": optional_id("Audience", self.audience_id, "options.target.audienceId"),
+        }
+        return import_options.ImportTarget(**{**vars(self), **ids})
+
+
 @strawberry.input(description="How a file is read.")
 class ImportOptionsInput:
     """Every option has a good default."""
@@ -285,6 +357,8 @@ class ImportOptionsInput:
         default=None, description="Stop after the batch with which more rows than this are refused."
     )
 
+    target: ImportTargetInput | None = strawberry.field(default=None, description="Profiles when left out.")
+
     def record(self) -> records.ImportOptions:
         """As the operation takes them."""
         mapping: dict[str, Any] | None = None
@@ -307,6 +381,7 @@ class ImportOptionsInput:
             expected_columns=None if self.expected_columns is None else tuple(self.expected_columns),
             dry_run=self.dry_run,
             most_rejects=self.most_rejects,
+            target=self.target.record() if self.target is not None else import_options.ImportTarget(),
         )
 
 
@@ -316,8 +391,9 @@ class CreateImportInput:
 
     file_name: str = "profiles.csv"
     match_key: MatchKey | None = strawberry.field(  # type: ignore[valid-type]
-        default=None, description="Left out where a template is given."
+        default=None, description="Left out where keys or a template are given."
     )
+    keys: list[str] | None = strawberry.field(default=None, description=KEYS)
     options: ImportOptionsInput | None = strawberry.field(default=None, description="Left out where a template is given.")
     template_id: strawberry.ID | None = None
     dry_run: bool = strawberry.field(default=False, description="As the option of this name, with a template too.")
@@ -330,7 +406,8 @@ class CreateImportTemplateInput:
     name: str
     label: str
     description: str = ""
-    match_key: MatchKey  # type: ignore[valid-type]
+    match_key: MatchKey | None = None  # type: ignore[valid-type]
+    keys: list[str] | None = strawberry.field(default=None, description=KEYS)
     options: ImportOptionsInput | None = None
 
 
@@ -344,6 +421,7 @@ class UpdateImportTemplateInput:
     label: strawberry.Maybe[str]
     description: strawberry.Maybe[str]
     match_key: strawberry.Maybe[MatchKey]  # type: ignore[valid-type]
+    keys: list[str] | None = strawberry.field(default=None, description=f"{KEYS} With options only.")
     options: strawberry.Maybe[ImportOptionsInput]
     status: strawberry.Maybe[TemplateStatus]  # type: ignore[valid-type]
 
@@ -369,12 +447,26 @@ class ExportOptionsInput:
         return export_options.ExportOptions(**vars(self))
 
 
-@strawberry.input(description="Whom to export and which fields; everybody and every field when left out.")
+@strawberry.input(description="A column that an expression computes.")
+class ComputedColumnInput:
+    """One column."""
+
+    name: str
+    expression: ExpressionInput = strawberry.field(description="About a row of the dimension: a value, or a condition.")
+
+
+@strawberry.input(description="Which rows to export and which fields; all and every field when left out.")
 class CreateExportInput:
     """Input of createExport."""
 
     file_name: str | None = strawberry.field(default=None, description="By the format when left out.")
-    columns: list[str] | None = None
+    dimension: str = strawberry.field(
+        default="profile", description="What a row is: profile, a dataset, message, or any other entity of questions."
+    )
+    columns: list[str] | None = strawberry.field(
+        default=None, description="Fields in their order. A computed column stands where it is named here, else behind them."
+    )
+    computed: list[ComputedColumnInput] = strawberry.field(default_factory=list)
     audience_id: strawberry.ID | None = None
     expression: ExpressionInput | None = None
     options: ExportOptionsInput | None = None

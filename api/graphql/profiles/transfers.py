@@ -36,8 +36,9 @@ from core.profiles import exports, import_templates, imports
 from core.profiles.import_preview import preview_import
 from core.profiles.import_template_records import ImportTemplateDraft
 from core.profiles.records import ExportRun, ImportOptions, ImportRun, MatchKey, RunState
-from core.targeting.audiences import find_audiences, open_question
-from core.targeting.json_form import to_json
+from core.targeting.audiences import find_audiences
+from core.transfers.destinations import find_destination
+from core.transfers.exports import create_export
 
 ENDED = (RunState.FINISHED, RunState.FAILED, RunState.CANCELLED)
 
@@ -62,15 +63,23 @@ async def load_exports(context: Any, ids: list[int]) -> list[Any]:
 async def _how(context: Any, input: CreateImportInput, template_id: int | None) -> tuple[str, ImportOptions]:
     """The key and the options of an import: given, or a template's."""
     if template_id is not None:
-        if input.match_key is not None or input.options is not None:
+        if input.match_key is not None or input.keys is not None or input.options is not None:
             message = "an import by a template has its key and its options"
             raise Invalid(message, code="TEMPLATE_AND_OPTIONS", path="options", hint="Leave them out, or the template.")
         template = await import_templates.open_template(context.conn, template_id)
         return template.match_key, template.options
-    match_key: MatchKey | None = input.match_key
+    return _keyed(input.match_key, input.keys, input.options.record() if input.options is not None else ImportOptions())
+
+
+def _keyed(match_key: MatchKey | None, keys: list[str] | None, options: ImportOptions) -> tuple[str, ImportOptions]:
+    """The first key, and the options with the others."""
+    if keys is not None and (match_key is not None or options.more_keys):
+        raise Invalid("the keys are given twice", code="KEYS_TWICE", path="keys", hint="Leave matchKey and moreKeys out.")
+    if keys:
+        return keys[0], replace(options, more_keys=tuple(keys[1:]))
     if match_key is None:
         raise Invalid("an import needs a key", code="REQUIRED", path="matchKey", hint="Say how rows find their profiles.")
-    return match_key, input.options.record() if input.options is not None else ImportOptions()
+    return match_key, options
 
 
 async def _or_none(getting: Any) -> Any:
@@ -105,7 +114,7 @@ class TransfersQuery:
         """The first rows of an uploaded file and the fields of its columns, before it is started."""
         key, files = from_global_id("Import", import_id, "importId"), info.context.runtime.files
         async with info.context.lease.use() as conn:
-            return await preview_import(conn, info.context.actor, files, key, rows)
+            return await preview_import(conn, info.context.actor, files, key, rows, find_destination)
 
     @field(list[ImportReject])
     async def import_rejects(self, info: Info, import_id: strawberry.ID, first: int = 20) -> Any:
@@ -150,7 +159,7 @@ class TransfersMutation:
 
     @mutation(import_=Import, upload_url=str)
     async def create_import(self, info: Info, input: CreateImportInput) -> Any:
-        """Announce a file of people. PUT its bytes to `uploadUrl`, then call startImport."""
+        """Announce a file. PUT its bytes to `uploadUrl`, then call startImport."""
         context = info.context
         template_id = optional_id("ImportTemplate", input.template_id, "templateId")
         match_key, options = await _how(context, input, template_id)
@@ -163,17 +172,20 @@ class TransfersMutation:
             options=replace(options, dry_run=True) if input.dry_run else options,
             template_id=template_id,
             now=context.now,
+            find=find_destination,
         )
         return {"import_": run, "upload_url": address(info, ticket)}
 
     @mutation(import_template=ImportTemplate)
     async def create_import_template(self, info: Info, input: CreateImportTemplateInput) -> Any:
         """Save how files of a kind are imported."""
+        given_options = input.options.record() if input.options is not None else ImportOptions()
+        match_key, options = _keyed(input.match_key, input.keys, given_options)
         draft = ImportTemplateDraft(
-            name=input.name, label=input.label, description=input.description, match_key=input.match_key,
-            options=input.options.record() if input.options is not None else ImportOptions(),
+            name=input.name, label=input.label, description=input.description, match_key=match_key, options=options
         )  # fmt: skip
-        return await import_templates.create_template(info.context.conn, info.context.actor, draft, info.context.now)
+        context = info.context
+        return await import_templates.create_template(context.conn, context.actor, draft, context.now, find_destination)
 
     @mutation(import_template=ImportTemplate)
     async def update_import_template(self, info: Info, input: UpdateImportTemplateInput) -> Any:
@@ -185,9 +197,13 @@ class TransfersMutation:
         )  # fmt: skip
         if changes.get("options") is not None:
             changes["options"] = changes["options"].record()
+        if input.keys is not None:
+            if changes.get("options") is None:
+                raise Invalid("keys come with options", code="REQUIRED", path="options", hint="Give all options again.")
+            changes["match_key"], changes["options"] = _keyed(changes.get("match_key"), input.keys, changes["options"])
         return await import_templates.update_template(
             context.conn, context.actor, from_global_id("ImportTemplate", input.id, "id"), changes,
-            expected_version=input.expected_version, now=context.now,
+            expected_version=input.expected_version, now=context.now, find=find_destination,
         )  # fmt: skip
 
     @mutation(upload_url=str)
@@ -220,22 +236,21 @@ class TransfersMutation:
 
     @mutation(export=Export)
     async def create_export(self, info: Info, input: CreateExportInput) -> Any:
-        """Write profiles to a file. It starts at once; when it is finished, call createExportDownload."""
+        """Write profiles or other rows to a file. It starts at once; when it is finished, call createExportDownload."""
         context = info.context
-        expression = None
-        if input.expression is not None:
-            expression = to_json((await open_question(context.conn, input.expression.parsed())).expression)
         audience_id = optional_id("Audience", input.audience_id, "audienceId")
         if audience_id is not None and not await find_audiences(context.conn, [audience_id]):
             raise not_found("audience", str(input.audience_id), "audienceId")
-        return await exports.create_export(
+        return await create_export(
             context.conn,
             context.actor,
             context.runtime.files,
             file_name=input.file_name,
+            dimension=input.dimension,
             columns=input.columns,
+            computed={one.name: one.expression.parsed() for one in input.computed},
             audience_id=audience_id,
-            expression=expression,
+            expression=input.expression.parsed() if input.expression is not None else None,
             options=input.options.record() if input.options is not None else None,
             now=context.now,
         )

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import csv
-import json
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
+_JSON = msgspec.json.Encoder(decimal_format="number")  # numbers within stay numbers, as exact as they are
 LARGEST_CELL = csv.field_size_limit()  # characters
+
+
+class WrittenNumber(str):
+    """A number of a JSON text, as exact as it was written."""
+
+    __slots__ = ()
 
 
 def as_cell(value: Any) -> str:
@@ -33,7 +41,7 @@ def as_cell(value: Any) -> str:
         return format(value, "f") if abs(value.adjusted()) < LARGEST_CELL else str(value)
     if isinstance(value, int | date | time | timedelta | UUID):
         return str(value)
-    return json.dumps(_plain(value), ensure_ascii=False)
+    return msgspec.json.format(_JSON.encode(_plain(value)), indent=0).decode()
 
 
 def _instant(value: datetime) -> str:
@@ -45,8 +53,10 @@ def _instant(value: datetime) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, WrittenNumber):
+        return msgspec.Raw(value.encode())
     if isinstance(value, dict):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    return value if value is None or isinstance(value, bool | int | str) else as_cell(value)
+    return value if value is None or isinstance(value, bool | int | float | Decimal | str) else as_cell(value)

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from core.errors import Invalid
 from core.profiles.csv_lines import LONGEST_LINE, LineBuffer
-from core.profiles.files.cells import LARGEST_CELL, as_cell
+from core.profiles.files.cells import LARGEST_CELL, WrittenNumber, as_cell
 from core.profiles.files.chunks import BadLine, Chunk
 from core.profiles.files.streams import Stream
 from core.profiles.import_options import FixedColumn
@@ -161,7 +161,7 @@ class FixedWidthFile(LineFile):
 
 def _parse(text: str) -> dict[str, object]:
     try:
-        found = json.loads(text, parse_constant=_refuse, parse_float=str, parse_int=str)
+        found = json.loads(text, parse_constant=_refuse, parse_float=WrittenNumber, parse_int=WrittenNumber)
     except RecursionError:
         raise _BadRow("BROKEN_JSON", "is nested too deep") from None
     except ValueError as error:

@@ -10,6 +10,7 @@ from core.profiles.fields import FieldType
 from core.targeting.sql import Statement
 
 ROWS = "export_rows"
+NUMBERED = f"SELECT * FROM {ROWS} WHERE key > $1 AND key <= $2"
 _TYPES: Mapping[FieldType, str] = MappingProxyType(
     {
         FieldType.INTEGER: "bigint", FieldType.DECIMAL: "numeric", FieldType.BOOLEAN: "boolean", FieldType.DAY: "date",

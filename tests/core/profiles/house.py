@@ -11,7 +11,7 @@ from typing import Any
 from core import files as stored_files
 from core.access import SYSTEM
 from core.db import Connection, transaction
-from core.profiles import exports, imports, jobs
+from core.profiles import export_runner, exports, import_runner, imports
 from core.profiles.export_options import ExportOptions
 from core.profiles.records import ExportRun, ImportOptions, ImportRun, MatchKey
 from core.runtime import Runtime
@@ -62,7 +62,7 @@ async def import_people(
 ) -> ImportRun:
     """Import a file to its end."""
     import_id = await ready_import(runtime, data, key=key, options=options)
-    await jobs.run_import(runtime, import_id=import_id)
+    await import_runner.run_import(runtime, import_id=import_id)
     return await get_import(runtime, import_id)
 
 
@@ -86,7 +86,7 @@ async def export_people(
             conn, SYSTEM, runtime.files, columns=columns, audience_id=audience_id, expression=expression,
             options=options, now=runtime.clock(),
         )  # fmt: skip
-    await jobs.run_export(runtime, export_id=run.id)
+    await export_runner.run_export(runtime, export_id=run.id)
     async with runtime.pool.acquire() as conn:
         return await exports.get_export(conn, run.id)
 

@@ -226,8 +226,8 @@ async def test_the_life_of_an_export(runtime: Runtime, db: Connection, times: Ti
         await exports.issue_download_ticket(db, SYSTEM, run.id, times.now)
     assert caught.value.code == "EXPORT_NOT_FINISHED"
 
-    await jobs.run_export(runtime, export_id=run.id)
-    await jobs.run_export(runtime, export_id=run.id)
+    await export_runner.run_export(runtime, export_id=run.id)
+    await export_runner.run_export(runtime, export_id=run.id)
 
     ticket = await exports.issue_download_ticket(db, SYSTEM, run.id, times.now)
     file = await stored_files.redeem_ticket(db, ticket.secret, "read", times.now)
@@ -283,7 +283,7 @@ async def test_a_cancelled_export_leaves_nothing(runtime: Runtime, db: Connectio
         await exports.cancel_export(db, SYSTEM, run.id, times.now)
 
     between_ranges(cancel)
-    await jobs.run_export(runtime, export_id=run.id)
+    await export_runner.run_export(runtime, export_id=run.id)
 
     assert (await exports.get_export(db, run.id)).state is RunState.CANCELLED
     assert await leftovers(runtime) == []
@@ -304,7 +304,7 @@ async def test_an_export_is_written_where_the_sweep_finds_what_a_killed_worker_l
         seen.extend(path.name for path in runtime.files.root.iterdir() if path.name.startswith(name))
 
     between_ranges(look)
-    await jobs.run_export(runtime, export_id=run.id)
+    await export_runner.run_export(runtime, export_id=run.id)
 
     assert [one.startswith(name + PART) for one in seen] == [True]
     assert await leftovers(runtime) == []
@@ -319,12 +319,12 @@ async def test_a_process_that_ends_hands_over(runtime: Runtime, db: Connection, 
         runtime.stopping.set()
 
     between_ranges(end)
-    await jobs.run_export(runtime, export_id=run.id)
+    await export_runner.run_export(runtime, export_id=run.id)
 
     assert (await exports.get_export(db, run.id)).state is RunState.READY
     assert [one.ids for one in await take(db, 10)] == [{"export_id": run.id}]
     runtime.stopping.clear()
-    await jobs.run_export(runtime, export_id=run.id)
+    await export_runner.run_export(runtime, export_id=run.id)
     assert (await exports.get_export(db, run.id)).rows_written == 3000
 
 
@@ -339,10 +339,10 @@ async def test_a_worker_that_was_thought_dead_does_not_spoil_the_file(
         times.move(seconds=jobs.QUIET.total_seconds() + 1)
         await jobs.sweep(runtime)
         (wake_up,) = await take(db, 10)
-        await jobs.run_export(runtime, **wake_up.ids)
+        await export_runner.run_export(runtime, **wake_up.ids)
 
     between_ranges(another_takes_over)
-    await jobs.run_export(runtime, export_id=run.id)
+    await export_runner.run_export(runtime, export_id=run.id)
 
     done = await exports.get_export(db, run.id)
     assert (done.state, done.rows_written) == (RunState.FINISHED, 3000)
@@ -362,12 +362,12 @@ async def test_a_killed_connection_is_worked_on_again(
 
     between_ranges(kill)
     with pytest.raises(TRY_LATER):
-        await jobs.run_export(runtime, export_id=run.id)
+        await export_runner.run_export(runtime, export_id=run.id)
     assert (await exports.get_export(db, run.id)).state is RunState.RUNNING
     times.move(seconds=jobs.QUIET.total_seconds() + 1)
     await jobs.sweep(runtime)
     (wake_up,) = await take(db, 10)
-    await jobs.run_export(runtime, **wake_up.ids)
+    await export_runner.run_export(runtime, **wake_up.ids)
 
     assert (await exports.get_export(db, run.id)).rows_written == 3000
 
@@ -380,7 +380,7 @@ async def test_a_mistake_of_ours_is_told(runtime: Runtime, times: Times, monkeyp
     async with transaction(runtime.pool) as conn:
         run = await exports.create_export(conn, SYSTEM, runtime.files, now=times.now)
     with pytest.raises(ZeroDivisionError):
-        await jobs.run_export(runtime, export_id=run.id)
+        await export_runner.run_export(runtime, export_id=run.id)
 
     async with runtime.pool.acquire() as conn:
         failed = await exports.get_export(conn, run.id)
@@ -400,7 +400,7 @@ async def test_an_export_that_was_kept_long_enough_is_told_to_be_gone(runtime: R
     assert (caught.value.code, caught.value.path) == ("FILE_REMOVED", "export_id")
 
     # One that no worker took so long is written all the same
-    await jobs.run_export(runtime, export_id=waits.id)
+    await export_runner.run_export(runtime, export_id=waits.id)
     await exports.issue_download_ticket(db, SYSTEM, waits.id, times.now)
     times.move(days=29)
     await housekeeping.sweep(runtime)

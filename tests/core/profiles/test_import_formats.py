@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.access import SYSTEM
 from core.db import Connection
 from core.errors import Invalid
-from core.profiles import import_runner, imports, jobs
+from core.profiles import import_runner, imports
 from core.profiles.import_options import (
     ColumnRule,
     FileFormat,
@@ -62,10 +62,10 @@ async def test_an_import_goes_on_after_a_crash(runtime: Runtime, name: str, monk
         return await store(*arguments)
 
     monkeypatch.setattr(import_runner, "_store_once", dies)
-    await jobs.run_import(runtime, import_id=import_id)
+    await import_runner.run_import(runtime, import_id=import_id)
     halfway = await get_import(runtime, import_id)
     runtime.stopping.clear()
-    await jobs.run_import(runtime, import_id=import_id)
+    await import_runner.run_import(runtime, import_id=import_id)
     run = await get_import(runtime, import_id)
 
     assert (halfway.state, halfway.rows) == (RunState.READY, 2)
@@ -397,7 +397,7 @@ async def test_imports_of_the_same_people_at_once_take_turns(runtime: Runtime, m
     ]
     ids = [await ready_import(runtime, data, key=key, options=options) for key, options, data in files]
 
-    await asyncio.gather(*(jobs.run_import(runtime, import_id=one) for one in ids))
+    await asyncio.gather(*(import_runner.run_import(runtime, import_id=one) for one in ids))
 
     runs = [await get_import(runtime, one) for one in ids]
     assert all(run.state is RunState.FINISHED and not run.rejected for run in runs)

@@ -58,7 +58,7 @@ EXPECTED = {"inserted": ROWS - ROWS // 50, "rejected": ROWS // 50}
 @asynccontextmanager
 async def working(runtime: Runtime, import_id: int) -> AsyncIterator[asyncio.Task[Any]]:
     """A worker on an import, until the block ends."""
-    task = asyncio.create_task(jobs.run_import(runtime, import_id=import_id))
+    task = asyncio.create_task(import_runner.run_import(runtime, import_id=import_id))
     try:
         yield task
     finally:
@@ -111,7 +111,7 @@ async def resume(runtime: Runtime, times: Times) -> None:
     times.move(seconds=jobs.QUIET.total_seconds() + 1)
     await jobs.sweep(runtime)
     for import_id in await announced(runtime):
-        await jobs.run_import(runtime, import_id=import_id)
+        await import_runner.run_import(runtime, import_id=import_id)
 
 
 async def check_complete(runtime: Runtime, import_id: int) -> None:
@@ -146,7 +146,7 @@ async def test_progress_can_be_watched(runtime: Runtime) -> None:
 async def test_the_same_file_twice_at_once_makes_each_person_once(runtime: Runtime, key: MatchKey) -> None:
     ids = [await ready_import(runtime, file_of(), key=key) for _ in range(3)]
 
-    await asyncio.gather(*(jobs.run_import(runtime, import_id=import_id) for import_id in ids))
+    await asyncio.gather(*(import_runner.run_import(runtime, import_id=import_id) for import_id in ids))
 
     runs = [await get_import(runtime, import_id) for import_id in ids]
     assert all(run.state is RunState.FINISHED for run in runs)
@@ -163,7 +163,7 @@ async def test_two_files_of_the_same_people_at_once_lose_no_field(runtime: Runti
     back = "external_id,city\n" + "".join(f"C-{n},T{n}\n" for n in reversed(range(ROWS)))
     ids = [await ready_import(runtime, data) for data in (forth, back)]
 
-    await asyncio.gather(*(jobs.run_import(runtime, import_id=import_id) for import_id in ids))
+    await asyncio.gather(*(import_runner.run_import(runtime, import_id=import_id) for import_id in ids))
 
     for import_id in ids:
         assert counts(await get_import(runtime, import_id)) == {"updated": ROWS}
@@ -185,7 +185,7 @@ async def test_imports_by_different_keys_and_changes_by_hand_at_once(runtime: Ru
             async with transaction(runtime.pool) as conn:
                 await update_profile(conn, SYSTEM, profile_id, {"last_name": "L"}, now=times.now)
 
-    await asyncio.gather(jobs.run_import(runtime, import_id=by_id), jobs.run_import(runtime, import_id=by_email), by_hand())
+    await asyncio.gather(*(import_runner.run_import(runtime, import_id=one) for one in (by_id, by_email)), by_hand())
 
     found = await people(runtime, "external_id", "city", "state", "last_name")
     listed = [row for row in found if row[0] is not None]
@@ -302,7 +302,7 @@ async def test_a_process_that_ends_hands_over_at_once(runtime: Runtime, times: T
     assert released.state is RunState.READY
     assert await announced(runtime) == [import_id]
     runtime.stopping.clear()
-    await jobs.run_import(runtime, import_id=import_id)
+    await import_runner.run_import(runtime, import_id=import_id)
     await check_complete(runtime, import_id)
 
 
@@ -335,7 +335,7 @@ async def test_rejects_of_a_run_whose_worker_died_at_the_end_still_become_a_file
     with monkeypatch.context() as patch:
         patch.setattr(import_runner, "write_rejects", dies)
         with pytest.raises(ConnectionResetError):
-            await jobs.run_import(runtime, import_id=import_id)
+            await import_runner.run_import(runtime, import_id=import_id)
     assert (await get_import(runtime, import_id)).rejects_file_id is None
     await resume(runtime, times)
 
@@ -361,7 +361,7 @@ async def test_rejects_that_cannot_be_written_leave_no_file(
     with monkeypatch.context() as patch:
         patch.setattr(store, broken, full)
         with pytest.raises(OSError, match="No space"):
-            await jobs.run_import(runtime, import_id=import_id)
+            await import_runner.run_import(runtime, import_id=import_id)
         with pytest.raises(OSError, match="No space"):
             await resume(runtime, times)  # and so on until there is space
         assert [path.name for path in runtime.files.root.iterdir()] == [await upload_name(runtime, import_id)]
@@ -380,7 +380,7 @@ async def test_rejects_of_a_worker_that_was_killed_are_swept_up(runtime: Runtime
         await attach(conn, runtime, run, written)
 
     monkeypatch.setattr(import_runner, "attach_rejects", looks)
-    await jobs.run_import(runtime, import_id=import_id)
+    await import_runner.run_import(runtime, import_id=import_id)
 
     assert sorted(PART in name for name in names) == [False, True]
     await check_complete(runtime, import_id)
@@ -394,7 +394,7 @@ async def test_a_mistake_of_ours_ends_the_import_and_is_told(runtime: Runtime, m
 
     monkeypatch.setattr(store, "advance", broken)
     with pytest.raises(ZeroDivisionError):
-        await jobs.run_import(runtime, import_id=import_id)
+        await import_runner.run_import(runtime, import_id=import_id)
 
     run = await get_import(runtime, import_id)
     assert run.state is RunState.FAILED
@@ -411,7 +411,7 @@ async def test_others_in_the_way_all_the_time_end_the_import(runtime: Runtime, m
 
     monkeypatch.setattr(import_chunks.ChunkStore, "finish", in_the_way)
     monkeypatch.setattr(import_runner, "RETRY_SECONDS", 0.0)
-    await jobs.run_import(runtime, import_id=import_id)
+    await import_runner.run_import(runtime, import_id=import_id)
 
     run = await get_import(runtime, import_id)
     assert run.state is RunState.FAILED
@@ -424,7 +424,7 @@ async def test_a_second_worker_finds_nothing_to_do(runtime: Runtime) -> None:
 
     async with working(runtime, import_id) as task:
         await until(runtime, import_id, lambda run: run.state is RunState.RUNNING)
-        await jobs.run_import(runtime, import_id=import_id)
+        await import_runner.run_import(runtime, import_id=import_id)
         await task
 
     await check_complete(runtime, import_id)

@@ -11,7 +11,7 @@ from core import housekeeping
 from core.access import SYSTEM
 from core.db import Connection, transaction
 from core.errors import Conflict, NotFound
-from core.profiles import imports, jobs
+from core.profiles import import_runner, imports
 from core.profiles.records import ImportRun, MatchKey, RunState
 from core.runtime import Runtime
 from tests.core.profiles.house import Times, import_people
@@ -94,7 +94,7 @@ async def test_an_import_that_was_never_started_loses_its_file_and_may_be_given_
     runtime.files.path(again).write_text("external_id\nA\n")
     await stored_files.complete_file(db, run.file_id, 14, times.now)
     await imports.start_import(db, SYSTEM, run.id, times.now)
-    await jobs.run_import(runtime, import_id=run.id)
+    await import_runner.run_import(runtime, import_id=run.id)
     assert (await imports.get_import(db, run.id)).inserted == 1
 
 
@@ -106,7 +106,7 @@ async def test_the_file_of_an_import_stays_until_it_ends(runtime: Runtime, db: C
     await housekeeping.sweep(runtime)
 
     # When one does
-    await jobs.run_import(runtime, import_id=run.id)
+    await import_runner.run_import(runtime, import_id=run.id)
 
     # Then it finds the file, and thirty days after the end the file goes
     assert (await imports.get_import(db, run.id)).state is RunState.FINISHED
@@ -124,7 +124,7 @@ async def test_the_file_of_an_import_that_was_cancelled_or_failed_goes_too(
         await imports.start_import(db, SYSTEM, run.id, times.now)
     await imports.cancel_import(db, SYSTEM, cancelled.id, times.now)
     runtime.files.path(await stored_files.get_file(db, failed.file_id)).write_text("nobody\nA\n")
-    await jobs.run_import(runtime, import_id=failed.id)
+    await import_runner.run_import(runtime, import_id=failed.id)
     assert (await imports.get_import(db, failed.id)).state is RunState.FAILED
 
     times.move(days=31)

@@ -14,7 +14,7 @@ from core.audit import list_entries
 from core.db import Connection
 from core.errors import Conflict, Forbidden, IllegalMove, Invalid, NotFound
 from core.paging import PageRequest
-from core.profiles import imports, jobs
+from core.profiles import import_runner, imports
 from core.profiles.profiles import create_profile
 from core.profiles.records import EmptyCells, ImportOptions, MatchKey, RunState
 from core.runtime import Runtime
@@ -173,7 +173,7 @@ async def test_a_file_that_vanished_fails(runtime: Runtime, db: Connection) -> N
     run = await get_import(runtime, import_id)
     runtime.files.path(await stored_files.get_file(db, run.file_id)).unlink()
 
-    await jobs.run_import(runtime, import_id=import_id)
+    await import_runner.run_import(runtime, import_id=import_id)
 
     failed = await get_import(runtime, import_id)
     assert failed.state is RunState.FAILED
@@ -292,7 +292,7 @@ async def test_the_life_of_an_import(runtime: Runtime, db: Connection, times: Ti
     topics = await db.fetch("SELECT topic, ids FROM outbox")
     assert [(row["topic"], row["ids"]) for row in topics] == [("import.ready", {"import_id": run.id})]
 
-    await jobs.run_import(runtime, import_id=run.id)
+    await import_runner.run_import(runtime, import_id=run.id)
     for operation in (imports.start_import, imports.cancel_import):
         with pytest.raises(IllegalMove):
             await operation(db, SYSTEM, run.id, times.now)
@@ -313,7 +313,7 @@ async def test_a_cancelled_import_does_nothing_more(runtime: Runtime, db: Connec
 
     cancelled = await imports.cancel_import(db, SYSTEM, import_id, times.now)
     assert await imports.cancel_import(db, SYSTEM, import_id, times.now) == cancelled
-    await jobs.run_import(runtime, import_id=import_id)
+    await import_runner.run_import(runtime, import_id=import_id)
 
     assert (await get_import(runtime, import_id)).state is RunState.CANCELLED
     assert await people(runtime, "id") == []

@@ -20,7 +20,7 @@ from core.datamodel.hidden import drop_hidden
 from core.datamodel.records import Choice, DataField, Entity, FieldKind, Model
 from core.db import Connection, Pool, transaction
 from core.errors import Invalid
-from core.profiles import exports, import_runner, jobs
+from core.profiles import export_runner, exports, import_runner
 from core.profiles.errors import BadValue, FieldsInvalid
 from core.profiles.import_columns import plan_columns
 from core.profiles.profiles import create_profile, get_team_values, update_profile
@@ -134,12 +134,12 @@ async def test_a_hidden_field_is_no_column_any_more(runtime: Runtime, db: Connec
     await publish_draft(db)
 
     for import_id, code in ((waiting, "UNKNOWN_COLUMN"), (mapped, "UNKNOWN_FIELD")):
-        await jobs.run_import(runtime, import_id=import_id)
+        await import_runner.run_import(runtime, import_id=import_id)
         run = await get_import(runtime, import_id)
         assert run.state is RunState.FAILED
         assert run.error is not None
         assert run.error.code == code
-    await jobs.run_export(runtime, export_id=late.id)
+    await export_runner.run_export(runtime, export_id=late.id)
     async with transaction(runtime.pool) as conn:
         ended = await exports.get_export(conn, late.id)
         assert ended.error is not None
@@ -166,7 +166,7 @@ async def test_a_field_that_is_dropped_in_the_middle_ends_the_import_with_its_re
         await store(*args)
 
     monkeypatch.setattr(import_runner, "_store", drop_after_the_first)
-    await jobs.run_import(runtime, import_id=waiting)
+    await import_runner.run_import(runtime, import_id=waiting)
 
     run = await get_import(runtime, waiting)
     assert run.error is not None

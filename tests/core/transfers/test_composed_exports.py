@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -25,20 +26,37 @@ from core.profiles.records import EmptyCells, ExportRun, RunState
 from core.profiles.values import clean_text
 from core.runtime import Runtime
 from core.targeting.audiences import create_audience
+from core.targeting.language import Expression
 from core.targeting.lists import create_list
 from core.targeting.parse import parse_text
 from core.targeting.records import AudienceDraft
 from core.targeting.text_form import literal_text
 from core.transfers import jobs
-from core.transfers.exports import Column, create_export
+from core.transfers.exports import create_export
 from core.transfers.lists import UTC
 from tests.core.datamodel.model import NOW, field, publish_draft, publish_fields
 from tests.core.profiles.house import read_bytes
 from tests.core.transfers.house import counts, import_rows, rows, shop
 
 
+@dataclass(frozen=True)
+class Column:
+    """A field, or what an expression computes."""
+
+    name: str
+    expression: Expression | None = None
+
+
 def computed(name: str, text: str) -> Column:
     return Column(name=name, expression=parse_text(text))
+
+
+def given_columns(columns: list[Column] | None) -> dict[str, Any]:
+    """As the operation takes them."""
+    if columns is None:
+        return {}
+    expressions = {one.name: one.expression for one in columns if one.expression is not None}
+    return {"columns": [one.name for one in columns], "computed": expressions}
 
 
 async def export(runtime: Runtime, columns: list[Column] | None = None, **more: Any) -> ExportRun:
@@ -46,7 +64,7 @@ async def export(runtime: Runtime, columns: list[Column] | None = None, **more: 
     if isinstance(more.get("expression"), str):
         more["expression"] = parse_text(more["expression"])
     async with transaction(runtime.pool) as conn:
-        run = await create_export(conn, SYSTEM, runtime.files, columns=columns, now=runtime.clock(), **more)
+        run = await create_export(conn, SYSTEM, runtime.files, now=runtime.clock(), **given_columns(columns), **more)
     await jobs.run_export(runtime, export_id=run.id)
     async with runtime.pool.acquire() as conn:
         return await get_export(conn, run.id)
@@ -188,8 +206,8 @@ async def test_what_goes_out_comes_back_unchanged(runtime: Runtime, data: Any, k
         ({"columns": []}, "NO_COLUMNS", "columns"),
         ({"columns": [Column(name="frist_name")]}, "UNKNOWN_FIELD", "columns.0"),
         ({"columns": [Column(name="id"), Column(name="id")]}, "DUPLICATE_FIELD", "columns.1"),
-        ({"columns": [computed("a\nb", "id")]}, "BAD_NAME", "columns.0.name"),
-        ({"columns": [computed("ä" * 32, "id")]}, "BAD_NAME", "columns.0.name"),
+        ({"columns": [computed("a\nb", "id")]}, "BAD_NAME", "computed.0.name"),
+        ({"columns": [computed("ä" * 32, "id")]}, "BAD_NAME", "computed.0.name"),
         ({"columns": [computed("x", "nothing + 1")]}, "UNKNOWN_FIELD", None),
         ({"dimension": "purchase", "audience_id": 1}, "AUDIENCE_OF_PEOPLE", "audience_id"),
         ({"audience_id": 1, "expression": parse_text("id > 1")}, "TWO_SELECTIONS", "expression"),
@@ -200,7 +218,7 @@ async def test_a_wrong_request_is_refused_at_once(
 ) -> None:
     await shop(runtime, db)
     with pytest.raises(ClarionError) as refused:
-        await create_export(db, SYSTEM, runtime.files, now=NOW, **more)
+        await create_export(db, SYSTEM, runtime.files, now=NOW, **given_columns(more.pop("columns", None)), **more)
     assert refused.value.code == code
     if path is not None:
         assert refused.value.path == path
@@ -239,9 +257,9 @@ async def test_a_field_that_goes_before_the_export_runs_ends_it(runtime: Runtime
     await shop(runtime, db)
     await publish_fields(db, field("extra"), entity="purchase")
     async with transaction(runtime.pool) as conn:
-        stored = await create_export(conn, SYSTEM, runtime.files, columns=[Column(name="extra")], dimension="purchase", now=NOW)
+        stored = await create_export(conn, SYSTEM, runtime.files, columns=["extra"], dimension="purchase", now=NOW)
         asked = await create_export(
-            conn, SYSTEM, runtime.files, columns=[computed("x", "extra")], dimension="purchase", now=NOW
+            conn, SYSTEM, runtime.files, columns=[], computed={"x": parse_text("extra")}, dimension="purchase", now=NOW
         )
     await remove_field(db, SYSTEM, "purchase", "extra", now=NOW)
     await publish_draft(db)
