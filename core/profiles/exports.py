@@ -81,10 +81,10 @@ async def begin_export(
     location = files.new_location(file_name)
     file = await stored_files.create_file(conn, FileKind.EXPORT, file_name, location, actor.name)
     run = await store.insert_run(conn, file.id, content, options, actor.name, now)
-    told = {
+    told = {  # a question or an expression may quote a person: the run has them, and forgets them
         "dimension": {"from": None, "to": content.dimension}, "columns": {"from": None, "to": list(content.columns)},
-        "computed": {"from": None, "to": dict(content.computed)}, "audience_id": {"from": None, "to": content.audience_id},
-        "expression": {"from": None, "to": content.expression}, "format": {"from": None, "to": options.format.value},
+        "computed": {"from": None, "to": sorted(content.computed)}, "audience_id": {"from": None, "to": content.audience_id},
+        "format": {"from": None, "to": options.format.value},
     }  # fmt: skip
     await record(conn, actor, "export.create", "export", run.id, told)
     await announce(conn, "export.ready", export_id=run.id)
