@@ -51,8 +51,8 @@ OWN = (
 )  # fmt: skip
 
 TABLES: tuple[Kept, ...] = (
-    *FLOOR, *OWN, *accounts.TABLES, *datamodel.TABLES, *content.TABLES, *planning.TABLES, *targeting.TABLES, *transfers.TABLES, *consent.TABLES,
-    *events.TABLES, *delivery.TABLES, *tracking.TABLES, *profiles.TABLES,
+    *FLOOR, *OWN, *accounts.TABLES, *datamodel.TABLES, *content.TABLES, *planning.TABLES, *targeting.TABLES,
+    *transfers.TABLES, *consent.TABLES, *events.TABLES, *delivery.TABLES, *tracking.TABLES, *profiles.TABLES,
 )  # fmt: skip
 
 # Tables that teams make, as they are now.
