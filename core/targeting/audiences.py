@@ -9,7 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
-from sqlalchemy import Select
 
 from core.access import Actor, Permission, require
 from core.audit import difference, record
@@ -18,15 +17,16 @@ from core.db import Connection
 from core.errors import Conflict, Invalid, LimitReached
 from core.paging import Page, PageRequest, cut
 from core.targeting import store
-from core.targeting.check import CheckedExpression, CheckedValue, check, check_value
-from core.targeting.compiled import Plan
+from core.targeting.check import CheckedExpression, check
 from core.targeting.json_form import read_stored
 from core.targeting.language import Expression, Member
+from core.targeting.opening import open_question as open_question
+from core.targeting.opening import open_value as open_value
 from core.targeting.plans import cheaper
-from core.targeting.published import hold_catalogue, present_catalogue
+from core.targeting.published import hold_catalogue
 from core.targeting.records import Audience, AudienceDraft, AudienceKind
-from core.targeting.references import find_references, members_named, open_expression
-from core.targeting.sql import Statement, population
+from core.targeting.references import find_references, members_named
+from core.targeting.sql import Statement
 from core.targeting.text_form import to_text
 
 MAX_SAMPLE = 1_000
@@ -146,26 +146,14 @@ async def count_audiences(conn: Connection) -> int:
 
 async def open_audience(conn: Connection, audience: Audience) -> CheckedExpression:
     """Its question, held against the present catalogue. Raises ExpressionError, placed in the JSON."""
-    return await open_expression(conn, _stored(audience), await present_catalogue(conn))
-
-
-async def open_question(conn: Connection, expression: Expression) -> CheckedExpression:
-    """A question that nobody has saved, likewise. Raises ExpressionError."""
-    return await open_expression(conn, expression, await present_catalogue(conn))
-
-
-async def open_value(conn: Connection, expression: Expression) -> CheckedValue:
-    """An expression that computes, likewise. Raises ExpressionError."""
-    catalogue = await present_catalogue(conn)
-    references = await find_references(conn, expression.root, catalogue)
-    return check_value(expression, catalogue, audiences=references.audiences)
+    return await open_question(conn, read_stored(audience.expression))
 
 
 async def count(
     conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, patience: float = PATIENCE
 ) -> int:  # fmt: skip
     """Exactly how many match at this time. Raises LimitReached (QUESTION_TOO_SLOW) after so many seconds."""
-    statement = await cheaper(conn, checked, lambda plan: store.counting(population(checked, at=at, zone=zone, plan=plan)))
+    statement = await cheaper(conn, checked, store.counting, at=at, zone=zone)
     return (await _ask(conn, statement, patience))[0]
 
 
@@ -178,11 +166,7 @@ async def sample(
             f"a sample has 1 to {MAX_SAMPLE} rows, not {size}", code="BAD_SAMPLE_SIZE", path="size",
             hint="Ask for fewer rows.",
         )  # fmt: skip
-
-    def sampled(plan: Plan) -> Select[Any]:
-        return store.sampling(population(checked, at=at, zone=zone, plan=plan), size)
-
-    return await _ask(conn, await cheaper(conn, checked, sampled), patience)
+    return await _ask(conn, await cheaper(conn, checked, store.Sampling(size), at=at, zone=zone), patience)
 
 
 async def _ask(conn: Connection, statement: Statement, patience: float) -> list[int]:

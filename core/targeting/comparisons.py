@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ARRAY,
@@ -32,7 +31,7 @@ from core.targeting.functions.signature import Level
 from core.targeting.language import (
     Operator,
 )
-from core.targeting.moments import add_months, end_of, start_of, today
+from core.targeting.moments import Asked, add_months, end_of, start_of, today
 from core.targeting.operators import COMPARATORS, MIRRORED, PATTERNS
 from core.targeting.writing import as_kept, like_pattern
 
@@ -42,10 +41,9 @@ _OLDEST = 1_000  # ages beyond are compared by their value, not through a birth 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparisons:
-    """Operators as SQL, on a day of a zone."""
+    """Operators as SQL, asked at some time in some zone."""
 
-    today: date
-    zone: ZoneInfo
+    asked: Asked
 
     def operation(self, operator: Operator, values: Sequence[Value]) -> Predicate:
         """Any operator between operands."""
@@ -67,7 +65,7 @@ class Comparisons:
 
     def compare(self, operator: Operator, left: Value, right: Value) -> Predicate:
         """One of the six comparisons."""
-        if left.constant is not None and right.constant is None:
+        if left.is_known and not right.is_known:
             left, right, operator = right, left, MIRRORED[operator]
         if {left.kind, right.kind} == {Kind.DATE, Kind.INSTANT}:
             return self._compare_days(operator, left, right)
@@ -81,13 +79,13 @@ class Comparisons:
 
     def _compare_days(self, operator: Operator, left: Value, right: Value) -> Predicate:
         """A day against an instant compares days of the zone; as a range of instants if the day is known."""
-        if left.kind is Kind.INSTANT and left.constant is None and isinstance(right.constant, date):
+        if left.kind is Kind.INSTANT and not left.is_known and isinstance(right.constant, date):
             return _compare_steps(
                 operator,
                 lambda instant: left.sql >= bound(Kind.INSTANT, instant),
                 lambda instant: left.sql < bound(Kind.INSTANT, instant),
-                start_of(right.constant, self.zone),
-                end_of(right.constant, self.zone),
+                start_of(right.constant, self.asked.zone),
+                end_of(right.constant, self.asked.zone),
             )
         return _apply(operator, self.day_of(left), self.day_of(right))
 
@@ -95,8 +93,10 @@ class Comparisons:
         """The day of a time in the zone asked in."""
         if value.kind is Kind.DATE:
             return value.sql
+        if value.moment is not None:
+            return bound(Kind.DATE, self.asked.near_now(value.moment, day=True))
         if isinstance(value.constant, datetime):
-            return bound(Kind.DATE, today(value.constant, self.zone))
+            return bound(Kind.DATE, today(value.constant, self.asked.zone))
         return cast(self._local(value), Date)
 
     def _compare_age(self, operator: Operator, left: Value, years: int) -> Predicate:
@@ -106,15 +106,15 @@ class Comparisons:
             return _apply(operator, left.sql, bound(Kind.INTEGER, years))
         return _compare_steps(
             operator,
-            lambda years: birth <= bound(Kind.DATE, add_months(self.today, -12 * years)),
-            lambda years: birth > bound(Kind.DATE, add_months(self.today, -12 * years)),
+            lambda years: birth <= bound(Kind.DATE, add_months(self.asked.today, -12 * years)),
+            lambda years: birth > bound(Kind.DATE, add_months(self.asked.today, -12 * years)),
             years,
             years + 1,
         )
 
     def _member(self, first: Value, values: Sequence[Value]) -> Predicate:
         kinds = {first.kind, *(value.kind for value in values)}
-        if first.constant is not None or first.is_derived or kinds >= {Kind.DATE, Kind.INSTANT}:
+        if any(value.moment for value in values) or first.is_known or first.is_derived or kinds >= {Kind.DATE, Kind.INSTANT}:
             return or_(*(self.compare(Operator.EQUAL, first, value) for value in values))
         if first.kind is Kind.TEXT and first.writing is Writing.FREE:
             if any(value.level is not first.level for value in values):
@@ -145,7 +145,7 @@ class Comparisons:
     def _local(self, value: Value) -> Sql:
         if value.kind is not Kind.INSTANT:
             return value.sql
-        return func.timezone(bindparam(None, self.zone.key, Text()), value.sql)
+        return func.timezone(bindparam(None, self.asked.zone.key, Text()), value.sql)
 
 
 def _is_one_of(first: Sql, texts: Sequence[str], level: Level) -> Predicate:

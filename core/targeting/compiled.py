@@ -11,7 +11,8 @@ from sqlalchemy.types import TypeEngine
 
 from core.targeting.catalogue import Catalogue, CatalogueField, Kind, Writing
 from core.targeting.functions.signature import Level
-from core.targeting.language import Condition, Operand, Scalar
+from core.targeting.language import Condition, Operand, Relative, Scalar
+from core.targeting.moments import Later
 from core.targeting.scopes import Scope
 
 Predicate: TypeAlias = ColumnElement[bool]
@@ -29,7 +30,7 @@ TYPES: dict[Kind, TypeEngine[Any]] = {
 }
 
 
-def bound(kind: Kind, value: Scalar) -> Sql:
+def bound(kind: Kind, value: Scalar | Later) -> Sql:
     """A value beside the text of a statement."""
     return bindparam(None, value, TYPES[kind])
 
@@ -45,19 +46,25 @@ class Plan(Enum):
 class Value:
     """An operand ready for SQL.
 
-    `constant` is set for what is known now, `field` for what is a field's, `stored` for a field that stands in the row asked
-    about: the column itself.
+    `constant` is set for what was written down, `moment` for what is relative to now, `field` for what is a field's, `stored`
+    for a field that stands in the row asked about: the column itself.
     """
 
     kind: Kind
     sql: Sql
     nullable: bool
     constant: Scalar | None = None
+    moment: Relative | None = None
     field: CatalogueField | None = None
     stored: Sql | None = None
     level: Level = Level.FOLDED
     parts: tuple[Sql, Sql] | None = None  # longitude and latitude of a place
     where: tuple[float, float] | None = None  # the same, where they were written down
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is the same for every row."""
+        return self.constant is not None or self.moment is not None
 
     @property
     def is_derived(self) -> bool:

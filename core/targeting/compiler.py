@@ -12,7 +12,6 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import count
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ARRAY,
@@ -67,7 +66,7 @@ from core.targeting.language import (
     Top,
 )
 from core.targeting.linked import common_link, exists_test, linked_test, listed_test, one_value
-from core.targeting.moments import resolve, to_utc, today
+from core.targeting.moments import Asked, resolve_day, to_utc
 from core.targeting.operators import MIRRORED, NUMBERS
 from core.targeting.scopes import Scope
 from core.targeting.sequences import following_test, top_test
@@ -84,8 +83,7 @@ class TreeCompiler:
     """A visitor: `condition` for conditions, `operand` for operands, one method per family of comparisons."""
 
     def __init__(
-        self, checked: CheckedExpression, scope: Scope, at: datetime, zone: ZoneInfo, plan: Plan,
-        numbers: Iterator[int] | None = None,
+        self, checked: CheckedExpression, scope: Scope, asked: Asked, plan: Plan, numbers: Iterator[int] | None = None
     ) -> None:  # fmt: skip
         self.checked = checked
         self.catalogue = checked.catalogue
@@ -93,10 +91,8 @@ class TreeCompiler:
         self.touched: set[Scope] = set()
         self.kept: dict[int, Any] = {}
         self.plan = plan
-        self.at = at
-        self.zone = zone
-        self.today = today(at, zone)
-        self._comparisons = Comparisons(today=self.today, zone=zone)
+        self.asked = asked
+        self._comparisons = Comparisons(asked=asked)
         self._numbers = numbers or count(1)  # of names that stand for operands
 
     def value(self, checked: CheckedValue) -> Sql:
@@ -117,7 +113,7 @@ class TreeCompiler:
 
     def about(self, scope: Scope) -> TreeCompiler:
         """The same about another row."""
-        return TreeCompiler(self.checked, scope, self.at, self.zone, self.plan, self._numbers)
+        return TreeCompiler(self.checked, scope, self.asked, self.plan, self._numbers)
 
     def condition(self, node: Condition, *, negated: bool = False) -> Predicate:
         """`not` is pushed down to the comparisons, where alone NULL needs care."""
@@ -200,7 +196,7 @@ class TreeCompiler:
             self.touched.add(self.scope)
             on_list = listed_test(self.scope, found, merged=self.catalogue.merged)
             return not_(on_list) if negated else on_list
-        inner = TreeCompiler(found, self.scope, self.at, self.zone, self.plan, self._numbers)
+        inner = TreeCompiler(found, self.scope, self.asked, self.plan, self._numbers)
         test = inner.condition(found.expression.root, negated=negated)
         self.touched |= inner.touched
         return test
@@ -214,11 +210,13 @@ class TreeCompiler:
             case Literal(value=value):
                 kind = kind_of_literal(node)
                 if isinstance(value, datetime) and value.tzinfo is None:
-                    value = to_utc(value, self.zone)
+                    value = to_utc(value, self.asked.zone)
                 return _constant(kind, value)
-            case Relative(anchor=anchor):
-                kind = Kind.INSTANT if anchor is Anchor.NOW else Kind.DATE
-                return _constant(kind, resolve(node, self.at, self.zone))
+            case Relative(anchor=Anchor.TODAY):
+                return _constant(Kind.DATE, resolve_day(node, self.asked.today))
+            case Relative():
+                sql = bound(Kind.INSTANT, self.asked.near_now(node))
+                return Value(kind=Kind.INSTANT, sql=sql, nullable=False, moment=node)
             case Call():
                 return self._call(node)
             case Case():
@@ -231,7 +229,7 @@ class TreeCompiler:
         heavy = [function.repeats(len(values)) > 1 and weight(argument) > SHORT for argument in node.arguments]
         values, named = self._named(values, heavy)
         arguments = [self._argument(*pair) for pair in zip(values, parameters, strict=True)]
-        asking = Asking(at=self.at, zone=self.zone, today=self.today, key=self._key())
+        asking = Asking(zone=self.asked.zone, today=self.asked.today, key=self._key())
         built = function.build(asking, *arguments)
         kind = function.kind([argument.kind for argument in arguments])
         made = Value(kind=kind, sql=Given(built, named) if named else built, nullable=_may_be_null(function, arguments))
@@ -287,7 +285,7 @@ class TreeCompiler:
         found: list[Value] = []
         named: list[tuple[str, Sql]] = []
         for value, weighs in zip(values, heavy, strict=True):
-            if not weighs or value.constant is not None or value.stored is not None:
+            if not weighs or value.is_known or value.stored is not None:
                 found.append(value)
             elif value.parts is not None:
                 found.append(replace(value, parts=(self._name(value.parts[0], named), self._name(value.parts[1], named))))
@@ -332,7 +330,7 @@ class TreeCompiler:
     def _age(self, birth: Sql) -> Sql:
         """Whole years between two days, from their digits: (20240301 - 20000229) / 10000, rounded down."""
         digits = extract("year", birth) * 10_000 + extract("month", birth) * 100 + extract("day", birth)
-        now = self.today.year * 10_000 + self.today.month * 100 + self.today.day
+        now = self.asked.today.year * 10_000 + self.asked.today.month * 100 + self.asked.today.day
         return cast(func.floor((bound(Kind.INTEGER, now) - digits) / 10_000), BigInteger)
 
     def day_of(self, value: Value) -> Sql:

@@ -25,7 +25,6 @@ from core.targeting.language import (
 from core.targeting.plans import cheaper
 from core.targeting.records import Examination, Scan
 from core.targeting.scopes import Scope
-from core.targeting.sql import population
 
 FEW = 0.1  # of a table: where fewer rows are wanted, an index is worth it
 SMALL = 10_000  # rows, of tables that are read faster than looked up
@@ -39,7 +38,7 @@ _SERVED = frozenset(
 
 async def examine(conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> Examination:
     """The SQL of a question, what Postgres expects of it, and what would help."""
-    statement = await cheaper(conn, checked, lambda plan: population(checked, at=at, zone=zone, plan=plan))
+    statement = await cheaper(conn, checked, store.everyone, at=at, zone=zone)
     plan = await store.explain(conn, statement)
     scanned = [(node["Relation Name"], int(node["Plan Rows"])) for node in _nodes(plan) if node["Node Type"] == "Seq Scan"]
     sizes = await store.table_sizes(conn, sorted({table for table, _ in scanned}))

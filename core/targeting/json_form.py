@@ -21,6 +21,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
+from core.recent import Recent
 from core.targeting.errors import SYNTAX, TOO_LARGE, UNKNOWN_OPERATOR, ExpressionError, closest, shown
 from core.targeting.language import (
     MAX_DEPTH,
@@ -122,7 +125,7 @@ def _literal(value: Any) -> Any:
 
 def parse_json(tree: Any) -> Expression:
     """Read the JSON spelling from plain objects. Raises ExpressionError."""
-    expression = read_stored(tree)
+    expression = _read(tree)
     if len(expression.text) > MAX_LENGTH:
         raise ExpressionError(
             f"the expression is longer than {MAX_LENGTH} characters", code=TOO_LARGE, place=Place(pointer=""),
@@ -132,11 +135,20 @@ def parse_json(tree: Any) -> Expression:
 
 
 def read_stored(tree: Any) -> Expression:
-    """Read what `to_json` made of an expression that was taken: its canonical text may be longer than what was typed."""
+    """Read what `to_json` made of an expression that was taken: its canonical text may be longer than what was typed.
+
+    The same object for the same tree, as long as it is asked often enough.
+    """
+    key = msgspec.json.encode(tree)
+    return _STORED.get(key) or _STORED.keep(key, _read(tree))
+
+
+def _read(tree: Any) -> Expression:
     root = _Reader().condition(tree, "", 0)
     return Expression(root=root, text=to_text(root))
 
 
+_STORED: Recent[bytes, Expression] = Recent(1_000)
 _CONDITIONS = ("and", "or", "not", "operator", "exists", "sequence", "top", "audience")
 _OPERANDS = ("field", "function", "case", "aggregate", "decimal", "date", "instant", "now", "today")
 _OTHER_KEYS: Mapping[str, tuple[str, ...]] = {

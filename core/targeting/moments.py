@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,39 @@ _EXACT = {
     Unit.MINUTES: timedelta(minutes=1),
     Unit.SECONDS: timedelta(seconds=1),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """A value that stands for `now` and what is near to it in a statement that is made before it is asked."""
+
+    node: Relative
+    zone: ZoneInfo
+    day: bool  # its day in the zone, rather than the instant
+
+    def known(self, at: datetime) -> date | datetime:
+        """What it is when it is asked."""
+        found = resolve(self.node, at, self.zone)
+        return today(found, self.zone) if self.day and isinstance(found, datetime) else found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """When a question is asked and where: at an instant, or (None) at any of a day, each of which is bound when it comes."""
+
+    at: datetime | None
+    zone: ZoneInfo
+    today: date
+
+    def near_now(self, node: Relative, *, day: bool = False) -> date | datetime | Later:
+        """A time relative to now, or its day: known, or a Later."""
+        later = Later(node=node, zone=self.zone, day=day)
+        return later if self.at is None else later.known(self.at)
+
+
+def asked_at(at: datetime, zone: ZoneInfo) -> Asked:
+    """At an instant."""
+    return Asked(at=at, zone=zone, today=today(at, zone))
 
 
 def to_utc(moment: datetime, zone: ZoneInfo) -> datetime:
@@ -51,18 +85,24 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
+def resolve_day(node: Relative, day: date) -> date:
+    """The day that a relative time comes to from a day: all of it for `today`."""
+    offsets = dict(node.offsets)
+    months = 12 * offsets.get(Unit.YEARS, 0) + offsets.get(Unit.MONTHS, 0)
+    days = 7 * offsets.get(Unit.WEEKS, 0) + offsets.get(Unit.DAYS, 0)
+    return add_months(day, months) + timedelta(days=days)
+
+
 def resolve(node: Relative, at: datetime, zone: ZoneInfo) -> date | datetime:
     """A relative time at an instant: a day for `today`, an instant in UTC for `now`.
 
     Years to days move the calendar and keep the wall clock; hours to seconds are exact durations.
     """
-    offsets = dict(node.offsets)
     day = today(at, zone)
-    months = 12 * offsets.get(Unit.YEARS, 0) + offsets.get(Unit.MONTHS, 0)
-    days = 7 * offsets.get(Unit.WEEKS, 0) + offsets.get(Unit.DAYS, 0)
-    moved = add_months(day, months) + timedelta(days=days)
+    moved = resolve_day(node, day)
     if node.anchor is Anchor.TODAY:
         return moved
+    offsets = dict(node.offsets)
     exact = sum((offsets.get(unit, 0) * length for unit, length in _EXACT.items()), timedelta())
     if moved == day:
         return at.astimezone(UTC) + exact

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, TypeAlias
 
@@ -44,6 +44,7 @@ from core.targeting.language import (
 )
 from core.targeting.literals import day_of, decimal_of, field_of, instant_of, integer_of, text_of
 
+_SHORT, _MOST_KEPT = 2_000, 1_000  # characters of a text that is remembered, and how many such texts
 _Children: TypeAlias = list[Any]
 _ALIASES = {"==": "=", "<>": "!="}
 
@@ -101,7 +102,16 @@ _HABITS = {
 
 
 def parse_text(source: str) -> Expression:
-    """Read the text spelling. Raises ExpressionError."""
+    """Read the text spelling; the same object for the same text, if it was read lately. Raises ExpressionError."""
+    return _remembered(source) if len(source) <= _SHORT else _parsed(source)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _remembered(source: str) -> Expression:
+    return _parsed(source)
+
+
+def _parsed(source: str) -> Expression:
     if len(source) > MAX_LENGTH:
         raise ExpressionError(
             f"the expression is longer than {MAX_LENGTH} characters", code=TOO_LARGE,

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from sqlalchemy import Select
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from core.db import Connection
 from core.targeting import store
 from core.targeting.check import CheckedExpression
 from core.targeting.compiled import Plan
 from core.targeting.language import Aggregate, every_node
-from core.targeting.sql import Statement, compile_statement
+from core.targeting.sql import Statement
+from core.targeting.statements import Shape, statement_of
 
 
-async def cheaper(conn: Connection, checked: CheckedExpression, make: Callable[[Plan], Select[Any]]) -> Statement:
-    """The statement made by either plan that Postgres says costs less; it is asked only where the two differ."""
-    together = compile_statement(make(Plan.ALL_AT_ONCE))
+async def cheaper(conn: Connection, checked: CheckedExpression, shape: Shape, *, at: datetime, zone: ZoneInfo) -> Statement:
+    """The statement by that plan which Postgres says costs less; it is asked only where the two differ."""
+    together = statement_of(checked, shape, Plan.ALL_AT_ONCE, at=at, zone=zone)
     if not _has_aggregate(checked):
         return together
-    alone = compile_statement(make(Plan.ONE_BY_ONE))
+    alone = statement_of(checked, shape, Plan.ONE_BY_ONE, at=at, zone=zone)
     if together.text == alone.text:
         return together
     costs = [await store.estimate_cost(conn, one) for one in (together, alone)]

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import replace
 
-from core.datamodel.present import hold_model, present_model
+from core.datamodel.present import hold_model, model_of
 from core.datamodel.records import Model
 from core.db import Connection
-from core.events.present import hold_event_types, present_event_types
+from core.events.present import hold_event_types, types_of
 from core.events.records import EventTypes
+from core.recent import Recent
 from core.targeting import store
 from core.targeting.catalogue import Catalogue
 from core.targeting.datasets import extended, with_events
 
 _MOST_KEPT = 16
-_KEPT: OrderedDict[tuple[int, int], tuple[Model, EventTypes, Catalogue]] = OrderedDict()
+_KEPT: Recent[tuple[int, int, bool], tuple[Model, EventTypes, Catalogue]] = Recent(_MOST_KEPT)
 
 
 async def hold_catalogue(conn: Connection) -> Catalogue:
-    """The same, kept as it is until this transaction ends."""
-    return _made(await hold_model(conn), await hold_event_types(conn))
+    """The same as `present_catalogue`, kept as it is until this transaction ends."""
+    return _made(await hold_model(conn), await hold_event_types(conn), merged=False)
 
 
 async def present_catalogue(conn: Connection) -> Catalogue:
-    """Our fields, those that the team has published, and its types of events."""
-    catalogue = _made(await present_model(conn), await present_event_types(conn))
-    return replace(catalogue, merged=True) if await store.has_merged(conn) else catalogue
+    """Our fields, those that the team has published, and its types of events: the same object as long as none has changed."""
+    model, types, merged = await store.find_stamps(conn)
+    return _made(await model_of(conn, model), await types_of(conn, types), merged=merged)
 
 
-def _made(model: Model, types: EventTypes) -> Catalogue:
-    """Made once of a model and types, which are known by their identity."""
-    key = id(model), id(types)
-    found = _KEPT.get(key)
-    if found is None:
-        found = _KEPT[key] = model, types, with_events(extended(model), types)  # both are kept alive, and so their identities
-        while len(_KEPT) > _MOST_KEPT:
-            _KEPT.popitem(last=False)
-    return found[2]
+def _made(model: Model, types: EventTypes, *, merged: bool) -> Catalogue:
+    """Made once of a model and types, which are known by their identity and kept alive."""
+    key = id(model), id(types), merged
+    made = _KEPT.get(key)
+    if made is None:
+        made = _KEPT.keep(key, (model, types, replace(with_events(extended(model), types), merged=merged)))
+    return made[2]

@@ -11,7 +11,7 @@ from core.targeting.catalogue import Catalogue
 from core.targeting.check import Audiences, CheckedExpression, check
 from core.targeting.errors import CYCLE, TOO_LARGE, ExpressionError
 from core.targeting.json_form import read_stored
-from core.targeting.language import Condition, Expression, Member, every_node
+from core.targeting.language import Condition, Member, every_node
 from core.targeting.records import AudienceKind, NamedAudience
 
 MAX_NAMED = 200  # audiences that a question names, those that they name included
@@ -43,9 +43,15 @@ async def find_references(
 
     Raises ExpressionError: AUDIENCE_CYCLE when the question, saved under the name, would name itself; too many.
     """
-    first = {(one.audience, one.version): one for one in members_named(root)}
+    named = await find_named(conn, root, saved_as=saved_as)
+    first = {(one.audience, one.version) for one in members_named(root)}
+    return References(audiences=open_named(named, catalogue), held=tuple(_held(first, named)))
+
+
+async def find_named(conn: Connection, root: Condition, *, saved_as: str | None = None) -> dict[Name, NamedAudience]:
+    """All audiences that are named, those that they name included. Raises as `find_references`."""
     named: dict[Name, NamedAudience] = {}
-    missing: Set[Name] = first.keys()
+    missing: Set[Name] = {(one.audience, one.version) for one in members_named(root)}
     while missing:
         found = await store.find_named(conn, sorted(missing, key=lambda name: (name[0], name[1] or 0)))
         named |= found
@@ -55,10 +61,15 @@ async def find_references(
         }  # fmt: skip
         missing = wanted - named.keys() if found else set()
         _check_closure(root, named, saved_as)
+    return named
+
+
+def open_named(named: Mapping[Name, NamedAudience], catalogue: Catalogue) -> Audiences:
+    """What they ask, ready to be asked. Raises ExpressionError."""
     audiences: dict[Name, CheckedExpression | int] = {}
     for name in named:
         _open(name, named, catalogue, audiences)
-    return References(audiences=audiences, held=tuple(_held(first, named)))
+    return audiences
 
 
 def _held(first: Iterable[Name], named: Mapping[Name, NamedAudience]) -> Iterator[NamedAudience]:
@@ -104,9 +115,3 @@ def _open(
         if inner in named:
             _open(inner, named, catalogue, opened)
     opened[name] = check(expression, catalogue, audiences=opened)
-
-
-async def open_expression(conn: Connection, expression: Expression, catalogue: Catalogue) -> CheckedExpression:
-    """A question with all that it names. Raises ExpressionError."""
-    references = await find_references(conn, expression.root, catalogue)
-    return check(expression, catalogue, audiences=references.audiences)

@@ -33,6 +33,7 @@ from core.targeting.language import (
     Relative,
 )
 from core.targeting.linked import entity_table
+from core.targeting.moments import Asked, Later, asked_at
 from core.targeting.scopes import Scope
 
 _FRAMES = 5_000  # SQLAlchemy takes some twenty for each level of what is nested, of which `MAX_DEPTH` allows 40
@@ -41,10 +42,15 @@ _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """SQL text with `$n` parameters, and their values, as asyncpg takes them."""
+    """SQL text with `$n` parameters, and their values, as asyncpg takes them once all of them are known."""
 
     text: str
     args: tuple[Any, ...]
+
+    def known(self, at: datetime) -> Statement:
+        """The same, asked at this time."""
+        args = tuple(one.known(at) if isinstance(one, Later) else one for one in self.args)
+        return Statement(text=self.text, args=args)
 
 
 def compile_statement(statement: Executable) -> Statement:
@@ -58,18 +64,24 @@ def compile_statement(statement: Executable) -> Statement:
 
 def predicate(checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, source: FromClause | None = None) -> Predicate:
     """The condition on rows of `source`, by default `entity_table(checked.entity)`. `at` is `now`."""
-    return _compiled(checked, at, zone, entity_table(checked.entity) if source is None else source, Plan.ONE_BY_ONE)
+    rows = entity_table(checked.entity) if source is None else source
+    return _compiled(checked, asked_at(at, zone), rows, Plan.ONE_BY_ONE)
 
 
 def population(
     checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, plan: Plan = Plan.ALL_AT_ONCE
 ) -> Select[Any]:  # fmt: skip
     """The keys of the matching rows, in no order."""
-    if plan is Plan.ALL_AT_ONCE and (keys := _keys_of_groups(checked, at, zone)) is not None:
-        return keys
+    return keys(checked, asked_at(at, zone), plan)
+
+
+def keys(checked: CheckedExpression, asked: Asked, plan: Plan) -> Select[Any]:
+    """The same; where no instant is known yet, for `Statement.known`."""
+    if plan is Plan.ALL_AT_ONCE and (grouped := _keys_of_groups(checked, asked)) is not None:
+        return grouped
     rows = entity_table(checked.entity)
     living = [present(checked.entity)] if checked.catalogue.merged else []  # else it would cost what an index alone answers
-    return select(rows.c[checked.entity.key]).where(_compiled(checked, at, zone, rows, plan), *living)
+    return select(rows.c[checked.entity.key]).where(_compiled(checked, asked, rows, plan), *living)
 
 
 def present(entity: Entity, rows: FromClause | None = None) -> Predicate:
@@ -88,10 +100,10 @@ def value(checked: CheckedValue, *, at: datetime, zone: ZoneInfo, source: FromCl
     """
     rows = entity_table(checked.entity) if source is None else source
     scope = Scope(entity=checked.entity, source=rows)
-    return TreeCompiler(checked, scope, at, zone, Plan.ONE_BY_ONE).value(checked)
+    return TreeCompiler(checked, scope, asked_at(at, zone), Plan.ONE_BY_ONE).value(checked)
 
 
-def _keys_of_groups(checked: CheckedExpression, at: datetime, zone: ZoneInfo) -> Select[Any] | None:
+def _keys_of_groups(checked: CheckedExpression, asked: Asked) -> Select[Any] | None:
     """The whole question is one aggregate: whoever has rows that pass is a key of the groups, and no other table is read."""
     node = checked.expression.root
     if not isinstance(node, Operation) or not isinstance(node.operands[0], Aggregate):
@@ -102,9 +114,9 @@ def _keys_of_groups(checked: CheckedExpression, at: datetime, zone: ZoneInfo) ->
     if not all(isinstance(one, Literal | Relative) for one in node.operands[1:]):
         return None
     scope = Scope(entity=checked.entity, source=entity_table(checked.entity))
-    return TreeCompiler(checked, scope, at, zone, Plan.ALL_AT_ONCE).keys_of_groups(node, node.operands[0])
+    return TreeCompiler(checked, scope, asked, Plan.ALL_AT_ONCE).keys_of_groups(node, node.operands[0])
 
 
-def _compiled(checked: CheckedExpression, at: datetime, zone: ZoneInfo, source: FromClause, plan: Plan) -> Predicate:
+def _compiled(checked: CheckedExpression, asked: Asked, source: FromClause, plan: Plan) -> Predicate:
     scope = Scope(entity=checked.entity, source=source)
-    return TreeCompiler(checked, scope, at, zone, plan).condition(checked.expression.root, negated=False)
+    return TreeCompiler(checked, scope, asked, plan).condition(checked.expression.root, negated=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,9 @@ import msgspec
 from sqlalchemy import TIMESTAMP, BigInteger, Select, case, column, delete, func, literal, select, table
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from core.datamodel.store.model import STAMP as MODEL_STAMP
 from core.db import Connection
+from core.events.store.types import STAMP as TYPES_STAMP
 from core.targeting.json_form import to_json
 from core.targeting.records import Audience, AudienceDraft, AudienceKind, AudienceMember, NamedAudience
 from core.targeting.sql import Statement, compile_statement
@@ -263,9 +266,19 @@ def counting(population: Select[Any]) -> Select[Any]:
     return population.with_only_columns(func.count(), maintain_column_froms=True)
 
 
-def sampling(population: Select[Any], size: int) -> Select[Any]:
+def everyone(population: Select[Any]) -> Select[Any]:
+    """All keys of a population."""
+    return population
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
     """The first keys of a population."""
-    return population.order_by(*population.selected_columns).limit(size)
+
+    size: int
+
+    def __call__(self, population: Select[Any]) -> Select[Any]:
+        return population.order_by(*population.selected_columns).limit(self.size)
 
 
 async def fetch_keys(conn: Connection, statement: Statement, seconds: float) -> list[int]:
@@ -278,10 +291,15 @@ async def estimate_cost(conn: Connection, statement: Statement) -> float:
     return float((await explain(conn, statement))["Total Cost"])
 
 
-async def has_merged(conn: Connection) -> bool:
-    """Whether any profile is merged into another. Of profiles themselves nobody reads while a data model is published."""
-    found: bool = await conn.fetchval("SELECT EXISTS (SELECT FROM profile_merge WHERE undone_at IS NULL)")
-    return found
+async def find_stamps(conn: Connection) -> tuple[str, str, bool]:
+    """By what the published model and the types of events are known, and whether any profile is merged into another.
+
+    Of profiles themselves nobody reads while a data model is published.
+    """
+    row = await conn.fetchrow(
+        f"SELECT {MODEL_STAMP}, {TYPES_STAMP}, EXISTS (SELECT FROM profile_merge WHERE undone_at IS NULL)"
+    )
+    return row[0], row[1], row[2]
 
 
 async def explain(conn: Connection, statement: Statement) -> Mapping[str, Any]:

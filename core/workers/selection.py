@@ -11,7 +11,7 @@ from core.profiles.records import ExportRun
 from core.targeting.audiences import get_audience, open_audience, open_question
 from core.targeting.json_form import read_stored
 from core.targeting.plans import cheaper
-from core.targeting.sql import population
+from core.targeting.store import everyone
 
 UTC = ZoneInfo("UTC")
 
@@ -22,5 +22,5 @@ async def select_people(conn: Connection, run: ExportRun, now: datetime) -> Sele
         checked = await open_audience(conn, await get_audience(conn, run.audience_id))
     else:
         checked = await open_question(conn, read_stored(run.expression))
-    statement = await cheaper(conn, checked, lambda plan: population(checked, at=now, zone=UTC, plan=plan))
+    statement = await cheaper(conn, checked, everyone, at=now, zone=UTC)
     return Selection(statement.text, statement.args)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -15,9 +15,12 @@ from core.db import Connection
 
 PUBLICATION_LOCK = 0x636C_6172_0200  # advisory
 
-Stamp: TypeAlias = tuple[str, int, str]  # of a published model: no other has the same, in any database
+# By which the newest published model is known: no other has the same, in any database. A version that was rolled back and
+# published again has another.
+STAMP = """(
+    SELECT concat_ws('/', current_database(), version, xmin) FROM data_model_version ORDER BY version DESC LIMIT 1
+)"""
 
-_STAMP = "current_database()::text AS database, version, xmin::text AS written"
 _ACTS = {"a": OnDelete.REFUSE, "r": OnDelete.REFUSE, "c": OnDelete.DELETE, "n": OnDelete.CLEAR, "d": OnDelete.CLEAR}
 _PUBLISHED = "version, definition, statements, published_by, published_at"
 
@@ -75,19 +78,16 @@ async def hold_published(conn: Connection, *, alone: bool = False) -> None:
     await conn.execute(f"SELECT {lock}($1)", PUBLICATION_LOCK)
 
 
-async def find_stamp(conn: Connection) -> Stamp:
-    """By which the newest published model is known. A version that was rolled back and published again has another."""
-    return _stamp(await conn.fetchrow(f"SELECT {_STAMP} FROM data_model_version ORDER BY version DESC LIMIT 1"))
+async def find_stamp(conn: Connection) -> str:
+    """By which the newest published model is known."""
+    stamp: str = await conn.fetchval(f"SELECT {STAMP}")
+    return stamp
 
 
-async def find_stamped(conn: Connection) -> tuple[Stamp, Model]:
-    """The newest published model and its stamp."""
-    row = await conn.fetchrow(f"SELECT {_STAMP}, definition FROM data_model_version ORDER BY version DESC LIMIT 1")
-    return _stamp(row), _model(row["definition"])
-
-
-def _stamp(row: Any) -> Stamp:
-    return row["database"], row["version"], row["written"]
+async def find_stamped(conn: Connection) -> tuple[str, Model]:
+    """The newest published model after its stamp."""
+    row = await conn.fetchrow(f"SELECT {STAMP} AS stamp, definition FROM data_model_version ORDER BY version DESC LIMIT 1")
+    return row["stamp"], _model(row["definition"])
 
 
 async def find_version(conn: Connection, version: int) -> Published | None:

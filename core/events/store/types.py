@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -13,7 +13,9 @@ from core.events.records import EventField, EventType, EventTypeDraft, UnknownFi
 
 EVENTS_LOCK = 0x636C_6172_0300  # advisory: shared by whoever records, alone for whoever changes types
 
-Stamp: TypeAlias = tuple[str, int, str]  # of all types: no other state of them has the same, in any database
+# By which all types as they are now are known: no other state of them has the same, in any database. A change that was rolled
+# back and made again has another.
+STAMP = "(SELECT concat_ws('/', current_database(), version, xmin) FROM event_types_version)"
 
 COLUMNS = (
     "id, name, label, description, fields, unknown_fields, retention_days, version, created_by, created_at, changed_by,"
@@ -39,23 +41,22 @@ async def hold_types(conn: Connection, *, alone: bool = False) -> None:
     await conn.execute(f"SELECT {lock}($1)", EVENTS_LOCK)
 
 
-async def find_stamp(conn: Connection) -> Stamp:
-    """By which all types as they are now are known. A change that was rolled back and made again has another."""
-    row = await conn.fetchrow("SELECT current_database()::text, version, xmin::text FROM event_types_version")
-    return row[0], row[1], row[2]
+async def find_stamp(conn: Connection) -> str:
+    """By which all types as they are now are known."""
+    stamp: str = await conn.fetchval(f"SELECT {STAMP}")
+    return stamp
 
 
-async def find_stamped(conn: Connection) -> tuple[Stamp, list[EventType]]:
-    """All types by name, and their stamp, of one moment."""
+async def find_stamped(conn: Connection) -> tuple[str, list[EventType]]:
+    """All types by name, after their stamp, of one moment."""
     rows = await conn.fetch(
         f"""
-        SELECT current_database()::text AS stamp_database, v.version AS stamp_version, v.xmin::text AS stamp_xmin, t.*
-          FROM event_types_version v LEFT JOIN (SELECT {COLUMNS}, true AS there FROM event_type) t ON true
+        SELECT s.stamp, t.* FROM (SELECT {STAMP} AS stamp) s
+          LEFT JOIN (SELECT {COLUMNS}, true AS there FROM event_type) t ON true
          ORDER BY t.name
         """
     )
-    stamp = rows[0]["stamp_database"], rows[0]["stamp_version"], rows[0]["stamp_xmin"]
-    return stamp, [_type({name: row[name] for name in _NAMES}) for row in rows if row["there"]]
+    return rows[0]["stamp"], [_type({name: row[name] for name in _NAMES}) for row in rows if row["there"]]
 
 
 async def move_stamp(conn: Connection) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from sqlalchemy import Double, Numeric, and_, cast, func, or_
 
@@ -62,27 +60,43 @@ def _distance_km(asking: Asking, one: Argument, other: Argument) -> Sql:
 
 def _within_km(asking: Asking, place: Argument, center: Argument, distance: Argument) -> Sql:
     """The distance, and before it a box around the centre, which an index on the columns can serve."""
-    near = _distance(place, center) <= cast(distance.sql, Double())
     if center.where is None or place.parts is None or distance.constant is None:
-        return near
-    return and_(*_box(place.parts, center.where, float(str(distance.constant))), near)
+        return _distance(place, center) <= cast(distance.sql, Double())
+    kilometres = float(str(distance.constant))
+    box, longitude_is_bound = _box(place.parts, center.where, kilometres)
+    longitude, latitude = place.parts
+    # What the box leaves out need not be told apart again, only kept from failing.
+    east = _held(longitude, 180) if longitude_is_bound else _degrees(longitude, 180)
+    apart: Sql = func.sphere_part(east, _held(latitude, 90), *_parts(center), type_=Double())
+    return and_(*box, apart <= _real(_part_within(kilometres)))
 
 
-def _box(parts: tuple[Sql, Sql], center: tuple[float, float], distance: float) -> Iterator[Any]:
+def _held(value: Sql, most: int) -> Sql:
+    held: Sql = func.least(func.greatest(cast(value, Double()), _real(-most)), _real(most))
+    return held
+
+
+def _part_within(kilometres: float) -> float:
+    """What `sphere_part` is at most that near: all there is from the other side of the earth on."""
+    angle = kilometres / RADIUS / 2
+    return math.sin(angle) ** 2 if angle < math.pi / 2 else 2.0
+
+
+def _box(parts: tuple[Sql, Sql], center: tuple[float, float], distance: float) -> tuple[list[Sql], bool]:
+    """Conditions on the two, and whether they bound the longitude on both sides."""
     longitude, latitude = center
     angle = distance / RADIUS * 1.000001 + 1e-9
     high = math.degrees(angle)
-    yield and_(parts[1] >= _real(latitude - high), parts[1] <= _real(latitude + high))
+    box: list[Sql] = [parts[1] >= _real(max(latitude - high, -90 - 1e-9)), parts[1] <= _real(min(latitude + high, 90 + 1e-9))]
     if abs(latitude) + high >= 90:
-        return  # a pole lies within
+        return box, False  # a pole lies within
     wide = math.degrees(math.asin(min(1.0, math.sin(angle) / math.cos(math.radians(latitude)))))
     west, east = longitude - wide, longitude + wide
     if west < -180:
-        yield or_(parts[0] >= _real(west + 360), parts[0] <= _real(east))
-    elif east > 180:
-        yield or_(parts[0] >= _real(west), parts[0] <= _real(east - 360))
-    else:
-        yield and_(parts[0] >= _real(west), parts[0] <= _real(east))
+        return [*box, or_(parts[0] >= _real(west + 360), parts[0] <= _real(east))], False
+    if east > 180:
+        return [*box, or_(parts[0] >= _real(west), parts[0] <= _real(east - 360))], False
+    return [*box, parts[0] >= _real(west), parts[0] <= _real(east)], True
 
 
 def _refuse_distance(value: Scalar) -> str | None:

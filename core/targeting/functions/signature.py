@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import IntEnum, StrEnum
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -93,9 +93,8 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """The moment, zone and row of a question."""
+    """The zone, day and row of a question. What is relative to now is an argument like any other."""
 
-    at: datetime
     zone: ZoneInfo
     today: date
     key: Sql

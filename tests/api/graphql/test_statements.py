@@ -203,7 +203,7 @@ async def test_a_sample_is_read_at_once(counted: Gql, statements: Callable[[], l
     found = await counted.ask(text)
 
     assert len(found["target"]["sample"]) == 20
-    assert len(statements()) == 6, "\n".join(statements())  # the first three: which data model, events and merges count
+    assert len(statements()) == 4, "\n".join(statements())  # the first: which data model, events and merges count
 
 
 async def test_a_token_is_looked_up_once_for_many_requests(counted: Gql, statements: Callable[[], list[str]]) -> None:
