@@ -27,6 +27,7 @@ from sqlalchemy import (
     or_,
     select,
     table,
+    true,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -67,6 +68,10 @@ _COUNT = table(
 _DUPLICATE = table("prepare_duplicate", column("delivery_id"), column("address_key"), column("keeper"))
 _QUARANTINE = table("quarantine", column("address_kind"), column("address_key"), column("status"))
 _SUBSCRIPTION = table("subscription", *(column(name) for name in ("service_id", "profile_id", "state", "expires_at")))
+_PERSON_SUBSCRIPTION = table(
+    "person_subscription", *(column(name) for name in ("service_id", "profile_id", "state", "expires_at"))
+)
+_PERSON_CONSENT = table("person_consent", column("purpose_id"), column("profile_id"), column("decision"))
 _PURPOSE_CONSENT = table("purpose_consent", column("purpose_id"), column("profile_id"), column("decision"))
 
 
@@ -178,8 +183,13 @@ class Population:
         quarantine = _QUARANTINE.alias("q")
         duplicate = _DUPLICATE.alias("d")
         address, key = (profile.c[name] for name in ADDRESS_COLUMNS[self.address_kind])
-        subscription = None if self.service_id is None else _SUBSCRIPTION.alias("s")
-        purpose_consent = None if self.purpose is None else _PURPOSE_CONSENT.alias("c")
+        merged = self.audience.catalogue.merged  # then what counts is what all say that are one person
+        subscription: FromClause | None = None
+        purpose_consent: FromClause | None = None
+        if self.service_id is not None:
+            subscription = self._person_subscription(profile) if merged else _SUBSCRIPTION.alias("s")
+        if self.purpose is not None:
+            purpose_consent = _person_consent(self.purpose.id, profile) if merged else _PURPOSE_CONSENT.alias("c")
         context = StepContext(
             profile=profile,
             quarantine=quarantine,
@@ -202,8 +212,10 @@ class Population:
         shared = and_(duplicate.c.delivery_id == self.delivery_id, duplicate.c.address_key == key)
         source = profile.outerjoin(quarantine, in_quarantine).outerjoin(duplicate, shared)
         if subscription is not None:
-            source = source.outerjoin(subscription, self._subscribed(subscription, profile))
-        if purpose_consent is not None and self.purpose is not None:
+            source = source.outerjoin(subscription, true() if merged else self._subscribed(subscription, profile))
+        if purpose_consent is not None and merged:
+            source = source.outerjoin(purpose_consent, true())
+        elif purpose_consent is not None and self.purpose is not None:
             said = and_(purpose_consent.c.purpose_id == self.purpose.id, purpose_consent.c.profile_id == profile.c.id)
             source = source.outerjoin(purpose_consent, said)
         return context, source
@@ -216,6 +228,30 @@ class Population:
             subscription.c.state == "active",
             or_(subscription.c.expires_at.is_(None), subscription.c.expires_at > at),
         )
+
+    def _person_subscription(self, profile: FromClause) -> FromClause:
+        """A row where one of those who are one person is subscribed and none has left."""
+        one = _PERSON_SUBSCRIPTION.alias("s")
+        at = cast(literal(self.at), TIMESTAMP(timezone=True))
+        counts = and_(one.c.state == "active", or_(one.c.expires_at.is_(None), one.c.expires_at > at))
+        found = (
+            select(func.min(one.c.profile_id).label("profile_id"))
+            .where(one.c.service_id == self.service_id, one.c.profile_id == profile.c.id)
+            .having(and_(func.bool_or(counts), not_(func.bool_or(one.c.state == "unsubscribed"))))
+        )
+        return found.correlate(profile).lateral("said_of_service")
+
+
+def _person_consent(purpose_id: int, profile: FromClause) -> FromClause:
+    """A row where one of those who are one person has said something: refused where one of them refuses."""
+    one = _PERSON_CONSENT.alias("c")
+    decision = case((func.bool_or(one.c.decision != "granted"), "refused"), else_="granted")
+    found = (
+        select(decision.label("decision"))
+        .where(one.c.purpose_id == purpose_id, one.c.profile_id == profile.c.id)
+        .having(func.count() > 0)
+    )
+    return found.correlate(profile).lateral("said_of_purpose")
 
 
 def _is_for(wanted: Preference, language: ColumnElement[Any]) -> ColumnElement[bool]:

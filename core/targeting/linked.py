@@ -18,6 +18,7 @@ from sqlalchemy import (
     TableClause,
     bindparam,
     column,
+    func,
     literal_column,
     select,
     table,
@@ -146,10 +147,16 @@ def _join(compiler: Compiler, rows: Rows, scope: Scope, link: CatalogueLink, *, 
     # What is linked to a profile that is merged is read as its survivor's.
     through = compiler.catalogue.merged and scope.entity.name == "profile" and [near for near, _ in link.on] == ["id"]
     far = named(entity_table(target))
-    if link.pairs is None:
+    if _leads_to_merged(compiler, link):
+        # Who is found there may be merged: then it is the survivor that is read.
+        whose = named(entity_table(target))
+        rows.sources.append(whose)
+        ties: list[tuple[Sql, Sql]] = [(scope.source.c[near], whose.c[name]) for near, name in link.on]
+        rows.tests.append(far.c[target.key] == func.coalesce(whose.c.merged_into, whose.c[target.key]))
+    elif link.pairs is None:
         if through:
             far = _with_merged(entity_table(target), link.on[0][1])
-        ties: list[tuple[Sql, Sql]] = [(scope.source.c[near], far.c[name]) for near, name in link.on]
+        ties = [(scope.source.c[near], far.c[name]) for near, name in link.on]
     else:
         pair_table = _table(link.pairs.table, (link.pairs.near, link.pairs.far))
         pairs = _with_merged(pair_table, link.pairs.near) if through else named(pair_table)
@@ -163,6 +170,10 @@ def _join(compiler: Compiler, rows: Rows, scope: Scope, link: CatalogueLink, *, 
     rows.sources.append(far)
     rows.tests += [far.c[name] == value for name, value in link.only]
     return scope.within(target, link, far)
+
+
+def _leads_to_merged(compiler: Compiler, link: CatalogueLink) -> bool:
+    return compiler.catalogue.merged and link.target == "profile" and not link.many
 
 
 _PROFILE = _table("profile", ("id", "merged_into"))
@@ -192,7 +203,7 @@ def linked_test(compiler: Compiler, owner: Scope, link: CatalogueLink, test: Con
     rows.scope = owner.joined[link.name] = _join(compiler, rows, owner, link, first=True)
     try:
         holds = compiler.condition(test)
-        finds_one = _finds_one(compiler.scope, rows.scope, link, test)
+        finds_one = not _leads_to_merged(compiler, link) and _finds_one(compiler.scope, rows.scope, link, test)
         if not link.unique:
             rows.tests.append(_is_first(compiler, owner, rows.scope, link))
     finally:

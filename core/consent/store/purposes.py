@@ -87,7 +87,11 @@ WITH asked AS (
            CASE WHEN p.id IS NULL THEN 'profile_not_found'
                 WHEN o.id IS NULL THEN 'purpose_not_found'
                 WHEN c.since > $4::timestamptz THEN 'late'
-                WHEN (c.decision = 'granted') = a.granted AND c.wording_id IS NOT DISTINCT FROM $6::bigint THEN 'unchanged'
+                WHEN (c.decision = 'granted') = a.granted AND c.wording_id IS NOT DISTINCT FROM $6::bigint
+                     AND NOT (a.granted AND EXISTS (                     -- what is merged into the person still says no
+                         SELECT FROM person_consent f
+                          WHERE f.purpose_id = a.purpose_id AND f.profile_id = a.profile_id AND f.decision <> 'granted'))
+                     THEN 'unchanged'
                 ELSE 'recorded' END AS outcome,
            CASE WHEN a.granted THEN 'granted'
                 WHEN c.decision IN ('granted', 'withdrawn') AND c.since <= $4 THEN 'withdrawn'
@@ -137,12 +141,13 @@ async def decide(
 
 
 async def list_of_profile(conn: Connection, profile_id: int) -> list[PurposeState]:
-    """Every purpose, with what a person said to it, in the order of purposes."""
+    """Every purpose, with what counts of what a person said to it, in the order of purposes."""
     rows = await conn.fetch(
         f"""
         SELECT {", ".join(f"o.{one.name}" for one in fields(Purpose))}, c.decision, c.since, c.wording_id
           FROM consent_purpose o
-          LEFT JOIN purpose_consent c ON c.purpose_id = o.id AND c.profile_id = $1
+          LEFT JOIN LATERAL (SELECT * FROM person_consent f WHERE f.purpose_id = o.id AND f.profile_id = $1
+                              ORDER BY f.decision = 'granted', f.since DESC LIMIT 1) c ON true
          ORDER BY o.id
         """,
         profile_id,

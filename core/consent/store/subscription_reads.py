@@ -55,8 +55,14 @@ async def count_subscribers(conn: Connection, service_ids: Sequence[int], now: d
 
 
 async def list_of_profile(conn: Connection, profile_id: int) -> list[Subscription]:
-    """All of a person's, in the order of services."""
-    rows = await conn.fetch(f"SELECT {COLUMNS} FROM subscription WHERE profile_id = $1 ORDER BY service_id", profile_id)
+    """What counts of all of a person's, in the order of services."""
+    rows = await conn.fetch(
+        f"""
+        SELECT DISTINCT ON (service_id) {COLUMNS} FROM person_subscription WHERE profile_id = $1
+         ORDER BY service_id, state = 'unsubscribed' DESC, state = 'active' DESC, since DESC
+        """,
+        profile_id,
+    )
     return [subscription_of(row) for row in rows]
 
 

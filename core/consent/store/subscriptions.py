@@ -40,7 +40,9 @@ WITH asked AS (
     SELECT a.*, p.id IS NOT NULL AS has_profile, v.id IS NOT NULL AS has_service, s.since, s.expires_at AS ends,
            coalesce(v.starts_at <= $4::timestamptz, true) AND coalesce(v.ends_at > $4, true) AS is_open,
            v.double_opt_in AND NOT $10 AS asks, $4::timestamptz + v.confirm_within AS confirm_by,
-           coalesce(s.state = 'active' AND coalesce(s.expires_at > $4, true), false) AS is_active,
+           coalesce(s.state = 'active' AND coalesce(s.expires_at > $4, true), false) AND NOT EXISTS (
+               SELECT FROM person_subscription f                         -- whoever is merged into the person has left
+                WHERE f.service_id = a.service_id AND f.profile_id = a.profile_id AND f.state = 'unsubscribed') AS is_active,
            coalesce(s.state = 'pending' AND s.confirm_by > $4, false) AS is_pending,
            $3::timestamptz + v.validity AS lasts,
            NOT EXISTS (SELECT FROM subscription_event e

@@ -47,20 +47,25 @@ _AGREEMENT = """, agreement AS (
       FROM delivery d LEFT JOIN consent_purpose o ON o.id = d.purpose_id WHERE d.id = $1
 )"""
 _DISAGREED = """
-                WHEN c.recipient_kind = 1 AND a.service_id IS NOT NULL AND (
-                     NOT coalesce((
+                WHEN c.recipient_kind = 1 AND a.service_id IS NOT NULL AND NOT coalesce((
                      SELECT s.state = 'active' AND (s.expires_at IS NULL OR s.expires_at > $5) FROM subscription s
-                      WHERE s.service_id = a.service_id AND s.profile_id = c.recipient_id), false)
-                     OR EXISTS (SELECT FROM subscription s
-                                 WHERE s.service_id = a.service_id AND s.profile_id = p.merged_into
-                                   AND s.state = 'unsubscribed')) THEN 23                           -- no subscriber
-                WHEN c.recipient_kind = 1 AND a.purpose_id IS NOT NULL AND (
-                     coalesce((
+                      WHERE s.service_id = a.service_id AND s.profile_id = c.recipient_id), false) THEN 23  -- no subscriber
+                WHEN c.recipient_kind = 1 AND a.purpose_id IS NOT NULL AND coalesce((
                      SELECT s.decision <> 'granted' FROM purpose_consent s
                       WHERE s.purpose_id = a.purpose_id AND s.profile_id = c.recipient_id), a.needs_consent)
-                     OR EXISTS (SELECT FROM purpose_consent s
-                                 WHERE s.purpose_id = a.purpose_id AND s.profile_id = p.merged_into
-                                   AND s.decision <> 'granted')) THEN 13                            -- did not agree"""
+                     THEN 13                                                                        -- did not agree"""
+# The same where people are merged: what counts of all that are one person. See `core/delivery/steps/agreed.py`.
+_DISAGREED_AS_ONE = """
+                WHEN c.recipient_kind = 1 AND a.service_id IS NOT NULL AND NOT coalesce((
+                     SELECT bool_or(s.state = 'active' AND (s.expires_at IS NULL OR s.expires_at > $5))
+                            AND NOT bool_or(s.state = 'unsubscribed')
+                       FROM person_subscription s
+                      WHERE s.service_id = a.service_id AND s.profile_id = coalesce(p.merged_into, p.id)), false)
+                     THEN 23                                                                        -- no subscriber
+                WHEN c.recipient_kind = 1 AND a.purpose_id IS NOT NULL AND coalesce((
+                     SELECT bool_or(s.decision <> 'granted') FROM person_consent s
+                      WHERE s.purpose_id = a.purpose_id AND s.profile_id = coalesce(p.merged_into, p.id)), a.needs_consent)
+                     THEN 13                                                                        -- did not agree"""
 
 _STOPPED = """
                 WHEN EXISTS (                                                                       -- STOP to a short code
@@ -95,6 +100,7 @@ def claim_text(after: bool, merged: bool, agreed: bool, stopped: bool, listed: b
     would otherwise be walked over again and again. And PostgreSQL plans each claim anew, also what it then does not ask.
     """
     behind = "AND (due_at, recipient_kind, recipient_id, occurrence) > ($6::timestamptz, $7::smallint, $8::bigint, $9::integer)"
+    disagreed = (_DISAGREED_AS_ONE if merged else _DISAGREED) if agreed else ""
     # `checked` is kept, or the reason would be found out once for each column that is set by it.
     return f"""
 WITH candidate AS (
@@ -109,7 +115,7 @@ WITH candidate AS (
                 WHEN p.opt_out OR CASE $3::text WHEN 'email' THEN p.opt_out_email WHEN 'mobile' THEN p.opt_out_mobile
                                           WHEN 'phone' THEN p.opt_out_phone WHEN 'push' THEN p.opt_out_push
                                           WHEN 'postal' THEN p.opt_out_postal ELSE false END THEN 8 -- denylisted
-                {_DISAGREED if agreed else ""}
+                {disagreed}
                 WHEN q.address_key IS NOT NULL THEN 9                                               -- quarantined
                 {_STOPPED if stopped else ""}
                 {_SUPPRESSED if listed else ""}

@@ -264,6 +264,28 @@ async def test_what_merged_profiles_have_is_their_survivors(conn: Connection) ->
             assert await found(conn, asked, plan) == expected, (source, plan)
 
 
+async def test_a_link_to_who_is_merged_leads_to_the_survivor(conn: Connection) -> None:
+    await DATA.store(conn)
+    await conn.execute("UPDATE profile SET merged_into = 2 WHERE id = 1")
+    merged = replace(CATALOGUE, merged=True)
+    for entity, source, expected in [
+        ("purchase", "profile.country = 'DE'", {1, 2, 3, 4}),
+        ("purchase", "profile.id = 2", {1, 2, 3, 4}),
+        ("purchase", "profile.external_id = 'a'", set()),
+        ("purchase", "not profile.external_id = 'a'", {1, 2, 3, 4, 5}),
+        ("purchase", "profile.external_id in ('b', 'c')", {1, 2, 3, 4}),
+        ("purchase", "profile.first_name is_null", {5}),
+        ("purchase", "not exists(profile)", {5}),
+        ("purchase", "upper(profile.first_name) = concat('B', upper('ob'))", {1, 2, 3, 4}),
+        ("purchase", "count(profile.purchases) = 4", {1, 2, 3, 4}),
+        ("visit", "visitor.country = 'DE'", {1, 2, 3}),
+        ("visit", "visitor.first_name = 'Bob' and page = 'shoes'", {2}),
+    ]:
+        asked = check(parse_text(source), merged, entity=entity)
+        for plan in Plan:
+            assert await found(conn, asked, plan) == expected, (source, plan)
+
+
 async def test_the_cheaper_plan_is_taken(conn: Connection) -> None:
     """Both give the same answer: that it is the cheaper one is what Postgres says."""
     await DATA.store(conn)
