@@ -8,7 +8,7 @@ import pytest
 
 from api.app import App
 from api.auth import Authenticator
-from api.context import ConnectionLease
+from api.context import SCHEMA, ConnectionLease
 from api.graphql.door import GraphQLDoor, GraphQLRequest
 from api.graphql.events import EventAnswers
 from api.graphql.execution import LeafExecutor, build_executor
@@ -23,6 +23,12 @@ from tests.api.gql import Gql
 # `trackingEvents` fails before it starts, while `profiles` has started already.
 FAILS_BESIDE_A_READ = """
 query ($m: Boolean = false) { profiles { nodes { id } } trackingEvents(machines: $m) { cursor } }"""
+
+
+@pytest.fixture(autouse=True)
+async def quiet(app: App) -> None:
+    """Nothing of the application takes a connection now and then: what looks which schema counts has stopped."""
+    await app.runtime.resources[SCHEMA].stop()
 
 
 @pytest.fixture
