@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 from core.db import Connection
 from core.recent import Recent
@@ -19,32 +19,32 @@ from core.targeting.references import Name, find_named, open_named
 _MOST_KEPT = 500
 _Key: TypeAlias = tuple[Any, ...]  # identities: of the expression, of the catalogue, and of the audiences that are named
 _Alive: TypeAlias = tuple[Any, ...]  # the objects that have them
+_Checked = TypeVar("_Checked", CheckedExpression, CheckedValue)
 _QUESTIONS: Recent[_Key, tuple[_Alive, CheckedExpression]] = Recent(_MOST_KEPT)
 _VALUES: Recent[_Key, tuple[_Alive, CheckedValue]] = Recent(_MOST_KEPT)
 
 
 async def open_question(conn: Connection, expression: Expression) -> CheckedExpression:
     """A question with all that it names. Raises ExpressionError."""
-    catalogue = await present_catalogue(conn)
-    named = await find_named(conn, expression.root)
-    key, alive = _identity(expression, catalogue, named)
-    kept = _QUESTIONS.get(key)
-    if kept is None:
-        checked = check(expression, catalogue, audiences=open_named(named, catalogue))
-        kept = _QUESTIONS.keep(key, (alive, checked))
-    return kept[1]
+    return await _opened(conn, expression, _QUESTIONS, check)
 
 
 async def open_value(conn: Connection, expression: Expression) -> CheckedValue:
     """An expression that computes, likewise. Raises ExpressionError."""
+    return await _opened(conn, expression, _VALUES, check_value)
+
+
+async def _opened(
+    conn: Connection, expression: Expression, kept: Recent[_Key, tuple[_Alive, _Checked]], check_it: Callable[..., _Checked]
+) -> _Checked:
     catalogue = await present_catalogue(conn)
     named = await find_named(conn, expression.root)
     key, alive = _identity(expression, catalogue, named)
-    kept = _VALUES.get(key)
-    if kept is None:
-        checked = check_value(expression, catalogue, audiences=open_named(named, catalogue))
-        kept = _VALUES.keep(key, (alive, checked))
-    return kept[1]
+    found = kept.get(key)
+    if found is None:
+        checked = check_it(expression, catalogue, audiences=open_named(named, catalogue))
+        found = kept.keep(key, (alive, checked))
+    return found[1]
 
 
 def _identity(expression: Expression, catalogue: Catalogue, named: Mapping[Name, NamedAudience]) -> tuple[_Key, _Alive]:

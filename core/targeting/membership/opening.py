@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.db import Connection
+from core.recent import Recent
 from core.targeting import store as audiences
 from core.targeting.catalogue import Catalogue
 from core.targeting.errors import ExpressionError
@@ -23,8 +23,8 @@ from core.targeting.published import present_catalogue
 from core.targeting.records import Audience
 from core.targeting.references import open_expression
 
-_MOST_REMEMBERED = 1_000
-_REMEMBERED: OrderedDict[tuple[Any, ...], tuple[Catalogue, Opened]] = OrderedDict()
+# With the catalogue, by whose identity it is known.
+_REMEMBERED: Recent[tuple[Any, ...], tuple[Catalogue, Opened]] = Recent(1_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,21 +51,14 @@ async def open_kept(conn: Connection) -> tuple[list[Opened], list[Failed]]:
         except ExpressionError as error:
             failed.append(Failed(kept=one, trouble=str(error)))
             continue
-        _remember(_key(one, catalogue), catalogue, made)
+        if known is None:
+            _REMEMBERED.keep(_key(one, catalogue), (catalogue, made))
         opened.append(replace(made, kept=one))
     return await _with_months(conn, opened), failed
 
 
 def _key(kept: Kept, catalogue: Catalogue) -> tuple[Any, ...]:
     return kept.id, kept.named, id(catalogue.entities), catalogue.merged
-
-
-def _remember(key: tuple[Any, ...], catalogue: Catalogue, opened: Opened) -> None:
-    """With the catalogue, by whose identity it is known."""
-    _REMEMBERED[key] = catalogue, opened
-    _REMEMBERED.move_to_end(key)
-    while len(_REMEMBERED) > _MOST_REMEMBERED:
-        _REMEMBERED.popitem(last=False)
 
 
 async def _open(conn: Connection, kept: Kept, audience: Audience, catalogue: Catalogue) -> Opened:
