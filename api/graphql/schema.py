@@ -33,6 +33,7 @@ from api.graphql.nodes import Node, NodeKind, load_nodes
 from api.graphql.planning.loaders import load_accounts, load_campaigns
 from api.graphql.planning.mutations import PlanningMutation
 from api.graphql.planning.queries import PlanningQuery
+from api.graphql.planning.seeds import HoldoutMutation, HoldoutQuery, load_holdouts
 from api.graphql.privacy.requests import PrivacyMutation, PrivacyQuery
 from api.graphql.privacy.types import load_namespaces, load_requests
 from api.graphql.profiles.loaders import load_profiles
@@ -49,6 +50,7 @@ from api.graphql.profiles.suppression_transfers import (
     load_suppression_imports,
 )
 from api.graphql.profiles.suppression_types import load_suppression_lists
+from api.graphql.profiles.test_profiles import TestProfilesMutation, TestProfilesQuery, load_test_profiles
 from api.graphql.profiles.transfer_types import load_templates
 from api.graphql.profiles.transfers import (
     TransfersMutation,
@@ -78,6 +80,7 @@ SDL_FILE = Path(__file__).parent / "schema.graphql"
 _KINDS = (
     NodeKind(name="ApiToken", permission=Permission.ADMINISTER, load=load_tokens),
     NodeKind(name="Profile", permission=Permission.READ, load=load_profiles),
+    NodeKind(name="TestProfile", permission=Permission.READ, load=load_test_profiles),
     NodeKind(name="DatasetRow", permission=Permission.READ, load=load_rows, read=read_row_id),
     NodeKind(name="Service", permission=Permission.READ, load=load_services),
     NodeKind(name="Purpose", permission=Permission.READ, load=load_purposes),
@@ -88,6 +91,7 @@ _KINDS = (
     NodeKind(name="ChannelAccount", permission=Permission.READ, load=load_accounts),
     NodeKind(name="Content", permission=Permission.READ, load=load_contents),
     NodeKind(name="Fragment", permission=Permission.READ, load=load_fragments),
+    NodeKind(name="Holdout", permission=Permission.READ, load=load_holdouts),
     NodeKind(name="Delivery", permission=Permission.READ, load=load_deliveries),
     NodeKind(name="Import", permission=Permission.READ, load=load_imports),
     NodeKind(name="ImportTemplate", permission=Permission.READ, load=load_templates),
@@ -107,6 +111,7 @@ class Query(
     DataModelQuery,
     RowsQuery,
     ProfilesQuery,
+    TestProfilesQuery,
     QuarantineQuery,
     SuppressionQuery,
     SuppressionTransfersQuery,
@@ -118,6 +123,7 @@ class Query(
     ContentQuery,
     FragmentQuery,
     PlanningQuery,
+    HoldoutQuery,
     DeliveryQuery,
     TrackingQuery,
     ReportingQuery,
@@ -144,6 +150,7 @@ class Mutation(
     DataModelMutation,
     RowsMutation,
     ProfilesMutation,
+    TestProfilesMutation,
     QuarantineMutation,
     SuppressionMutation,
     SuppressionTransfersMutation,
@@ -156,6 +163,7 @@ class Mutation(
     ContentMutation,
     FragmentMutation,
     PlanningMutation,
+    HoldoutMutation,
     DeliveryMutation,
     TrackingMutation,
     PrivacyMutation,

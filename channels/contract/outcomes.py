@@ -50,6 +50,7 @@ class FailureReason(IntEnum):
     LEFT_AUDIENCE = 23
     SUPPRESSED_ADDRESS = 28
     ERASED = 29  # the address is that of somebody who was erased, and has not opted in again
+    GLOBAL_HOLDOUT = 30
 
 
 class Outcome(Struct, frozen=True, kw_only=True, gc=False):

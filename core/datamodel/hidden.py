@@ -8,6 +8,7 @@ from core.access import Actor, Permission, require
 from core.audit import record
 from core.authored import not_found
 from core.datamodel.physical import (
+    MIRRORS,
     PREFIX,
     Tables,
     column_of,
@@ -64,6 +65,8 @@ async def drop_hidden(
     table, column = _place(found, tables)
     async with changing(conn, {table}, lock_timeout_ms):
         await store.drop(conn, table, column)
+        if column is not None and table in MIRRORS:
+            await store.drop(conn, MIRRORS[table], column)
     await build_store.forget(conn, entity, part)
     await record(conn, actor, "data_model.drop", "data_model", name)
     return found

@@ -25,7 +25,8 @@ _WITH_CHOICES = frozenset({FieldKind.TEXT, FieldKind.INTEGER, FieldKind.ENUMERAT
 RESERVED = frozenset(
     ["and", "or", "not", "in", "between", "contains", "starts_with", "ends_with", "is_null", "is", "now", "today", "true",
      "false", "null", "nil", "empty", "blank", "if", "else", "case", "when", "for", "exists", "count", "sum", "min", "max",
-     "avg", "first", "last", "where", "of", "by", "then", "within", "distinct", "id", "created_at", "updated_at", "age"]
+     "avg", "first", "last", "where", "of", "by", "then", "within", "distinct", "id", "created_at", "updated_at", "age",
+     "held_out"]
 )  # fmt: skip
 
 

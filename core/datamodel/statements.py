@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from core.datamodel.physical import (
+    MIRRORS,
     PAIR_COLUMNS,
     Place,
     Reference,
@@ -42,11 +43,17 @@ def steps(draft: Model, tables: Tables) -> Iterator[Step]:
             if column not in lying:
                 # With a default from the beginning all rows would be rewritten.
                 later = f", ALTER COLUMN {column} SET DEFAULT {filled[column]}" if column in filled else ""
-                yield Step(sql=f"ALTER TABLE {table} ADD COLUMN {column} {wanted}{later}", locks=(table,))
+                yield from _altered(table, f"ADD COLUMN {column} {wanted}{later}")
             elif lying[column] != wanted:
-                yield Step(sql=f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {wanted}", locks=(table,))
+                yield from _altered(table, f"ALTER COLUMN {column} TYPE {wanted}")
     yield from _pairs(draft, tables)
     yield from _references(references(draft), tables)
+
+
+def _altered(table: str, change: str) -> Iterator[Step]:
+    """The table, and the one that has the same columns."""
+    for one in filter(None, (table, MIRRORS.get(table))):
+        yield Step(sql=f"ALTER TABLE {one} {change}", locks=(one,))
 
 
 def _columns(entity: Entity) -> dict[str, str]:

@@ -28,7 +28,7 @@ async def start(pool: Pool, delivery_id: int, now: datetime) -> bool:
         run = await runs.lock_run(conn, delivery_id)
         if run.state is not DeliveryState.START_PENDING or run.contact_at is None or run.contact_at > now:
             return False
-        changed = await versions.changed_since(conn, run)
+        changed = await versions.changed_since(conn, run, now)
         if changed:
             await lifecycle.invalidate(conn, SYSTEM, delivery_id, now)
             await runs.add_log(
@@ -69,9 +69,9 @@ async def _move_all(pool: Pool, delivery_id: int, to: LedgerState, reason: Failu
 async def _close(conn: Connection, run: DeliveryRun, now: datetime) -> bool:
     if run.finished_at is not None or not (is_allowed(Move.FINISH, run.state) or run.state is DeliveryState.CANCELLED):
         return False
-    counts = await ledger.get_counts(conn, run.delivery_id)
-    if any(row.n for row in counts if row.state is LedgerState.PENDING):
+    if await ledger.has_pending(conn, run.delivery_id):
         return False
+    counts = await ledger.get_counts(conn, run.delivery_id)
     await runs.set_finished(conn, run.delivery_id, now)
     if run.state is not DeliveryState.CANCELLED:
         await runs.set_state(conn, run.delivery_id, after(Move.FINISH, run.state), now)

@@ -15,8 +15,9 @@ from core.delivery.state import Move, after, is_allowed
 from core.delivery.store import ledger, runs
 from core.errors import NotFound
 from core.outbox import announce
-from core.planning import deliveries
+from core.planning import deliveries, seeds
 from core.planning.records import Delivery
+from core.planning.seed_records import ControlGroup, Traps
 from core.planning.team_values import NO_VALUES, Values
 
 
@@ -82,6 +83,24 @@ async def update(
     return updated
 
 
+async def set_traps(conn: Connection, actor: Actor, delivery_id: int, traps: Traps, now: datetime) -> None:
+    """Give a delivery that may be changed these traps and no others. Raises IllegalMove, and as `planning.seeds.set_traps`."""
+    await check_editable(conn, delivery_id)
+    if await seeds.set_traps(conn, actor, delivery_id, traps):
+        await invalidate(conn, actor, delivery_id, now)
+
+
+async def set_control_group(
+    conn: Connection, actor: Actor, delivery_id: int, group: ControlGroup | None, now: datetime
+) -> None:
+    """Hold back these people from a delivery that may be changed. Raises IllegalMove, and as
+    `planning.seeds.set_control_group`.
+    """
+    await check_editable(conn, delivery_id)
+    if await seeds.set_control_group(conn, actor, delivery_id, group):
+        await invalidate(conn, actor, delivery_id, now)
+
+
 async def invalidate(conn: Connection, actor: Actor, delivery_id: int, now: datetime) -> None:
     """What was prepared does not hold any more: back to edition. Nothing happens where nothing was."""
     run = await runs.lock_run(conn, delivery_id)
@@ -125,7 +144,7 @@ async def confirm(conn: Connection, actor: Actor, delivery_id: int, now: datetim
     require(actor, Permission.START)
     run = await runs.lock_run(conn, delivery_id)
     after(Move.CONFIRM, run.state)
-    await versions.check_unchanged(conn, run)
+    await versions.check_unchanged(conn, run, now)
     await _move(conn, actor, delivery_id, Move.CONFIRM, now)
     delivery = await deliveries.get_delivery(conn, delivery_id)
     contact_at = max(now, delivery.contact_at) if delivery.contact_at is not None else now

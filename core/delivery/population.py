@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -38,7 +39,9 @@ from core.content.readable import OURS, Readable
 from core.content.readers import Preference, Reach, preferences
 from core.delivery.recipient_values import profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
-from core.delivery.steps import Step, StepContext
+from core.delivery.steps import Step, StepContext, of_addresses
+from core.delivery.store.ledger import TRAP_SLOT
+from core.delivery.trap_rows import trap_rows
 from core.profiles.erased import HashKey
 from core.profiles.suppression import SuppressionReach
 from core.targeting.check import CheckedExpression
@@ -96,9 +99,14 @@ class Population:
     readable: Readable = OURS  # by which fields of programs are found
 
     def duplicates_statement(self) -> Statement:
-        """Remember each address that several otherwise eligible people share, with the oldest of them as its keeper."""
-        context, source = self._joined()
-        earlier = [step.predicate(context) for step in self.steps if step.reason is not FailureReason.DUPLICATE]
+        """Remember each address that several otherwise eligible people share, with the oldest of them as its keeper.
+
+        Who is held back keeps the address all the same: the message would reach them by the other.
+        """
+        profile = self._profile()
+        context, source = self._joined(profile)
+        before = takewhile(lambda step: step.reason is not FailureReason.DUPLICATE, self.steps)
+        earlier = [step.predicate(context) for step in before]
         shared = (
             select(
                 cast(literal(self.delivery_id), BigInteger),
@@ -114,21 +122,26 @@ class Population:
 
     def range_statement(self, low: int, high: int) -> Statement:
         """Write the ledger rows of the targeted profiles with low < id ≤ high, and count them."""
-        context, source = self._joined()
-        profile = context.profile
-        reason = self._reason(context)
+        profile = self._profile()
+        rows = self._rows(profile, RecipientKind.PROFILE, self.steps)
+        return self._writing(rows.where(profile.c.id > low, profile.c.id <= high, self._targeted(profile)))
+
+    def traps_statement(self, traps: Sequence[int], kept: Collection[str], last_id: int) -> Statement:
+        """Write the ledger rows of test profiles, and count them: see `trap_rows`. Call it once all others are written."""
+        source = trap_rows(self._profile(), self.delivery_id, traps, kept, last_id)
+        return self._writing(self._rows(source, RecipientKind.TRAP, of_addresses(self.steps)), slot=TRAP_SLOT)
+
+    def _writing(self, rows: Select[Any], slot: int = 0) -> Statement:
         written = insert(_LEDGER).from_select(
             [
                 "delivery_id", "recipient_kind", "recipient_id", "occurrence", "program_id", "due_at", "settled_at",
                 "state", "reason", "address", "address_key", "values",
             ],
-            self._rows(context, reason).select_from(source).where(
-                profile.c.id > low, profile.c.id <= high, self._targeted(profile)
-            ),
+            rows,
         ).returning(_LEDGER.c.state, _LEDGER.c.reason).cte("written")  # fmt: skip
         counted = select(
             cast(literal(self.delivery_id), BigInteger),
-            cast(literal(0), SmallInteger),
+            cast(literal(slot), SmallInteger),
             written.c.state,
             written.c.reason,
             false(),
@@ -142,12 +155,14 @@ class Population:
             )
         )
 
-    def _rows(self, context: StepContext, reason: ColumnElement[int]) -> Select[Any]:
+    def _rows(self, profile: FromClause, kind: RecipientKind, steps: Sequence[Step]) -> Select[Any]:
+        context, source = self._joined(profile)
+        reason = _reason(context, steps)
         kept = reason == 0
         at = cast(literal(self.at), TIMESTAMP(timezone=True))
         return select(
             cast(literal(self.delivery_id), BigInteger),
-            cast(literal(int(RecipientKind.PROFILE)), SmallInteger),
+            cast(literal(int(kind)), SmallInteger),
             context.profile.c.id,
             literal(0),
             case((kept, self._program(context.profile)), else_=null()),
@@ -158,7 +173,7 @@ class Population:
             context.address,
             context.address_key,
             case((kept, self._values(context.profile)), else_=null()),
-        )
+        ).select_from(source)
 
     def _values(self, profile: FromClause) -> ColumnElement[Any]:
         return row_expression(self._fields(), self.dynamic, profile, self.at, self.readable)
@@ -176,17 +191,14 @@ class Population:
         """What the programs read, of all together: translations say the same, so hardly any reads what others do not."""
         return sorted({name for one in self.programs for name in one.fields})
 
-    def _reason(self, context: StepContext) -> ColumnElement[int]:
-        """The first step that excludes names the one reason."""
-        cases = [(step.predicate(context), int(step.reason)) for step in self.steps]
-        return cast(case(*cases, else_=0), SmallInteger)
-
     def _targeted(self, profile: FromClause) -> ColumnElement[bool]:
         asked = predicate(self.audience, at=self.at, zone=UTC, source=profile)
         return and_(asked, present(self.audience.entity, profile))
 
-    def _joined(self) -> tuple[StepContext, FromClause]:
-        profile = profile_table(self.audience.entity, self.readable).alias("p")
+    def _profile(self) -> FromClause:
+        return profile_table(self.audience.entity, self.readable).alias("p")
+
+    def _joined(self, profile: FromClause) -> tuple[StepContext, FromClause]:
         quarantine = _QUARANTINE.alias("q")
         duplicate = _DUPLICATE.alias("d")
         address, key = (profile.c[name] for name in ADDRESS_COLUMNS[self.address_kind])
@@ -260,6 +272,12 @@ def _person_consent(purpose_id: int, profile: FromClause) -> FromClause:
         .having(func.count() > 0)
     )
     return found.correlate(profile).lateral("said_of_purpose")
+
+
+def _reason(context: StepContext, steps: Sequence[Step]) -> ColumnElement[int]:
+    """The first step that excludes names the one reason."""
+    cases = [(step.predicate(context), int(step.reason)) for step in steps]
+    return cast(case(*cases, else_=0), SmallInteger)
 
 
 def _is_for(wanted: Preference, language: ColumnElement[Any]) -> ColumnElement[bool]:

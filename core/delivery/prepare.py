@@ -23,7 +23,7 @@ from core.content.placements import Library
 from core.content.readable import present_readable
 from core.content.records import Content
 from core.db import TRY_LATER, Connection, Pool, transaction
-from core.delivery import lifecycle, versions
+from core.delivery import control_group, lifecycle, traps, versions
 from core.delivery.population import ADDRESS_COLUMNS, Population
 from core.delivery.programs import Programs
 from core.delivery.records import DeliveryRun, LedgerState, LogLevel, ProgramVariant
@@ -33,19 +33,21 @@ from core.delivery.steps.address import duplicate_address, missing_address
 from core.delivery.steps.agreed import not_agreed, not_subscribed
 from core.delivery.steps.consent import opted_out
 from core.delivery.steps.erased import erased
+from core.delivery.steps.held_back import held_out, in_control_group
 from core.delivery.steps.quarantined import quarantined
 from core.delivery.steps.suppressed import stopped, suppressed
 from core.delivery.store import ledger, population_reads, runs
 from core.delivery.store import programs as program_store
 from core.errors import ClarionError, Conflict, Invalid
 from core.outbox import announce
-from core.planning import channel_accounts, deliveries
+from core.planning import channel_accounts, deliveries, holdouts, seeds
+from core.planning.records import Delivery
 from core.profiles import erased as erased_addresses
 from core.profiles import suppression
 from core.secrets import Keyring
 from core.targeting import audiences
 
-# The exclusions, in order: the first that applies names the one reason.
+# The exclusions, in order: the first that applies names the one reason. Who is held back comes after them (`_held_back`).
 PREPARATION: tuple[Step, ...] = (
     missing_address, opted_out, not_subscribed, not_agreed, quarantined, stopped, suppressed, erased, duplicate_address,
 )  # fmt: skip
@@ -121,7 +123,8 @@ class Preparation:
         await runs.set_state(conn, delivery_id, after(Move.COUNTED, run.state), now)
         await ledger.clear(conn, delivery_id)
         await ledger.ensure_partition(conn, delivery_id)
-        read = await versions.current_versions(conn, delivery_id)
+        at = now.replace(microsecond=0)
+        read = await versions.current_versions(conn, delivery_id, at)
         delivery = await deliveries.get_delivery(conn, delivery_id)
         content = await contents.get_content(conn, delivery.content_id)
         account = await channel_accounts.get_account(conn, delivery.channel_account_id)
@@ -129,7 +132,6 @@ class Preparation:
         programs = await self._programs.store_new(conn, delivery, content, account, library, now)
         read |= await versions.campaign_version(conn, delivery_id)
         await self._log_warnings(conn, delivery_id, content, library, now)
-        at = now.replace(microsecond=0)
         population = await self._population(conn, delivery_id, programs, at)
         statement = population.duplicates_statement()
         await conn.execute(statement.text, *statement.args)
@@ -169,7 +171,7 @@ class Preparation:
             erased=await erased_addresses.find_reach(conn, self._keyring, kind),
             short_code=account.short_code if kind is AddressKind.MOBILE else None,
             dynamic=dynamic,
-            steps=PREPARATION,
+            steps=(*PREPARATION, *await _held_back(conn, delivery, at)),
             at=at,
             service_id=delivery.service_id,
             purpose=None if delivery.purpose_id is None else await get_purpose(conn, delivery.purpose_id),
@@ -194,17 +196,20 @@ class Preparation:
             if run.prepare_id != plan.prepare_id or run.state not in PREPARING:
                 return
             now = self._clock()
+            await ledger.analyze(conn, delivery_id)
+            await _complete(conn, plan)
             await runs.set_state(conn, delivery_id, after(Move.PREPARED, run.state), now)
             await runs.finish_preparation(conn, delivery_id, now)
             await ledger.forget_duplicates(conn, delivery_id)
-            await ledger.analyze(conn, delivery_id)
             counts = await ledger.get_counts(conn, delivery_id)
             to_send = sum(row.n for row in counts if row.state is LedgerState.PENDING)
             languages = await self._languages(conn, plan.population)
+            with_traps = sum(row.n for row in await ledger.get_trap_counts(conn, delivery_id))
             details = {
                 "targeted": sum(row.n for row in counts),
                 "to_send": to_send,
                 **({"languages": languages} if languages else {}),
+                **({"traps": with_traps} if with_traps else {}),
                 "excluded": {row.reason.name: row.n for row in counts if row.state is LedgerState.EXCLUDED},
             }
             await runs.add_log(conn, delivery_id, now, LogLevel.INFO, "PREPARED", f"{to_send} messages to send", details)
@@ -238,6 +243,30 @@ class Preparation:
             await runs.set_error(conn, delivery_id, found)
             await runs.add_log(conn, delivery_id, now, LogLevel.ERROR, error.code, error.message, found)
             await lifecycle.forget(conn, delivery_id)
+
+
+async def _held_back(conn: Connection, delivery: Delivery, at: datetime) -> list[Step]:
+    """Who is held back to be compared with: asked of those only whom nothing else keeps from the message."""
+    steps = []
+    if not delivery.ignores_holdout and await holdouts.find_current(conn, at) is not None:
+        steps.append(held_out)
+    group = (await seeds.get_control_groups(conn, [delivery.id])).get(delivery.id)
+    if group is not None:
+        asked = [] if group.question is None else [await audiences.open_question(conn, group.question)]
+        if group.audience_id is not None:
+            asked.append(await audiences.open_audience(conn, await audiences.get_audience(conn, group.audience_id)))
+        if asked:
+            steps.append(in_control_group(*asked))
+    return steps
+
+
+async def _complete(conn: Connection, plan: Plan) -> None:
+    """What needs all ranges: the control group is taken out of them, then traps join those who are left, if anybody is."""
+    delivery = await deliveries.get_delivery(conn, plan.population.delivery_id)
+    groups, chosen = await seeds.get_control_groups(conn, [delivery.id]), await seeds.get_traps(conn, [delivery.id])
+    await control_group.extract(conn, delivery, groups.get(delivery.id), plan.at)
+    if await ledger.has_pending(conn, delivery.id):
+        await traps.insert(conn, plan.population, chosen.get(delivery.id), plan.at, plan.end)
 
 
 def _gone() -> Conflict:

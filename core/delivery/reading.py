@@ -24,7 +24,7 @@ RowKey = tuple[int, int, int, int]  # delivery, recipient kind, recipient, occur
 
 
 async def counts(conn: Connection, delivery_id: int) -> LedgerCounts:
-    """The equation's columns, from the counters."""
+    """The equation's columns, from the counters. Traps are counted apart: they are nobody."""
     return add_up(await ledger.get_counts(conn, delivery_id))
 
 
@@ -57,6 +57,12 @@ def add_up(rows: Sequence[CountRow]) -> LedgerCounts:
     )
 
 
+async def trap_counts_of(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, LedgerCounts]:
+    """The same of their traps, which nothing else counts."""
+    found = await ledger.list_trap_counts(conn, list(delivery_ids))
+    return {delivery_id: add_up(found.get(delivery_id, [])) for delivery_id in delivery_ids}
+
+
 async def find_row(
     conn: Connection,
     delivery_id: int,
@@ -77,7 +83,7 @@ async def get_rows(conn: Connection, keys: Sequence[RowKey]) -> dict[RowKey, Led
 async def list_rows(
     conn: Connection, delivery_id: int, states: Sequence[LedgerState] | None, page: PageRequest
 ) -> Page[LedgerRow]:
-    """Profiles' rows in the order of recipients; the cursor is the recipient id."""
+    """Profiles' rows in the order of recipients, then traps'; the cursor is the recipient id."""
     codes = None if states is None else [int(state) for state in states]
     return cut(await ledger.list_rows(conn, delivery_id, codes, page.after, page.first + 1), page)
 
@@ -111,6 +117,8 @@ _BECAUSE: dict[FailureReason, str] = {
     FailureReason.SUPPRESSED_ADDRESS: "the address or its domain is on a suppression list",
     FailureReason.ERASED: "whoever had the address was erased, and has not opted in again",
     FailureReason.DUPLICATE: "another profile with the same address gets the message",
+    FailureReason.CONTROL_GROUP: "the person is in the delivery's control group",
+    FailureReason.GLOBAL_HOLDOUT: "the person is held out of all deliveries",
     FailureReason.PROFILE_DELETED: "the profile was deleted",
     FailureReason.LEFT_AUDIENCE: "the person is not subscribed to the delivery's service",
     FailureReason.EXCLUDED_BY_RULE: "the person has not agreed to the delivery's purpose",

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Double,
     FromClause,
@@ -18,18 +19,20 @@ from sqlalchemy import (
     column,
     func,
     literal,
+    null,
     select,
     table,
     type_coerce,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from core.authored import not_found
 from core.content.dynamic import VARIANTS, variant_number
 from core.content.personalization import linked_key
 from core.content.readable import OURS, Read, Readable, ReadableField
 from core.datamodel.records import FieldKind
 from core.db import Connection
-from core.errors import Invalid, NotFound
+from core.errors import Invalid
 from core.targeting.catalogue import CATALOGUE, PROFILE, Catalogue, CatalogueLink, Entity
 from core.targeting.linked import entity_table
 from core.targeting.sql import compile_statement
@@ -155,13 +158,20 @@ async def fetch_values(
     dynamic: Mapping[str, Sequence[str]],
     at: datetime,
     readable: Readable = OURS,
+    *,
+    is_test: bool = False,
 ) -> Mapping[str, Any]:
-    """The same values for one profile. Raises NotFound."""
-    profile = profile_table(readable.catalogue.entities["profile"], readable)
+    """The same values for one profile, or test profile. Raises NotFound (PROFILE_NOT_FOUND, TEST_PROFILE_NOT_FOUND)."""
+    profile: FromClause = profile_table(readable.catalogue.entities["profile"], readable)
+    if is_test:  # its table has the same columns
+        rows = table("test_profile", *(column(one.name) for one in profile.c if one.name != "merged_into"))
+        profile = select(*rows.c, cast(null(), BigInteger).label("merged_into")).subquery("profile")
     carried = row_expression(fields, dynamic, profile, at, readable)
     statement = compile_statement(select(carried.label("values")).where(profile.c.id == profile_id))
     row = await conn.fetchrow(statement.text, *statement.args)
     if row is None:
-        raise NotFound("there is no such profile", code="PROFILE_NOT_FOUND", path="profileId")
+        raise (
+            not_found("test profile", profile_id, "testProfileId") if is_test else not_found("profile", profile_id, "profileId")
+        )
     values: Mapping[str, Any] = row["values"]
     return values

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from core.content.libraries import load_library_named
 from core.db import Connection
 from core.delivery.records import DeliveryRun
 from core.delivery.store import read_versions
 from core.errors import Stale
+from core.planning import seeds
+from core.targeting.references import members_named
 
 LABELS = {
     "delivery": "the delivery",
@@ -15,19 +19,21 @@ LABELS = {
     "account": "the channel account",
     "schema": "the data model",
     "purpose": "the purpose",
+    "holdout": "the global holdout",
     "campaign": "the campaign",
 }
 FRAGMENT = "fragment:"
 AUDIENCE = "audience:"
 
 
-async def current_versions(conn: Connection, delivery_id: int) -> dict[str, int]:
+async def current_versions(conn: Connection, delivery_id: int, now: datetime) -> dict[str, int]:
     """The versions now, their rows held until the transaction ends.
 
-    Those of fragments and of audiences that the audience names stand after FRAGMENT and AUDIENCE with their names.
+    Those of fragments and of audiences that are named stand after FRAGMENT and AUDIENCE with their names.
     """
-    versions = await read_versions.read_versions(conn, delivery_id)
-    versions |= {AUDIENCE + name: version for name, version in (await read_versions.audiences_named(conn, delivery_id)).items()}
+    versions = await read_versions.read_versions(conn, delivery_id, now)
+    named = await read_versions.audiences_named(conn, delivery_id, await _names(conn, delivery_id))
+    versions |= {AUDIENCE + name: version for name, version in named.items()}
     versions |= await campaign_version(conn, delivery_id)
     library = await load_library_named(conn, set(await read_versions.fragments_used(conn, delivery_id)), hold=True)
     return versions | {FRAGMENT + name: fragment.version for name, fragment in library.fragments.items()}
@@ -39,12 +45,21 @@ async def campaign_version(conn: Connection, delivery_id: int) -> dict[str, int]
     return {} if version is None else {"campaign": version}
 
 
-async def changed_since(conn: Connection, run: DeliveryRun) -> list[str]:
+async def _names(conn: Connection, delivery_id: int) -> list[str]:
+    """The audiences that the questions of its control group and its traps name."""
+    group = (await seeds.get_control_groups(conn, [delivery_id])).get(delivery_id)
+    traps = (await seeds.get_traps(conn, [delivery_id])).get(delivery_id)
+    asked = [group.question, group.by] if group else []
+    asked += [traps.question] if traps else []
+    return sorted({one.audience for question in asked if question is not None for one in members_named(question.root)})
+
+
+async def changed_since(conn: Connection, run: DeliveryRun, now: datetime) -> list[str]:
     """What changed since the run was prepared, by name."""
-    now = await current_versions(conn, run.delivery_id)
+    after = await current_versions(conn, run.delivery_id, now)
     before = run.versions or {}
-    names = [*LABELS, *sorted({*now, *before} - LABELS.keys())]
-    return [_label(name) for name in names if before.get(name) != now.get(name)]
+    names = [*LABELS, *sorted({*after, *before} - LABELS.keys())]
+    return [_label(name) for name in names if before.get(name) != after.get(name)]
 
 
 def _label(name: str) -> str:
@@ -53,9 +68,9 @@ def _label(name: str) -> str:
     return LABELS.get(name) or f"the fragment {name.removeprefix(FRAGMENT)!r}"
 
 
-async def check_unchanged(conn: Connection, run: DeliveryRun) -> None:
+async def check_unchanged(conn: Connection, run: DeliveryRun, now: datetime) -> None:
     """Raises Stale when what was prepared is not what would be sent."""
-    changed = await changed_since(conn, run)
+    changed = await changed_since(conn, run, now)
     if changed:
         raise Stale(
             f"{' and '.join(changed)} changed since the delivery was prepared",

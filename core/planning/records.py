@@ -100,6 +100,7 @@ class DeliveryDraft:
     suppression_list_ids: tuple[int, ...] = ()  # besides the lists that apply to all
     service_id: int | None = None  # only its subscribers get it
     purpose_id: int | None = None  # only who agreed to it, or did not refuse it, gets it
+    ignores_holdout: bool = False  # it goes to people who are held back from all others: service messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,7 @@ class Delivery:
     suppression_list_ids: tuple[int, ...]  # in their order
     service_id: int | None
     purpose_id: int | None
+    ignores_holdout: bool
     version: int
     created_at: datetime
     updated_at: datetime

@@ -87,6 +87,15 @@ TABLES = (
     Kept(
         table="suppression_export", texts={"error": _ERROR}, other=f"id list_id state file_id rows_written fence {_TIMES}",
     ),
+    # Of nobody, with values that the team made up.
+    Kept(
+        table="test_profile",
+        authored="label app_token event_type event_payload external_id crypted_id opt_in_id email email_key email_domain"
+        " first_name middle_name last_name salutation gender birth_date thumbnail_url mobile_phone phone fax address_line1"
+        " address_line2 address_line3 address_line4 zip_code city state country latitude longitude language time_zone",
+        other="id uses built_in version created_by address_defined email_format opt_out opt_out_email opt_out_mobile"
+        " opt_out_phone opt_out_fax opt_out_postal opt_out_push ccpa_opt_out created_at updated_at",
+    ),
     PROFILE,
 )  # fmt: skip
 

@@ -35,6 +35,7 @@ async def report(conn: Connection, delivery_id: int, include_machines: bool = Fa
         excluded=_by_reason(counts, LedgerState.EXCLUDED),
         failed=_by_reason(counts, LedgerState.FAILED),
         withdrawn=_by_reason(counts, LedgerState.WITHDRAWN),
+        traps=(await delivery.trap_counts_of(conn, [delivery_id]))[delivery_id],
         links=_links(links, figures),
         metrics=compute(figures),
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from channels.contract import FailureReason
 from core.content.records import TrackingMode
 from core.delivery.records import DeliveryRun, LedgerCounts, LedgerState
+from core.targeting.language import Expression
 from core.tracking.records import ANY_LINK, TrackingCount
 
 
@@ -81,6 +82,7 @@ class DeliveryReport:
     excluded: tuple[ReasonCount, ...]
     failed: tuple[ReasonCount, ...]
     withdrawn: tuple[ReasonCount, ...]
+    traps: LedgerCounts  # test profiles that got the message too; nothing else here counts them
     links: tuple[LinkReport, ...]
     metrics: Mapping[str, int | float | None]  # by name; None: a share of nothing
 
@@ -142,3 +144,66 @@ class MergeWarning:
             f"the delivery {self.name!r} has still to write to {self.recipients} of them; "
             "whoever is merged is withdrawn if another of them gets it"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """What a delivery is to bring about: rows that are linked to people, in the days after it started."""
+
+    link: str  # of profiles, to many rows: a team's dataset, or events of a type
+    days: int
+    where: Expression | None = None  # asked of each row
+    time: str | None = None  # the field that says when it was, where it is not the rows' own
+    value: str | None = None  # a field with a number, which is added up
+
+
+class Group(StrEnum):
+    """The sides of a comparison."""
+
+    TARGET = "target"  # whom nothing kept from the message before it was sent
+    CONTROL_GROUP = "control_group"  # held back from this delivery
+    GLOBAL_HOLDOUT = "global_holdout"  # held back from all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupResult:
+    """What one side did."""
+
+    group: Group
+    people: int
+    converted: int  # who have such a row at least
+    value: float | None  # of all of them; None: nothing is added up
+
+    @property
+    def rate(self) -> float | None:
+        """The share that converted."""
+        return self.converted / self.people if self.people else None
+
+    @property
+    def value_per_person(self) -> float | None:
+        """Of all, converted or not."""
+        return None if self.value is None or not self.people else self.value / self.people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lift:
+    """How much more the target did than a baseline; None: there is nothing to divide by."""
+
+    baseline: Group
+    difference: float | None  # of shares: 0.02 is two points
+    low: float | None  # the difference lies between these in 95 of 100 cases
+    high: float | None
+    relative: float | None  # of the baseline's share: 0.5 is half as much again
+    p_value: float | None  # how likely chance alone makes as large a difference
+    additional: float | None  # conversions that the delivery brought about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A delivery's target beside those held back. Sides without anybody are left out."""
+
+    delivery_id: int
+    starts_at: datetime
+    ends_at: datetime
+    groups: tuple[GroupResult, ...]
+    lifts: tuple[Lift, ...]

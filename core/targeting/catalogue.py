@@ -43,6 +43,7 @@ class Derived(Enum):
     """Fields that are computed from their column."""
 
     AGE = "age"  # whole years from a birth date to the day of evaluation
+    HELD_OUT = "held_out"  # whether the number is one of those that are held back from all deliveries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +129,11 @@ _WRITINGS = {"email_domain": Writing.DOMAIN}
 
 AGE = CatalogueField(name="age", label="Age in years", kind=Kind.INTEGER, column="birth_date", derived=Derived.AGE)
 
+HELD_OUT = CatalogueField(
+    name="held_out", label="Held back from all deliveries", kind=Kind.BOOLEAN, column="id", nullable=False,
+    derived=Derived.HELD_OUT,
+)  # fmt: skip
+
 
 def _of_profile(field: Field) -> CatalogueField:
     kind, writing = _KINDS[field.type]
@@ -201,7 +207,7 @@ PROFILE = entity(
     "Profile",
     table="profile",
     key="id",
-    fields=(*(_of_profile(field) for field in FIELDS.values() if field.type in _KINDS), AGE),
+    fields=(*(_of_profile(field) for field in FIELDS.values() if field.type in _KINDS), AGE, HELD_OUT),
     links=(
         _to_facts("messages", "What was to be sent, whatever became of it", "message"),
         _to_facts("received", "Messages that were accepted", "message", state=MESSAGE_STATES["accepted"]),

@@ -43,6 +43,7 @@ from core.targeting.functions import FUNCTIONS, Argument, Asking, Function, Null
 from core.targeting.functions.bounds import bigint, instant_within
 from core.targeting.functions.signature import Level
 from core.targeting.given import LIGHT, SHORT, Given, weight
+from core.targeting.holdout import is_held_out
 from core.targeting.language import (
     Aggregate,
     Anchor,
@@ -72,6 +73,7 @@ from core.targeting.scopes import Scope
 from core.targeting.sequences import following_test, top_test
 from core.targeting.value_checks import is_written, kind_of_literal
 
+_NOW = Relative(Anchor.NOW)
 _LEVELS = {"exactly": Level.EXACT, "accented": Level.ACCENTED}
 
 
@@ -324,8 +326,13 @@ class TreeCompiler:
         return self._field(field, scope.source.c[field.column], through=scope is not self.scope)
 
     def _field(self, field: CatalogueField, stored: Sql, *, through: bool) -> Value:
-        sql = self._age(stored) if field.derived is Derived.AGE else stored
+        sql = self._derived(field.derived, stored) if field.derived is not None else stored
         return Value(kind=field.kind, sql=sql, nullable=field.nullable or through, field=field, stored=stored)
+
+    def _derived(self, derived: Derived, stored: Sql) -> Sql:
+        return (
+            self._age(stored) if derived is Derived.AGE else is_held_out(stored, bound(Kind.INSTANT, self.asked.near_now(_NOW)))
+        )
 
     def _age(self, birth: Sql) -> Sql:
         """Whole years between two days, from their digits: (20240301 - 20000229) / 10000, rounded down."""

@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0029"
-down_revision = "0026"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 

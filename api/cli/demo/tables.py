@@ -20,6 +20,8 @@ _WHY = {
     "QUARANTINED_ADDRESS": "in quarantine",
     "SUPPRESSED_ADDRESS": "on a suppression list",
     "ERASED": "erased",
+    "CONTROL_GROUP": "control group",
+    "GLOBAL_HOLDOUT": "held out of all",
     "DUPLICATE": "address of somebody else too",
     "USER_UNKNOWN": "no such mailbox",
 }

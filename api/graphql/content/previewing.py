@@ -41,9 +41,11 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
         unusable = check_dynamic(content.dynamic, readable.catalogue)
         if wrong := list(chain(unusable, check_choices(input.variants), check_chosen(content.dynamic, asked))):
             raise ContentInvalid(wrong)
-        profile_id = from_global_id("Profile", input.profile_id, "input.profileId")
+        reader_id, is_test = _reader(input)
         conditions = {place.name: [one.condition for one in place.variants] for place in content.dynamic}
-        row_values = await fetch_values(conn, profile_id, _fields_named(content, library), conditions, context.now, readable)
+        row_values = await fetch_values(
+            conn, reader_id, _fields_named(content, library), conditions, context.now, readable, is_test=is_test
+        )
     return await asyncio.to_thread(  # a template may compute for seconds, and the loop serves everybody
         preview,
         content,
@@ -57,6 +59,16 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
         library=library,
         files=files,
     )
+
+
+def _reader(input: PreviewInput) -> tuple[int, bool]:
+    """For whom it is shown, and whether that is a test profile. Raises Invalid (BAD_PREVIEW, BAD_ID)."""
+    if (input.profile_id is None) == (input.test_profile_id is None):
+        raise Invalid("give either profileId or testProfileId", code="BAD_PREVIEW", path="input")
+    if input.profile_id is not None:
+        return from_global_id("Profile", input.profile_id, "input.profileId"), False
+    assert input.test_profile_id is not None
+    return from_global_id("TestProfile", input.test_profile_id, "input.testProfileId"), True
 
 
 def _with_variants(row_values: Mapping[str, Any], asked: Mapping[str, int]) -> Mapping[str, Any]:

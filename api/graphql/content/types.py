@@ -295,7 +295,10 @@ class PreviewInput:
     links: list[LinkSettingsInput] = strawberry.field(default_factory=list)
     campaign_parameters: CampaignParametersInput | None = None
     attachments: list[AttachmentInput] | None = None
-    profile_id: strawberry.ID
+    profile_id: strawberry.ID | None = None
+    test_profile_id: strawberry.ID | None = strawberry.field(
+        default=None, description="In the place of profileId: shown as this test profile would get it."
+    )
     variants: list[DynamicChoiceInput] = strawberry.field(default_factory=list)
     reader_language: str | None = strawberry.field(
         default=None, description="Show what readers of this language get, not what the profile gets in its own."

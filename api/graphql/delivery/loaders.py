@@ -42,6 +42,13 @@ async def load_deliveries(context: RequestContext, ids: list[int]) -> list[Any]:
         return aligned(ids, await views(conn, await deliveries.find_deliveries(conn, ids)))
 
 
+async def load_trap_counts(context: RequestContext, ids: list[int]) -> list[Any]:
+    """The same of their traps."""
+    async with context.lease.use() as conn:
+        found = await reading.trap_counts_of(conn, ids)
+    return [found[one] for one in ids]
+
+
 async def load_counts(context: RequestContext, ids: list[int]) -> list[Any]:
     """The equation's columns by delivery id."""
     async with context.lease.use() as conn:

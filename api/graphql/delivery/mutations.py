@@ -13,6 +13,7 @@ from api.graphql.delivery.loaders import DeliveryView, view
 from api.graphql.delivery.types import CreateDeliveryInput, Delivery, UpdateDeliveryInput
 from api.graphql.mutations import given, mutation
 from api.graphql.nodes import optional_id
+from api.graphql.planning.seeds import SetDeliveryControlGroupInput, SetDeliveryTrapsInput
 from api.graphql.profiles.types import team_values_of
 from core.delivery import doubt, lifecycle
 from core.errors import Invalid
@@ -52,6 +53,7 @@ def _changes(sent: UpdateDeliveryInput) -> dict[str, Any]:
         suppression_list_ids=sent.suppression_list_ids,
         service_id=sent.service_id,
         purpose_id=sent.purpose_id,
+        ignores_holdout=sent.ignores_holdout,
     )
     if changes.get("suppression_list_ids") is not None:
         changes["suppression_list_ids"] = _lists(changes["suppression_list_ids"])
@@ -94,6 +96,7 @@ class DeliveryMutation:
             unknown_policy=input.unknown_policy,
             service_id=optional_id("Service", input.service_id, "service_id"),
             purpose_id=optional_id("Purpose", input.purpose_id, "purpose_id"),
+            ignores_holdout=input.ignores_holdout,
         )
         made = await deliveries.create_delivery(context.conn, context.actor, draft, team_values_of(input))
         return await view(context.conn, made.id)
@@ -107,6 +110,23 @@ class DeliveryMutation:
             context.conn, context.actor, key, _changes(input), team_values_of(input),
             expected_version=input.expected_version, now=context.now,
         )  # fmt: skip
+        return await view(context.conn, key)
+
+    @mutation(delivery=Delivery)
+    async def set_delivery_traps(self, info: Info, input: SetDeliveryTrapsInput) -> Any:
+        """Test profiles that get the real messages of a delivery: these and no others. It must be prepared again."""
+        context = info.context
+        key = from_global_id("Delivery", input.id, "id")
+        await lifecycle.set_traps(context.conn, context.actor, key, input.traps(), context.now)
+        return await view(context.conn, key)
+
+    @mutation(delivery=Delivery)
+    async def set_delivery_control_group(self, info: Info, input: SetDeliveryControlGroupInput) -> Any:
+        """Who is held back from a delivery, so that others can be compared with them. It must be prepared again."""
+        context = info.context
+        key = from_global_id("Delivery", input.id, "id")
+        group = None if input.control_group is None else input.control_group.group()
+        await lifecycle.set_control_group(context.conn, context.actor, key, group, context.now)
         return await view(context.conn, key)
 
     @mutation(deleted_id=strawberry.ID)

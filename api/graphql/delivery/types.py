@@ -14,14 +14,17 @@ from api.graphql.consent.loaders import load_purposes, load_services
 from api.graphql.consent.types import Purpose, Service
 from api.graphql.content.loaders import load_contents
 from api.graphql.content.types import Content
-from api.graphql.delivery.loaders import DeliveryView, load_counts
+from api.graphql.delivery.loaders import DeliveryView, load_counts, load_trap_counts
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, link, record_of
 from api.graphql.planning.loaders import load_accounts, load_campaigns, load_delivery_values
+from api.graphql.planning.seeds import ControlGroup, Traps, load_control_groups, load_traps
 from api.graphql.planning.types import Campaign, ChannelAccount, UnknownPolicy
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.suppression_types import SuppressionList, load_suppression_lists
+from api.graphql.profiles.test_profiles import TestProfile, load_test_profiles
 from api.graphql.profiles.types import TEAM_VALUES, FailureReason, Profile, team_fields_field
+from api.graphql.reporting.comparison import Comparison, ConversionInput
 from api.graphql.reporting.types import DeliveryReport, LedgerCounts
 from api.graphql.rows.linked import LinkedConnection, linked_field
 from api.graphql.scalars import JSON
@@ -32,6 +35,7 @@ from core.delivery.lifecycle import allowed_moves
 from core.ids import from_global_id, to_global_id
 from core.planning.records import UnknownPolicy as UnknownPolicyEnum
 from core.reporting import deliveries as reports
+from core.reporting.comparison import compare
 
 DeliveryState = strawberry.enum(
     records.DeliveryState, name="DeliveryState", description="The life cycle of a delivery (feature map A.1)."
@@ -43,6 +47,8 @@ RecipientKind = strawberry.enum(records.RecipientKind, name="RecipientKind", des
 LogLevel = strawberry.enum(records.LogLevel, name="LogLevel", description="Warnings do not block, errors do.")
 DoubtDecision = strawberry.enum(doubt.Decision, name="DoubtDecision", description="What became of messages in doubt.")
 DeliveryMove = strawberry.enum(state.Move, name="DeliveryMove", description="What may be done to a delivery.")
+
+TEST_KINDS = (records.RecipientKind.TEST_PROFILE, records.RecipientKind.TRAP)
 
 
 def planned(read: Callable[[Any], Any], description: str | None = None) -> Any:
@@ -87,7 +93,7 @@ class LedgerRow:
     """A row of the ledger."""
 
     recipient_kind: RecipientKind  # type: ignore[valid-type]
-    recipient_id: strawberry.ID = leaf(lambda row: _recipient(row), description="The id of a profile, for profiles.")
+    recipient_id: strawberry.ID = leaf(lambda row: _recipient(row), description="The id of a profile or of a test profile.")
     occurrence: int
     state: LedgerState  # type: ignore[valid-type]
     reason: FailureReason  # type: ignore[valid-type]
@@ -98,12 +104,16 @@ class LedgerRow:
     address: str | None = strawberry.field(description="Null once the person was erased.")
     provider_id: str | None
     answer: str | None = strawberry.field(description="The provider's last words.")
+    is_test: bool = leaf(lambda row: row.recipient_kind in TEST_KINDS, description="A test profile's: it counts for nothing.")
     profile: Profile | None = link(
         load_profiles, lambda row: row.recipient_id if row.recipient_kind == records.RecipientKind.PROFILE else None
     )
+    test_profile: TestProfile | None = link(
+        load_test_profiles, lambda row: row.recipient_id if row.recipient_kind in TEST_KINDS else None
+    )
 
 
-@strawberry.type(description="Recipients of a delivery, in the order of their ids. Their number is in `counts`.")
+@strawberry.type(description="Recipients of a delivery, in the order of their ids, traps last. Their number is in `counts`.")
 class LedgerConnection(ForwardPage[LedgerRow]):
     """A page of the ledger."""
 
@@ -155,6 +165,11 @@ class Delivery(Node):
         lists = info.context.loader(load_suppression_lists)
         return [one for one in await lists.load_many(found.plan.suppression_list_ids) if one is not None]
 
+    traps: Traps = link(load_traps, lambda view: view.id)
+    control_group: ControlGroup | None = link(load_control_groups, lambda view: view.id)
+    ignores_holdout: bool = planned(
+        lambda plan: plan.ignores_holdout, "Whether it goes to people who are held out of all others: service messages."
+    )
     state: DeliveryState = happened(lambda run: run.state)  # type: ignore[valid-type]
     allowed_moves: list[DeliveryMove] = happened(  # type: ignore[valid-type]
         lambda run: allowed_moves(run), "What may be asked of it now."
@@ -168,6 +183,7 @@ class Delivery(Node):
     pause_reason: str | None = happened(lambda run: run.pause_reason)
     error: Problem | None = happened(lambda run: run.error)
     counts: LedgerCounts = link(load_counts, lambda view: view.id, description="The equation's columns, now.")
+    trap_counts: LedgerCounts = link(load_trap_counts, lambda view: view.id, description="The same of its traps.")
 
     @field(LogConnection)
     async def log(root: strawberry.Parent[Any], info: Info, first: int | None = None, after: str | None = None) -> Listing:
@@ -197,6 +213,13 @@ class Delivery(Node):
         async with info.context.lease.use() as conn:
             return await reports.report(conn, root.id, include_machines)
 
+    @field(Comparison)
+    async def comparison(root: strawberry.Parent[Any], info: Info, conversion: ConversionInput) -> Any:
+        """What its target did since it started, beside what those did who were held back from it."""
+        wanted = conversion.conversion()
+        async with info.context.lease.use() as conn:
+            return await compare(conn, root.id, wanted)
+
     @field(Explanation)
     async def explain(root: strawberry.Parent[Any], info: Info, profile_id: strawberry.ID) -> Any:
         """Why this person did, or did not, get it."""
@@ -206,6 +229,8 @@ class Delivery(Node):
 
 
 def _recipient(row: records.LedgerRow) -> str:
+    if row.recipient_kind in TEST_KINDS:
+        return to_global_id("TestProfile", row.recipient_id)
     return to_global_id(row.recipient_kind.name.title().replace("_", ""), row.recipient_id)
 
 
@@ -227,6 +252,7 @@ class CreateDeliveryInput:
     )
     service_id: strawberry.ID | None = None
     purpose_id: strawberry.ID | None = None
+    ignores_holdout: bool = False
     team_fields: strawberry.Maybe[JSON | None] = strawberry.field(description=TEAM_VALUES)
 
 
@@ -248,4 +274,5 @@ class UpdateDeliveryInput:
     suppression_list_ids: strawberry.Maybe[list[strawberry.ID]]
     service_id: strawberry.Maybe[strawberry.ID | None]
     purpose_id: strawberry.Maybe[strawberry.ID | None]
+    ignores_holdout: strawberry.Maybe[bool]
     team_fields: strawberry.Maybe[JSON | None] = strawberry.field(description=TEAM_VALUES)

@@ -48,11 +48,12 @@ _SCALARS: Mapping[FieldType, Any] = {
 _ENUMERATIONS: Mapping[Any, Any] = {records.Gender: Gender, records.EmailFormat: EmailFormat}
 
 
-def _kind(one: Field) -> Any:
+def field_kind(one: Field) -> Any:
+    """The GraphQL type of a field's values."""
     return _ENUMERATIONS[one.values] if one.values is not None else _SCALARS.get(one.type, str)
 
 
-def _label(one: Field) -> str | None:
+def label_of(one: Field) -> str | None:
     """The label, where it says more than the name."""
     return one.label if one.label.lower() != one.name.replace("_", " ") else None
 
@@ -61,8 +62,10 @@ def _read(one: Field) -> Any:
     """How a field is read off the record."""
     name = one.name
     if one.type is FieldType.UUID:
-        return leaf(lambda profile: None if (value := getattr(profile, name)) is None else str(value), description=_label(one))
-    return strawberry.field(description=_label(one))
+        return leaf(
+            lambda profile: None if (value := getattr(profile, name)) is None else str(value), description=label_of(one)
+        )
+    return strawberry.field(description=label_of(one))
 
 
 @field(int | None)
@@ -150,7 +153,7 @@ async def _events(
 
 def _profile_type() -> Any:
     shown = [one for one in FIELDS.values() if one.name != "id"]
-    kinds = {one.name: _kind(one) if one.required else _kind(one) | None for one in shown}
+    kinds = {one.name: field_kind(one) if one.required else field_kind(one) | None for one in shown}
     body = {one.name: _read(one) for one in shown} | {
         "id": global_id("Profile"),
         "postal_lines": leaf(lambda profile: list(postal_lines(profile)), description="The postal address, up to six lines."),
@@ -171,9 +174,14 @@ def _profile_type() -> Any:
 TEAM_VALUES = "An object with values of fields that the team published, by their names; null clears."
 
 
+def settable_kinds() -> dict[str, Any]:
+    """The types of the fields that clients may send, the team's in one."""
+    kinds: dict[str, Any] = {one.name: strawberry.Maybe[field_kind(one) | None] for one in SETTABLE.values()}  # type: ignore[misc]
+    return kinds | {"team_fields": strawberry.Maybe[JSON | None]}  # type: ignore[misc]
+
+
 def _input_type(name: str, description: str, first: Mapping[str, Any]) -> Any:
-    kinds = {one.name: strawberry.Maybe[_kind(one) | None] for one in SETTABLE.values()}  # type: ignore[misc]
-    kinds["team_fields"] = strawberry.Maybe[JSON | None]  # type: ignore[misc]
+    kinds = settable_kinds()
     told = strawberry.field(description=TEAM_VALUES)
     body = {"__annotations__": {**first, **kinds}, "__module__": __name__, "__doc__": description, "team_fields": told}
     return strawberry.input(type(name, (), body), description=description)

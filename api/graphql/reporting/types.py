@@ -69,6 +69,7 @@ class DeliveryReport:
     excluded: list[ReasonCount]
     failed: list[ReasonCount]
     withdrawn: list[ReasonCount]
+    traps: LedgerCounts = strawberry.field(description="Test profiles that got it too: nothing else here counts them.")
     links: list[LinkReport]
     metrics: list[MetricValue] = leaf(
         lambda report: [(metric, report.metrics[metric.name]) for metric in METRICS],

@@ -54,6 +54,11 @@ class ExpressionInput:
         return parse_json(self.json.value)
 
 
+def parsed(given: ExpressionInput | None) -> Expression | None:
+    """What was given, if anything. Raises ExpressionError."""
+    return None if given is None else given.parsed()
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """An expression that was checked, and the zone its days are counted in."""

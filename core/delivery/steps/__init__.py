@@ -39,3 +39,9 @@ class Step:
     name: str
     reason: FailureReason
     predicate: Callable[[StepContext], ColumnElement[bool]]
+    of_address: bool = False  # it asks about the address alone, whoever has it: of traps too
+
+
+def of_addresses(steps: Sequence[Step]) -> list[Step]:
+    """Those that are asked of recipients who are no people."""
+    return [step for step in steps if step.of_address]

@@ -17,5 +17,5 @@ def _duplicate(context: StepContext) -> ColumnElement[bool]:
     return and_(keeper.is_not(None), keeper != context.profile.c.id)
 
 
-missing_address = Step(name="missing address", reason=FailureReason.ADDRESS_NOT_SPECIFIED, predicate=_missing)
+missing_address = Step(name="missing address", reason=FailureReason.ADDRESS_NOT_SPECIFIED, predicate=_missing, of_address=True)
 duplicate_address = Step(name="duplicate", reason=FailureReason.DUPLICATE, predicate=_duplicate)

@@ -48,4 +48,4 @@ def _joined(half: bytes, rest: ColumnElement[bytes]) -> ColumnElement[bytes]:
     return cast(literal(half, LargeBinary), LargeBinary).op("||")(rest)
 
 
-erased = Step(name="erased", reason=FailureReason.ERASED, predicate=_erased)
+erased = Step(name="erased", reason=FailureReason.ERASED, predicate=_erased, of_address=True)

@@ -12,4 +12,4 @@ def _quarantined(context: StepContext) -> ColumnElement[bool]:
     return context.quarantine.c.address_key.is_not(None)
 
 
-quarantined = Step(name="quarantine", reason=FailureReason.QUARANTINED_ADDRESS, predicate=_quarantined)
+quarantined = Step(name="quarantine", reason=FailureReason.QUARANTINED_ADDRESS, predicate=_quarantined, of_address=True)

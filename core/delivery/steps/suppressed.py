@@ -55,5 +55,5 @@ def _stopped(context: StepContext) -> ColumnElement[bool]:
     return exists(select(1).select_from(_STOP).where(is_meant))
 
 
-suppressed = Step(name="suppression lists", reason=FailureReason.SUPPRESSED_ADDRESS, predicate=_suppressed)
-stopped = Step(name="short code", reason=FailureReason.DENYLISTED_ADDRESS, predicate=_stopped)
+suppressed = Step(name="suppression lists", reason=FailureReason.SUPPRESSED_ADDRESS, predicate=_suppressed, of_address=True)
+stopped = Step(name="short code", reason=FailureReason.DENYLISTED_ADDRESS, predicate=_stopped, of_address=True)

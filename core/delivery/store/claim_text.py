@@ -25,6 +25,7 @@ RETURNING id,
           EXISTS (SELECT FROM delivery WHERE id = $1 AND (service_id IS NOT NULL OR purpose_id IS NOT NULL)),
           $3 = 'mobile' AND EXISTS (SELECT FROM short_code_stop),
           EXISTS ({_LISTS}),
+          EXISTS (SELECT FROM ledger WHERE delivery_id = $1 AND recipient_kind = 4),
           EXISTS (SELECT FROM erased_address WHERE address_kind = $3)
 """
 
@@ -77,6 +78,10 @@ _STOPPED = """
                        JOIN short_code_stop t ON t.short_code = a.config ->> 'short_code' AND t.address_key = c.address_key
                       WHERE e.id = $2) THEN 8"""
 
+_NO_TRAP = """
+                WHEN c.recipient_kind = 4 AND NOT EXISTS (                                          -- a trap no longer
+                     SELECT FROM test_profile t WHERE t.id = c.recipient_id AND 'trap' = ANY (t.uses)) THEN 22"""
+
 # What the entries of each form would say of an address; see `core/delivery/steps/suppressed.py`.
 _SUPPRESSED = """
                 WHEN EXISTS (                                                                       -- on a list
@@ -111,7 +116,7 @@ def _erased(first: int) -> str:
 
 
 @cache
-def claim_text(after: bool, merged: bool, agreed: bool, stopped: bool, listed: bool, erased: bool) -> str:
+def claim_text(after: bool, merged: bool, agreed: bool, stopped: bool, listed: bool, trapped: bool, erased: bool) -> str:
     """The claim behind a position or from the beginning, with the questions for which there is a reason.
 
     Not one text with ORs: only the plain comparison can start the index scan behind the rows claimed before, whose dead entries
@@ -129,6 +134,7 @@ WITH candidate AS (
 ){f", suppressing AS MATERIALIZED ({_LISTS})" if listed else ""}{_AGREEMENT if agreed else ""}, checked AS MATERIALIZED (
     SELECT c.recipient_kind, c.recipient_id, c.occurrence,
            CASE WHEN c.recipient_kind = 1 AND p.id IS NULL THEN 22                                  -- profile deleted
+                {_NO_TRAP if trapped else ""}
                 {_HAD if merged else ""}
                 WHEN p.opt_out OR CASE $3::text WHEN 'email' THEN p.opt_out_email WHEN 'mobile' THEN p.opt_out_mobile
                                           WHEN 'phone' THEN p.opt_out_phone WHEN 'push' THEN p.opt_out_push

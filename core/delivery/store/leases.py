@@ -77,7 +77,7 @@ async def claim(
     if not rows:
         await conn.execute("DELETE FROM lease WHERE id = $1", lease_id)
         return None
-    withdrawn = [row["reason"] for row in rows if row["state"] == 7]
+    withdrawn = [(row["recipient_kind"], row["reason"]) for row in rows if row["state"] == 7]
     if withdrawn:
         await _count_withdrawn(conn, delivery_id, slot, withdrawn)
     last = max((row["due_at"], row["recipient_kind"], row["recipient_id"], row["occurrence"]) for row in rows)
@@ -105,17 +105,18 @@ def _arguments(keys: Sequence[HashKey]) -> tuple[list[Any], ...]:
     return [one.key_id for one in keys], [one.inner for one in keys], [one.outer for one in keys]
 
 
-async def _count_withdrawn(conn: Connection, delivery_id: int, slot: int, reasons: list[int]) -> None:
+async def _count_withdrawn(conn: Connection, delivery_id: int, slot: int, rows: Sequence[tuple[int, int]]) -> None:
+    """`rows`: recipient kinds and reasons."""
     await conn.execute(
         """
         INSERT INTO ledger_count (delivery_id, slot, state, reason, after_hand_over, n)
-        SELECT $1, $2, change.state, change.reason, false, sum(change.n)
-          FROM unnest($3::smallint[]) AS r (reason),
+        SELECT $1, CASE WHEN r.kind = 4 THEN -1 ELSE $2::smallint END, change.state, change.reason, false, sum(change.n)
+          FROM unnest($3::smallint[], $4::smallint[]) AS r (kind, reason),
                LATERAL (VALUES (1::smallint, 0::smallint, -1), (7::smallint, r.reason, 1)) AS change (state, reason, n)
-         GROUP BY change.state, change.reason
+         GROUP BY 2, change.state, change.reason
         ON CONFLICT (delivery_id, slot, state, reason, after_hand_over) DO UPDATE SET n = ledger_count.n + excluded.n
         """,
-        delivery_id, slot, reasons,
+        delivery_id, slot, [kind for kind, _ in rows], [reason for _, reason in rows],
     )  # fmt: skip
 
 
@@ -180,18 +181,19 @@ async def let_go(conn: Connection, ended: Ended, now: datetime) -> tuple[int, in
               FROM policy
              WHERE l.delivery_id = $2 AND l.recipient_kind IN (1, 2, 3, 4, 5) AND l.recipient_id BETWEEN $3 AND $4
                AND l.lease_id = $1 AND l.state IN (2, 3)
-            RETURNING l.state
+            RETURNING l.state, CASE WHEN l.recipient_kind = 4 THEN -1 ELSE 0 END AS slot
         ), total AS (
-            SELECT count(*) FILTER (WHERE state = 1) AS released, count(*) FILTER (WHERE state = 6) AS unknown FROM moved
+            SELECT slot, count(*) FILTER (WHERE state = 1) AS released, count(*) FILTER (WHERE state = 6) AS unknown
+              FROM moved GROUP BY slot
         ), counted AS (
             INSERT INTO ledger_count (delivery_id, slot, state, reason, after_hand_over, n)
-            SELECT $2, 0, change.state, 0, change.after_hand_over, change.n
+            SELECT $2, total.slot, change.state, 0, change.after_hand_over, change.n
               FROM total, LATERAL (VALUES (1::smallint, false, -total.unknown), (6::smallint, true, total.unknown))
                             AS change (state, after_hand_over, n)
              WHERE total.unknown > 0
             ON CONFLICT (delivery_id, slot, state, reason, after_hand_over) DO UPDATE SET n = ledger_count.n + excluded.n
         )
-        SELECT released, unknown FROM total
+        SELECT coalesce(sum(released), 0)::bigint AS released, coalesce(sum(unknown), 0)::bigint AS unknown FROM total
         """,
         ended.lease_id, ended.delivery_id, ended.recipient_low, ended.recipient_high, now,
     )  # fmt: skip

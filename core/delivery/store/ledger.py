@@ -11,6 +11,8 @@ from core.db import Connection, has_table
 from core.delivery.records import CountRow, LedgerRow, LedgerState, RecipientKind
 
 PARTITION_SPAN = 100  # delivery ids per partition
+TRAP_SLOT = -1  # of the counters of traps, which count for nothing else
+FIRST_TEST_PROFILE = 1_000_000_000_000_001  # migration 0028
 
 _COLUMNS = """delivery_id, recipient_kind, recipient_id, occurrence, program_id, state, reason, attempt, after_hand_over,
               due_at, settled_at, address, values, provider_id, answer"""
@@ -56,17 +58,39 @@ async def get_counts(conn: Connection, delivery_id: int) -> list[CountRow]:
 
 
 async def list_counts(conn: Connection, delivery_ids: list[int]) -> dict[int, list[CountRow]]:
-    """The counters of several deliveries in one statement."""
+    """The counters of several deliveries in one statement, their traps left out."""
+    return await _list_counts(conn, delivery_ids, traps=False)
+
+
+async def get_trap_counts(conn: Connection, delivery_id: int) -> list[CountRow]:
+    """How many traps of a delivery are in which state."""
+    return (await list_trap_counts(conn, [delivery_id])).get(delivery_id, [])
+
+
+async def list_trap_counts(conn: Connection, delivery_ids: list[int]) -> dict[int, list[CountRow]]:
+    """The same of several deliveries in one statement."""
+    return await _list_counts(conn, delivery_ids, traps=True)
+
+
+async def has_pending(conn: Connection, delivery_id: int) -> bool:
+    """Whether anything is still to be sent, to traps too."""
+    found: bool = await conn.fetchval(
+        "SELECT coalesce(sum(n), 0) <> 0 FROM ledger_count WHERE delivery_id = $1 AND state = 1", delivery_id
+    )
+    return found
+
+
+async def _list_counts(conn: Connection, delivery_ids: list[int], *, traps: bool) -> dict[int, list[CountRow]]:
     rows = await conn.fetch(
         """
         SELECT delivery_id, state, reason, after_hand_over, sum(n)::bigint AS n
-          FROM ledger_count WHERE delivery_id = ANY($1)
+          FROM ledger_count WHERE delivery_id = ANY ($1) AND (slot = $2) = $3
          GROUP BY delivery_id, state, reason, after_hand_over
         HAVING sum(n) <> 0
          ORDER BY state, reason
         """,
-        delivery_ids,
-    )
+        delivery_ids, TRAP_SLOT, traps,
+    )  # fmt: skip
     found: dict[int, list[CountRow]] = {}
     for row in rows:
         count = CountRow(
@@ -80,13 +104,13 @@ async def list_counts(conn: Connection, delivery_ids: list[int]) -> dict[int, li
 
 
 async def recount(conn: Connection, delivery_id: int) -> list[tuple[int, int, bool, int]]:
-    """The same from the rows themselves, with moving states folded into pending; for checks and tests."""
+    """The same from the rows themselves, traps left out and moving states folded into pending; for checks and tests."""
     rows = await conn.fetch(
         """
         SELECT CASE WHEN state IN (2, 3) THEN 1 ELSE state END AS state,
                CASE WHEN state IN (1, 2, 3) THEN 0 ELSE reason END AS reason,
                after_hand_over AND state NOT IN (1, 2, 3) AS after_hand_over, count(*) AS n
-          FROM ledger WHERE delivery_id = $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+          FROM ledger WHERE delivery_id = $1 AND recipient_kind <> 4 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
         """,
         delivery_id,
     )
@@ -126,15 +150,15 @@ async def list_by_keys(conn: Connection, keys: Sequence[tuple[int, int, int, int
 async def list_rows(
     conn: Connection, delivery_id: int, states: list[int] | None, after: int | None, limit: int
 ) -> list[LedgerRow]:
-    """Profiles' rows in the order of recipients, after a recipient id."""
+    """Rows in the order of recipients, after a recipient id: profiles', then traps', whose ids are the higher ones."""
     rows = await conn.fetch(
         f"""
         SELECT {_COLUMNS} FROM ledger
-         WHERE delivery_id = $1 AND recipient_kind = 1 AND recipient_id > coalesce($3, -1)
+         WHERE delivery_id = $1 AND (recipient_kind, recipient_id) > ($5::smallint, coalesce($3::bigint, -1))
            AND ($2::smallint[] IS NULL OR state = ANY($2))
-         ORDER BY recipient_id, occurrence LIMIT $4
+         ORDER BY recipient_kind, recipient_id, occurrence LIMIT $4
         """,
-        delivery_id, states, after, limit,
+        delivery_id, states, after, limit, RecipientKind.TRAP if (after or 0) >= FIRST_TEST_PROFILE else RecipientKind.PROFILE,
     )  # fmt: skip
     return [_row(row) for row in rows]
 
@@ -155,8 +179,11 @@ async def clear(conn: Connection, delivery_id: int) -> None:
 async def count_by_program(conn: Connection, delivery_id: int) -> dict[int, int]:
     """How many rows of a delivery are to be sent, by the id of their program. Scans the ledger of the delivery."""
     rows = await conn.fetch(
-        "SELECT program_id, count(*) AS n FROM ledger WHERE delivery_id = $1 AND state = $2 GROUP BY program_id",
-        delivery_id, int(LedgerState.PENDING),
+        """
+        SELECT program_id, count(*) AS n FROM ledger WHERE delivery_id = $1 AND state = $2 AND recipient_kind <> $3
+         GROUP BY program_id
+        """,
+        delivery_id, int(LedgerState.PENDING), int(RecipientKind.TRAP),
     )  # fmt: skip
     return {row["program_id"]: row["n"] for row in rows}
 
@@ -180,14 +207,13 @@ async def move_pending(
               FROM victim v
              WHERE l.delivery_id = $1 AND l.recipient_kind = v.recipient_kind AND l.recipient_id = v.recipient_id
                AND l.occurrence = v.occurrence
-            RETURNING 1
+            RETURNING CASE WHEN l.recipient_kind = 4 THEN -1 ELSE 0 END AS slot
         ), counted AS (
             INSERT INTO ledger_count (delivery_id, slot, state, reason, after_hand_over, n)
-            SELECT $1, 0, change.state, change.reason, false, change.n
-              FROM (SELECT count(*) AS n FROM moved) AS total,
+            SELECT $1, total.slot, change.state, change.reason, false, change.n
+              FROM (SELECT slot, count(*) AS n FROM moved GROUP BY slot) AS total,
                    LATERAL (VALUES (1::smallint, 0::smallint, -total.n), ($2::smallint, $3::smallint, total.n))
                         AS change (state, reason, n)
-             WHERE total.n > 0
             ON CONFLICT (delivery_id, slot, state, reason, after_hand_over) DO UPDATE SET n = ledger_count.n + excluded.n
         )
         SELECT count(*) FROM moved
@@ -212,12 +238,12 @@ async def settle_unknown(conn: Connection, delivery_id: int, to: LedgerState, re
               FROM doubtful d
              WHERE l.delivery_id = $1 AND l.recipient_kind = d.recipient_kind AND l.recipient_id = d.recipient_id
                AND l.occurrence = d.occurrence
-            RETURNING d.reason, d.after_hand_over
+            RETURNING d.reason, d.after_hand_over, CASE WHEN l.recipient_kind = 4 THEN -1 ELSE 0 END AS slot
         ), counted AS (
             INSERT INTO ledger_count (delivery_id, slot, state, reason, after_hand_over, n)
-            SELECT $1, 0, 6, reason, after_hand_over, -count(*) FROM moved GROUP BY reason, after_hand_over
+            SELECT $1, slot, 6, reason, after_hand_over, -count(*) FROM moved GROUP BY slot, reason, after_hand_over
             UNION ALL
-            SELECT $1, 0, $2::smallint, $3::smallint, $2::smallint <> 1, count(*) FROM moved HAVING count(*) > 0
+            SELECT $1, slot, $2::smallint, $3::smallint, $2::smallint <> 1, count(*) FROM moved GROUP BY slot
             ON CONFLICT (delivery_id, slot, state, reason, after_hand_over) DO UPDATE SET n = ledger_count.n + excluded.n
         )
         SELECT count(*) FROM moved

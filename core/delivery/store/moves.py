@@ -65,15 +65,17 @@ WITH told AS (
        AND l.occurrence = b.occurrence
     RETURNING b.was, b.was_reason, b.was_after, l.state, l.reason, l.after_hand_over,
               l.recipient_kind, l.recipient_id, l.occurrence, b.lease_id
-), change AS (
-    SELECT state, CASE WHEN state = 1 THEN 0 ELSE reason END AS reason, after_hand_over, 1 AS n FROM settled
+), change AS (  -- what is counted of traps has a slot of its own
+    SELECT CASE WHEN recipient_kind = 4 THEN -1 ELSE $2::smallint END AS slot, state,
+           CASE WHEN state = 1 THEN 0 ELSE reason END AS reason, after_hand_over, 1 AS n FROM settled
     UNION ALL
-    SELECT CASE WHEN was = 6 THEN 6 ELSE 1 END, CASE WHEN was = 6 THEN was_reason ELSE 0 END, was = 6 AND was_after, -1
+    SELECT CASE WHEN recipient_kind = 4 THEN -1 ELSE $2::smallint END, CASE WHEN was = 6 THEN 6 ELSE 1 END,
+           CASE WHEN was = 6 THEN was_reason ELSE 0 END, was = 6 AND was_after, -1
       FROM settled
 ), counted AS (
     INSERT INTO ledger_count (delivery_id, slot, state, reason, after_hand_over, n)
-    SELECT $1, $2, state, reason, after_hand_over, sum(n) FROM change
-     GROUP BY state, reason, after_hand_over HAVING sum(n) <> 0
+    SELECT $1, slot, state, reason, after_hand_over, sum(n) FROM change
+     GROUP BY slot, state, reason, after_hand_over HAVING sum(n) <> 0
     ON CONFLICT (delivery_id, slot, state, reason, after_hand_over) DO UPDATE SET n = ledger_count.n + excluded.n
 ), handed_over AS (
     UPDATE ledger l SET state = 3

@@ -23,7 +23,7 @@ _GENDERS = {int(one): one for one in Gender}
 _EMAIL_FORMATS = {int(one): one for one in EmailFormat}
 
 
-def _profile(row: Any) -> Profile:
+def profile_of(row: Any) -> Profile:
     """The record of a row of COLUMNS.
 
     Its slots are filled directly: the constructor of a frozen dataclass takes four times as long, and pages have hundreds.
@@ -47,7 +47,7 @@ async def insert_profile(conn: Connection, values: Mapping[str, Any], now: datet
         now,
         *_arguments(values),
     )
-    return _profile(row)
+    return profile_of(row)
 
 
 async def update_profile(conn: Connection, profile_id: int, values: Mapping[str, Any], now: datetime) -> Profile:
@@ -58,7 +58,7 @@ async def update_profile(conn: Connection, profile_id: int, values: Mapping[str,
         now,
         *_arguments(values),
     )
-    return _profile(row)
+    return profile_of(row)
 
 
 async def set_columns(conn: Connection, profile_id: int, values: Mapping[str, Any]) -> None:
@@ -84,7 +84,7 @@ async def find_profile(conn: Connection, profile_id: int) -> Profile | None:
     row = await conn.fetchrow(
         f"SELECT {COLUMNS} FROM profile WHERE id = (SELECT coalesce(merged_into, id) FROM profile WHERE id = $1)", profile_id
     )
-    return _profile(row) if row else None
+    return profile_of(row) if row else None
 
 
 async def find_profile_by(conn: Connection, column: str, value: object) -> Profile | None:
@@ -92,13 +92,13 @@ async def find_profile_by(conn: Connection, column: str, value: object) -> Profi
     row = await conn.fetchrow(
         f"SELECT {COLUMNS} FROM profile WHERE id = (SELECT coalesce(merged_into, id) FROM profile WHERE {column} = $1)", value
     )
-    return _profile(row) if row else None
+    return profile_of(row) if row else None
 
 
 async def lock_profile(conn: Connection, profile_id: int) -> tuple[Profile | None, int | None]:
     """By id, locked until the end of the transaction, and whom it is merged into."""
     row = await conn.fetchrow(f"SELECT {COLUMNS}, merged_into FROM profile WHERE id = $1 FOR NO KEY UPDATE", profile_id)
-    return (_profile(tuple(row)[:-1]), row["merged_into"]) if row else (None, None)
+    return (profile_of(tuple(row)[:-1]), row["merged_into"]) if row else (None, None)
 
 
 async def get_profiles(conn: Connection, ids: Sequence[int]) -> dict[int, Profile]:
@@ -110,7 +110,7 @@ async def get_profiles(conn: Connection, ids: Sequence[int]) -> dict[int, Profil
         """,
         ids,
     )
-    return {row[-1]: _profile(tuple(row)[:-1]) for row in rows}
+    return {row[-1]: profile_of(tuple(row)[:-1]) for row in rows}
 
 
 async def list_profiles(conn: Connection, after: int | None, limit: int) -> list[Profile]:
@@ -121,7 +121,7 @@ async def list_profiles(conn: Connection, after: int | None, limit: int) -> list
         """,
         after, limit,
     )  # fmt: skip
-    return [_profile(row) for row in rows]
+    return [profile_of(row) for row in rows]
 
 
 async def count_profiles(conn: Connection) -> int:

@@ -97,7 +97,7 @@ async def count_remarks(conn: Connection, positions: Sequence[int], slot: int) -
         """
         WITH marked AS MATERIALIZED (
             SELECT delivery_id, recipient_id, recipient_kind, occurrence, kind, link
-              FROM tracking_event WHERE position = ANY ($1) AND corrects IS NOT NULL
+              FROM tracking_event WHERE position = ANY ($1) AND corrects IS NOT NULL AND recipient_kind NOT IN (3, 4)
         ), withdrawn AS (
             UPDATE tracking_first t SET machine = true, machine_first = true
               FROM (SELECT DISTINCT delivery_id, recipient_id, recipient_kind, occurrence FROM marked) AS m

@@ -64,7 +64,8 @@ async def recount(conn: Connection, delivery_id: int) -> list[TrackingCount]:
             SELECT e.recipient_kind, e.recipient_id, e.occurrence, e.kind, e.link,
                    e.machine_rule <> 0 OR EXISTS (
                        SELECT FROM tracking_event c WHERE c.delivery_id = $1 AND c.corrects = e.position) AS machine
-              FROM tracking_event e WHERE e.delivery_id = $1 AND e.corrects IS NULL
+              FROM tracking_event e
+             WHERE e.delivery_id = $1 AND e.corrects IS NULL AND e.recipient_kind NOT IN (3, 4)
         ), keyed AS (
             SELECT hit.*, k.kind AS key_kind, k.link AS key_link
               FROM hit, LATERAL (SELECT DISTINCT v.kind, v.link

@@ -23,12 +23,14 @@ from tests.api.graphql import (
     people_cases,
     privacy_cases,
     row_cases,
+    seed_cases,
 )
 from tests.api.graphql.conftest import House
 from tests.api.graphql.mutation_cases import CASES, MARKERS, MUTATIONS, document, of_something_else
 
 CASE_FILES = (
     people_cases, consent_cases, authored_cases, delivery_cases, data_model_cases, event_cases, privacy_cases, row_cases,
+    seed_cases,
 )  # fmt: skip
 ENTRIES = "SELECT actor, action, object_type, object_id, request_id FROM audit_entry WHERE id > $1 ORDER BY id"
 

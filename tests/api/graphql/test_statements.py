@@ -161,6 +161,12 @@ OPERATIONS: dict[str, tuple[str, int]] = {
              content { name } counts { targeted pending } } } }""",
         7,
     ),
+    "deliveries with who is held back and what else gets them": (
+        """{ deliveries(first: 30) { nodes { id traps { testProfiles { label } } controlGroup { share audience { name } }
+             trapCounts { accepted } } } }""",
+        5,
+    ),
+    "test profiles": ("{ testProfiles(first: 30) { nodes { id label email } } }", 1),
     "tracking events": ("{ trackingEvents(first: 100) { cursor events { kind profileId } } }", 3),
     "the audit log": ("{ auditLog(first: 100) { nodes { action actor changes } } }", 1),
 }

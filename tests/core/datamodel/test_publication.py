@@ -70,7 +70,7 @@ async def test_a_preview_tells_what_publishing_then_does(conn: Connection) -> No
         (Action.ADD, "purchase", "amount", ()),
         (Action.HIDE, "profile", "points", ()),
     ]
-    assert [step.locks for step in found.steps] == [("profile",), ("profile",), ()]
+    assert [step.locks for step in found.steps] == [("profile",), ("test_profile",), ("profile",), ("test_profile",), ()]
     assert found.base_version == 1
     assert found.draft_version == (await get_draft(conn)).version
 
@@ -93,7 +93,7 @@ async def test_publishing_says_who_and_when_and_is_in_the_log(conn: Connection) 
     page = await list_published(conn, PageRequest(first=5, after=1))
     assert [one.version for one in page.rows] == [0]
     entries = await list_entries(conn, object_type="data_model", object_ids=["1"], before_id=None, limit=5)
-    assert [(entry.action, entry.changes) for entry in entries] == [("data_model.publish", {"from": 0, "statements": 1})]
+    assert [(entry.action, entry.changes) for entry in entries] == [("data_model.publish", {"from": 0, "statements": 2})]
 
 
 async def test_what_was_not_previewed_is_not_published(conn: Connection) -> None:

@@ -88,7 +88,7 @@ async def test_a_purpose_is_agreed_to_or_not_refused(engine: Engine, runtime: Ru
     # When the purpose needs no consent any more, what was prepared does not stand
     await update_purpose(db, SYSTEM, purpose, {"needs_consent": False})
     async with db.transaction():
-        assert await versions.changed_since(db, await lifecycle.get_run(db, delivery_id)) == ["the purpose"]
+        assert await versions.changed_since(db, await lifecycle.get_run(db, delivery_id), runtime.clock()) == ["the purpose"]
     await prepared(engine, runtime, db, delivery_id)
     assert [await outcome_of(db, delivery_id, one) for one in range(1, 5)] == [PENDING, PENDING, excluded, PENDING]
     await confirmed(db, runtime, delivery_id)

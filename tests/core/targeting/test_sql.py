@@ -160,6 +160,8 @@ class Evaluator:
         if field.derived is Derived.AGE and stored is not None:
             today = self.day(self.at)
             return today.year - stored.year - ((today.month, today.day) < (stored.month, stored.day))
+        if field.derived is Derived.HELD_OUT:
+            return False  # nobody is, without a holdout
         if field.kind is Kind.ENUMERATION:
             return next(value for value, code in field.values.items() if code == stored)
         return stored

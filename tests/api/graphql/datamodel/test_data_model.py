@@ -32,7 +32,10 @@ async def test_a_field_is_drafted_previewed_published_hidden_and_dropped(house: 
     await gql.do(SAVE, input=TIER)
     seen = (await gql.ask(PREVIEW))["dataModelPreview"]
     assert seen["changes"] == [{"action": "ADD", "dataset": "profile", "field": "tier", "details": []}]
-    assert seen["statements"] == [{"sql": "ALTER TABLE profile ADD COLUMN x_tier character varying(30)", "locks": ["profile"]}]
+    assert seen["statements"] == [
+        {"sql": f"ALTER TABLE {table} ADD COLUMN x_tier character varying(30)", "locks": [table]}
+        for table in ("profile", "test_profile")
+    ]
     assert (await gql.ask("{ dataModel { version } }"))["dataModel"] == {"version": 0}
 
     done = (await gql.do(PUBLISH, v=seen["draftVersion"]))["dataModel"]

@@ -1,0 +1,91 @@
+"""SQL on the traps and control groups of deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.db import Connection
+from core.planning.seed_records import ControlGroup, Extraction, SameFor, Traps
+from core.targeting.json_form import read_stored, to_json
+from core.targeting.language import Expression
+
+
+def _read(stored: Any, text: str | None) -> Expression | None:
+    return None if stored is None else Expression(root=read_stored(stored).root, text=text or "")
+
+
+async def get_traps(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, Traps]:
+    """By delivery; one that has none is left out."""
+    rows = await conn.fetch(
+        """
+        SELECT d.id, q.question, q.text, t.ids
+          FROM unnest($1::bigint[]) AS d (id)
+          LEFT JOIN delivery_trap_question q ON q.delivery_id = d.id
+         CROSS JOIN LATERAL (SELECT array_agg(test_profile_id ORDER BY test_profile_id) AS ids
+                               FROM delivery_trap WHERE delivery_id = d.id) AS t
+         WHERE q.delivery_id IS NOT NULL OR t.ids IS NOT NULL
+        """,
+        list(delivery_ids),
+    )
+    return {
+        row["id"]: Traps(test_profile_ids=tuple(row["ids"] or ()), question=_read(row["question"], row["text"])) for row in rows
+    }
+
+
+async def set_traps(conn: Connection, delivery_id: int, traps: Traps) -> None:
+    """These and no others. Raises ForeignKeyViolationError."""
+    await conn.execute(
+        """
+        WITH gone AS (DELETE FROM delivery_trap WHERE delivery_id = $1 AND test_profile_id <> ALL ($2::bigint[])),
+             unasked AS (DELETE FROM delivery_trap_question WHERE delivery_id = $1 AND $3::jsonb IS NULL),
+             asked AS (
+                INSERT INTO delivery_trap_question (delivery_id, question, text) SELECT $1, $3::jsonb, $4
+                 WHERE $3::jsonb IS NOT NULL
+                ON CONFLICT (delivery_id) DO UPDATE SET question = excluded.question, text = excluded.text)
+        INSERT INTO delivery_trap (delivery_id, test_profile_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING
+        """,
+        delivery_id, list(traps.test_profile_ids),
+        None if traps.question is None else to_json(traps.question), traps.question and traps.question.text,
+    )  # fmt: skip
+
+
+_CONTROL = """delivery_id, extraction, share, size, order_by, order_text, lowest, same_for, audience_id, question,
+              question_text"""
+
+
+async def get_control_groups(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, ControlGroup]:
+    """By delivery; one that has none is left out."""
+    rows = await conn.fetch(
+        f"SELECT {_CONTROL} FROM delivery_control_group WHERE delivery_id = ANY ($1::bigint[])", list(delivery_ids)
+    )
+    return {row["delivery_id"]: _control_group(row) for row in rows}
+
+
+def _control_group(row: Any) -> ControlGroup:
+    return ControlGroup(
+        extraction=Extraction(row["extraction"]), share=row["share"], size=row["size"],
+        by=_read(row["order_by"], row["order_text"]), lowest=row["lowest"], same_for=SameFor(row["same_for"]),
+        audience_id=row["audience_id"], question=_read(row["question"], row["question_text"]),
+    )  # fmt: skip
+
+
+async def set_control_group(conn: Connection, delivery_id: int, group: ControlGroup) -> None:
+    """The delivery's only one. Raises ForeignKeyViolationError."""
+    await conn.execute(
+        f"""
+        INSERT INTO delivery_control_group ({_CONTROL}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        ON CONFLICT (delivery_id) DO UPDATE
+           SET extraction = excluded.extraction, share = excluded.share, size = excluded.size, order_by = excluded.order_by,
+               order_text = excluded.order_text, lowest = excluded.lowest, same_for = excluded.same_for,
+               audience_id = excluded.audience_id, question = excluded.question, question_text = excluded.question_text
+        """,
+        delivery_id, group.extraction.value, group.share, group.size, None if group.by is None else to_json(group.by),
+        group.by and group.by.text, group.lowest, group.same_for.value, group.audience_id,
+        None if group.question is None else to_json(group.question), group.question and group.question.text,
+    )  # fmt: skip
+
+
+async def delete_control_group(conn: Connection, delivery_id: int) -> None:
+    """Nobody is held back from the delivery any more."""
+    await conn.execute("DELETE FROM delivery_control_group WHERE delivery_id = $1", delivery_id)
