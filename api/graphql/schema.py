@@ -65,10 +65,13 @@ from api.graphql.rows.loaders import load_rows
 from api.graphql.rows.mutations import RowsMutation
 from api.graphql.rows.queries import RowsQuery
 from api.graphql.scalars import CONFIG
+from api.graphql.targeting.filters import FiltersMutation, FiltersQuery, load_filters
 from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.membership import MembershipMutation, MembershipSubscription
 from api.graphql.targeting.mutations import TargetingMutation
 from api.graphql.targeting.queries import TargetingQuery
+from api.graphql.targeting.run_types import load_runs
+from api.graphql.targeting.runs import AudienceRunsMutation, AudienceRunsQuery
 from api.graphql.tracking.mutations import TrackingMutation
 from api.graphql.tracking.queries import TrackingQuery
 from api.graphql.tracking.subscriptions import TrackingSubscription
@@ -87,6 +90,8 @@ _KINDS = (
     NodeKind(name="ConsentWording", permission=Permission.READ, load=load_wordings),
     NodeKind(name="ProfileMerge", permission=Permission.READ, load=load_merges),
     NodeKind(name="Audience", permission=Permission.READ, load=load_audiences),
+    NodeKind(name="AudienceRun", permission=Permission.READ, load=load_runs),
+    NodeKind(name="TargetFilter", permission=Permission.READ, load=load_filters),
     NodeKind(name="Campaign", permission=Permission.READ, load=load_campaigns),
     NodeKind(name="ChannelAccount", permission=Permission.READ, load=load_accounts),
     NodeKind(name="Content", permission=Permission.READ, load=load_contents),
@@ -120,6 +125,8 @@ class Query(
     ConsentQuery,
     BusinessEventsQuery,
     TargetingQuery,
+    AudienceRunsQuery,
+    FiltersQuery,
     ContentQuery,
     FragmentQuery,
     PlanningQuery,
@@ -159,6 +166,8 @@ class Mutation(
     ConsentMutation,
     BusinessEventsMutation,
     TargetingMutation,
+    AudienceRunsMutation,
+    FiltersMutation,
     MembershipMutation,
     ContentMutation,
     FragmentMutation,

@@ -46,6 +46,7 @@ from core.profiles import erased as erased_addresses
 from core.profiles import suppression
 from core.secrets import Keyring
 from core.targeting import audiences
+from core.targeting.expiry import check_current
 
 # The exclusions, in order: the first that applies names the one reason. Who is held back comes after them (`_held_back`).
 PREPARATION: tuple[Step, ...] = (
@@ -155,6 +156,7 @@ class Preparation:
     ) -> Population:
         delivery = await deliveries.get_delivery(conn, delivery_id)
         audience = await audiences.get_audience(conn, delivery.audience_id)
+        check_current(audience, at)
         dynamic: dict[str, Sequence[str]] = {}
         for one in programs:
             dynamic |= one.dynamic

@@ -26,7 +26,7 @@ from core.planning.records import Delivery, DeliveryDraft
 from core.planning.store import deliveries as store
 from core.planning.team_values import NO_VALUES, Extended, Values
 from core.profiles.suppression import find_lists
-from core.targeting.audiences import get_audience
+from core.targeting.expiry import check_is_target, check_lasts
 
 LONGEST = timedelta(days=30)
 MOST_LISTS = 20  # suppression lists of one delivery
@@ -35,8 +35,8 @@ MOST_LISTS = 20  # suppression lists of one delivery
 async def create_delivery(conn: Connection, actor: Actor, draft: DeliveryDraft, team: Values = NO_VALUES) -> Delivery:
     """A new delivery; `team` are values of the team's fields.
 
-    Raises Invalid (BAD_NAME, BAD_LABEL, BAD_DURATION, BAD_CONTACT_DATE, CHANNEL_MISMATCH, ROW_TOO_BIG), FieldsInvalid,
-    NotFound for what it refers to, Conflict (NAME_TAKEN, VALUE_TAKEN).
+    Raises Invalid (BAD_NAME, BAD_LABEL, BAD_DURATION, BAD_CONTACT_DATE, CHANNEL_MISMATCH, AUDIENCE_EXPIRES, ROW_TOO_BIG),
+    FieldsInvalid, NotFound for what it refers to, Conflict (NAME_TAKEN, VALUE_TAKEN, AUDIENCE_NOT_RECONCILED).
     """
     require(actor, Permission.EDIT)
     await _check(conn, draft)
@@ -177,7 +177,7 @@ async def _check_references(conn: Connection, draft: DeliveryDraft) -> None:
         path = "channel_account_id"
         account = await get_account(conn, draft.channel_account_id)
         path = "audience_id"
-        await get_audience(conn, draft.audience_id)
+        audience = await check_is_target(conn, draft.audience_id)
         path = "content_id"
         content = await get_content(conn, draft.content_id)
         path = "campaign_id"
@@ -193,6 +193,8 @@ async def _check_references(conn: Connection, draft: DeliveryDraft) -> None:
             await get_purpose(conn, draft.purpose_id)
     except NotFound as error:
         raise NotFound(error.message, code=error.code, path=path, hint=error.hint) from None
+    if draft.contact_at is not None:
+        check_lasts(audience, draft.contact_at)
     if content.channel != account.channel:
         raise Invalid(
             f"the content {content.name!r} is for {content.channel!r}, "

@@ -68,7 +68,8 @@ async def open_question(conn: Connection, dataset: str, expression: Expression) 
     shape_of(await present_model(conn), dataset)
     catalogue = await present_catalogue(conn)
     references = await find_references(conn, expression.root, catalogue)
-    return check(expression, catalogue, entity=dataset, audiences=references.audiences)
+    asked = Expression(root=references.root, text=expression.text)
+    return check(asked, catalogue, entity=dataset, audiences=references.audiences)
 
 
 async def list_rows(

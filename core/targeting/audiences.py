@@ -15,11 +15,14 @@ from core.audit import difference, record
 from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
 from core.db import Connection
 from core.errors import Conflict, Invalid, LimitReached
+from core.files import let_go
 from core.paging import Page, PageRequest, cut
-from core.targeting import store
+from core.targeting import filter_store, store
 from core.targeting.check import CheckedExpression, check
+from core.targeting.expansion import filters_called
 from core.targeting.json_form import read_stored
 from core.targeting.language import Expression, Member
+from core.targeting.opening import check_entity as check_entity
 from core.targeting.opening import open_question as open_question
 from core.targeting.opening import open_value as open_value
 from core.targeting.plans import cheaper
@@ -30,6 +33,7 @@ from core.targeting.sql import Statement
 from core.targeting.text_form import to_text
 
 MAX_SAMPLE = 1_000
+DESCRIPTION_LENGTH = 2_000
 PATIENCE = 30.0  # seconds; the doors wait for longer
 
 
@@ -54,7 +58,8 @@ async def update_audience(
     *,
     expected_version: int | None = None,
 ) -> Audience:
-    """Change `name`, `label` or `expression` (an Expression). What changes nothing makes no new version.
+    """Change `name`, `label`, `description`, `expires_at` or `expression` (an Expression). What changes nothing makes no new
+    version.
 
     Raises as `create_audience`, NotFound (AUDIENCE_NOT_FOUND), Stale (VERSION_CHANGED), Conflict (IN_USE: it is named by its
     name, which cannot change then), Invalid (AUDIENCE_IS_LIST: it has no question).
@@ -63,15 +68,18 @@ async def update_audience(
     await _hold_names(conn, changes.get("expression"), renames="name" in changes)
     audience = await lock_audience(conn, audience_id)
     check_version("audience", audience.version, expected_version)
-    before = AudienceDraft(name=audience.name, label=audience.label, expression=_stored(audience))
+    before = AudienceDraft(
+        name=audience.name, label=audience.label, expression=stored_question(audience), description=audience.description,
+        expires_at=audience.expires_at,
+    )  # fmt: skip
     draft = changed(before, changes)
     if draft == before and draft.expression.text == before.expression.text:
         return audience
     if draft.name != before.name:
         await _check_unnamed(conn, audience, by_itself=True)
-    if audience.kind is AudienceKind.LIST:
+    if audience.kind is not AudienceKind.QUERY:
         draft = _of_list(draft, before)
-        _check_words(draft)
+        check_words(draft)
         reads: list[str] = []
         uses: list[int] = []
     else:
@@ -89,7 +97,7 @@ async def update_audience(
 def _of_list(draft: AudienceDraft, before: AudienceDraft) -> AudienceDraft:
     if draft.expression != before.expression:
         raise Invalid(
-            f"the audience {before.name!r} is a list of people", code="AUDIENCE_IS_LIST", path="expression",
+            f"the audience {before.name!r} is a list of people, not a question", code="AUDIENCE_IS_LIST", path="expression",
             hint="Add and remove its members, or create an audience of the question.",
         )  # fmt: skip
     return replace(draft, expression=of_list(draft.name))
@@ -100,20 +108,30 @@ def of_list(name: str) -> Expression:
     return Expression(root=Member(name), text=to_text(Member(name)))
 
 
-async def delete_audience(conn: Connection, actor: Actor, audience_id: int) -> None:
-    """Delete it. Raises NotFound (AUDIENCE_NOT_FOUND), and Conflict (IN_USE) when something refers to it."""
+async def delete_audience(conn: Connection, actor: Actor, audience_id: int, now: datetime) -> None:
+    """Delete it, with its rows and members.
+
+    Raises NotFound (AUDIENCE_NOT_FOUND), Conflict (IN_USE) when something refers to it.
+    """
     require(actor, Permission.EDIT)
     await store.hold_names(conn)
     audience = await lock_audience(conn, audience_id)
     await _check_unnamed(conn, audience, by_itself=False)
     try:
         async with conn.transaction():
+            await let_files_go(conn, [audience_id], now)
             await store.delete_audience(conn, audience_id)
     except asyncpg.ForeignKeyViolationError:
         raise Conflict(
             f"the audience {audience.name!r} is in use", code="IN_USE", hint="Delete what refers to it first."
         ) from None
     await record(conn, actor, "audience.delete", "audience", audience_id, {"name": {"from": audience.name}})
+
+
+async def let_files_go(conn: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Nobody works with the files of these audiences any more."""
+    for file_id in await store.list_files(conn, ids):
+        await let_go(conn, file_id, now)
 
 
 async def get_audience(conn: Connection, audience_id: int) -> Audience:
@@ -161,11 +179,7 @@ async def sample(
     conn: Connection, checked: CheckedExpression, *, size: int, at: datetime, zone: ZoneInfo, patience: float = PATIENCE
 ) -> list[int]:  # fmt: skip
     """The ids of some that match, lowest first. Raises Invalid (BAD_SAMPLE_SIZE), and as `count`."""
-    if not 1 <= size <= MAX_SAMPLE:
-        raise Invalid(
-            f"a sample has 1 to {MAX_SAMPLE} rows, not {size}", code="BAD_SAMPLE_SIZE", path="size",
-            hint="Ask for fewer rows.",
-        )  # fmt: skip
+    check_sample_size(size)
     return await _ask(conn, await cheaper(conn, checked, store.Sampling(size), at=at, zone=zone), patience)
 
 
@@ -174,10 +188,24 @@ async def _ask(conn: Connection, statement: Statement, patience: float) -> list[
     try:
         return await store.fetch_keys(conn, statement, patience)
     except TimeoutError:
-        raise LimitReached(
-            f"the question takes longer than {patience:g} seconds", code="QUESTION_TOO_SLOW",
-            hint="See its examination for an index that would help, narrow it down, or export it: that runs as a job.",
-        ) from None  # fmt: skip
+        raise too_slow(patience) from None
+
+
+def too_slow(seconds: float) -> LimitReached:
+    """The error of a question that was given up."""
+    return LimitReached(
+        f"the question takes longer than {seconds:g} seconds", code="QUESTION_TOO_SLOW",
+        hint="See its examination for an index that would help, narrow it down, or ask it as a job: startCount, startFreeze.",
+    )  # fmt: skip
+
+
+def check_sample_size(size: int) -> None:
+    """Raises Invalid (BAD_SAMPLE_SIZE)."""
+    if not 1 <= size <= MAX_SAMPLE:
+        raise Invalid(
+            f"a sample has 1 to {MAX_SAMPLE} rows, not {size}", code="BAD_SAMPLE_SIZE", path="size",
+            hint="Ask for fewer rows.",
+        )  # fmt: skip
 
 
 async def lock_audience(conn: Connection, audience_id: int) -> Audience:
@@ -190,6 +218,7 @@ async def lock_audience(conn: Connection, audience_id: int) -> Audience:
 
 async def _check_unnamed(conn: Connection, audience: Audience, *, by_itself: bool) -> None:
     names = await store.is_named(conn, audience.id, by_itself=by_itself)
+    names += await filter_store.filters_naming(conn, audience.name)
     if names:
         raise Conflict(
             f"the audience {audience.name!r} is named by {', '.join(map(repr, names))}", code="IN_USE", path="name",
@@ -197,31 +226,54 @@ async def _check_unnamed(conn: Connection, audience: Audience, *, by_itself: boo
         )  # fmt: skip
 
 
-def _stored(audience: Audience) -> Expression:
+def stored_question(audience: Audience) -> Expression:
+    """The question of an audience as its author wrote it."""
     return Expression(root=read_stored(audience.expression).root, text=audience.expression_text)
 
 
 async def _hold_names(conn: Connection, expression: Expression | None, *, renames: bool = False) -> None:
     """Before any audience is held: who saves a question that names others, or takes a name away, waits for whoever does now."""
-    if renames or (expression is not None and any(members_named(expression.root))):
+    if renames or (expression is not None and (any(members_named(expression.root)) or any(filters_called(expression.root)))):
         await store.hold_names(conn)
 
 
-def _check_words(draft: AudienceDraft) -> None:
+def check_words(draft: AudienceDraft) -> None:
+    """Raises Invalid (BAD_NAME, BAD_LABEL, BAD_DESCRIPTION, BAD_EXPIRY)."""
     check_name(draft.name)
     check_label(draft.label)
+    text = draft.description
+    if len(text) > DESCRIPTION_LENGTH or "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise Invalid(
+            f"a description has up to {DESCRIPTION_LENGTH} characters that can be stored", code="BAD_DESCRIPTION",
+            path="description",
+        )  # fmt: skip
+    if draft.expires_at is not None and draft.expires_at.tzinfo is None:
+        raise Invalid(
+            "the time at which an audience expires has no time zone", code="BAD_EXPIRY", path="expires_at",
+            hint="Write it with an offset, such as 2030-01-31T09:00:00+01:00.",
+        )  # fmt: skip
 
 
 async def _check(conn: Connection, draft: AudienceDraft) -> tuple[list[str], list[int]]:
     """What the question reads, and the audiences that it names."""
-    _check_words(draft)
+    check_words(draft)
+    return await read_question(conn, draft.expression, saved_as=draft.name)
+
+
+async def read_question(conn: Connection, expression: Expression, *, saved_as: str) -> tuple[list[str], list[int]]:
+    """What a question that is saved under a name reads, and the audiences that it names. Raises ExpressionError."""
     catalogue = await hold_catalogue(conn)
-    references = await find_references(conn, draft.expression.root, catalogue, saved_as=draft.name)
-    checked = check(draft.expression, catalogue, audiences=references.audiences)
-    reads = sorted(checked.reads | {f"{entity}.*" for entity in checked.entities})
-    return reads, sorted({one.id for one in references.held})
+    references = await find_references(conn, expression.root, catalogue, saved_as=saved_as)
+    checked = check(Expression(root=references.root, text=expression.text), catalogue, audiences=references.audiences)
+    return all_reads(checked), sorted({one.id for one in references.held})
+
+
+def all_reads(checked: CheckedExpression) -> list[str]:
+    """The fields and links that a question reads, and the entities to which links led."""
+    return sorted(checked.reads | {f"{entity}.*" for entity in checked.entities})
 
 
 def _told(draft: AudienceDraft) -> dict[str, Any]:
     """What the audit keeps. A question may name people, so its text stays out; its version tells of it."""
-    return {"name": draft.name, "label": draft.label}
+    told = {"name": draft.name, "label": draft.label, "description": draft.description or None}
+    return told | {"expires_at": draft.expires_at.isoformat() if draft.expires_at else None}

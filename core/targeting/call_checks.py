@@ -7,6 +7,7 @@ from core.targeting.checked import Checker
 from core.targeting.errors import BAD_VALUE, SYNTAX, UNKNOWN_FUNCTION, WRONG_TYPE, ExpressionError, closest, shown
 from core.targeting.functions import FORMER, FUNCTIONS, Function, Parameter
 from core.targeting.language import Call, Condition, Literal
+from core.targeting.shortcuts import SHORTCUTS
 from core.targeting.value_checks import a, check_common, described, named
 
 
@@ -15,8 +16,8 @@ def check_call(checker: Checker, node: Call, depth: int) -> Kind:
     if function is None:
         raise ExpressionError(
             f"unknown function {shown(node.function)}", code=UNKNOWN_FUNCTION, place=node.place,
-            found=shown(node.function), expected="one of " + " ".join(FUNCTIONS),
-            suggestion=FORMER.get(node.function.lower()) or closest(node.function, FUNCTIONS),
+            found=shown(node.function), expected="a saved filter, or one of " + " ".join([*FUNCTIONS, *SHORTCUTS]),
+            suggestion=FORMER.get(node.function.lower()) or closest(node.function, [*FUNCTIONS, *SHORTCUTS]),
         )  # fmt: skip
     parameters = function.expects(len(node.arguments))
     if parameters is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
@@ -30,8 +30,16 @@ class CheckedExpression:
     levels: int  # groups within groups, likewise
 
 
-# What another audience is: a question of its own, or the number of one whose members are listed.
-Audiences: TypeAlias = Mapping[tuple[str, int | None], CheckedExpression | int]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """An audience whose members are listed: its number, and what they bring along."""
+
+    id: int
+    columns: Mapping[str, Kind] = field(default_factory=lambda: MappingProxyType({}))
+
+
+# What another audience is: a question of its own, or one whose members are listed.
+Audiences: TypeAlias = Mapping[tuple[str, int | None], CheckedExpression | Listed]
 NO_AUDIENCES: Audiences = MappingProxyType({})
 
 
@@ -46,6 +54,7 @@ class Checker(Protocol):
     """What checks the conditions and the operands of one row."""
 
     catalogue: Catalogue
+    audiences: Audiences
     scope: Scope
     reads: set[str]
     entities: set[str]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from core.targeting import member_columns
 from core.targeting.call_checks import check_call
 from core.targeting.catalogue import Catalogue, CatalogueField, Entity, Kind
 from core.targeting.checked import Audiences, CheckedExpression
+from core.targeting.column_checks import check_column
 from core.targeting.errors import UNKNOWN_AUDIENCE, WRONG_TYPE, ExpressionError, closest, shown
 from core.targeting.functions import common
 from core.targeting.language import (
@@ -168,6 +170,8 @@ class TreeChecker:
                 return kind_of_literal(node)
             case Relative():
                 return check_relative(node)
+            case Call(function=name) if name == member_columns.FUNCTION:
+                return check_column(self, node)
             case Call():
                 return check_call(self, node, depth)
             case Case():

@@ -36,7 +36,7 @@ from sqlalchemy import (
 
 from core.targeting.aggregates import aggregate_of_one, groups_of, holds_of_nothing, in_groups
 from core.targeting.catalogue import CatalogueField, CatalogueLink, Derived, Kind
-from core.targeting.checked import CheckedExpression, CheckedValue
+from core.targeting.checked import CheckedExpression, CheckedValue, Listed
 from core.targeting.comparisons import Comparisons
 from core.targeting.compiled import TYPES, Plan, Predicate, Sql, Value, bound
 from core.targeting.functions import FUNCTIONS, Argument, Asking, Function, Nulls, Parameter, common
@@ -66,7 +66,8 @@ from core.targeting.language import (
     Test,
     Top,
 )
-from core.targeting.linked import common_link, exists_test, linked_test, listed_test, one_value
+from core.targeting.linked import brought_value, common_link, exists_test, linked_test, listed_test, one_value
+from core.targeting.member_columns import ColumnName, column_named
 from core.targeting.moments import Asked, resolve_day, to_utc
 from core.targeting.operators import MIRRORED, NUMBERS
 from core.targeting.scopes import Scope
@@ -196,7 +197,7 @@ class TreeCompiler:
         found = self.checked.audiences[node.audience, node.version]
         if not isinstance(found, CheckedExpression):
             self.touched.add(self.scope)
-            on_list = listed_test(self.scope, found, merged=self.catalogue.merged)
+            on_list = listed_test(self.scope, found.id, merged=self.catalogue.merged)
             return not_(on_list) if negated else on_list
         inner = TreeCompiler(found, self.scope, self.asked, self.plan, self._numbers)
         test = inner.condition(found.expression.root, negated=negated)
@@ -224,7 +225,18 @@ class TreeCompiler:
             case Case():
                 return self._case(node)
 
+    def _brought(self, node: ColumnName) -> Value:
+        """What somebody brings along as a member of a list."""
+        found = self.checked.audiences[node.audience, None]
+        assert isinstance(found, Listed), "as it was checked"
+        self.touched.add(self.scope)
+        kind = found.columns[node.column]
+        sql = brought_value(self.scope, found.id, node.column, kind, merged=self.catalogue.merged)
+        return Value(kind=kind, sql=sql, nullable=True)
+
     def _call(self, node: Call) -> Value:
+        if (column := column_named(node)) is not None:
+            return self._brought(column)
         function = FUNCTIONS[node.function]
         parameters = function.expects(len(node.arguments)) or ()
         values = [self._any(argument) for argument in node.arguments]

@@ -10,6 +10,7 @@ from core.targeting.language import (
     Aggregate,
     Anchor,
     And,
+    Call,
     Condition,
     Exists,
     Field,
@@ -28,6 +29,7 @@ from core.targeting.language import (
     Top,
     Unit,
 )
+from core.targeting.member_columns import column_named
 from core.targeting.scopes import Scope
 from core.targeting.text_form import literal_text, to_text
 
@@ -100,6 +102,8 @@ class _Words:
                 return _time(node)
             case Aggregate():
                 return self._aggregate(node)
+            case Call() if (column := column_named(node)) is not None:
+                return f"the column {column.column!r} of the audience {column.audience!r}"
             case _:
                 return to_text(node)
 

@@ -28,6 +28,7 @@ from core.targeting.language import (
     Relative,
     Top,
 )
+from core.targeting.member_columns import column_named
 
 SHORT = 8  # an operand up to this weight is written again rather than named
 LIGHT = 64  # one up to this weight stands in a comparison as it is
@@ -64,6 +65,8 @@ def weight(node: Condition) -> int:
     match node:
         case Field() | Literal() | Relative():
             return 1
+        case Call() if column_named(node) is not None:
+            return LIGHT + 1  # a sub-query
         case Call(function=name, arguments=arguments):
             return 1 + FUNCTIONS[name].repeats(len(arguments)) * sum(map(weight, arguments))
         case Operation(operator=operator, operands=operands):

@@ -16,18 +16,21 @@ from sqlalchemy import (
     FromClause,
     Select,
     TableClause,
+    Text,
     bindparam,
+    cast,
     column,
     func,
     literal_column,
     select,
     table,
     true,
+    type_coerce,
     union_all,
 )
 
-from core.targeting.catalogue import CatalogueLink, Entity
-from core.targeting.compiled import Compiler, Predicate, Sql
+from core.targeting.catalogue import CatalogueLink, Entity, Kind
+from core.targeting.compiled import TYPES, Compiler, Predicate, Sql
 from core.targeting.language import (
     Call,
     Condition,
@@ -291,7 +294,7 @@ def _first_link(scope: Scope, path: Sequence[str]) -> tuple[Scope, CatalogueLink
     return None
 
 
-_MEMBER = _table("audience_member", ("audience_id", "profile_id"))
+_MEMBER = _table("audience_member", ("audience_id", "profile_id", "added_at", "data"))
 
 
 def listed_test(scope: Scope, audience_id: int, *, merged: bool) -> Predicate:
@@ -301,3 +304,17 @@ def listed_test(scope: Scope, audience_id: int, *, merged: bool) -> Predicate:
     tied = member.c.profile_id == scope.source.c[scope.entity.key]
     found = select(ONE).select_from(member).where(member.c.audience_id == bindparam(None, audience_id, BigInteger()), tied)
     return found.correlate(*around(scope, ())).exists()
+
+
+def brought_value(scope: Scope, audience_id: int, name: str, kind: Kind, *, merged: bool) -> Sql:
+    """What one brings along in a column of an audience whose members are listed; NULL for who is none of them."""
+    assert scope.source is not None
+    member = _with_merged(_MEMBER, "profile_id") if merged else named(_MEMBER)
+    text: Sql = member.c.data.op("->>")(bindparam(None, name, Text()))
+    tied = member.c.profile_id == scope.source.c[scope.entity.key]
+    value = text if kind is Kind.TEXT else cast(text, TYPES[kind])
+    found = select(type_coerce(value, TYPES[kind])).select_from(member)
+    found = found.where(member.c.audience_id == bindparam(None, audience_id, BigInteger()), tied)
+    if merged:  # of several who are one, who was put on the list first
+        found = found.order_by(member.c.added_at).limit(1)
+    return found.correlate(*around(scope, ())).scalar_subquery()

@@ -11,48 +11,65 @@ from sqlalchemy import Select
 
 from core.access import Actor, Permission, require
 from core.audit import record
-from core.authored import check_label, check_name, name_taken
+from core.authored import name_taken
 from core.db import Connection
 from core.errors import Invalid
 from core.paging import Page, PageRequest, cut
 from core.targeting import store
-from core.targeting.audiences import lock_audience, of_list, open_audience, open_question
+from core.targeting.audiences import check_words, lock_audience, of_list, open_audience, open_question
+from core.targeting.enrichment import ComputedColumn, OpenedColumn, enriched, open_columns
 from core.targeting.language import Expression
 from core.targeting.records import Audience, AudienceDraft, AudienceKind, AudienceMember
 from core.targeting.sql import population
 
 MOST_BY_HAND = 10_000  # people of one call
 
+_WHAT = {AudienceKind.QUERY: "question", AudienceKind.FILE: "file"}
+
 Whom = Expression | Sequence[int]  # a question, or profiles by their numbers
 
 
 async def create_list(
-    conn: Connection, actor: Actor, *, name: str, label: str, whom: Whom, now: datetime, zone: ZoneInfo
-) -> Audience:
-    """A list of whom a question finds now, or of some people.
+    conn: Connection, actor: Actor, *, name: str, label: str, whom: Whom, now: datetime, zone: ZoneInfo,
+    columns: Sequence[ComputedColumn] = (), description: str = "", expires_at: datetime | None = None,
+) -> Audience:  # fmt: skip
+    """A list of whom a question finds now, or of some people. `columns`: what those whom a question finds bring along.
 
-    Raises ExpressionError, Invalid (BAD_NAME, BAD_LABEL, BAD_VALUE), Conflict (NAME_TAKEN).
+    Raises ExpressionError, Invalid (BAD_NAME, BAD_LABEL, BAD_VALUE, BAD_DESCRIPTION, BAD_EXPIRY, BAD_COLUMN and others of
+    columns), Conflict (NAME_TAKEN).
     """
     require(actor, Permission.EDIT)
-    check_name(name)
-    check_label(label)
-    draft = AudienceDraft(name=name, label=label, expression=of_list(name))
+    draft = AudienceDraft(
+        name=name, label=label, expression=of_list(name), description=description, expires_at=expires_at
+    )  # fmt: skip
+    check_words(draft)
+    opened = await open_columns(conn, columns)
+    if opened and not isinstance(whom, Expression):
+        raise Invalid(
+            "people who are named one by one bring no columns", code="BAD_COLUMN", path="columns",
+            hint="Say by an expression whom the list has.",
+        )  # fmt: skip
     audience = await store.insert_audience(conn, draft, AudienceKind.LIST, [], [], actor.name)
     if audience is None:
         raise name_taken("audience", name)
-    added = await _add(conn, audience.id, whom, now, zone)
+    await store.insert_columns(conn, audience.id, [one.column for one in opened])
+    added = await _add(conn, audience.id, whom, now, zone, opened)
     await record(conn, actor, "audience.create", "audience", audience.id, {"name": {"to": name}, "members": {"to": added}})
     return audience
 
 
 async def freeze_audience(
-    conn: Connection, actor: Actor, audience_id: int, *, name: str, label: str, now: datetime, zone: ZoneInfo
-) -> Audience:
+    conn: Connection, actor: Actor, audience_id: int, *, name: str, label: str, now: datetime, zone: ZoneInfo,
+    columns: Sequence[ComputedColumn] = (), expires_at: datetime | None = None,
+) -> Audience:  # fmt: skip
     """A list of whom an audience finds now, which later changes of the audience leave alone. Raises as `create_list`."""
     require(actor, Permission.EDIT)
     audience = await lock_audience(conn, audience_id)
     checked = await open_audience(conn, audience)
-    return await create_list(conn, actor, name=name, label=label, whom=checked.expression, now=now, zone=zone)
+    return await create_list(
+        conn, actor, name=name, label=label, whom=checked.expression, now=now, zone=zone, columns=columns,
+        expires_at=expires_at,
+    )  # fmt: skip
 
 
 async def add_to_list(
@@ -101,10 +118,12 @@ async def count_members(conn: Connection, audience_id: int) -> int:
     return await store.count_members(conn, audience_id)
 
 
-async def _add(conn: Connection, audience_id: int, whom: Whom, now: datetime, zone: ZoneInfo) -> int:
+async def _add(
+    conn: Connection, audience_id: int, whom: Whom, now: datetime, zone: ZoneInfo, columns: Sequence[OpenedColumn] = ()
+) -> int:
     if isinstance(whom, Expression):
-        found = population(await open_question(conn, whom), at=now, zone=zone)
-        return await store.add_members(conn, audience_id, found, now)
+        found, data = enriched(await open_question(conn, whom), columns, at=now, zone=zone)
+        return await store.add_members(conn, audience_id, found, now, data)
     return await store.add_people(conn, audience_id, _bounded(whom), now) if whom else 0
 
 
@@ -113,8 +132,8 @@ async def _open(conn: Connection, actor: Actor, audience_id: int) -> Audience:
     audience = await lock_audience(conn, audience_id)
     if audience.kind is not AudienceKind.LIST:
         raise Invalid(
-            f"the audience {audience.name!r} is a question, not a list", code="NOT_A_LIST", path="id",
-            hint="Change its expression, or freeze it into a list.",
+            f"the audience {audience.name!r} is a {_WHAT[audience.kind]}, not a list", code="NOT_A_LIST", path="id",
+            hint="Change its expression or its file, or freeze it into a list.",
         )  # fmt: skip
     return audience
 

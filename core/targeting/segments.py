@@ -126,7 +126,7 @@ async def list_segments(
 
 async def _split(conn: Connection, whole: Expression, wanted: Segmentation, at: datetime, zone: ZoneInfo) -> Select[Any]:
     """Codes and keys, all segments in one statement."""
-    _check(wanted)
+    check_segmentation(wanted)
     checked = await open_question(conn, whole)
     opened = [await _open(conn, one) for one in wanted.segments]
     base = population(checked, at=at, zone=zone).cte("base")
@@ -197,7 +197,8 @@ async def _open(conn: Connection, one: Segment) -> _Opened:
     )  # fmt: skip
 
 
-def _check(wanted: Segmentation) -> None:
+def check_segmentation(wanted: Segmentation) -> None:
+    """Raises Invalid (BAD_SEGMENTS, BAD_CODE, BAD_LABEL, BAD_SHARE, BAD_SIZE, NO_LIMIT)."""
     if not 1 <= len(wanted.segments) <= MAX_SEGMENTS:
         raise Invalid(f"give 1 to {MAX_SEGMENTS} segments", code="BAD_SEGMENTS", path="segments")
     codes = [*(one.code for one in wanted.segments), *([] if wanted.complement is None else [wanted.complement])]

@@ -9,25 +9,28 @@ from typing import Any
 
 import asyncpg
 import msgspec
-from sqlalchemy import TIMESTAMP, BigInteger, Select, case, column, delete, func, literal, select, table
+from sqlalchemy import TIMESTAMP, BigInteger, ColumnElement, Select, case, column, delete, func, literal, select, table
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.datamodel.store.model import STAMP as MODEL_STAMP
 from core.db import Connection
 from core.events.store.types import STAMP as TYPES_STAMP
+from core.targeting.catalogue import Kind
 from core.targeting.json_form import to_json
-from core.targeting.records import Audience, AudienceDraft, AudienceKind, AudienceMember, NamedAudience
+from core.targeting.records import Audience, AudienceDraft, AudienceKind, AudienceMember, MemberColumn, NamedAudience
 from core.targeting.sql import Statement, compile_statement
 
 NAMES_LOCK = 0x636C_6172_0400  # advisory
 
-_COLUMNS = "id, name, label, kind, expression, expression_text, version, created_at, updated_at, created_by"
+COLUMNS = (
+    "id, name, label, kind, expression, expression_text, version, created_at, updated_at, created_by, description, expires_at,"
+    " counted, counted_at"
+)
+
+_MEMBER = table("audience_member", column("audience_id"), column("profile_id"), column("added_at"), column("data"))
 
 
-_MEMBER = table("audience_member", column("audience_id"), column("profile_id"), column("added_at"))
-
-
-def _audience(row: asyncpg.Record) -> Audience:
+def read_audience(row: asyncpg.Record) -> Audience:
     return Audience(**{**row, "kind": AudienceKind(row["kind"])})
 
 
@@ -43,10 +46,10 @@ async def insert_audience(
     row = await conn.fetchrow(
         f"""
         WITH added AS (
-            INSERT INTO audience (name, label, kind, expression, expression_text, reads, created_by)
-            VALUES ($1, $2, $3, $4, $5, $6, $8)
+            INSERT INTO audience (name, label, kind, expression, expression_text, reads, created_by, description, expires_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $8, $9, $10)
             ON CONFLICT (name) DO NOTHING
-            RETURNING {_COLUMNS}
+            RETURNING {COLUMNS}
         ), kept AS (
             INSERT INTO audience_version (audience_id, version, expression, expression_text)
             SELECT id, version, expression, expression_text FROM added
@@ -56,26 +59,34 @@ async def insert_audience(
         SELECT * FROM added
         """,
         draft.name, draft.label, kind.value, to_json(draft.expression), draft.expression.text, list(reads), list(uses),
-        created_by,
+        created_by, draft.description, draft.expires_at,
     )  # fmt: skip
-    return _audience(row) if row else None
+    return read_audience(row) if row else None
 
 
 async def find_named(conn: Connection, names: Sequence[tuple[str, int | None]]) -> dict[tuple[str, int | None], NamedAudience]:
     """The audiences of these names, as they are or (where a number stands beside the name) as that version was."""
     rows = await conn.fetch(
         """
-        SELECT n.name, n.version, a.id, a.kind, coalesce(v.expression, a.expression) AS expression
+        SELECT n.name, n.version, a.id, a.kind, coalesce(v.expression, a.expression) AS expression,
+               f.reconciled_at IS NOT NULL AS reconciled,
+               (SELECT jsonb_object_agg(c.name, c.kind) FROM audience_column c WHERE c.audience_id = a.id) AS columns
           FROM unnest($1::text[], $2::bigint[]) AS n (name, version)
           JOIN audience a ON a.name = n.name
           LEFT JOIN audience_version v ON v.audience_id = a.id AND v.version = n.version
+          LEFT JOIN audience_file f ON f.audience_id = a.id
          WHERE n.version IS NULL OR v.version IS NOT NULL
         """,
         [name for name, _ in names], [version for _, version in names],
     )  # fmt: skip
     return {
         (row["name"], row["version"]): NamedAudience(
-            id=row["id"], name=row["name"], kind=AudienceKind(row["kind"]), expression=row["expression"]
+            id=row["id"],
+            name=row["name"],
+            kind=AudienceKind(row["kind"]),
+            expression=row["expression"],
+            columns={name: Kind(kind) for name, kind in (row["columns"] or {}).items()},
+            reconciled=row["reconciled"],
         )
         for row in rows
     }
@@ -96,37 +107,37 @@ async def is_named(conn: Connection, audience_id: int, *, by_itself: bool) -> li
 
 async def find_audience(conn: Connection, audience_id: int) -> Audience | None:
     """The audience, if it exists."""
-    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM audience WHERE id = $1", audience_id)
-    return _audience(row) if row else None
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM audience WHERE id = $1", audience_id)
+    return read_audience(row) if row else None
 
 
 async def find_audiences(conn: Connection, ids: Sequence[int]) -> list[Audience]:
     """Those of the audiences that exist, by id."""
-    rows = await conn.fetch(f"SELECT {_COLUMNS} FROM audience WHERE id = ANY($1) ORDER BY id", ids)
-    return [_audience(row) for row in rows]
+    rows = await conn.fetch(f"SELECT {COLUMNS} FROM audience WHERE id = ANY($1) ORDER BY id", ids)
+    return [read_audience(row) for row in rows]
 
 
 async def find_audience_by_name(conn: Connection, name: str) -> Audience | None:
     """The audience of this name, if there is one."""
-    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM audience WHERE name = $1", name)
-    return _audience(row) if row else None
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM audience WHERE name = $1", name)
+    return read_audience(row) if row else None
 
 
 async def lock_audience(conn: Connection, audience_id: int) -> Audience | None:
     """The audience, held against other changes until the transaction ends."""
-    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM audience WHERE id = $1 FOR UPDATE", audience_id)
-    return _audience(row) if row else None
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM audience WHERE id = $1 FOR UPDATE", audience_id)
+    return read_audience(row) if row else None
 
 
 async def list_audiences(conn: Connection, *, after: int | None, limit: int) -> list[Audience]:
     """Audiences after an id, oldest first."""
     rows = await conn.fetch(
         f"""
-        SELECT {_COLUMNS} FROM audience WHERE $1::bigint IS NULL OR id > $1 ORDER BY id LIMIT $2
+        SELECT {COLUMNS} FROM audience WHERE $1::bigint IS NULL OR id > $1 ORDER BY id LIMIT $2
         """,
         after, limit,
     )  # fmt: skip
-    return [_audience(row) for row in rows]
+    return [read_audience(row) for row in rows]
 
 
 async def count_audiences(conn: Connection) -> int:
@@ -142,10 +153,10 @@ async def update_audience(
         f"""
         WITH changed AS (
             UPDATE audience
-               SET name = $2, label = $3, expression = $4, expression_text = $5, reads = $6,
-                   version = version + 1, updated_at = clock_timestamp()
+               SET name = $2, label = $3, expression = $4, expression_text = $5, reads = $6, description = $8,
+                   expires_at = $9, version = version + 1, updated_at = clock_timestamp()
              WHERE id = $1
-            RETURNING {_COLUMNS}
+            RETURNING {COLUMNS}
         ), kept AS (
             INSERT INTO audience_version (audience_id, version, expression, expression_text)
             SELECT id, version, expression, expression_text FROM changed
@@ -157,17 +168,21 @@ async def update_audience(
         SELECT * FROM changed
         """,
         audience_id, draft.name, draft.label, to_json(draft.expression), draft.expression.text, list(reads), list(uses),
+        draft.description, draft.expires_at,
     )  # fmt: skip
     assert row is not None, "the caller holds the row"
-    return _audience(row)
+    return read_audience(row)
 
 
-async def add_members(conn: Connection, audience_id: int, population: Select[Any], now: datetime) -> int:
-    """Put a population on a list; returns how many were not on it."""
+async def add_members(
+    conn: Connection, audience_id: int, population: Select[Any], now: datetime, data: ColumnElement[Any] | None = None
+) -> int:
+    """Put a population on a list, with what its members bring along; returns how many were not on it."""
     columns = population.add_columns(literal(audience_id, BigInteger()), literal(now, TIMESTAMP(timezone=True)))
-    added = compile_statement(
-        upsert(_MEMBER).from_select(["profile_id", "audience_id", "added_at"], columns).on_conflict_do_nothing()
-    )
+    names = ["profile_id", "audience_id", "added_at"]
+    if data is not None:
+        columns, names = columns.add_columns(data), [*names, "data"]
+    added = compile_statement(upsert(_MEMBER).from_select(names, columns).on_conflict_do_nothing())
     return _affected(await conn.execute(added.text, *added.args))
 
 
@@ -226,7 +241,7 @@ async def list_members(conn: Connection, audience_id: int, *, after: int | None,
     """Who is on a list, by number."""
     rows = await conn.fetch(
         """
-        SELECT profile_id, added_at FROM audience_member
+        SELECT profile_id, added_at, coalesce(data, '{}') AS data FROM audience_member
          WHERE audience_id = $1 AND ($2::bigint IS NULL OR profile_id > $2) ORDER BY profile_id LIMIT $3
         """,
         audience_id, after, limit,
@@ -239,12 +254,48 @@ async def count_members(conn: Connection, audience_id: int) -> int:
     return int(await conn.fetchval("SELECT count(*) FROM audience_member WHERE audience_id = $1", audience_id))
 
 
+async def insert_columns(conn: Connection, audience_id: int, columns: Sequence[MemberColumn]) -> None:
+    """Keep which columns the members of a new audience bring along."""
+    if columns:
+        await conn.execute(
+            """
+            INSERT INTO audience_column (audience_id, position, name, label, kind, personal)
+            SELECT $1, position, name, label, kind, personal
+              FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[])
+                   WITH ORDINALITY AS c (name, label, kind, personal, position)
+            """,
+            audience_id, [one.name for one in columns], [one.label for one in columns], [one.kind.value for one in columns],
+            [one.personal for one in columns],
+        )  # fmt: skip
+
+
+async def list_columns(conn: Connection, audience_ids: Sequence[int]) -> dict[int, list[MemberColumn]]:
+    """Which columns the members of audiences bring along, in their order."""
+    rows = await conn.fetch(
+        """
+        SELECT audience_id, name, label, kind, personal FROM audience_column
+         WHERE audience_id = ANY ($1) ORDER BY audience_id, position
+        """,
+        list(audience_ids),
+    )
+    found: dict[int, list[MemberColumn]] = {one: [] for one in audience_ids}
+    for row in rows:
+        column = MemberColumn(name=row["name"], label=row["label"], kind=Kind(row["kind"]), personal=row["personal"])
+        found[row["audience_id"]].append(column)
+    return found
+
+
+async def keep_count(conn: Connection, audience_id: int, counted: int, at: datetime) -> None:
+    """Remember how many an audience found; nothing of it is another version."""
+    await conn.execute("UPDATE audience SET counted = $2, counted_at = $3 WHERE id = $1", audience_id, counted, at)
+
+
 async def touch_audience(conn: Connection, audience_id: int) -> Audience:
     """A list has other members: another version of it."""
     row = await conn.fetchrow(
         f"""
         WITH changed AS (
-            UPDATE audience SET version = version + 1, updated_at = clock_timestamp() WHERE id = $1 RETURNING {_COLUMNS}
+            UPDATE audience SET version = version + 1, updated_at = clock_timestamp() WHERE id = $1 RETURNING {COLUMNS}
         ), kept AS (
             INSERT INTO audience_version (audience_id, version, expression, expression_text)
             SELECT id, version, expression, expression_text FROM changed
@@ -253,7 +304,20 @@ async def touch_audience(conn: Connection, audience_id: int) -> Audience:
         """,
         audience_id,
     )
-    return _audience(row)
+    return read_audience(row)
+
+
+async def list_files(conn: Connection, audience_ids: Sequence[int]) -> list[int]:
+    """The files that audiences and the work on them need."""
+    rows = await conn.fetch(
+        """
+        SELECT file_id FROM audience_file WHERE audience_id = ANY ($1)
+         UNION SELECT file_id FROM audience_run
+                WHERE audience_id = ANY ($1) AND file_id IS NOT NULL AND finished_at IS NULL
+        """,
+        list(audience_ids),
+    )
+    return [row["file_id"] for row in rows]
 
 
 async def delete_audience(conn: Connection, audience_id: int) -> None:
@@ -284,6 +348,12 @@ class Sampling:
 async def fetch_keys(conn: Connection, statement: Statement, seconds: float) -> list[int]:
     """The first column of what a statement gives. Raises TimeoutError when it takes longer; it is ended then."""
     return [row[0] for row in await conn.fetch(statement.text, *statement.args, timeout=seconds)]
+
+
+async def fetch_rows(conn: Connection, statement: Statement, seconds: float) -> list[asyncpg.Record]:
+    """What a statement gives. Raises TimeoutError when it takes longer; it is ended then."""
+    rows: list[asyncpg.Record] = await conn.fetch(statement.text, *statement.args, timeout=seconds)
+    return rows
 
 
 async def estimate_cost(conn: Connection, statement: Statement) -> float:
@@ -322,11 +392,12 @@ async def table_sizes(conn: Connection, tables: Sequence[str]) -> dict[str, int]
 
 
 async def list_readers(conn: Connection, reads: Sequence[str], limit: int) -> list[tuple[str, list[str]]]:
-    """The audiences whose question reads any of these, with what they read of it, oldest first."""
+    """The audiences and filters whose question reads any of these, with what they read of it, oldest first."""
     rows = await conn.fetch(
         """
         SELECT name, ARRAY(SELECT r FROM unnest(reads) AS r WHERE r = ANY ($1) ORDER BY r) AS found
-          FROM audience WHERE reads && $1::text[] ORDER BY id LIMIT $2
+          FROM (SELECT id, name, reads FROM audience UNION ALL SELECT id, name, reads FROM question_filter) q
+         WHERE reads && $1::text[] ORDER BY id LIMIT $2
         """,
         list(reads), limit,
     )  # fmt: skip
@@ -334,10 +405,11 @@ async def list_readers(conn: Connection, reads: Sequence[str], limit: int) -> li
 
 
 async def list_readers_of(conn: Connection, beginning: str) -> list[tuple[str, list[str]]]:
-    """The audiences whose question reads something that begins so, with what it is, oldest first."""
+    """The audiences and filters whose question reads something that begins so, with what it is, oldest first."""
     rows = await conn.fetch(
         """
-        SELECT name, found FROM audience,
+        SELECT name, found
+          FROM (SELECT id, name, reads FROM audience UNION ALL SELECT id, name, reads FROM question_filter) q,
                LATERAL (SELECT ARRAY(SELECT r FROM unnest(reads) AS r WHERE starts_with(r, $1)) AS found) f
          WHERE found <> '{}' ORDER BY id
         """,

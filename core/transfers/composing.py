@@ -82,13 +82,15 @@ async def find_dimension(conn: Connection, name: str) -> Dimension:
 async def open_question(conn: Connection, dimension: Dimension, expression: Expression) -> CheckedExpression:
     """A question about rows of a dimension. Raises ExpressionError."""
     references = await find_references(conn, expression.root, dimension.catalogue)
-    return check(expression, dimension.catalogue, entity=dimension.entity.name, audiences=references.audiences)
+    asked = Expression(root=references.root, text=expression.text)
+    return check(asked, dimension.catalogue, entity=dimension.entity.name, audiences=references.audiences)
 
 
 async def open_value(conn: Connection, dimension: Dimension, expression: Expression) -> CheckedValue:
     """An expression that computes a column. Raises ExpressionError."""
     references = await find_references(conn, expression.root, dimension.catalogue)
-    return check_value(expression, dimension.catalogue, entity=dimension.entity.name, audiences=references.audiences)
+    asked = Expression(root=references.root, text=expression.text)
+    return check_value(asked, dimension.catalogue, entity=dimension.entity.name, audiences=references.audiences)
 
 
 async def open_source(conn: Connection, runtime: Runtime, run: ExportRun) -> ExportSource:

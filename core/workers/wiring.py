@@ -12,9 +12,11 @@ from core.datamodel import jobs as datamodel
 from core.delivery import jobs as delivery
 from core.events import jobs as events
 from core.jobs import Job
+from core.planning import expiry
 from core.privacy import jobs as privacy
 from core.profiles import jobs as profiles
 from core.runtime import Runtime
+from core.targeting import jobs as targeting
 from core.targeting.membership import jobs as membership
 from core.tracking import jobs as tracking
 from core.transfers import jobs as transfers
@@ -41,6 +43,7 @@ WIRING: dict[str, tuple[Job, ...]] = {
     "export.ready": (transfers.run_export,),
     "suppression_import.ready": (profiles.run_suppression_import,),
     "suppression_export.ready": (profiles.run_suppression_export,),
+    "audience_run.ready": (targeting.run,),
     "privacy_request.ready": (privacy.carry_out,),
 }
 
@@ -65,9 +68,11 @@ class Scheduled:
 SCHEDULE: tuple[Scheduled, ...] = (
     Scheduled("delivery", delivery.sweep, None),
     Scheduled("profiles", profiles.sweep, None),
+    Scheduled("targeting", targeting.sweep, None),
     Scheduled("datamodel", datamodel.sweep, None),
     Scheduled("membership", membership.sweep, None),
     Scheduled("consent", consent.sweep, timedelta(minutes=1)),
+    Scheduled("expiry", expiry.sweep, timedelta(minutes=1)),
     Scheduled("events", events.sweep, timedelta(minutes=5)),
     Scheduled("transfers", transfers.sweep, timedelta(minutes=5)),
     Scheduled("privacy", privacy.sweep, timedelta(seconds=5)),

@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0028"
-down_revision = "0026"
+down_revision = "0027"
 
 SQL = """
 -- Nobody, with a person's fields: the same columns as a profile has, those of the team too, so that whatever is computed of a

@@ -16,8 +16,9 @@ from api.graphql.mutations import given, mutation
 from api.graphql.nodes import Node, aligned, global_id, link, load_one, optional_id, record_of
 from api.graphql.profiles.test_profiles import TestProfile, load_test_profiles
 from api.graphql.scalars import Long
+from api.graphql.targeting.inputs import ExpressionInput, parsed
 from api.graphql.targeting.loaders import load_audiences
-from api.graphql.targeting.types import Audience, ExpressionInput, parsed
+from api.graphql.targeting.types import Audience
 from core.ids import from_global_id
 from core.planning import holdouts, seed_records, seeds
 

@@ -11,7 +11,7 @@ import strawberry
 from api.graphql.leaf import leaf
 from api.graphql.nodes import Node, aligned, global_id, link, optional_id, record_of
 from api.graphql.scalars import JSON, Long
-from api.graphql.targeting.types import ExpressionInput
+from api.graphql.targeting.inputs import ExpressionInput
 from core.ids import to_global_id
 from core.profiles import export_options, import_options, import_template_records, import_templates, records
 

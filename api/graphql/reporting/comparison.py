@@ -7,7 +7,7 @@ from datetime import datetime
 import strawberry
 
 from api.graphql.leaf import leaf
-from api.graphql.targeting.types import ExpressionInput, parsed
+from api.graphql.targeting.inputs import ExpressionInput, parsed
 from core.reporting import records
 
 ComparisonGroup = strawberry.enum(

@@ -10,7 +10,8 @@ from api.context import Info
 from api.graphql.connections import Listing, requested_page
 from api.graphql.leaf import field
 from api.graphql.rows.types import DatasetRow, DatasetRowConnection, RowKeyInput, RowOrderInput
-from api.graphql.targeting.types import ExpressionInput, zone_of
+from api.graphql.targeting.inputs import ExpressionInput
+from api.graphql.targeting.types import zone_of
 from core.paging import Page
 from core.rows import listing
 

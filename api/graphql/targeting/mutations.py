@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import strawberry
 
 from api.context import Info
 from api.graphql.mutations import given, mutation
+from api.graphql.targeting.columns import MemberColumnInput, columns_of
+from api.graphql.targeting.inputs import ExpressionInput
 from api.graphql.targeting.segment_types import SegmentationInput
 from api.graphql.targeting.types import (
     Audience,
     CreateAudienceInput,
     CreateListInput,
-    ExpressionInput,
     UpdateAudienceInput,
     WhomInput,
     zone_of,
@@ -32,13 +34,19 @@ class TargetingMutation:
     @mutation(audience=Audience)
     async def create_audience(self, info: Info, input: CreateAudienceInput) -> Any:
         """Save an expression as an audience."""
-        draft = AudienceDraft(name=input.name, label=input.label, expression=input.expression.parsed())
+        draft = AudienceDraft(
+            name=input.name, label=input.label, expression=input.expression.parsed(), description=input.description,
+            expires_at=input.expires_at,
+        )  # fmt: skip
         return await audiences.create_audience(info.context.conn, info.context.actor, draft)
 
     @mutation(audience=Audience)
     async def update_audience(self, info: Info, input: UpdateAudienceInput) -> Any:
         """Change an audience."""
-        changes = given(name=input.name, label=input.label, expression=input.expression)
+        changes = given(
+            name=input.name, label=input.label, expression=input.expression, description=input.description,
+            expires_at=input.expires_at,
+        )  # fmt: skip
         if "expression" in changes:
             changes["expression"] = changes["expression"].parsed()
         key = from_global_id("Audience", input.id, "id")
@@ -53,17 +61,27 @@ class TargetingMutation:
         return await lists.create_list(
             context.conn, context.actor, name=input.name, label=input.label,
             whom=[] if input.whom is None else input.whom.parsed(), now=context.now, zone=zone_of(input.time_zone),
+            columns=columns_of(input.columns), description=input.description, expires_at=input.expires_at,
         )  # fmt: skip
 
     @mutation(audience=Audience)
     async def freeze_audience(
-        self, info: Info, id: strawberry.ID, name: str, label: str, time_zone: str | None = None
+        self, info: Info, id: strawberry.ID, name: str, label: str, time_zone: str | None = None,
+        columns: list[MemberColumnInput] | None = None, expires_at: datetime | None = None,
     ) -> Any:  # fmt: skip
-        """Put whom an audience finds now on a new list."""
+        """Put whom an audience finds now on a new list, with columns. What takes long is a job: startFreeze."""
         context = info.context
         key = from_global_id("Audience", id, "id")
         return await lists.freeze_audience(
-            context.conn, context.actor, key, name=name, label=label, now=context.now, zone=zone_of(time_zone)
+            context.conn,
+            context.actor,
+            key,
+            name=name,
+            label=label,
+            now=context.now,
+            zone=zone_of(time_zone),
+            columns=columns_of(columns),
+            expires_at=expires_at,
         )
 
     @mutation(audiences=list[Audience])
@@ -102,5 +120,5 @@ class TargetingMutation:
         """Delete an audience that no delivery uses."""
         key = from_global_id("Audience", id, "id")
         await check_unused(info.context.conn, audience_id=key)
-        await audiences.delete_audience(info.context.conn, info.context.actor, key)
+        await audiences.delete_audience(info.context.conn, info.context.actor, key, info.context.now)
         return id

@@ -10,9 +10,10 @@ from api.context import Info
 from api.graphql.connections import Connection, Listing, by_id, requested_page
 from api.graphql.leaf import field
 from api.graphql.nodes import load_one
+from api.graphql.targeting.inputs import ExpressionInput
 from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.segment_types import SegmentationInput, SegmentCount
-from api.graphql.targeting.types import Audience, ExpressionInput, Question, Target, TargetEntity, TargetField, ask, zone_of
+from api.graphql.targeting.types import Audience, Question, Target, TargetEntity, TargetField, ask, zone_of
 from core.targeting import audiences
 from core.targeting.catalogue import CatalogueField, Entity
 from core.targeting.published import present_catalogue
@@ -24,9 +25,12 @@ class TargetingQuery:
     """Expressions and audiences."""
 
     @field(Target)
-    async def target(self, info: Info, expression: ExpressionInput, time_zone: str | None = None) -> Question:
-        """Check an expression; then count or sample whom it finds. Days are those of the time zone, UTC by default."""
-        return await ask(info, expression.parsed(), time_zone)
+    async def target(
+        self, info: Info, expression: ExpressionInput, time_zone: str | None = None, entity: str = "profile"
+    ) -> Question:
+        """Check an expression; then count or sample whom it finds. Days are those of the time zone, UTC by default. It may
+        be about any entity of targetEntities: then rows shows some."""
+        return await ask(info, expression.parsed(), time_zone, entity)
 
     @field(list[TargetField])
     async def target_fields(self, info: Info) -> list[CatalogueField]:

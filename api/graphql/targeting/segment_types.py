@@ -8,7 +8,7 @@ import strawberry
 
 from api.graphql.leaf import leaf
 from api.graphql.scalars import Long
-from api.graphql.targeting.types import ExpressionInput
+from api.graphql.targeting.inputs import ExpressionInput
 from core.targeting.language import Expression
 from core.targeting.segments import Segment, Segmentation
 

@@ -16,47 +16,28 @@ from api.graphql.nodes import Node, global_id, link, record_of
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.types import Profile
 from api.graphql.scalars import JSON, Long
+from api.graphql.targeting.columns import MemberColumn, MemberColumnInput, load_columns, load_files
+from api.graphql.targeting.inputs import ExpressionInput, ValueKind
 from api.graphql.targeting.membership_types import AudienceMembership, MembershipChange, load_memberships
 from core.errors import Invalid
 from core.ids import from_global_id
-from core.targeting import audiences, lists, records
-from core.targeting.catalogue import CatalogueField, Kind
+from core.targeting import audience_files, audiences, lists, records
+from core.targeting.catalogue import CatalogueField
 from core.targeting.check import CheckedExpression
 from core.targeting.describe import describe
 from core.targeting.examine import examine
-from core.targeting.json_form import parse_json, to_json
+from core.targeting.json_form import to_json
 from core.targeting.language import Expression
 from core.targeting.membership import keeping
 from core.targeting.operators import OPERATORS
-from core.targeting.parse import parse_text
+from core.targeting.samples import sample_rows
 from core.targeting.text_form import to_text
 
-ValueKind = strawberry.enum(Kind, name="ValueKind", description="What a field holds.")
 AudienceKind = strawberry.enum(
     records.AudienceKind, name="AudienceKind", description="How the members of an audience are known."
 )
 
 DEFAULT_SAMPLE = 10
-
-
-@strawberry.input(one_of=True, description="An expression in one of its two spellings.")
-class ExpressionInput:
-    """Text as people type it, or the JSON tree as programs build it."""
-
-    text: strawberry.Maybe[str]
-    json: strawberry.Maybe[JSON]
-
-    def parsed(self) -> Expression:
-        """Raises ExpressionError."""
-        if self.text is not None:
-            return parse_text(self.text.value)
-        assert self.json is not None
-        return parse_json(self.json.value)
-
-
-def parsed(given: ExpressionInput | None) -> Expression | None:
-    """What was given, if anything. Raises ExpressionError."""
-    return None if given is None else given.parsed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +49,10 @@ class Question:
     zone: ZoneInfo
 
 
-async def ask(info: Info, expression: Expression, zone: str | None) -> Question:
-    """Raises ExpressionError, Invalid (UNKNOWN_TIME_ZONE)."""
+async def ask(info: Info, expression: Expression, zone: str | None, entity: str = "profile") -> Question:
+    """Raises ExpressionError, Invalid (UNKNOWN_TIME_ZONE, UNKNOWN_ENTITY)."""
     async with info.context.lease.use() as conn:
-        checked = await audiences.open_question(conn, expression)
+        checked = await audiences.open_question(conn, expression, entity)
     return Question(expression, checked, zone_of(zone))
 
 
@@ -117,7 +98,7 @@ class Target:
 
     @field(Long)
     async def count(root: strawberry.Parent[Any], info: Info) -> Long:
-        """Exactly how many profiles match now."""
+        """Exactly how many profiles, or rows of the entity, match now."""
         context = info.context
         async with context.lease.use() as conn:
             found = await audiences.count(conn, root.checked, at=context.now, zone=root.zone)
@@ -132,12 +113,24 @@ class Target:
 
     @field(list[Profile])
     async def sample(root: strawberry.Parent[Any], info: Info, size: int = DEFAULT_SAMPLE) -> Any:
-        """Some of the profiles that match, lowest ids first."""
+        """Some of the profiles that match, lowest ids first. Of another entity ask for rows."""
         context = info.context
+        if root.checked.entity.name != "profile":
+            raise Invalid(
+                f"the question is about {root.checked.entity.name}, not about profiles", code="NOT_PROFILES", path="sample",
+                hint="Ask for rows.",
+            )  # fmt: skip
         async with context.lease.use() as conn:
             ids = await audiences.sample(conn, root.checked, size=size, at=context.now, zone=root.zone)
         profiles = await context.loader(load_profiles).load_many(ids)
         return [profile for profile in profiles if profile is not None]
+
+    @field(list[JSON])
+    async def rows(root: strawberry.Parent[Any], info: Info, size: int = DEFAULT_SAMPLE) -> Any:
+        """Some of the rows that match, of any entity: objects of its fields by their names, lowest numbers first."""
+        context = info.context
+        async with context.lease.use() as conn:
+            return await sample_rows(conn, root.checked, size=size, at=context.now, zone=root.zone)
 
 
 @strawberry.type(description="Somebody on a list.")
@@ -145,7 +138,65 @@ class AudienceMember:
     """An entry of a list."""
 
     added_at: datetime
+    columns: JSON = leaf(lambda member: dict(member.data), description="What the member brings along, by the names of columns.")
     profile: Profile | None = link(load_profiles, lambda member: member.profile_id)
+
+
+RowOutcome = strawberry.enum(
+    records.RowOutcome, name="RowOutcome", description="What became of a row when its file was reconciled."
+)
+
+
+@strawberry.type(description="How many rows there are of an outcome.")
+class OutcomeCount:
+    """A part of a file."""
+
+    outcome: RowOutcome  # type: ignore[valid-type]
+    count: Long
+
+
+@strawberry.type(description="A row of a file.")
+class AudienceRow:
+    """Cells of unknown dimension, and whom they are about once that is known."""
+
+    line: Long = leaf(lambda row: Long(row.line))
+    outcome: RowOutcome  # type: ignore[valid-type]
+    columns: JSON = leaf(lambda row: dict(row.data), description="Its cells, by the names of columns.")
+    profile: Profile | None = link(load_profiles, lambda row: row.profile_id)
+
+
+@strawberry.type(description="The file of an audience, and how far it is.")
+class AudienceFile:
+    """Of an audience that is a file."""
+
+    loaded_at: datetime | None
+    reconciled_at: datetime | None = strawberry.field(description="Since then the audience is of profiles and can be targeted.")
+
+    @field(list[OutcomeCount])
+    async def outcomes(root: strawberry.Parent[Any], info: Info) -> Any:
+        """How many rows there are of each outcome."""
+        async with info.context.lease.use() as conn:
+            found = await audience_files.count_rows(conn, root.audience_id)
+        return [{"outcome": outcome, "count": Long(count)} for outcome, count in sorted(found.items())]
+
+    @field(Connection[AudienceRow])
+    async def rows(
+        root: strawberry.Parent[Any], info: Info, outcome: RowOutcome | None = None,  # type: ignore[valid-type]
+        first: int | None = None, after: str | None = None,
+    ) -> Listing:  # fmt: skip
+        """Its rows, or those of one outcome, in the order of the file."""
+        page = requested_page(info, first, after)
+        async with info.context.lease.use() as conn:
+            rows = await audience_files.list_rows(conn, info.context.actor, root.audience_id, outcome, page)
+        return Listing(rows, info.context.counted(_counting(root.audience_id, outcome)), lambda row: row.line, page.after)
+
+
+def _counting(audience_id: int, outcome: Any) -> Any:
+    async def counting(conn: Any) -> int:
+        found = await audience_files.count_rows(conn, audience_id)
+        return sum(found.values()) if outcome is None else found.get(outcome, 0)
+
+    return counting
 
 
 @strawberry.type(description="A saved question, whose members are found anew at each use, or a list of people.")
@@ -164,6 +215,20 @@ class Audience(Node):
     created_at: datetime
     updated_at: datetime
     created_by: str
+    description: str
+    expires_at: datetime | None = strawberry.field(description="Past it the audience is removed once nothing names it.")
+    counted: Long | None = leaf(
+        lambda audience: None if audience.counted is None else Long(audience.counted),
+        description="How many the last job that counted it found.",
+    )
+    counted_at: datetime | None
+    columns: list[MemberColumn] = link(load_columns, lambda audience: audience.id)
+    file: AudienceFile | None = link(load_files, lambda audience: audience.id, description="Of an audience that is a file.")
+
+    @field(bool)
+    async def expired(root: strawberry.Parent[Any], info: Info) -> bool:
+        """Whether its time is over. It is still there because something names it; no delivery can be prepared for it."""
+        return bool(root.is_expired(info.context.now))
 
     @field(Target)
     async def target(root: strawberry.Parent[Any], info: Info, time_zone: str | None = None) -> Question:
@@ -176,7 +241,7 @@ class Audience(Node):
     async def members(root: strawberry.Parent[Any], info: Info, first: int | None = None, after: str | None = None) -> Listing:
         """Who is on the list, or is a member that is kept, by number; a question whose members are not kept has none here."""
         page = requested_page(info, first, after)
-        kept = lists if root.kind is records.AudienceKind.LIST else keeping
+        kept = keeping if root.kind is records.AudienceKind.QUERY else lists
         async with info.context.lease.use() as conn:
             rows = await kept.list_members(conn, root.id, page)
         counted = info.context.counted(lambda conn: kept.count_members(conn, root.id))
@@ -242,6 +307,8 @@ class CreateAudienceInput:
     name: str
     label: str
     expression: ExpressionInput
+    description: str = ""
+    expires_at: datetime | None = None
 
 
 @strawberry.input(one_of=True, description="Whom: those that an expression finds now, or profiles by their ids.")
@@ -267,6 +334,11 @@ class CreateListInput:
     label: str
     whom: WhomInput | None = None
     time_zone: str | None = None
+    columns: list[MemberColumnInput] | None = strawberry.field(
+        default=None, description="What those whom an expression finds bring along."
+    )
+    description: str = ""
+    expires_at: datetime | None = None
 
 
 @strawberry.input(description="What is to change; fields left out stay.")
@@ -278,3 +350,5 @@ class UpdateAudienceInput:
     name: strawberry.Maybe[str]
     label: strawberry.Maybe[str]
     expression: strawberry.Maybe[ExpressionInput]
+    description: strawberry.Maybe[str]
+    expires_at: strawberry.Maybe[datetime | None]

@@ -144,3 +144,9 @@ async def list_uses(
         campaign_id, channel_account_id, audience_id, content_id, limit,
     )  # fmt: skip
     return [Use(**dict(row)) for row in rows]
+
+
+async def audiences_used(conn: Connection, audience_ids: Sequence[int]) -> set[int]:
+    """Those of the audiences that a delivery goes to."""
+    rows = await conn.fetch("SELECT DISTINCT audience_id FROM delivery WHERE audience_id = ANY ($1)", list(audience_ids))
+    return {row["audience_id"] for row in rows}

@@ -9,7 +9,7 @@ from core.db import Connection
 
 
 class RunTable(StrEnum):
-    """The tables whose rows are run by a worker; they have the columns named below."""
+    """The tables of this room whose rows are run by a worker; they have the columns named below, as those of other rooms."""
 
     IMPORT = "import_run"
     EXPORT = "export_run"
@@ -17,7 +17,7 @@ class RunTable(StrEnum):
     SUPPRESSION_EXPORT = "suppression_export"
 
 
-async def claim(conn: Connection, table: RunTable, run_id: int, now: datetime) -> bool:
+async def claim(conn: Connection, table: StrEnum, run_id: int, now: datetime) -> bool:
     """Take a ready run; False when there is nothing to take."""
     return (
         await conn.fetchval(
@@ -34,7 +34,7 @@ async def claim(conn: Connection, table: RunTable, run_id: int, now: datetime) -
     )
 
 
-async def beat(conn: Connection, table: RunTable, run_id: int, fence: int, now: datetime) -> bool:
+async def beat(conn: Connection, table: StrEnum, run_id: int, fence: int, now: datetime) -> bool:
     """A sign of life; False when the run is not this worker's any more."""
     return (
         await conn.fetchval(
@@ -49,7 +49,7 @@ async def beat(conn: Connection, table: RunTable, run_id: int, fence: int, now: 
     )
 
 
-async def release(conn: Connection, table: RunTable, run_id: int, fence: int, now: datetime) -> bool:
+async def release(conn: Connection, table: StrEnum, run_id: int, fence: int, now: datetime) -> bool:
     """Give a run back, so that another worker may go on; False when it was not this worker's any more."""
     return (
         await conn.fetchval(
@@ -65,7 +65,7 @@ async def release(conn: Connection, table: RunTable, run_id: int, fence: int, no
     )
 
 
-async def revive_stalled(conn: Connection, table: RunTable, quiet_since: datetime, now: datetime) -> list[int]:
+async def revive_stalled(conn: Connection, table: StrEnum, quiet_since: datetime, now: datetime) -> list[int]:
     """Make runs without a sign of life ready again, fence off who had them, and return their ids."""
     rows = await conn.fetch(
         f"""

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.db import Connection
+from core.errors import Conflict
 from core.recent import Recent
 from core.targeting import store as audiences
 from core.targeting.catalogue import Catalogue
@@ -48,7 +49,7 @@ async def open_kept(conn: Connection) -> tuple[list[Opened], list[Failed]]:
         known = remembered[one.id]
         try:
             made = known[1] if known else await _open(conn, one, saved[one.audience_id], catalogue)
-        except ExpressionError as error:
+        except (ExpressionError, Conflict) as error:  # Conflict: it names a file that is not reconciled
             failed.append(Failed(kept=one, trouble=str(error)))
             continue
         if known is None:

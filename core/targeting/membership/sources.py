@@ -10,10 +10,11 @@ from typing import Any
 
 from core.targeting.catalogue import Catalogue, CatalogueLink, Entity
 from core.targeting.checked import CheckedExpression
-from core.targeting.language import Aggregate, Exists, Field, Member, Selection, Stage, parts_below
+from core.targeting.language import Aggregate, Call, Exists, Field, Member, Selection, Stage, parts_below
+from core.targeting.member_columns import column_named
 from core.targeting.scopes import Scope
 
-LISTS = "audience_member"  # as an entity: who is on lists
+LISTS = "audience_member"  # as an entity: who is on lists, or is named by the rows of a file, and what they bring along
 
 
 class Way(StrEnum):
@@ -108,6 +109,8 @@ class _Reader:
                     self.question(named, scope)
                 else:
                     self._add(Way.OWNED, LISTS, LISTS, owners={"profile_id"}, columns={"audience_id"})
+            case Call() if column_named(node) is not None:
+                self._add(Way.OWNED, LISTS, LISTS, owners={"profile_id"}, columns={"audience_id", "data"})
             case Exists():
                 self._selected(node.selection, scope, checked)
             case Aggregate() | Stage():

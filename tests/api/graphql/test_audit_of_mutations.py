@@ -15,6 +15,7 @@ from core.access import Permission
 from tests.api.conftest import make_token
 from tests.api.gql import Gql, fresh
 from tests.api.graphql import (
+    audience_cases,
     authored_cases,
     consent_cases,
     data_model_cases,
@@ -29,8 +30,8 @@ from tests.api.graphql.conftest import House
 from tests.api.graphql.mutation_cases import CASES, MARKERS, MUTATIONS, document, of_something_else
 
 CASE_FILES = (
-    people_cases, consent_cases, authored_cases, delivery_cases, data_model_cases, event_cases, privacy_cases, row_cases,
-    seed_cases,
+    people_cases, consent_cases, authored_cases, audience_cases, delivery_cases, data_model_cases, event_cases, privacy_cases,
+    row_cases, seed_cases,
 )  # fmt: skip
 ENTRIES = "SELECT actor, action, object_type, object_id, request_id FROM audit_entry WHERE id > $1 ORDER BY id"
 

@@ -198,7 +198,7 @@ async def test_a_stale_change_is_refused(conn: Connection, actor: Actor) -> None
 async def test_a_deleted_audience_is_gone(conn: Connection, actor: Actor) -> None:
     created = await create_audience(conn, actor, draft())
 
-    await delete_audience(conn, actor, created.id)
+    await delete_audience(conn, actor, created.id, AT)
 
     with pytest.raises(NotFound) as caught:
         await get_audience(conn, created.id)
@@ -212,7 +212,7 @@ async def test_an_audience_in_use_stays(conn: Connection, actor: Actor) -> None:
     await conn.execute("INSERT INTO referrer VALUES ($1)", created.id)
 
     with pytest.raises(Conflict) as caught:
-        await delete_audience(conn, actor, created.id)
+        await delete_audience(conn, actor, created.id, AT)
 
     assert caught.value.code == "IN_USE"
     assert await get_audience(conn, created.id) == created
@@ -264,7 +264,7 @@ async def test_what_does_not_exist_is_not_found(conn: Connection, actor: Actor) 
     with pytest.raises(NotFound):
         await update_audience(conn, actor, 1, {"label": "x"})
     with pytest.raises(NotFound):
-        await delete_audience(conn, actor, 1)
+        await delete_audience(conn, actor, 1, AT)
 
 
 async def test_only_editors_change_audiences(conn: Connection, actor: Actor) -> None:
@@ -276,7 +276,7 @@ async def test_only_editors_change_audiences(conn: Connection, actor: Actor) -> 
     with pytest.raises(Forbidden):
         await update_audience(conn, reader, created.id, {"label": "x"})
     with pytest.raises(Forbidden):
-        await delete_audience(conn, reader, created.id)
+        await delete_audience(conn, reader, created.id, AT)
 
 
 async def test_pages_follow_each_other(conn: Connection, actor: Actor) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from core.targeting import linked
 from core.targeting.check import Audiences, CheckedExpression, check
+from core.targeting.checked import Listed
 from core.targeting.compiled import Plan
 from core.targeting.errors import TOO_LARGE, ExpressionError
 from core.targeting.json_form import parse_json
@@ -116,7 +117,7 @@ def test_what_may_be_nested_can_be_compiled(form: str) -> None:
 
 
 def named_in_turn(form: str, times: int) -> CheckedExpression:
-    audiences: dict[tuple[str, int | None], CheckedExpression | int] = {}
+    audiences: dict[tuple[str, int | None], CheckedExpression | Listed] = {}
     last = checked("age = 1")
     for _ in range(times):
         audiences["a", None] = last

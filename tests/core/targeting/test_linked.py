@@ -18,6 +18,7 @@ from core.datamodel.records import Entity, Link, LinkKind, Model
 from core.db import Connection
 from core.targeting.audiences import count
 from core.targeting.check import CheckedExpression, check
+from core.targeting.checked import Listed
 from core.targeting.compiled import Plan
 from core.targeting.datasets import extended
 from core.targeting.errors import ExpressionError
@@ -259,7 +260,7 @@ async def test_what_merged_profiles_have_is_their_survivors(conn: Connection) ->
         ("in_audience('l')", {2, 4}),
         ("not in_audience('l')", {3}),
     ]:
-        asked = check(parse_text(source), merged, audiences={("l", None): 1})
+        asked = check(parse_text(source), merged, audiences={("l", None): Listed(id=1)})
         for plan in Plan:
             assert await found(conn, asked, plan) == expected, (source, plan)
 

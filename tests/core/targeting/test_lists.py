@@ -159,7 +159,7 @@ async def test_what_is_named_stays_and_keeps_its_name(conn: Connection) -> None:
     one = await listed(conn, "one", [])
     await saved(conn, "two", "in_audience('one')")
 
-    await refused(conn, "IN_USE", "named by 'two'", delete_audience(conn, SYSTEM, one.id))
+    await refused(conn, "IN_USE", "named by 'two'", delete_audience(conn, SYSTEM, one.id, AT))
     await refused(conn, "IN_USE", "named by 'two'", update_audience(conn, SYSTEM, one.id, {"name": "other"}))
     assert (await update_audience(conn, SYSTEM, one.id, {"label": "Other"})).label == "Other"
 
@@ -171,12 +171,12 @@ async def test_what_an_old_version_names_stays_while_that_version_is_named(conn:
     outer = await saved(conn, "outer", "in_audience('middle', 1)")
     await update_audience(conn, SYSTEM, middle.id, {"expression": parse_text("country = 'DE'")})
 
-    await refused(conn, "IN_USE", "named by 'outer'", delete_audience(conn, SYSTEM, inner.id))
+    await refused(conn, "IN_USE", "named by 'outer'", delete_audience(conn, SYSTEM, inner.id, AT))
     await refused(conn, "IN_USE", "named by 'outer'", update_audience(conn, SYSTEM, inner.id, {"name": "other"}))
     assert await found(conn, "in_audience('outer')") == [one]
 
     await update_audience(conn, SYSTEM, outer.id, {"expression": parse_text("in_audience('middle')")})
-    await delete_audience(conn, SYSTEM, inner.id)
+    await delete_audience(conn, SYSTEM, inner.id, AT)
     assert await found(conn, "in_audience('outer')") == [two]
 
 
@@ -185,7 +185,7 @@ async def test_who_names_what_it_was_itself_keeps_its_name_and_can_go(conn: Conn
     await update_audience(conn, SYSTEM, one.id, {"expression": parse_text("in_audience('one', 1)")})
 
     await refused(conn, "IN_USE", "named by 'one'", update_audience(conn, SYSTEM, one.id, {"name": "other"}))
-    await delete_audience(conn, SYSTEM, one.id)
+    await delete_audience(conn, SYSTEM, one.id, AT)
     await refused(conn, "UNKNOWN_AUDIENCE", "no audience 'one'", found(conn, "in_audience('one')"))
 
 
@@ -198,7 +198,7 @@ async def test_a_name_is_not_taken_away_from_who_is_about_to_use_it(pool: Pool, 
         try:
             async with transaction(pool) as conn:
                 if leave == "delete":
-                    await delete_audience(conn, SYSTEM, one.id)
+                    await delete_audience(conn, SYSTEM, one.id, AT)
                 else:
                     await update_audience(conn, SYSTEM, one.id, {"name": "other"})
         except ClarionError as error:

@@ -1,0 +1,33 @@
+"""What most of targeting is asked with."""
+
+from __future__ import annotations
+
+import strawberry
+
+from api.graphql.scalars import JSON
+from core.targeting.catalogue import Kind
+from core.targeting.json_form import parse_json
+from core.targeting.language import Expression
+from core.targeting.parse import parse_text
+
+ValueKind = strawberry.enum(Kind, name="ValueKind", description="What a field holds.")
+
+
+@strawberry.input(one_of=True, description="An expression in one of its two spellings.")
+class ExpressionInput:
+    """Text as people type it, or the JSON tree as programs build it."""
+
+    text: strawberry.Maybe[str]
+    json: strawberry.Maybe[JSON]
+
+    def parsed(self) -> Expression:
+        """Raises ExpressionError."""
+        if self.text is not None:
+            return parse_text(self.text.value)
+        assert self.json is not None
+        return parse_json(self.json.value)
+
+
+def parsed(given: ExpressionInput | None) -> Expression | None:
+    """What was given, if anything. Raises ExpressionError."""
+    return None if given is None else given.parsed()

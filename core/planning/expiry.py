@@ -1,0 +1,19 @@
+"""Audiences whose time is over: removed, unless a delivery or another audience names them."""
+
+from __future__ import annotations
+
+from core.db import transaction
+from core.planning.store import deliveries as store
+from core.runtime import Runtime
+from core.targeting.expiry import hold_expired, remove_expired
+
+PORTION = 100  # audiences at once
+
+
+async def sweep(runtime: Runtime) -> None:
+    """Remove those that nothing names any more. What is named stays, and says that it is expired."""
+    now = runtime.clock()
+    async with transaction(runtime.pool) as conn:
+        expired = await hold_expired(conn, now, PORTION)
+        used = await store.audiences_used(conn, [one.id for one in expired])
+        await remove_expired(conn, [one for one in expired if one.id not in used], now)

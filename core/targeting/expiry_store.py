@@ -1,0 +1,33 @@
+"""SQL on audiences whose time is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from core.db import Connection
+from core.targeting.records import Audience
+from core.targeting.store import COLUMNS, read_audience
+
+
+async def lock_expired(conn: Connection, now: datetime, limit: int) -> list[Audience]:
+    """Audiences whose time is over, that nothing of this room names and nobody works with, held against changes."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {COLUMNS} FROM audience a
+         WHERE expires_at <= $1 AND NOT EXISTS (SELECT FROM audience_use u WHERE u.used_id = a.id AND u.audience_id <> a.id)
+           AND NOT EXISTS (
+                SELECT FROM question_filter f
+                 WHERE jsonb_path_exists(
+                     f.expression, '$.** ? (@.audience == $name || @.function == "audience_column" && @.arguments[0] == $name)',
+                     jsonb_build_object('name', a.name)))
+         ORDER BY expires_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        now, limit,
+    )  # fmt: skip
+    return [read_audience(row) for row in rows]
+
+
+async def delete_audiences(conn: Connection, ids: Sequence[int]) -> None:
+    """Remove several. Raises asyncpg's ForeignKeyViolationError when something refers to one."""
+    await conn.execute("DELETE FROM audience WHERE id = ANY ($1)", list(ids))

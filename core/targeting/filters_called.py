@@ -1,0 +1,37 @@
+"""The filters that questions call, and those that these call in turn, put into the questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.db import Connection
+from core.targeting import filter_store
+from core.targeting.expansion import Definition, expand, filters_called
+from core.targeting.json_form import read_stored
+from core.targeting.language import Condition
+from core.targeting.records import Filter
+from core.targeting.shortcuts import SHORTCUTS, definition_of
+
+
+async def expand_all(conn: Connection, roots: Sequence[Condition]) -> list[Condition]:
+    """The questions with those of filters in the place of their calls; nothing is looked up where none is called.
+
+    Raises ExpressionError.
+    """
+    missing = {call.function for root in roots for call in filters_called(root)}
+    if not missing:
+        return list(roots)
+    definitions: dict[str, Definition] = {}
+    while missing:
+        ours = {name: definition_of(name) for name in missing & SHORTCUTS.keys()}
+        rest = sorted(missing - SHORTCUTS.keys())
+        theirs = {one.name: definition(one) for one in await filter_store.find_by_names(conn, rest)} if rest else {}
+        found = ours | theirs
+        definitions |= found
+        missing = {call.function for one in found.values() for call in filters_called(one.root)} - definitions.keys()
+    return [expand(root, definitions) for root in roots]
+
+
+def definition(one: Filter) -> Definition:
+    """What a call of a filter stands for."""
+    return Definition(name=one.name, parameters=one.parameters, root=read_stored(one.expression).root)
