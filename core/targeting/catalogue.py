@@ -26,6 +26,7 @@ class Kind(StrEnum):
     INSTANT = "instant"
     ENUMERATION = "enumeration"
     POINT = "point"
+    JSON = "json"
 
 
 class Writing(Enum):

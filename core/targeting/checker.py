@@ -237,9 +237,9 @@ class TreeChecker:
             kinds.append(self.kind(node.otherwise, depth + 1))
             check_common("a case", kinds, node.otherwise)
         found = common(kinds)
-        if found is None or found is Kind.POINT:
+        if found is None or found in (Kind.POINT, Kind.JSON):
             raise ExpressionError(
-                "a case cannot choose between places", code=WRONG_TYPE, place=node.place, found="a point",
-                expected="another kind",
+                "a case cannot choose between places or JSON", code=WRONG_TYPE, place=node.place,
+                found=a(found or Kind.POINT), expected="another kind",
             )  # fmt: skip
         return found

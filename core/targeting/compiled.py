@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import TIMESTAMP, BigInteger, Boolean, ColumnElement, Date, Numeric, Text, bindparam
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 from core.targeting.catalogue import Catalogue, CatalogueField, Kind, Writing
@@ -27,6 +28,7 @@ TYPES: dict[Kind, TypeEngine[Any]] = {
     Kind.INSTANT: TIMESTAMP(timezone=True),
     Kind.ENUMERATION: BigInteger(),
     Kind.POINT: Text(),
+    Kind.JSON: JSONB(),
 }
 
 

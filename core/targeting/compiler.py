@@ -109,7 +109,7 @@ class TreeCompiler:
                 return bigint(found)
             case Kind.INSTANT:
                 return instant_within(found)
-            case Kind.ENUMERATION | Kind.POINT:
+            case Kind.ENUMERATION | Kind.POINT | Kind.JSON:
                 return cast(found, Text())
             case kind:
                 return cast(found, TYPES[kind])

@@ -26,8 +26,9 @@ _KINDS: Mapping[FieldKind, Kind] = MappingProxyType(
         FieldKind.INSTANT: Kind.INSTANT,
         FieldKind.ENUMERATION: Kind.ENUMERATION,
         FieldKind.POINT: Kind.POINT,
+        FieldKind.JSON: Kind.JSON,
     }
-)  # a JSON has no comparison
+)
 
 
 @per_model

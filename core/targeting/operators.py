@@ -15,7 +15,7 @@ from core.targeting.language import Measure, Operator
 
 Sql: TypeAlias = ColumnElement[Any]
 
-EVERY = frozenset(Kind) - {Kind.POINT}  # places are compared by their distance
+EVERY = frozenset(Kind) - {Kind.POINT, Kind.JSON}  # of these, their distance and what stands in them are compared
 ORDERED = frozenset({Kind.TEXT, Kind.INTEGER, Kind.DECIMAL, Kind.DATE, Kind.INSTANT})
 NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL})
 TIMES = frozenset({Kind.DATE, Kind.INSTANT})

@@ -36,7 +36,8 @@ from core.targeting.linked import entity_table
 from core.targeting.moments import Asked, Later, asked_at
 from core.targeting.scopes import Scope
 
-_FRAMES = 5_000  # SQLAlchemy takes some twenty for each level of what is nested, of which `MAX_DEPTH` allows 40
+# SQLAlchemy takes some twenty frames for each level of what is nested, of which `MAX_DEPTH` allows 40.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 5_000))
 _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -55,8 +56,6 @@ class Statement:
 
 def compile_statement(statement: Executable) -> Statement:
     """Any SQLAlchemy Core statement as text and arguments for asyncpg."""
-    if sys.getrecursionlimit() < _FRAMES:
-        sys.setrecursionlimit(_FRAMES)
     compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
     values = compiled.construct_params()
     return Statement(text=compiled.string, args=tuple(values[name] for name in compiled.positiontup))

@@ -103,7 +103,8 @@ def _to_boolean(asking: Asking, value: Argument) -> Sql:
     return case((word.in_([raw(f"'{one}'") for one in _YES]), true()), (word.in_([raw(f"'{one}'") for one in _NO]), false()))
 
 
-def _to_date(asking: Asking, value: Argument, zone: Argument | None = None) -> Sql:
+def date_read(asking: Asking, value: Argument, zone: Argument | None = None) -> Sql:
+    """The day of an instant, or of a text."""
     if value.kind is Kind.DATE:
         return value.sql
     if value.kind is Kind.INSTANT:
@@ -111,7 +112,8 @@ def _to_date(asking: Asking, value: Argument, zone: Argument | None = None) -> S
     return cast(read(value.sql, f"^ *({_DAY}) *$"), Date)
 
 
-def _to_instant(asking: Asking, value: Argument, zone: Argument | None = None) -> Sql:
+def instant_read(asking: Asking, value: Argument, zone: Argument | None = None) -> Sql:
+    """The first instant of a day, or that of a text."""
     place = zone_of(asking, zone)
     if value.kind in TIMES:
         return instant_of(value, place)
@@ -197,13 +199,13 @@ LOGIC = (
     ),
     _of_choice(
         name="to_date", parameters=(Parameter(name="x", takes=TIMES | TEXTS), ZONE), optional=1, gives=Kind.DATE,
-        build=_to_date,
+        build=date_read,
         label="the day of an instant, or of a text such as 2024-05-31", formerly=("ToDate", "DateOnly"), nulls=Nulls.PARTIAL,
         example="to_date(created_at) = 2024-05-31",
     ),
     _of_choice(
         name="to_instant", parameters=(Parameter(name="x", takes=TIMES | TEXTS), ZONE), optional=1, gives=Kind.INSTANT,
-        build=_to_instant, formerly=("ToDateTime", "ToDateTimeWithTimezone", "LocalToUTC"), nulls=Nulls.PARTIAL, uses=9,
+        build=instant_read, formerly=("ToDateTime", "ToDateTimeWithTimezone", "LocalToUTC"), nulls=Nulls.PARTIAL, uses=9,
         label="the first instant of a day, or that of a text such as 2024-05-31T10:30 or 2024-05-31T10:30:00+02:00",
         example="to_instant(birth_date, 'Europe/Paris') < now",
     ),

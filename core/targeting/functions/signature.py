@@ -18,7 +18,7 @@ Sql: TypeAlias = ColumnElement[Any]
 
 MAX_ARGUMENTS = 50
 
-ANY = frozenset(Kind) - {Kind.POINT}
+ANY = frozenset(Kind) - {Kind.POINT, Kind.JSON}
 NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL})
 INTEGERS = frozenset({Kind.INTEGER})
 TIMES = frozenset({Kind.DATE, Kind.INSTANT})
@@ -27,6 +27,7 @@ INSTANTS = frozenset({Kind.INSTANT})
 TEXTS = frozenset({Kind.TEXT, Kind.ENUMERATION})
 BOOLEANS = frozenset({Kind.BOOLEAN})
 POINTS = frozenset({Kind.POINT})
+TREES = frozenset({Kind.JSON})
 
 
 class Nulls(StrEnum):
@@ -55,6 +56,7 @@ class Family(StrEnum):
     TEXTS = "Texts"
     LOGIC = "Choices and conversions"
     PLACES = "Places"
+    TREES = "JSON fields"
     ROWS = "Rows, shares and digests"
 
 

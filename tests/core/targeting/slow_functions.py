@@ -326,7 +326,31 @@ def _digest(name: str) -> Callable[..., str]:
 
 
 DAY_PARTS = ("year", "quarter", "month", "week", "day", "day_of_year", "week_day")
+
+
+def _in_tree(kinds: tuple[type, ...], read: Callable[..., Any]) -> Callable[..., Any]:
+    """What stands at a path, where it is of these types."""
+
+    def found(asked: Asked, tree: Any, path: str, *more: Any) -> Any:
+        steps = path.split(".")
+        if path.startswith("/"):
+            steps = [one.replace("~1", "/").replace("~0", "~") for one in path[1:].split("/")]
+        for step in steps:
+            try:
+                tree = tree[int(step)] if isinstance(tree, list) else tree[step]
+            except (KeyError, IndexError, ValueError, TypeError):
+                return None
+        return read(asked, tree, *more) if type(tree) in kinds else None
+
+    return found
+
+
 STRICT: Mapping[str, Callable[..., Any]] = {
+    "json_text": _in_tree((str,), lambda asked, found: found[:10_000]),
+    "json_number": _in_tree((int, Decimal), lambda asked, found: _bounded(Decimal(found))),
+    "json_boolean": _in_tree((bool,), lambda asked, found: found),
+    "json_date": _in_tree((str,), _to_date),
+    "json_instant": _in_tree((str,), _to_instant),
     **{name: _part(name) for name in (*DAY_PARTS, "hour", "minute", "second", "year_month")},
     **{f"start_of_{unit}": _start(unit) for unit in ("year", "quarter", "month", "week", "day", "hour", "minute")},
     "add_years": _add(12),
