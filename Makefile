@@ -17,7 +17,8 @@ TIMES ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
-INSTALLED := tests/render_ext tests/channels tests/core tests/migrations tests/api/http tests/flows/test_campaign.py
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadgroup
+INSTALLED := tests/render_ext tests/channels tests/migrations tests/api/http tests/api/cli tests/core/workers tests/flows/test_campaign.py
 ENGINE := $(wildcard render_ext/*.pyx render_ext/*.pxd)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1
 
@@ -35,7 +36,7 @@ up: install
 test: lint test-only
 
 test-only: install
-	$(RUN) -m pytest $(TESTS)
+	$(RUN) -m pytest $(SIDE_BY_SIDE) $(TESTS)
 
 fuzz: install
 	CLARION_FUZZ=$(or $(TIMES),50) $(RUN) -m pytest --timeout 0 -o faulthandler_timeout=0 $(or $(TESTS),tests/fuzz)
@@ -115,7 +116,7 @@ package: install
 	@build/package/venv/bin/python -m pip --disable-pip-version-check install -q --no-deps build/package/dist/*.whl
 	@tar -xzf build/package/dist/*.tar.gz -C build/package
 	@cd build/package/clarion-* && cp -R tests docs loadtests pyproject.toml ../run
-	cd build/package/run && ../venv/bin/python -m pytest $(or $(TESTS),$(INSTALLED))
+	cd build/package/run && ../venv/bin/python -m pytest $(SIDE_BY_SIDE) $(or $(TESTS),$(INSTALLED))
 
 # Keeps ./var: there are the embedded database and its data.
 clean:

@@ -2,6 +2,8 @@
 
 - `conn`: one connection in a transaction that is rolled back; enough for most tests.
 - `database_url`, `pool`: a fresh clone, for tests that need several connections or commits.
+
+Tests run in several processes, a file in one of them.
 """
 
 from __future__ import annotations
@@ -21,6 +23,15 @@ import pytest_asyncio
 from core.access import SYSTEM, Actor
 from core.db import Connection, Pool, open_pool, set_up_connection
 from migrations.runner import migrate
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Which tests are run by one process: those of a file; those that share a broker which is everybody's."""
+    shared = "CLARION_BROKER_URL" in os.environ
+    for item in items:
+        file = item.path.relative_to(config.rootpath).as_posix()
+        alone = shared and (file.startswith("tests/flows/") or file == "tests/core/workers/test_relay.py")
+        item.add_marker(pytest.mark.xdist_group("broker" if alone else file))
 
 
 def with_database(url: str, name: str) -> str:
