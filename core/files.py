@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -251,15 +251,18 @@ async def mark_removed(conn: Connection, now: datetime, kept: timedelta, limit: 
     return int(done.rpartition(" ")[2])
 
 
-async def list_of_people(conn: Connection, before: datetime, after: int, limit: int) -> list[StoredFile]:
-    """Complete files that were made before a moment and may hold people's data, in the order of ids behind one."""
+async def list_of_kinds(
+    conn: Connection, kinds: Collection[FileKind], before: datetime | None, after: int, limit: int
+) -> list[StoredFile]:
+    """Complete files of some kinds, made before a moment if one is given, in the order of ids behind one."""
     rows = await conn.fetch(
         f"""
         SELECT {COLUMNS} FROM stored_file
-         WHERE id > $2 AND created_at <= $1 AND size IS NOT NULL AND removed_at IS NULL AND kind <> 'attachment'
-         ORDER BY id LIMIT $3
+         WHERE id > $3 AND kind = ANY($1::text[]) AND ($2::timestamptz IS NULL OR created_at <= $2) AND size IS NOT NULL
+           AND removed_at IS NULL
+         ORDER BY id LIMIT $4
         """,
-        before, after, limit,
+        [one.value for one in kinds], before, after, limit,
     )  # fmt: skip
     return [_file(row) for row in rows]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, FromClause, Text, cast, column, false, func, or_, select, table
 
-from core.datamodel.physical import BUILT_IN, PREFIX, Tables, column_of, has_column, is_pair, table_named, table_of
+from core.datamodel.physical import BUILT_IN, MIRRORS, PREFIX, Tables, column_of, has_column, is_pair, table_named, table_of
 from core.datamodel.present import present_model
 from core.datamodel.records import Entity, LinkKind, Model, OnDelete
 from core.datamodel.store import model as store
@@ -65,6 +65,7 @@ def _declared(model: Model, tables: Tables) -> Iterator[Kept]:
         added = [one for one in columns if one.startswith(PREFIX)]
         if name == ROOT:
             yield Kept(table=name, rows=of_profile("id"), goes=Goes.ELSEWHERE, personal=" ".join(added))
+            yield Kept(table=MIRRORS[name], authored=" ".join(added))
         elif name in BUILT_IN:
             yield Kept(table=name, authored=" ".join(added))
         elif name not in ways:  # nothing ties it to a profile

@@ -3,7 +3,14 @@
 Rows of the ledger stay, and with them every total: what is left of a row is a number that leads to nobody.
 """
 
-from core.personal import BLOT, Goes, Kept, of_recipient
+from __future__ import annotations
+
+from datetime import datetime
+
+from core.db import Connection
+from core.delivery.store import ledger
+from core.delivery.trap_rows import MEMBER
+from core.personal import BLOT, Goes, Kept, Person, of_recipient
 
 TABLES = (
     Kept(
@@ -35,3 +42,9 @@ TABLES = (
         " settled invalid refused address_kind",
     ),
 )  # fmt: skip
+
+
+async def erase(conn: Connection, person: Person, now: datetime) -> dict[str, int]:
+    """Rows of traps that were completed with the person's values, or went to an address of theirs, are what is left of one."""
+    addresses = [key for _, key in person.addresses]
+    return {"ledger": await ledger.blank_traps(conn, MEMBER, person.profile_ids, addresses)}

@@ -37,11 +37,11 @@ from channels.contract import AddressKind, FailureReason
 from core.consent.records import Purpose
 from core.content.readable import OURS, Readable
 from core.content.readers import Preference, Reach, preferences
-from core.delivery.recipient_values import profile_table, row_expression
+from core.delivery.recipient_values import object_of, profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
 from core.delivery.steps import Step, StepContext, of_addresses
 from core.delivery.store.ledger import TRAP_SLOT
-from core.delivery.trap_rows import trap_rows
+from core.delivery.trap_rows import MEMBER, trap_rows
 from core.profiles.erased import HashKey
 from core.profiles.suppression import SuppressionReach
 from core.targeting.check import CheckedExpression
@@ -176,7 +176,8 @@ class Population:
         ).select_from(source)
 
     def _values(self, profile: FromClause) -> ColumnElement[Any]:
-        return row_expression(self._fields(), self.dynamic, profile, self.at, self.readable)
+        built = row_expression(self._fields(), self.dynamic, profile, self.at, self.readable)
+        return built.op("||")(object_of([(MEMBER, profile.c[MEMBER])])) if MEMBER in profile.c else built
 
     def _program(self, profile: FromClause) -> ColumnElement[Any]:
         """The program for the profile's language, as `core.content.readers.choose` chooses."""

@@ -20,6 +20,7 @@ from core.privacy.namespaces import PROFILE, links_to_profiles
 from core.privacy.records import Namespace
 from core.privacy.store import people as store
 from core.profiles.address_keys import address_key
+from core.targeting.personal import key_columns
 
 # The fields of ours that requests name somebody by, with the column that is compared.
 _OURS = {"email": "email_key", "mobile_phone": "mobile_phone", "external_id": "external_id", "id": "id"}
@@ -65,7 +66,8 @@ async def find_person(conn: Connection, namespace: Namespace, value: str, *, gon
     left = await _left_of(conn, namespace, value) if gone_too else []
     rows = await store.lock_family(conn, ids)
     every = tuple(sorted({*ids, *left}))
-    person = _known_by(rows, model, await linked_columns(conn))
+    compared = dict.fromkeys((*await linked_columns(conn), *await key_columns(conn)))
+    person = _known_by(rows, model, compared)
     addresses = dict.fromkeys((*person.addresses, *_named_address(namespace, value)))
     addresses |= dict.fromkeys(map(_address, await store.addresses_written_to(conn, list(every)))) if every else {}
     words = dict.fromkeys((*person.words, value, *(key for _, key in addresses)))
@@ -101,7 +103,7 @@ async def _left_of(conn: Connection, namespace: Namespace, value: str) -> list[i
     return []
 
 
-def _known_by(rows: Sequence[Mapping[str, Any]], model: Model, linked: Iterable[str]) -> Person:
+def _known_by(rows: Sequence[Mapping[str, Any]], model: Model, compared: Iterable[str]) -> Person:
     fields = [one for one in _team_fields(model) if one.personal or one.sensitive]
     addresses: dict[tuple[str, str], None] = {}
     words: dict[str, None] = {}
@@ -118,7 +120,7 @@ def _known_by(rows: Sequence[Mapping[str, Any]], model: Model, linked: Iterable[
         addresses=tuple(addresses),
         words=tuple(words),
         names=tuple(names),
-        linked={name: tuple({str(row[name]) for row in rows if row[name] is not None}) for name in linked},
+        linked={name: tuple({str(row[name]) for row in rows if row.get(name) is not None}) for name in compared},
     )
 
 

@@ -5,8 +5,9 @@ A deletion goes on in steps, each committed by itself and harmless when it is do
 1. whom it is about is found, and everything that is declared is erased; from that moment nobody writes to them;
 2. it waits for what had begun before and may have read them: transactions, imports and exports, messages in flight;
 3. whoever came back meanwhile (by a file that was being read) is found and erased like before;
-4. once nobody is found any more, all tables are gone through a last time, texts that quote the person are blotted out, stored
-   answers and files that name them go, and the proof is made.
+4. once nobody is found any more, uploads that name the person go; behind them all tables are gone through a last time, and
+   texts that quote the person are blotted out; behind that go files and stored answers that were made of these, and the proof
+   is made.
 
 What it waits for it looks at again with every sweep. A worker that is killed lets go of the lock by that, and the next one goes
 on with what is committed.
@@ -15,6 +16,7 @@ on with what is committed.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import timedelta
 
 from core import files as stored_files
@@ -41,6 +43,8 @@ from core.runtime import Runtime
 
 KEEP_VALUES = timedelta(days=30)  # of requests that ended in an error, for trying again
 FILES_AT_ONCE = 100
+_GIVEN = frozenset({FileKind.UPLOAD})
+_MADE = frozenset({FileKind.REJECTS, FileKind.EXPORT, FileKind.ACCESS})  # of what stood in tables
 
 log = get_logger(__name__)
 
@@ -144,12 +148,10 @@ async def _delete(runtime: Runtime, request: PrivacyRequest) -> None:
         return
     while True:
         await _erase_found(runtime, request)
-        waits_for = await _waits_for(runtime, request)
-        async with transaction(runtime.pool) as conn:
-            await requests.set_waiting(conn, request.id, waits_for)
-            again = waits_for is None and (await _find(conn, runtime, request, gone_too=False)).profile_ids
-        if waits_for is not None:
+        if await _waits(runtime, request):
             return
+        async with transaction(runtime.pool) as conn:
+            again = (await _find(conn, runtime, request, gone_too=False)).profile_ids
         if not again:
             await _finish(runtime, request)
             return
@@ -200,8 +202,8 @@ async def _person(conn: Connection, runtime: Runtime, request: PrivacyRequest) -
     return open_person(runtime.keyring, request.id, sealed)
 
 
-async def _waits_for(runtime: Runtime, request: PrivacyRequest) -> str | None:
-    """What has to end first; asked in a transaction of its own, so that it began after the erasure."""
+async def _waits(runtime: Runtime, request: PrivacyRequest) -> bool:
+    """Whether something has to end first, which is written down. Asked in a transaction that began after the erasure."""
     async with transaction(runtime.pool) as conn:
         gone_at = await requests.set_gone(conn, request.id)
     async with transaction(runtime.pool) as conn:
@@ -209,20 +211,25 @@ async def _waits_for(runtime: Runtime, request: PrivacyRequest) -> str | None:
         (held,) = await requests.get_requests(conn, [request.id])
         keys = [key for _, key in person.addresses]
         assert held.erased_at is not None
-        return await people.still_at_work(conn, person.profile_ids, keys, held.erased_at, gone_at)
+        waits_for = await people.still_at_work(conn, person.profile_ids, keys, held.erased_at, gone_at)
+        await requests.set_waiting(conn, request.id, waits_for)
+        return waits_for is not None
 
 
 async def _finish(runtime: Runtime, request: PrivacyRequest) -> None:
     """The last round, with the proof. Where somebody has begun to work with a file that names the person it waits on."""
     async with transaction(runtime.pool) as conn:
         person = await _person(conn, runtime, request)
+    if not await _remove_files(runtime, request, person, _GIVEN):
+        return
+    async with transaction(runtime.pool) as conn:
         counts = await erasing.erase(conn, person, runtime.clock())
         for table, number in (await erasing.blot_out(conn, person)).items():
             counts[table] = counts.get(table, 0) + number
         counts["stored_answer"] = await answers.forget_answers(conn, runtime.keyring, person)
         await _clean_requests(conn, runtime, person)
         await requests.add_counts(conn, request.id, {name: number for name, number in counts.items() if number})
-    if not await _remove_files(runtime, request, person):
+    if await _waits(runtime, request) or not await _remove_files(runtime, request, person, _MADE):
         return
     async with transaction(runtime.pool) as conn:
         held = await requests.lock_request(conn, request.id)
@@ -248,14 +255,16 @@ async def _clean_requests(conn: Connection, runtime: Runtime, person: Person) ->
     await requests.forget_value(conn, naming)
 
 
-async def _remove_files(runtime: Runtime, request: PrivacyRequest, person: Person) -> bool:
-    """Remove files that were there when the person was erased and name them, whole; False: somebody works with one."""
-    (held,) = await _get(runtime, request)
-    assert held.erased_at is not None
+async def _remove_files(runtime: Runtime, request: PrivacyRequest, person: Person, kinds: Collection[FileKind]) -> bool:
+    """Remove files that name the person, whole; False: somebody works with one. Of uploads those that were there when the
+    person was erased: later ones are of whom has come back."""
+    async with transaction(runtime.pool) as conn:
+        gone_at = await requests.set_gone(conn, request.id)  # by the database's clock, as the time of files
+    before = gone_at if FileKind.UPLOAD in kinds else None
     search, after, free = Search([person]), 0, True
     while True:
         async with runtime.pool.acquire() as conn:
-            portion = await stored_files.list_of_people(conn, held.erased_at, after, FILES_AT_ONCE)
+            portion = await stored_files.list_of_kinds(conn, kinds, before, after, FILES_AT_ONCE)
         if not portion:
             break
         after = portion[-1].id
@@ -270,11 +279,6 @@ async def _remove_files(runtime: Runtime, request: PrivacyRequest, person: Perso
         async with transaction(runtime.pool) as conn:
             await requests.set_waiting(conn, request.id, "files")
     return free
-
-
-async def _get(runtime: Runtime, request: PrivacyRequest) -> list[PrivacyRequest]:
-    async with runtime.pool.acquire() as conn:
-        return await requests.get_requests(conn, [request.id])
 
 
 async def _empty(runtime: Runtime) -> None:

@@ -1,10 +1,65 @@
 """What this room keeps of people: on which lists they are, and what the files of audiences say of them."""
 
-from core.personal import BLOT, Goes, Kept, of_profile
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, column, false, func, literal, or_, select, table, tuple_
+
+from core.datamodel.physical import PREFIX, column_of
+from core.db import Connection
+from core.personal import BLOT, Goes, Kept, Person, of_profile, texts
+from core.targeting import run_store
+from core.targeting.row_keys import OURS
+
+_DIGITS = 7  # of a phone number, that are enough to know it by
+_PHONES = frozenset({"mobile_phone", "phone"})
+
+
+async def key_columns(conn: Connection) -> tuple[str, ...]:
+    """The columns of profiles with whose values rows of files were ever compared."""
+    return tuple(map(_column, await run_store.list_key_fields(conn)))
+
+
+def _column(field: str) -> str:
+    return "email_key" if field == "email" else field if field in OURS else column_of(field)
+
+
+def _field(name: str) -> str:
+    return "email" if name == "email_key" else name.removeprefix(PREFIX)
+
+
+def _by_keys(rows: FromClause, person: Person) -> ColumnElement[bool]:
+    """Rows of files that belong to nobody, but have a value of the person's in a column by which they were compared."""
+    run = table("audience_run", *map(column, ("audience_id", "request")))
+    key = func.jsonb_array_elements(_member(run.c.request, "keys", "->")).table_valued("value").alias("key")
+    row = table("audience_row", *map(column, ("audience_id", "line", "profile_id", "data"))).alias("of_nobody")
+    cell = row.c.data.op("->>")(_member(key.c.value, "column", "->>"))
+    ways = [
+        and_(_member(key.c.value, "field", "->>") == cast(literal(_field(name)), Text), _has(name, cell, values))
+        for name, values in person.linked.items()
+    ]
+    found = select(row.c.audience_id, row.c.line).select_from(run.join(key, literal(True)), row)
+    return tuple_(rows.c.audience_id, rows.c.line).in_(
+        found.where(row.c.audience_id == run.c.audience_id, row.c.profile_id.is_(None), or_(false(), *ways))
+    )
+
+
+def _member(of: ColumnElement[object], name: str, way: str) -> ColumnElement[object]:
+    return of.op(way)(cast(literal(name), Text))
+
+
+def _has(name: str, cell: ColumnElement[object], values: tuple[str, ...]) -> ColumnElement[bool]:
+    """Whether a cell is one of the values of a profile's column, as far as SQL can tell."""
+    if name in _PHONES:
+        ends = tuple(re.sub(r"\D", "", value)[-_DIGITS:] for value in values)
+        return cast(func.right(func.regexp_replace(cell, r"\D", "", "g"), _DIGITS), Text) == func.any(texts(ends))
+    return cast(func.lower(func.btrim(cell)), Text) == func.any(texts(tuple(value.lower() for value in values)))
+
 
 TABLES = (
     Kept(
-        table="audience_member", rows=of_profile(), goes=Goes.ROWS, personal="data", other="audience_id profile_id added_at",
+        table="audience_member", rows=of_profile(), goes=Goes.ROWS, texts={"data": {}}, other="audience_id profile_id added_at",
     ),
     Kept(
         table="audience",
@@ -13,12 +68,15 @@ TABLES = (
     ),
     Kept(table="audience_version", authored="expression expression_text", other="audience_id version created_at"),
     Kept(table="audience_use", other="audience_id used_id"),
-    Kept(table="audience_column", authored="name label", other="audience_id position kind personal"),
-    Kept(table="audience_file", authored="options", other="audience_id file_id loaded_at reconciled_at"),
-    # Of whom a row is may be unknown: then it is blotted out if it quotes somebody.
+    # A file without a header has somebody's values for titles.
     Kept(
-        table="audience_row", rows=of_profile(), goes=Goes.ROWS, texts={"data": {}},
-        other="audience_id line profile_id outcome",
+        table="audience_column", authored="name", texts={"label": BLOT}, other="audience_id position kind personal",
+    ),
+    Kept(table="audience_file", authored="options", other="audience_id file_id loaded_at reconciled_at"),
+    # Of whom a row is may be unknown: then it goes by the keys that were tried, and is blotted out if it quotes somebody.
+    Kept(
+        table="audience_row", rows=lambda rows, person: or_(of_profile()(rows, person), _by_keys(rows, person)),
+        goes=Goes.ROWS, texts={"data": {}}, other="audience_id line profile_id outcome",
     ),
     Kept(
         table="audience_run", texts={"error": {"code": "ERASED", "message": BLOT}, "result": {}}, authored="request",

@@ -121,3 +121,14 @@ async def end_run(
         run_id, state.value, now, result, asdict(error) if error else None, audience_id,
     )  # fmt: skip
     return _run(row)
+
+
+async def list_key_fields(conn: Connection) -> list[str]:
+    """The fields of profiles by which rows of files were ever to be found."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT k.value ->> 'field' AS field
+          FROM audience_run r CROSS JOIN LATERAL jsonb_array_elements(r.request -> 'keys') AS k (value) ORDER BY 1
+        """
+    )
+    return [row["field"] for row in rows]

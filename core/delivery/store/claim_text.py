@@ -80,7 +80,11 @@ _STOPPED = """
 
 _NO_TRAP = """
                 WHEN c.recipient_kind = 4 AND NOT EXISTS (                                          -- a trap no longer
-                     SELECT FROM test_profile t WHERE t.id = c.recipient_id AND 'trap' = ANY (t.uses)) THEN 22"""
+                     SELECT FROM test_profile t WHERE t.id = c.recipient_id AND 'trap' = ANY (t.uses)) THEN 22
+                WHEN c.recipient_kind = 4 AND EXISTS (                                              -- its values were erased
+                     SELECT FROM ledger o
+                      WHERE o.delivery_id = $1 AND o.recipient_kind = 4 AND o.recipient_id = c.recipient_id
+                        AND o.occurrence = c.occurrence AND o.values IS NULL) THEN 22"""
 
 # What the entries of each form would say of an address; see `core/delivery/steps/suppressed.py`.
 _SUPPRESSED = """

@@ -259,3 +259,16 @@ async def next_due(conn: Connection, delivery_id: int) -> datetime | None:
         "SELECT due_at FROM ledger WHERE delivery_id = $1 AND state = 1 ORDER BY due_at LIMIT 1", delivery_id
     )
     return due
+
+
+async def blank_traps(conn: Connection, member: str, profile_ids: Sequence[int], address_keys: Sequence[str]) -> int:
+    """Forget what was written to traps whose values name one of these profiles as their member, or at these addresses."""
+    done: str = await conn.execute(
+        """
+        UPDATE ledger l SET address = NULL, address_key = NULL, values = NULL, provider_id = NULL, answer = NULL
+         WHERE l.delivery_id IN (SELECT delivery_id FROM ledger_count WHERE slot = $1) AND l.recipient_kind = 4
+           AND ((l.values ->> $2)::bigint = ANY($3::bigint[]) OR l.address_key = ANY($4::text[]))
+        """,
+        TRAP_SLOT, member, list(profile_ids), list(address_keys),
+    )  # fmt: skip
+    return int(done.rpartition(" ")[2])

@@ -121,15 +121,24 @@ async def still_at_work(
         SELECT CASE
             WHEN EXISTS (SELECT FROM import_run WHERE state IN ('ready', 'running') AND created_at <= $3
                          UNION ALL
-                         SELECT FROM suppression_import WHERE state IN ('ready', 'running') AND created_at <= $3) THEN 'imports'
+                         SELECT FROM suppression_import WHERE state IN ('ready', 'running') AND created_at <= $3
+                         UNION ALL
+                         SELECT FROM audience_run
+                          WHERE task IN ('load', 'reconcile') AND finished_at IS NULL AND created_at <= $3) THEN 'imports'
             WHEN EXISTS (SELECT FROM export_run WHERE state IN ('ready', 'running') AND created_at <= $3
                          UNION ALL
-                         SELECT FROM suppression_export WHERE state IN ('ready', 'running') AND created_at <= $3) THEN 'exports'
+                         SELECT FROM suppression_export WHERE state IN ('ready', 'running') AND created_at <= $3
+                         UNION ALL
+                         -- whenever it began: what rows of files quote is blotted out at the end
+                         SELECT FROM audience_run WHERE task = 'export' AND finished_at IS NULL) THEN 'exports'
             WHEN EXISTS (SELECT FROM prepare_duplicate WHERE address_key = ANY($2::text[])) THEN 'preparations'
             WHEN EXISTS (SELECT FROM ledger l
                           WHERE l.delivery_id IN (SELECT delivery_id FROM ledger_count) AND l.recipient_kind = 1
                             AND l.recipient_id = ANY($1::bigint[])
                             AND (l.state IN (2, 3) OR EXISTS (SELECT FROM lease_journal j WHERE j.lease_id = l.lease_id)))
+              OR EXISTS (SELECT FROM ledger l  -- a trap with somebody's values, which the row has no more
+                          WHERE l.delivery_id IN (SELECT delivery_id FROM ledger_count WHERE slot = -1)
+                            AND l.recipient_kind = 4 AND l.state IN (2, 3) AND l.values IS NULL)
                  THEN 'sending'
             WHEN EXISTS (SELECT FROM pg_stat_activity
                           WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < $4)
