@@ -62,6 +62,7 @@ class Kept:
     authored: str = ""
     other: str = ""
     setting: str | None = None  # that has to be "on" while rows are deleted
+    ended: str | None = None  # texts of a row without a value in this column are left alone: somebody works by them
 
     @property
     def columns(self) -> frozenset[str]:

@@ -61,7 +61,7 @@ TEAM_TABLES: tuple[Listing, ...] = (datamodel.team_tables, events.team_tables)
 
 # What is erased otherwise than by a statement for each table (`Goes.ELSEWHERE`). Each says how many rows it was, by table.
 Eraser = Callable[[Connection, Person, datetime], Awaitable[dict[str, int]]]
-ERASERS: tuple[Eraser, ...] = (events.erase, delivery.erase, profiles.erase)
+ERASERS: tuple[Eraser, ...] = (targeting.erase, events.erase, delivery.erase, profiles.erase)
 
 
 async def all_tables(conn: Connection) -> list[Kept]:

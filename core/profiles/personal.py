@@ -60,7 +60,7 @@ TABLES = (
     Kept(table="suppression_list", authored="name label", other="id kind scope version created_at updated_at created_by"),
     Kept(table="erased_address", other="address_kind key_id hash erased_at spared"),
     Kept(
-        table="import_run", texts={"error": _ERROR, "header": None}, authored="options",  # a file may have no header
+        table="import_run", texts={"error": _ERROR, "header": None, "options": {}}, ended="finished_at",
         other=f"id state file_id rejects_file_id match_key bytes_total bytes_read lines_read fence position template_id"
         f" {_COUNTS} {_TIMES}",
     ),
@@ -73,11 +73,11 @@ TABLES = (
         other="id match_key status version created_by created_at updated_at",
     ),
     Kept(
-        table="export_run", texts={"error": _ERROR, "expression": None}, authored="options computed",
+        table="export_run", texts={"error": _ERROR, "expression": None, "options": {}, "computed": {}}, ended="finished_at",
         other=f"id state file_id audience_id dimension columns rows_total rows_written fence {_TIMES}",
     ),
     Kept(
-        table="suppression_import", texts={"error": _ERROR}, authored="options",
+        table="suppression_import", texts={"error": _ERROR, "options": {"form": None}}, ended="finished_at",
         other=f"id list_id state file_id rejects_file_id action bytes_total bytes_read lines_read added changed unchanged"
         f" removed rejected repeated fence {_TIMES}",
     ),

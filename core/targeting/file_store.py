@@ -137,3 +137,24 @@ async def settle_rows(
         """,
         audience_id, list(lines), list(ids), [one.value for one in outcomes],
     )  # fmt: skip
+
+
+async def rename_columns(conn: Connection, names: Sequence[str]) -> int:
+    """Call columns of these names otherwise, and forget their values; returns how many columns it were."""
+    found: int = await conn.fetchval(
+        """
+        WITH renamed AS (
+            UPDATE audience_column SET name = 'column_' || position || '__erased' WHERE name = ANY ($1::text[])
+            RETURNING audience_id
+        ), rows AS (
+            UPDATE audience_row SET data = data - $1::text[]
+             WHERE audience_id IN (SELECT audience_id FROM renamed) AND data ?| $1::text[]
+        ), members AS (
+            UPDATE audience_member SET data = data - $1::text[]
+             WHERE audience_id IN (SELECT audience_id FROM renamed) AND data ?| $1::text[]
+        )
+        SELECT count(*) FROM renamed
+        """,
+        list(names),
+    )
+    return found

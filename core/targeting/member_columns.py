@@ -87,7 +87,7 @@ def names_of(titles: Iterable[str]) -> list[str]:
     found: list[str] = []
     taken: set[str] = set()
     for number, title in enumerate(titles, start=1):
-        base = _plain(title) or f"column_{number}"
+        base = plain_name(title) or f"column_{number}"
         name, again = base, 2
         while name in taken:
             name = f"{base[: NAME_LENGTH - 7]}_{again}"
@@ -103,7 +103,8 @@ def label_of(title: str, name: str) -> str:
     return label or name
 
 
-def _plain(title: str) -> str:
+def plain_name(title: str) -> str:
+    """What a column is called after a title, unless it is taken; nothing where no letter of it can stand in a name."""
     letters = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9]+", "_", letters).strip("_")[:NAME_LENGTH]
     return f"column_{name}"[:NAME_LENGTH] if name and (name[0].isdigit() or name in RESERVED) else name

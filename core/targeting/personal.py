@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, column, false, func, literal, or_, select, table, tuple_
 
 from core.datamodel.physical import PREFIX, column_of
 from core.db import Connection
 from core.personal import BLOT, Goes, Kept, Person, of_profile, texts
-from core.targeting import run_store
+from core.targeting import file_store, run_store
+from core.targeting.member_columns import plain_name
 from core.targeting.row_keys import OURS
 
 _DIGITS = 7  # of a phone number, that are enough to know it by
@@ -19,6 +21,11 @@ _PHONES = frozenset({"mobile_phone", "phone"})
 async def key_columns(conn: Connection) -> tuple[str, ...]:
     """The columns of profiles with whose values rows of files were ever compared."""
     return tuple(map(_column, await run_store.list_key_fields(conn)))
+
+
+async def erase(conn: Connection, person: Person, now: datetime) -> dict[str, int]:
+    """A file without a header has somebody's values for titles, and columns are called after these."""
+    return {"audience_column": await file_store.rename_columns(conn, [name for name in map(plain_name, person.words) if name])}
 
 
 def _column(field: str) -> str:
@@ -68,7 +75,6 @@ TABLES = (
     ),
     Kept(table="audience_version", authored="expression expression_text", other="audience_id version created_at"),
     Kept(table="audience_use", other="audience_id used_id"),
-    # A file without a header has somebody's values for titles.
     Kept(
         table="audience_column", authored="name", texts={"label": BLOT}, other="audience_id position kind personal",
     ),
@@ -79,7 +85,8 @@ TABLES = (
         goes=Goes.ROWS, texts={"data": {}}, other="audience_id line profile_id outcome",
     ),
     Kept(
-        table="audience_run", texts={"error": {"code": "ERASED", "message": BLOT}, "result": {}}, authored="request",
+        table="audience_run", texts={"error": {"code": "ERASED", "message": BLOT}, "result": {}, "request": {}},
+        ended="finished_at",
         other="id task state audience_id file_id time_zone seconds total done position lines_read fence created_by created_at"
         " started_at heartbeat_at finished_at",
     ),

@@ -52,7 +52,8 @@ EXPECTED = {
     "consent_entry.proof", "consent_entry.origin", "subscription.origin", "subscription_event.origin", "ledger.address",
     "ledger.address_key", "ledger.values", "tracking_event.user_agent", "e_visit.x_note", "e_visit.key",
     "x_order.x_note", "x_review.x_words", "idempotency_key.response", "stored_file.name", "privacy_request.name",
-    "privacy_request.label", "privacy_request.value", "audit_entry.changes",
+    "privacy_request.label", "privacy_request.value", "audit_entry.changes", "audience_row.data", "audience_member.data",
+    "audience_column.name", "audience_column.label", "import_run.header", "import_run.options", "audience_run.request",
 }  # fmt: skip
 
 
@@ -86,6 +87,8 @@ async def let_her_in(place: Place) -> str:
     first = (COLUMNS + OTHERS + SHE + f"no address {EMAIL},{MARK}First,,,,,\n").encode()
     imports = [await upload(client, first, fileName=f"{EMAIL}.csv")]
     imports.append(await upload(client, gzip.compress((COLUMNS + SHE).encode()), fileName="people.csv.gz"))
+    imports.append(await upload(client, f"email,{EMAIL}\nother3@story.example,\n".encode(), options={
+        "mapping": [{"header": "email", "field": "email"}, {"header": EMAIL, "field": None}]}))  # fmt: skip
     for import_id in imports:
         await start_import(client, import_id)
         ended = await import_ended(client, import_id)
@@ -134,6 +137,58 @@ async def know_her(place: Place, she: str, conn: asyncpg.Connection) -> None:
     )  # fmt: skip
 
 
+async def put_her_on_lists(place: Place, account: str, content: str) -> None:
+    """By files of audiences that find her, that do not, that others' rows quote her in, and one without a header; with an
+    export of a list. And a trap that is completed with her values."""
+    client = place.client
+    files = {
+        "found": f"mail,said\n{EMAIL},{MARK} said\nother1@story.example,as {EMAIL}\n",
+        "unknown": f"mail,number\nnobody@story.example,0{PHONE[3:]}\n",
+        "bare": f"{EMAIL},other2@story.example\n1,2\n",
+    }
+    for name, text in files.items():
+        made = await do(client, "createFileAudience", "CreateFileAudienceInput", "audience { id } uploadUrl", name=name,
+                        label=name, fileName=f"{name}.csv")  # fmt: skip
+        assert (await client.put(made["uploadUrl"], text.encode())).status_code == 201
+        by = [] if name == "bare" else [{"field": "email", "column": "mail"}]
+        text = "run { id } userErrors { code message }"
+        await client.do(
+            f"mutation ($id: ID!, $by: [AudienceRowKeyInput!]) {{ loadAudienceFile(id: $id, reconcileBy: $by) {{ {text} }} }}",
+            id=made["audience"]["id"], by=by,
+        )  # fmt: skip
+        await runs_ended(client, made["audience"]["id"], 2 if by else 1)
+    columns = [{"name": "who", "label": "Who", "expression": {"text": "email"}}]
+    made = await do(client, "startFreeze", "StartFreezeInput", "run { id }", name="frozen", label="Frozen",
+                    columns=columns, of={"expression": {"text": f"email = '{EMAIL}'"}})  # fmt: skip
+    await until(client, "audienceRun", made["run"]["id"], "state", "FINISHED")
+    found = await client.ask("{ audiences(first: 50) { nodes { id name } } }")
+    (known,) = [one["id"] for one in found["audiences"]["nodes"] if one["name"] == "found"]
+    made = await client.do(
+        "mutation ($id: ID!) { startAudienceExport(id: $id) { run { id } userErrors { code message } } }", id=known
+    )
+    await until(client, "audienceRun", made["run"]["id"], "state", "FINISHED")
+
+    trap = await do(client, "createTestProfile", "CreateTestProfileInput", "testProfile { id }", label="Trap", uses=["TRAP"],
+                    email="trap@story.example")  # fmt: skip
+    alone = await create_audience(client, "not is_empty(mobile_phone)")
+    delivery = await create_delivery(client, audience=alone, account=account, content=content)
+    await do(client, "setDeliveryTraps", "SetDeliveryTrapsInput", "delivery { id }", id=delivery,
+             testProfileIds=[trap["testProfile"]["id"]])  # fmt: skip
+    await prepare(client, delivery)
+
+
+async def runs_ended(client: Client, audience: str, wanted: int, seconds: float = 30) -> None:
+    """Wait until so many runs of an audience are finished."""
+    deadline = time.monotonic() + seconds
+    text = "query ($id: ID!) { audienceRuns(audienceId: $id) { nodes { state error { code message } } } }"
+    while True:
+        found = (await client.ask(text, id=audience))["audienceRuns"]["nodes"]
+        if [one["state"] for one in found] == ["FINISHED"] * wanted:
+            return
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.1)
+
+
 async def until(client: Client, name: str, key: str, field: str, *wanted: str, seconds: float = 30) -> str:
     """Wait until something is in a state."""
     deadline = time.monotonic() + seconds
@@ -180,6 +235,9 @@ async def test_whoever_is_erased_leaves_nothing_that_names_her(place: Place) -> 
     assert (await client.http.get(letter.mirror)).status_code == 200
     waiting = await create_delivery(client, audience=audience, account=account, content=content)
     await prepare(client, waiting)
+    await put_her_on_lists(place, account, content)
+    (trapped,) = await conn.fetch("SELECT delivery_id, values FROM ledger WHERE recipient_kind = 4")
+    assert f"{MARK}First" in str(trapped["values"])
     named = await create_audience(client, f"external_id = '{MARK}-77'")  # her team asks about her by name
 
     # And that she was given what is kept of her
@@ -203,7 +261,7 @@ async def test_whoever_is_erased_leaves_nothing_that_names_her(place: Place) -> 
     before |= {one for one in await in_tables(conn, keyring, MARKERS) if one.startswith("privacy_request.")}
     assert before >= EXPECTED, EXPECTED - before
     files = in_files(settings.var_dir / "files", MARKERS)
-    assert len(files) == 5, "two uploads, rejects, an export, what she was given"
+    assert len(files) == 10, "three uploads, rejects, an export, what she was given, three files of audiences, an export of one"
 
     # And the erasure has waited for whoever had seen her before
     await until(client, "privacyRequest", request_id, "status", "DELETE_IN_PROGRESS")
@@ -232,6 +290,8 @@ async def test_whoever_is_erased_leaves_nothing_that_names_her(place: Place) -> 
     assert (await report_of(client, sent))["metrics"]["accepted"] == 21
     assert (await client.http.get(letter.mirror)).status_code == 410
     assert await conn.fetchval("SELECT count(*) FROM x_order") == 0
+    trap = await conn.fetch("SELECT address, values FROM ledger WHERE delivery_id = $1", trapped["delivery_id"])
+    assert {tuple(row) for row in trap} == {(None, None)}
     assert [tuple(row) for row in await conn.fetch("SELECT x_words, x_who_id FROM x_review")] == [(None, None)]
 
     # And what was about to be sent to her is not
@@ -254,7 +314,7 @@ async def check_given(given: bytes, html: str) -> None:
     assert set(data["tables"]) >= {
         "profile", "profile_alias", "profile_merge", "consent_entry", "subscription", "subscription_event", "purpose_consent",
         "audience_member", "quarantine", "suppression_entry", "ledger", "tracking_event", "e_visit", "x_order", "x_review",
-        "audit_entry",
+        "audit_entry", "audience_row",
     }  # fmt: skip
     assert {row["x_card"] for row in data["tables"]["profile"]} == {f"{MARK}-card", None}
     assert f"Hello {MARK}First!" in data["messages"][0]["html"]
@@ -269,7 +329,7 @@ async def check_proof(client: Client, proof: dict[str, Any]) -> None:
         return result
 
     assert proof["erased"]["profile"] == 2
-    assert proof["erased"]["file"] == 5
+    assert proof["erased"]["file"] == 10
     assert proof["erased"]["stored_answer"] >= 1
     assert await verified(proof)
     assert not await verified({**proof, "profiles": 3})

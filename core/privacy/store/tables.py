@@ -23,6 +23,7 @@ from sqlalchemy import (
     or_,
     select,
     table,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -70,7 +71,8 @@ async def blot_out(conn: Connection, kept: Kept, quotes: Quotes) -> int:
     clause = kept.clause()
     quoting = {name: _quoting(clause.c[name], quotes) for name in kept.texts}
     blotted = {name: case((quoting[name], _blank(blank)), else_=clause.c[name]) for name, blank in kept.texts.items()}
-    return await _count(conn, update(clause).where(or_(*quoting.values())).values(blotted), None)
+    done = true() if kept.ended is None else clause.c[kept.ended].is_not(None)
+    return await _count(conn, update(clause).where(done, or_(*quoting.values())).values(blotted), None)
 
 
 async def count_quoting(conn: Connection, kept: Kept, quotes: Quotes) -> int:

@@ -80,6 +80,7 @@ async def test_rows_of_others_that_quote_somebody_say_nothing_any_more(runtime: 
     assert [data for _, _, data in await rows(runtime, audience_id)] == [{}, {"email": "beth@mail.example"}]
     told = await db.fetch("SELECT label FROM audience_column WHERE audience_id = $1 ORDER BY position", bare)
     assert [row["label"] for row in told] == ["…", "Marker"]
+    assert [data for _, _, data in await rows(runtime, bare)] == [{"marker": "Bobson"}]
 
 
 async def test_an_uploaded_file_goes_before_anybody_reads_it(runtime: Runtime, db: Connection) -> None:
