@@ -84,8 +84,8 @@ def translate(error: BaseException) -> ClarionError | None:
 
 
 def _is_surrogate(error: BaseException) -> bool:
-    """Half a character, which UTF-8 cannot spell; asyncpg says so in words only."""
-    return isinstance(error, asyncpg.DataError) and "surrogates not allowed" in str(error)
+    """Half a character, which UTF-8 cannot spell; asyncpg says so in words only, with the text in them."""
+    return isinstance(error, asyncpg.DataError) and "surrogates not allowed" in str(error.args[0])
 
 
 def _is_closed(error: BaseException) -> bool:

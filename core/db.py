@@ -10,6 +10,10 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
+from core.db_errors import hide_values
+
+hide_values()
+
 Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 Pool: TypeAlias = asyncpg.Pool
 
