@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, FromClause, Text, cast, column, false, func, or_, select, table
+from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, column, false, func, or_, select, table, tuple_
 
 from core.datamodel.physical import BUILT_IN, MIRRORS, PREFIX, Tables, column_of, has_column, is_pair, table_named, table_of
 from core.datamodel.present import present_model
-from core.datamodel.records import Entity, LinkKind, Model, OnDelete
+from core.datamodel.records import Entity, Link, LinkKind, Model, OnDelete
 from core.datamodel.store import model as store
 from core.db import Connection
 from core.personal import Goes, Kept, Person, Rows, ids, of_profile, texts
@@ -43,6 +43,7 @@ class _Edge:
     other_column: str
     goes: bool  # the row goes with the other
     by_value: bool = False
+    more: tuple[tuple[str, str], ...] = ()  # columns of both that have to be equal too
 
 
 async def team_tables(conn: Connection) -> list[Kept]:
@@ -53,8 +54,8 @@ async def team_tables(conn: Connection) -> list[Kept]:
 
 async def linked_columns(conn: Connection) -> tuple[str, ...]:
     """The columns of profiles with whose values rows of datasets are compared."""
-    found = {edge.other_column for edge in _by_value(await present_model(conn)) if edge.above == ROOT}
-    return tuple(sorted(found))
+    edges = [edge for edge in _by_value(await present_model(conn)) if edge.above == ROOT]
+    return tuple(sorted({far for edge in edges for far in (edge.other_column, *(other for _, other in edge.more))}))
 
 
 def _declared(model: Model, tables: Tables) -> Iterator[Kept]:
@@ -83,7 +84,7 @@ def _reached(
     marked = {one for one, field in fields.items() if field.personal or field.sensitive}
     hidden = {one for one in columns if one.startswith(PREFIX) and one not in fields and one not in links}
     for edge in reached:
-        lost = marked | hidden | {edge.column}
+        lost = marked | hidden | {edge.column, *(near for near, _ in edge.more)}
         if not edge.goes and entity is not None:
             yield Kept(
                 table=name, rows=_rows(edges, [edge]), goes=Goes.VALUES, personal=" ".join(sorted(lost)),
@@ -107,9 +108,16 @@ def _by_value(model: Model) -> Iterator[_Edge]:
         for link in entity.links:
             if link.kind is LinkKind.MANY_TO_MANY or has_column(link) or table_of(entity) == ROOT:
                 continue
-            near = _column(entity, link.source_fields[0])
-            far = _column(model.find(link.target), link.target_fields[0])
-            yield _Edge(table_of(entity), near, table_named(link.target), far, link.on_delete is OnDelete.DELETE, True)
+            first, *more = columns_compared(model, entity, link)
+            goes = link.on_delete is OnDelete.DELETE
+            yield _Edge(table_of(entity), first[0], table_named(link.target), first[1], goes, True, tuple(more))
+
+
+def columns_compared(model: Model, entity: Entity, link: Link) -> list[tuple[str, str]]:
+    """The columns that a link says are equal: of the rows that point, and of those they point to."""
+    target = model.find(link.target)
+    pairs = zip(link.source_fields, link.target_fields, strict=True)
+    return [(_column(entity, near), _column(target, far)) for near, far in pairs]
 
 
 def _column(entity: Entity | None, field: str) -> str:
@@ -141,11 +149,13 @@ def _rows(edges: Sequence[_Edge], ways: Sequence[_Edge], path: tuple[str, ...] =
 def _belongs(
     edges: Sequence[_Edge], edge: _Edge, rows: FromClause, person: Person, path: tuple[str, ...]
 ) -> ColumnElement[bool]:
-    near = rows.c[edge.column]
+    pairs = ((edge.column, edge.other_column), *edge.more)
     if edge.above == ROOT and edge.by_value:
-        return cast(near, Text) == func.any(texts(person.linked.get(edge.other_column, ())))
+        return and_(*(cast(rows.c[one], Text) == func.any(texts(person.linked.get(other, ()))) for one, other in pairs))
     if edge.above == ROOT:
-        return near == func.any(ids(person))
+        return rows.c[edge.column] == func.any(ids(person))
     higher = [one for one in edges if one.table == edge.above and one.goes and one.above not in path]
-    above = table(edge.above, *(column(one) for one in sorted({edge.other_column, *(one.column for one in higher)})))
-    return near.in_(select(above.c[edge.other_column]).where(_rows(edges, higher, path)(above, person)))
+    asked = {far for _, far in pairs} | {name for one in higher for name in (one.column, *(near for near, _ in one.more))}
+    above = table(edge.above, *(column(one) for one in sorted(asked)))
+    theirs = select(*(above.c[far] for _, far in pairs)).where(_rows(edges, higher, path)(above, person))
+    return tuple_(*(rows.c[near] for near, _ in pairs)).in_(theirs)

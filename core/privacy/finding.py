@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from channels.contract import AddressKind
-from core.datamodel.personal import linked_columns
-from core.datamodel.physical import column_of, link_column, table_of
+from core.datamodel.personal import columns_compared, linked_columns
+from core.datamodel.physical import column_of, has_column, link_column, table_of
 from core.datamodel.present import present_model
 from core.datamodel.records import DataField, FieldKind, Model
 from core.db import Connection
@@ -78,7 +78,7 @@ async def _profiles(conn: Connection, model: Model, namespace: Namespace, value:
     entity = model.find(namespace.entity)
     if namespace.built_in:
         is_text = namespace.field != "id"
-        return await store.ids_by_column(conn, PROFILE, "id", _OURS[namespace.field], value, is_text=is_text)
+        return await store.ids_by_column(conn, PROFILE, _OURS[namespace.field], value, is_text=is_text)
     field = None if entity is None else entity.find(namespace.field)
     if entity is None or field is None:
         raise Invalid(
@@ -87,10 +87,11 @@ async def _profiles(conn: Connection, model: Model, namespace: Namespace, value:
         )  # fmt: skip
     column, is_text = column_of(field.name), field.kind in (FieldKind.TEXT, FieldKind.ENUMERATION)
     if entity.name == PROFILE:
-        return await store.ids_by_column(conn, PROFILE, "id", column, value, is_text=is_text)
+        return await store.ids_by_column(conn, PROFILE, column, value, is_text=is_text)
     found: list[int] = []
     for link in links_to_profiles(model, entity.name):
-        found += await store.ids_by_column(conn, table_of(entity), link_column(link.name), column, value, is_text=is_text)
+        compared = [(link_column(link.name), "id")] if has_column(link) else columns_compared(model, entity, link)
+        found += await store.ids_by_link(conn, table_of(entity), compared, column, value, is_text=is_text)
     return found
 
 

@@ -9,7 +9,7 @@ import asyncpg
 from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import check_label, check_name, name_taken, not_found
-from core.datamodel.physical import has_column, table_of
+from core.datamodel.physical import table_of
 from core.datamodel.present import present_model
 from core.datamodel.records import Link, LinkKind, Model
 from core.db import Connection
@@ -94,8 +94,8 @@ def check_place(model: Model, draft: NamespaceDraft) -> None:
 
 
 def links_to_profiles(model: Model, entity: str) -> list[Link]:
-    """The links of a dataset whose column holds the id of a profile."""
+    """The links of a dataset each of whose rows leads to profiles: by a column with their id, or by equal fields."""
     found = model.find(entity)
     if found is None or table_of(found) == PROFILE:
         return []
-    return [one for one in found.links if one.target == PROFILE and has_column(one) and one.kind is not LinkKind.MANY_TO_MANY]
+    return [one for one in found.links if one.target == PROFILE and one.kind is not LinkKind.MANY_TO_MANY]

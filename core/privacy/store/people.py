@@ -6,20 +6,33 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, cast, column, literal, select, table
+from sqlalchemy import ColumnElement, Text, cast, column, literal, select, table
 
 from core.db import Connection
 from core.targeting.sql import compile_statement
 
 
-async def ids_by_column(conn: Connection, table_name: str, wanted: str, by: str, value: str, *, is_text: bool) -> list[int]:
-    """What a column holds in the rows where another one is this. Names are those of the published model, or ours."""
-    rows = table(table_name, column(wanted), column(by))
-    compared = rows.c[by] if is_text else cast(rows.c[by], Text)
-    statement = compile_statement(
-        select(rows.c[wanted]).distinct().where(compared == cast(literal(value), Text), rows.c[wanted].is_not(None))
-    )
+async def ids_by_column(conn: Connection, table_name: str, by: str, value: str, *, is_text: bool) -> list[int]:
+    """The ids of rows whose column is this. Names are those of the published model, or ours."""
+    rows = table(table_name, column("id"), column(by))
+    statement = compile_statement(select(rows.c.id).where(_is(rows.c[by], value, is_text)))
     return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
+
+
+async def ids_by_link(
+    conn: Connection, table_name: str, compared: Sequence[tuple[str, str]], by: str, value: str, *, is_text: bool
+) -> list[int]:
+    """The profiles to which rows lead whose column is this; `compared`: columns of both that are equal then."""
+    rows = table(table_name, *map(column, dict.fromkeys((by, *(near for near, _ in compared))))).alias("r")
+    profile = table("profile", *map(column, dict.fromkeys(("id", *(far for _, far in compared))))).alias("p")
+    equal = (profile.c[far] == rows.c[near] for near, far in compared)
+    found = select(profile.c.id).distinct().select_from(rows, profile).where(*equal, _is(rows.c[by], value, is_text))
+    statement = compile_statement(found)
+    return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
+
+
+def _is(compared: ColumnElement[Any], value: str, is_text: bool) -> ColumnElement[bool]:
+    return (compared if is_text else cast(compared, Text)) == cast(literal(value), Text)
 
 
 async def family_of(conn: Connection, ids: Sequence[int]) -> list[int]:
