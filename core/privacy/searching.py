@@ -7,6 +7,7 @@ cannot be read through, or unpacks without end, counts as naming them. Runs in a
 from __future__ import annotations
 
 import gzip
+import html
 import re
 import zipfile
 import zlib
@@ -25,6 +26,8 @@ CELLS = 5_000  # rows of a Parquet file at once
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
 
+_MARKUP = (".xml", ".html", ".htm", ".xhtml", ".svg")
+_NEXT_RUN = re.compile(rb"</t>\s*</r>\s*<r\b[^>]*>\s*(?:<rPr\b.*?</rPr>\s*|<rPr\b[^>]*/>\s*)?<t\b[^>]*>", re.DOTALL)
 _GZIP, _ZIP, _PARQUET = b"\x1f\x8b", b"PK", b"PAR1"
 _BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError)
 
@@ -70,7 +73,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
             for member in archive.infolist():
                 yield member.filename.encode("utf-8", "surrogateescape")
                 with archive.open(member) as opened:
-                    left = yield from _stream(opened, left)
+                    left = yield from _stream(opened, left, markup=member.filename.endswith(_MARKUP))
     elif start[:2] == _GZIP:
         with gzip.open(path) as unpacked:
             yield from _stream(unpacked, MOST_UNPACKED)
@@ -79,7 +82,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield from _stream(plain, MOST_UNPACKED, packed=False)
 
 
-def _stream(file: SupportsRead[bytes], left: int, *, packed: bool = True) -> Generator[bytes, None, int]:
+def _stream(file: SupportsRead[bytes], left: int, *, packed: bool = True, markup: bool = False) -> Generator[bytes, None, int]:
     """Raises ValueError for what is packed once more, or unpacks too far. Returns how many bytes may still come."""
     before = b""
     while chunk := file.read(CHUNK):
@@ -89,8 +92,16 @@ def _stream(file: SupportsRead[bytes], left: int, *, packed: bool = True) -> Gen
         if left < 0:
             raise ValueError("unpacks too far")
         yield before + chunk
+        if markup and (b"&" in chunk or b"</r>" in chunk):
+            yield _without_markup(before + chunk)
         before = chunk[-OVERLAP:]
     return left
+
+
+def _without_markup(chunk: bytes) -> bytes:
+    """What a reader of the workbook sees: a text is in one piece, whatever is set in bold in it, and no letter is a number."""
+    whole = _NEXT_RUN.sub(b"", chunk).decode("utf-8", "surrogateescape")
+    return html.unescape(whole).encode("utf-8", "surrogateescape")
 
 
 def _cells(path: Path) -> Iterator[bytes]:

@@ -1,0 +1,139 @@
+"""Whether files of every format that people upload name somebody: a file is kept only if it does not."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pyarrow
+import pyarrow.parquet
+import pytest
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
+
+from core.personal import Person
+from core.privacy.searching import CHUNK, Search
+
+ANN = Person(words=("Ann.Marker@mail.example", "+33698765432", "A-1000", "Müllerstraße 12"), names=(("Zoë", "O'Neil & Söhne"),))
+
+
+def plain(text: str) -> bytes:
+    return text.encode()
+
+
+def packed(text: str) -> bytes:
+    return gzip.compress(text.encode())
+
+
+def zipped(text: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("nobody.csv", "email\nbob@mail.example\n")
+        archive.writestr("folder/people.csv", text)
+    return buffer.getvalue()
+
+
+def workbook(text: str) -> bytes:
+    book = openpyxl.Workbook()
+    book.create_sheet("Second").append(["something", *text.split(",")])
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def spotted(text: str) -> bytes:
+    """A workbook with bold letters within its texts."""
+    book = openpyxl.Workbook()
+    bold = InlineFont(b=True)
+    for cell in text.split(","):
+        runs = [cell[:3], TextBlock(bold, cell[3:6]), TextBlock(bold, cell[6:])]
+        book.worksheets[0].append([CellRichText(*(one for one in runs if str(one)))])
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def parquet(text: str) -> bytes:
+    columns = {f"c{n}": ["", None, cell] for n, cell in enumerate(text.split(","))}
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({**columns, "n": [1, 2, 3]}), buffer)
+    return buffer.getvalue()
+
+
+def lists(text: str) -> bytes:
+    """Parquet with what columns nest."""
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"nested": [[{"said": one} for one in text.split(",")]]}), buffer)
+    return buffer.getvalue()
+
+
+def wide(text: str) -> bytes:
+    return text.encode("utf-16")
+
+
+FORMATS = (plain, packed, zipped, workbook, spotted, parquet, lists, wide)
+
+
+@pytest.mark.parametrize("made", FORMATS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("x,ANN.marker@MAIL.example,y", True),
+        ("x,06 98-76.54 32,y", True),
+        ("x,0033698765432,y", True),
+        ("x,a-1000,y", True),
+        ("x,MÜLLERSTRASSE 12,y", True),  # capitals of ß are two letters
+        ("x,müllerstraße 12,y", True),
+        ("o'neil & söhne,Zoë", True),
+        ("ZOË,somebody", False),
+        ("x,ann.markers@mail.example,06 98 76 54 33", False),
+        ("nobody", False),
+    ],
+)
+def test_files_are_searched_whatever_their_format(tmp_path: Path, made: Callable[[str], bytes], text: str, found: bool) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(made(text))
+    assert Search([Person(words=("nobody-else",)), ANN]).finds(path) is found
+
+
+@pytest.mark.parametrize("made", [plain, packed, zipped], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("before", [CHUNK - 3, 2 * CHUNK - 10, 3 * CHUNK])
+def test_what_stands_across_two_portions_is_found(tmp_path: Path, made: Callable[[str], bytes], before: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(made("x" * before + ANN.words[0]))
+    assert Search([ANN]).finds(path)
+    path.write_bytes(made("x" * before + "ann.marker@another.example"))
+    assert not Search([ANN]).finds(path)
+
+
+def test_names_of_files_in_an_archive_count(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ann.marker@mail.example.txt", "nothing")
+    assert Search([ANN]).finds(path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        packed("nobody" * 1000)[:-9],  # broken off
+        zipped("nobody")[:-30],
+        parquet("nobody")[:-30],
+        b"PAR1 no Parquet",
+        b"\x1f\x8b no gzip",
+        gzip.compress(packed("nobody")),  # packed twice
+        gzip.compress(zipped("nobody")),
+    ],
+)
+def test_what_cannot_be_read_through_counts_as_naming_everybody(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    assert Search([ANN]).finds(path)
+
+
+def test_a_file_that_is_gone_names_nobody(tmp_path: Path) -> None:
+    assert not Search([ANN]).finds(tmp_path / "gone")
