@@ -14,22 +14,37 @@ from core.audit import difference, record
 from core.authored import LABEL_LENGTH, changed, check_label, check_name, check_version, name_taken, not_found
 from core.consent.records import Confirmation, Service, ServiceDraft
 from core.consent.store import services as store
+from core.datamodel.refusals import REFUSED, Refused, refusal
 from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
+from core.profiles import team_rows
+from core.profiles.team_rows import NO_VALUES, Extended, Values
 
 SHORTEST = timedelta(minutes=1)
 LONGEST = timedelta(days=36_500)
 
 
-async def create_service(conn: Connection, actor: Actor, draft: ServiceDraft) -> Service:
-    """Raises Invalid (BAD_NAME, BAD_LABEL, BAD_PERIOD, BAD_VALIDITY, BAD_CONFIRMATION), Conflict (NAME_TAKEN)."""
+async def create_service(conn: Connection, actor: Actor, draft: ServiceDraft, team: Values = NO_VALUES) -> Service:
+    """A new service; `team` are values of the team's fields.
+
+    Raises Invalid (BAD_NAME, BAD_LABEL, BAD_PERIOD, BAD_VALIDITY, BAD_CONFIRMATION, ROW_TOO_BIG), FieldsInvalid, Conflict
+    (NAME_TAKEN, VALUE_TAKEN).
+    """
     require(actor, Permission.EDIT)
     _check(draft)
-    service = await store.insert_service(conn, draft, actor.name)
+    columns = await team_rows.clean_new(conn, Extended.SERVICE, team)
+    try:
+        async with conn.transaction():
+            service = await store.insert_service(conn, draft, actor.name)
+            if service is not None:
+                await team_rows.write(conn, Extended.SERVICE, service.id, columns)
+    except REFUSED as error:
+        raise await team_rows.refused(conn, error) or error from None
     if service is None:
         raise name_taken("service", draft.name)
-    await record(conn, actor, "service.create", "service", service.id, difference({}, _told(draft)))
+    told = difference({}, _told(draft)) | team_rows.told_apart(team, columns)
+    await record(conn, actor, "service.create", "service", service.id, told)
     return service
 
 
@@ -38,10 +53,12 @@ async def update_service(
     actor: Actor,
     service_id: int,
     changes: Mapping[str, Any],
+    team: Values = NO_VALUES,
     *,
     expected_version: int | None = None,
 ) -> Service:
-    """Change the fields given. What changes nothing makes no new version; subscriptions keep the end they have.
+    """Change the fields given, `team` those of the team. What changes nothing makes no new version; subscriptions keep the end
+    they have.
 
     Raises as `create_service`, NotFound (SERVICE_NOT_FOUND), Stale (VERSION_CHANGED).
     """
@@ -50,20 +67,24 @@ async def update_service(
     check_version("service", service.version, expected_version)
     before = ServiceDraft(**{one.name: getattr(service, one.name) for one in fields(ServiceDraft)})
     draft = changed(before, changes)
-    if draft == before:
+    columns = await team_rows.clean_changed(conn, Extended.SERVICE, service_id, team)
+    if draft == before and not columns:
         return service
     _check(draft)
     try:
         async with conn.transaction():
             updated = await store.update_service(conn, service_id, draft)
-    except asyncpg.UniqueViolationError:
-        raise name_taken("service", draft.name) from None
-    await record(conn, actor, "service.update", "service", service_id, difference(_told(before), _told(draft)))
+            await team_rows.write(conn, Extended.SERVICE, service_id, columns)
+    except REFUSED as error:
+        raise await team_rows.refused(conn, error) or _taken(error, draft) from None
+    told = difference(_told(before), _told(draft)) | team_rows.told_apart(team, columns)
+    await record(conn, actor, "service.update", "service", service_id, told)
     return updated
 
 
 async def delete_service(conn: Connection, actor: Actor, service_id: int) -> None:
-    """Raises NotFound (SERVICE_NOT_FOUND), Conflict (IN_USE) once somebody subscribed or while a delivery names it."""
+    """Raises NotFound (SERVICE_NOT_FOUND), Conflict (IN_USE) once somebody subscribed or while a delivery names it, Conflict
+    (LINKED) where rows of a dataset hold it."""
     require(actor, Permission.EDIT)
     service = await _lock(conn, service_id)
     if await store.is_used(conn, service_id):
@@ -74,8 +95,8 @@ async def delete_service(conn: Connection, actor: Actor, service_id: int) -> Non
     try:
         async with conn.transaction():
             await store.delete_service(conn, service_id)
-    except asyncpg.ForeignKeyViolationError:
-        raise Conflict(
+    except REFUSED as error:
+        raise await refusal(conn, error) or Conflict(
             f"deliveries name the service {service.name!r}", code="IN_USE", hint="Change or delete those deliveries first."
         ) from None
     await record(conn, actor, "service.delete", "service", service_id, {"name": {"from": service.name}})
@@ -119,6 +140,10 @@ async def _lock(conn: Connection, service_id: int) -> Service:
     if service is None:
         raise not_found("service", service_id)
     return service
+
+
+def _taken(error: Refused, draft: ServiceDraft) -> Exception:
+    return name_taken("service", draft.name) if isinstance(error, asyncpg.UniqueViolationError) else error
 
 
 def _told(draft: ServiceDraft) -> dict[str, Any]:

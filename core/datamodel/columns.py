@@ -58,6 +58,12 @@ _OURS: Mapping[str, Mapping[str, Column]] = MappingProxyType(
             "name": _text("name", 64),
             "contact_at": Column(name="contact_at", kind=FieldKind.INSTANT),
         },
+        "service": {
+            **_DATASET,
+            "name": _text("name", 64),
+            "starts_at": Column(name="starts_at", kind=FieldKind.INSTANT),
+            "ends_at": Column(name="ends_at", kind=FieldKind.INSTANT),
+        },
     }
 )
 
@@ -67,6 +73,7 @@ _IDENTIFYING: Mapping[str, frozenset[str]] = MappingProxyType(
         "profile": frozenset({"id", "external_id", "email"}),
         "campaign": frozenset({"id", "name"}),
         "delivery": frozenset({"id", "name"}),
+        "service": frozenset({"id", "name"}),
     }
 )
 

@@ -19,14 +19,16 @@ ENUMERATION_LENGTH = 30
 _LENGTH = re.compile(r"character varying\((\d+)\)")
 
 # The tables of ours that take fields, and their names for people.
-BUILT_IN: Mapping[str, str] = MappingProxyType({"profile": "Profile", "campaign": "Campaign", "delivery": "Delivery"})
+BUILT_IN: Mapping[str, str] = MappingProxyType(
+    {"profile": "Profile", "campaign": "Campaign", "delivery": "Delivery", "service": "Service"}
+)
 
 # Tables that have the columns of another, so that what is computed of a row of the one can be computed of the other's.
 MIRRORS: Mapping[str, str] = MappingProxyType({"profile": "test_profile"})
 
 # What questions have besides a team's things: entities, links of entities, and how those of business events begin. Tests hold
 # them together with the catalogue of questions.
-HOUSE_ENTITIES = frozenset({"message", "reaction", "service", "subscription", "purpose", "consent", *BUILT_IN})
+HOUSE_ENTITIES = frozenset({"message", "reaction", "subscription", "purpose", "consent", *BUILT_IN})
 HOUSE_LINKS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "profile": frozenset(

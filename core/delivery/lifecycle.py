@@ -18,7 +18,7 @@ from core.outbox import announce
 from core.planning import deliveries, seeds
 from core.planning.records import Delivery
 from core.planning.seed_records import ControlGroup, Traps
-from core.planning.team_values import NO_VALUES, Values
+from core.profiles.team_rows import NO_VALUES, Values
 
 
 async def get_run(conn: Connection, delivery_id: int) -> DeliveryRun:

@@ -15,11 +15,11 @@ from core.datamodel.refusals import REFUSED, Refused, refusal
 from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
-from core.planning import team_values
 from core.planning.records import Campaign, CampaignDraft
 from core.planning.store import campaigns as store
-from core.planning.team_values import NO_VALUES, Extended, Values
 from core.planning.uses import check_unused
+from core.profiles import team_rows
+from core.profiles.team_rows import NO_VALUES, Extended, Values
 
 
 async def create_campaign(conn: Connection, actor: Actor, draft: CampaignDraft, team: Values = NO_VALUES) -> Campaign:
@@ -29,17 +29,17 @@ async def create_campaign(conn: Connection, actor: Actor, draft: CampaignDraft, 
     """
     require(actor, Permission.EDIT)
     _check(draft)
-    columns = await team_values.clean_new(conn, Extended.CAMPAIGN, team)
+    columns = await team_rows.clean_new(conn, Extended.CAMPAIGN, team)
     try:
         async with conn.transaction():
             campaign = await store.insert_campaign(conn, draft, actor.name)
             if campaign is not None:
-                await team_values.write(conn, Extended.CAMPAIGN, campaign.id, columns)
+                await team_rows.write(conn, Extended.CAMPAIGN, campaign.id, columns)
     except REFUSED as error:
-        raise await team_values.refused(conn, error) or error from None
+        raise await team_rows.refused(conn, error) or error from None
     if campaign is None:
         raise name_taken("campaign", draft.name)
-    told = difference({}, asdict(draft)) | team_values.told(team, columns)
+    told = difference({}, asdict(draft)) | team_rows.told_apart(team, columns)
     await record(conn, actor, "campaign.create", "campaign", campaign.id, told)
     return campaign
 
@@ -59,17 +59,17 @@ async def update_campaign(
     check_version("campaign", campaign.version, expected_version)
     before = _draft(campaign)
     draft = changed(before, changes)
-    columns = await team_values.clean_changed(conn, Extended.CAMPAIGN, campaign_id, team)
+    columns = await team_rows.clean_changed(conn, Extended.CAMPAIGN, campaign_id, team)
     if draft == before and not columns:
         return campaign
     _check(draft)
     try:
         async with conn.transaction():
             updated = await store.update_campaign(conn, campaign_id, draft)
-            await team_values.write(conn, Extended.CAMPAIGN, campaign_id, columns)
+            await team_rows.write(conn, Extended.CAMPAIGN, campaign_id, columns)
     except REFUSED as error:
-        raise await team_values.refused(conn, error) or _taken(error, draft) from None
-    told = difference(asdict(before), asdict(draft)) | team_values.told(team, columns)
+        raise await team_rows.refused(conn, error) or _taken(error, draft) from None
+    told = difference(asdict(before), asdict(draft)) | team_rows.told_apart(team, columns)
     await record(conn, actor, "campaign.update", "campaign", campaign_id, told)
     return updated
 

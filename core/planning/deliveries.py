@@ -19,13 +19,13 @@ from core.datamodel.refusals import REFUSED, Refused, refusal
 from core.db import Connection
 from core.errors import Conflict, Invalid, NotFound
 from core.paging import Page, PageRequest, cut
-from core.planning import team_values
 from core.planning.campaigns import get_campaign
 from core.planning.channel_accounts import get_account
 from core.planning.records import Delivery, DeliveryDraft
 from core.planning.store import deliveries as store
-from core.planning.team_values import NO_VALUES, Extended, Values
+from core.profiles import team_rows
 from core.profiles.suppression import find_lists
+from core.profiles.team_rows import NO_VALUES, Extended, Values
 from core.targeting.expiry import check_is_target, check_lasts
 
 LONGEST = timedelta(days=30)
@@ -40,18 +40,18 @@ async def create_delivery(conn: Connection, actor: Actor, draft: DeliveryDraft, 
     """
     require(actor, Permission.EDIT)
     await _check(conn, draft)
-    columns = await team_values.clean_new(conn, Extended.DELIVERY, team)
+    columns = await team_rows.clean_new(conn, Extended.DELIVERY, team)
     try:
         async with conn.transaction():
             delivery = await store.insert_delivery(conn, draft, actor.name)
             if delivery is not None:
                 delivery = await _with_lists(conn, delivery, draft)
-                await team_values.write(conn, Extended.DELIVERY, delivery.id, columns)
+                await team_rows.write(conn, Extended.DELIVERY, delivery.id, columns)
     except REFUSED as error:
-        raise await team_values.refused(conn, error) or _refused(error, draft) from None
+        raise await team_rows.refused(conn, error) or _refused(error, draft) from None
     if delivery is None:
         raise name_taken("delivery", draft.name)
-    told = difference({}, asdict(draft)) | team_values.told(team, columns)
+    told = difference({}, asdict(draft)) | team_rows.told_apart(team, columns)
     await record(conn, actor, "delivery.create", "delivery", delivery.id, told)
     return delivery
 
@@ -74,17 +74,17 @@ async def update_delivery(
     check_version("delivery", delivery.version, expected_version)
     before = _draft(delivery)
     draft = changed(before, changes)
-    columns = await team_values.clean_changed(conn, Extended.DELIVERY, delivery_id, team)
+    columns = await team_rows.clean_changed(conn, Extended.DELIVERY, delivery_id, team)
     if draft == before and not columns:
         return delivery
     await _check(conn, draft)
     try:
         async with conn.transaction():
             updated = await _with_lists(conn, await store.update_delivery(conn, delivery_id, draft), draft)
-            await team_values.write(conn, Extended.DELIVERY, delivery_id, columns)
+            await team_rows.write(conn, Extended.DELIVERY, delivery_id, columns)
     except REFUSED as error:
-        raise await team_values.refused(conn, error) or _refused(error, draft) from None
-    told = difference(asdict(before), asdict(draft)) | team_values.told(team, columns)
+        raise await team_rows.refused(conn, error) or _refused(error, draft) from None
+    told = difference(asdict(before), asdict(draft)) | team_rows.told_apart(team, columns)
     await record(conn, actor, "delivery.update", "delivery", delivery_id, told)
     return updated
 

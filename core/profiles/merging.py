@@ -18,12 +18,14 @@ from core.authored import not_found
 from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
+from core.profiles import team_rows
 from core.profiles.fields import Field, columns_of
 from core.profiles.merge_rules import Person, check_rules, decide
-from core.profiles.profiles import DEFAULT_COUNTRY, OPT_OUTS, clean_team, clean_values, taken
+from core.profiles.profiles import DEFAULT_COUNTRY, OPT_OUTS, clean_values, taken
 from core.profiles.records import Merge, MergePlan, MergePreview, MergeRule, Undone
 from core.profiles.store import merges as store
 from core.profiles.team_fields import present_fields
+from core.profiles.team_rows import Extended
 from core.provenance import Provenance, tell_provenance
 
 MOST_OTHERS = 20  # merged by one call
@@ -186,7 +188,8 @@ async def _given(
     ours = {name: value for name, value in named.items() if fields[name].stored_as is None}
     team = {name: value for name, value in named.items() if name not in ours}
     country = survivor.columns["country"]
-    return clean_values(ours, now=now, country=country, default_country=default_country) | await clean_team(conn, team)
+    columns = clean_values(ours, now=now, country=country, default_country=default_country)
+    return columns | await team_rows.clean_new(conn, Extended.PROFILE, team)
 
 
 def _given_up(people: Sequence[Person], changes: Mapping[str, Any]) -> dict[int, dict[str, Any]]:

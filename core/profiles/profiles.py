@@ -13,12 +13,12 @@ import asyncpg
 from core.access import Actor, Permission, require
 from core.audit import record
 from core.authored import not_found
-from core.datamodel.physical import column_of
-from core.datamodel.refusals import REFUSED, refusal
+from core.datamodel.refusals import REFUSED
 from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.outbox import announce
 from core.paging import Page, PageRequest, cut
+from core.profiles import team_rows
 from core.profiles.addresses import EmailAddress
 from core.profiles.errors import BadValue, FieldsInvalid
 from core.profiles.fields import EMAIL_COLUMNS, FIELDS, SETTABLE, WRITTEN_COLUMNS, Field
@@ -26,8 +26,7 @@ from core.profiles.phones import is_region
 from core.profiles.records import Profile
 from core.profiles.store import merges
 from core.profiles.store import profiles as store
-from core.profiles.team_fields import TeamFields, present_fields
-from core.profiles.team_values import clean_team_values
+from core.profiles.team_rows import Extended
 from core.profiles.values import UNSTORABLE, Reading, clean
 from core.provenance import Provenance, tell_provenance
 
@@ -56,14 +55,13 @@ async def create_profile(
     """
     require(actor, Permission.EDIT)
     columns = clean_values(values, now=now, country=None, default_country=default_country)
-    added = await clean_team(conn, team)
+    added = await team_rows.clean_new(conn, Extended.PROFILE, team)
     if any(columns.get(name) for name in OPT_OUTS):
         await tell_provenance(conn, Provenance(actor=actor.name, now=now, origin=BY_HAND))
     try:
         async with conn.transaction():
             profile = await store.insert_profile(conn, _EMPTY | columns, now)
-            if added:
-                await store.set_columns(conn, profile.id, added)
+            await team_rows.write(conn, Extended.PROFILE, profile.id, added)
     except REFUSED as error:
         raise await _refused(conn, error) from None
     told = {"fields": sorted(name for name, value in {**values, **team}.items() if value is not None)}
@@ -90,10 +88,7 @@ async def update_profile(
     profile = await _lock_whole(conn, profile_id)
     profile_id = profile.id
     columns = clean_values(changes, now=now, country=profile.country, default_country=default_country)
-    added = await clean_team(conn, team)
-    if added:
-        kept = (await store.get_columns(conn, [profile_id], list(added)))[profile_id]
-        added = {column: value for column, value in added.items() if value != kept[column]}
+    added = await team_rows.clean_changed(conn, Extended.PROFILE, profile_id, team)
     before = {column: getattr(profile, column) for column in WRITTEN_COLUMNS}
     after = before | columns
     changed = sorted(column for column in WRITTEN_COLUMNS if after[column] != before[column])
@@ -104,12 +99,10 @@ async def update_profile(
     try:
         async with conn.transaction():
             updated = await store.update_profile(conn, profile_id, after, now)
-            if added:
-                await store.set_columns(conn, profile_id, added)
+            await team_rows.write(conn, Extended.PROFILE, profile_id, added)
     except REFUSED as error:
         raise await _refused(conn, error) from None
-    team_changed = sorted(name for name in team if column_of(name) in added)
-    told = {"fields": [*(column for column in changed if column in FIELDS), *team_changed]}
+    told = {"fields": [*(column for column in changed if column in FIELDS), *team_rows.told(team, added)]}
     await record(conn, actor, "profile.update", "profile", profile_id, told)
     return updated
 
@@ -178,13 +171,6 @@ async def count_profiles(conn: Connection) -> int:
     return await store.count_profiles(conn)
 
 
-async def get_team_values(conn: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """What those of the given profiles that exist have in the team's fields, by id and by the field's name."""
-    fields = (await present_fields(conn)).team
-    found = await store.get_columns(conn, ids, [one.column for one in fields.values()])
-    return {key: {name: row[one.column] for name, one in fields.items()} for key, row in found.items()}
-
-
 async def _lock_whole(conn: Connection, profile_id: int) -> Profile:
     """A profile, or the survivor of one that is merged, locked. Raises NotFound (PROFILE_NOT_FOUND)."""
     asked: int | None = profile_id
@@ -194,14 +180,6 @@ async def _lock_whole(conn: Connection, profile_id: int) -> Profile:
     if profile is None:
         raise not_found("profile", profile_id)
     return profile
-
-
-async def clean_team(conn: Connection, team: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that the team's fields set. Raises FieldsInvalid with every problem at once."""
-    if not team:
-        return {}
-    fields = await present_fields(conn)
-    return clean_team_values(TeamFields(fields.team, fields.not_yet), team)
 
 
 def clean_values(values: Mapping[str, Any], *, now: datetime, country: str | None, default_country: str) -> dict[str, Any]:
@@ -255,10 +233,8 @@ def _listed(names: Iterable[str]) -> str:
 
 async def _refused(conn: Connection, error: asyncpg.PostgresError) -> Exception:
     """As an error of ours; what is none is our own mistake, and stays what it is."""
-    found = await refusal(conn, error)
+    found = await team_rows.refused(conn, error)
     if found is not None:
-        if found.code == "VALUE_TAKEN" and found.path is not None:
-            found.path = f"team_fields.{found.path}"
         return found
     return taken(error) if isinstance(error, asyncpg.UniqueViolationError) else error
 

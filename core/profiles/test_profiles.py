@@ -14,13 +14,15 @@ import msgspec
 from core.access import Actor, Permission, require
 from core.audit import record
 from core.authored import changed, check_label, check_version, not_found
+from core.datamodel.refusals import REFUSED
 from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
+from core.profiles import team_rows
 from core.profiles.fields import FIELDS, SETTABLE, WRITTEN_COLUMNS
-from core.profiles.profiles import DEFAULT_COUNTRY, clean_team, clean_values
+from core.profiles.profiles import DEFAULT_COUNTRY, clean_values
 from core.profiles.store import test_profiles as store
-from core.profiles.team_fields import present_fields
+from core.profiles.team_rows import Extended
 from core.profiles.test_profile_records import TestProfile, TestProfileDraft, TestProfileUse
 from core.profiles.values import UNSTORABLE
 
@@ -45,13 +47,17 @@ async def create_test_profile(
 ) -> TestProfile:
     """A new test profile; `values` and `team` as of a profile.
 
-    Raises FieldsInvalid, Invalid (BAD_LABEL, BAD_USES, BAD_EVENT, BAD_VALUE).
+    Raises FieldsInvalid, Invalid (BAD_LABEL, BAD_USES, BAD_EVENT, BAD_VALUE, ROW_TOO_BIG).
     """
     require(actor, Permission.EDIT)
     _check(draft)
     columns = _EMPTY | clean_values(values, now=now, country=None, default_country=default_country)
-    columns |= await clean_team(conn, team)
-    made = await store.insert_test_profile(conn, draft, columns, actor.name, now)
+    columns |= await team_rows.clean_new(conn, Extended.TEST_PROFILE, team)
+    try:
+        async with conn.transaction():
+            made = await store.insert_test_profile(conn, draft, columns, actor.name, now)
+    except REFUSED as error:
+        raise await team_rows.refused(conn, error) or error from None
     told = {"uses": [*draft.uses], "fields": sorted({**values, **team})}
     await record(conn, actor, "test_profile.create", "test_profile", made.id, told)
     return made
@@ -82,14 +88,17 @@ async def update_test_profile(
     _check(draft)
     columns = store.written(found.person)
     columns |= clean_values(values, now=now, country=found.person.country, default_country=default_country)
-    added = await clean_team(conn, team)
-    kept = (await store.get_columns(conn, [found.id], list(added)))[found.id] if added else {}
-    added = {column: value for column, value in added.items() if value != kept[column]}
+    added = await team_rows.clean_changed(conn, Extended.TEST_PROFILE, found.id, team)
     if draft == before and columns == store.written(found.person) and not added:
         return found
-    updated = await store.update_test_profile(conn, test_profile_id, draft, columns | added, now)
+    try:
+        async with conn.transaction():
+            updated = await store.update_test_profile(conn, test_profile_id, draft, columns | added, now)
+    except REFUSED as error:
+        raise await team_rows.refused(conn, error) or error from None
     old, new = asdict(before), asdict(draft)
-    told = [*(name for name in old if old[name] != new[name]), *(name for name in values if name in FIELDS), *team]
+    own = [*(name for name in old if old[name] != new[name]), *(name for name in values if name in FIELDS)]
+    told = [*own, *team_rows.told(team, added)]
     await record(conn, actor, "test_profile.update", "test_profile", test_profile_id, {"fields": sorted(told)})
     return updated
 
@@ -127,13 +136,6 @@ async def list_test_profiles(
 async def count_test_profiles(conn: Connection, *, use: TestProfileUse | None = None, text: str | None = None) -> int:
     """How many those are."""
     return 0 if text is not None and UNSTORABLE.search(text) else await store.count_test_profiles(conn, use, text)
-
-
-async def get_team_values(conn: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """What those that exist have in the team's fields, by id and by the field's name."""
-    fields = (await present_fields(conn)).team
-    found = await store.get_columns(conn, ids, [one.column for one in fields.values()])
-    return {key: {name: row[one.column] for name, one in fields.items()} for key, row in found.items()}
 
 
 async def _lock(conn: Connection, test_profile_id: int) -> TestProfile:

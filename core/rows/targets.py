@@ -19,7 +19,7 @@ from core.rows.reading import as_sent, read_value
 from core.rows.records import Reference
 from core.rows.shape import Column, shapes_of
 
-_NAMED = Column(name="name", column="name", sql_type="text")  # of campaigns and deliveries
+_NAMED = Column(name="name", column="name", sql_type="text")  # of campaigns, deliveries and services
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def by_columns(wanted: Iterable[Wanted]) -> dict[tuple[Column, ...], list[ByKey]
 
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
-    "profile": ("external_id", "email"), "campaign": ("name",), "delivery": ("name",),
+    "profile": ("external_id", "email"), "campaign": ("name",), "delivery": ("name",), "service": ("name",),
 }  # fmt: skip
 
 

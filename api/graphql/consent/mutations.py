@@ -32,6 +32,7 @@ from api.graphql.consent.types import (
     days,
 )
 from api.graphql.mutations import given, mutation
+from api.graphql.team_fields import team_values_of
 from core.consent import preferences, purposes, services, subscriptions, wordings
 from core.consent.records import Choice, PurposeDraft, ServiceDraft, Wish
 from core.errors import Invalid
@@ -63,14 +64,19 @@ class ConsentMutation:
             unsubscribe_confirmation=input.unsubscribe_confirmation,
             unsubscribe_event=input.unsubscribe_event,
         )
-        return await services.create_service(info.context.conn, info.context.actor, draft)
+        return await services.create_service(info.context.conn, info.context.actor, draft, team_values_of(input))
 
     @mutation(service=Service)
     async def update_service(self, info: Info, input: UpdateServiceInput) -> Any:
         """Change a service; subscriptions keep the end they have."""
         key = from_global_id("Service", input.id, "id")
         return await services.update_service(
-            info.context.conn, info.context.actor, key, _changes(input), expected_version=input.expected_version
+            info.context.conn,
+            info.context.actor,
+            key,
+            _changes(input),
+            team_values_of(input),
+            expected_version=input.expected_version,
         )
 
     @mutation(deleted_id=strawberry.ID)

@@ -15,12 +15,15 @@ from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, link, optional_id, record_of
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.types import AddressKind, Profile
+from api.graphql.rows.linked import LinkedConnection, linked_field
 from api.graphql.scalars import JSON, Long, json_object
+from api.graphql.team_fields import TEAM_VALUES, team_fields_field
 from channels.contract import AddressKind as AddressKindEnum
 from core.consent import records, subscriptions
 from core.errors import Invalid
 from core.ids import to_global_id
 from core.profiles.records import Channel
+from core.profiles.team_rows import Extended
 
 ServiceMode = strawberry.enum(records.ServiceMode, name="ServiceMode", description="Feature map 2.37.")
 Confirmation = strawberry.enum(
@@ -87,10 +90,12 @@ class Service(Node):
     subscribe_event: str | None
     unsubscribe_confirmation: Confirmation  # type: ignore[valid-type]
     unsubscribe_event: str | None
+    team_fields = team_fields_field(Extended.SERVICE)
     version: int
     created_at: datetime
     updated_at: datetime
     created_by: str
+    linked: LinkedConnection = linked_field("service")
     subscriber_count: Long = link(load_subscriber_counts, lambda row: row.id, description="How many are subscribed now.")
 
     @field(Connection[ServiceSubscription])
@@ -241,6 +246,7 @@ class CreateServiceInput:
     subscribe_event: str | None = None
     unsubscribe_confirmation: Confirmation = records.Confirmation.NONE  # type: ignore[valid-type]
     unsubscribe_event: str | None = None
+    team_fields: strawberry.Maybe[JSON | None] = strawberry.field(description=TEAM_VALUES)
 
 
 @strawberry.input(description="What is to change; fields left out stay.")
@@ -263,6 +269,7 @@ class UpdateServiceInput:
     subscribe_event: strawberry.Maybe[str | None]
     unsubscribe_confirmation: strawberry.Maybe[Confirmation]  # type: ignore[valid-type]
     unsubscribe_event: strawberry.Maybe[str | None]
+    team_fields: strawberry.Maybe[JSON | None] = strawberry.field(description=TEAM_VALUES)
 
 
 def days(number: float | None, path: str, unit: timedelta = timedelta(days=1)) -> timedelta | None:

@@ -14,7 +14,7 @@ from api.graphql.delivery.types import CreateDeliveryInput, Delivery, UpdateDeli
 from api.graphql.mutations import given, mutation
 from api.graphql.nodes import optional_id
 from api.graphql.planning.seeds import SetDeliveryControlGroupInput, SetDeliveryTrapsInput
-from api.graphql.profiles.types import team_values_of
+from api.graphql.team_fields import team_values_of
 from core.delivery import doubt, lifecycle
 from core.errors import Invalid
 from core.ids import from_global_id

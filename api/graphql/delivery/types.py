@@ -17,23 +17,25 @@ from api.graphql.content.types import Content
 from api.graphql.delivery.loaders import DeliveryView, load_counts, load_trap_counts
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, link, record_of
-from api.graphql.planning.loaders import load_accounts, load_campaigns, load_delivery_values
+from api.graphql.planning.loaders import load_accounts, load_campaigns
 from api.graphql.planning.seeds import ControlGroup, Traps, load_control_groups, load_traps
 from api.graphql.planning.types import Campaign, ChannelAccount, UnknownPolicy
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.suppression_types import SuppressionList, load_suppression_lists
 from api.graphql.profiles.test_profiles import TestProfile, load_test_profiles
-from api.graphql.profiles.types import TEAM_VALUES, FailureReason, Profile, team_fields_field
+from api.graphql.profiles.types import FailureReason, Profile
 from api.graphql.reporting.comparison import Comparison, ConversionInput
 from api.graphql.reporting.types import DeliveryReport, LedgerCounts
 from api.graphql.rows.linked import LinkedConnection, linked_field
 from api.graphql.scalars import JSON
 from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.types import Audience
+from api.graphql.team_fields import TEAM_VALUES, team_fields_field
 from core.delivery import doubt, reading, records, state
 from core.delivery.lifecycle import allowed_moves
 from core.ids import from_global_id, to_global_id
 from core.planning.records import UnknownPolicy as UnknownPolicyEnum
+from core.profiles.team_rows import Extended
 from core.reporting import deliveries as reports
 from core.reporting.comparison import compare
 
@@ -142,7 +144,7 @@ class Delivery(Node):
     planned_contact_at: datetime | None = planned(
         lambda plan: plan.contact_at, "When it is to be sent; null: as soon as it is confirmed."
     )
-    team_fields = team_fields_field(load_delivery_values)
+    team_fields = team_fields_field(Extended.DELIVERY)
     version: int = planned(lambda plan: plan.version)
     created_at: datetime = planned(lambda plan: plan.created_at)
     updated_at: datetime = planned(lambda plan: plan.updated_at)

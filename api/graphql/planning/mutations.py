@@ -17,8 +17,8 @@ from api.graphql.planning.types import (
     UpdateCampaignInput,
     UpdateChannelAccountInput,
 )
-from api.graphql.profiles.types import team_values_of
 from api.graphql.scalars import json_object
+from api.graphql.team_fields import team_values_of
 from core.ids import from_global_id
 from core.planning import campaigns, channel_accounts
 from core.planning.records import AccountDraft, CampaignDraft

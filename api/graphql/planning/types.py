@@ -8,12 +8,13 @@ import strawberry
 
 from api.graphql.leaf import leaf
 from api.graphql.nodes import Node, global_id, record_of
-from api.graphql.planning.loaders import load_campaign_values
-from api.graphql.profiles.types import TEAM_VALUES, AddressKind, team_fields_field
+from api.graphql.profiles.types import AddressKind
 from api.graphql.rows.linked import LinkedConnection, linked_field
 from api.graphql.scalars import JSON
+from api.graphql.team_fields import TEAM_VALUES, team_fields_field
 from channels.contract import ConfigType as ConfigTypeEnum
 from core.planning import records
+from core.profiles.team_rows import Extended
 
 ConfigType = strawberry.enum(ConfigTypeEnum, name="ConfigType", description="Types of a channel's settings.")
 UnknownPolicy = strawberry.enum(
@@ -34,7 +35,7 @@ class Campaign(Node):
     label: str
     starts_on: date | None
     ends_on: date | None
-    team_fields = team_fields_field(load_campaign_values)
+    team_fields = team_fields_field(Extended.CAMPAIGN)
     version: int
     created_at: datetime
     updated_at: datetime

@@ -8,13 +8,6 @@ from api.context import RequestContext
 from core.profiles import merging, profiles, quarantine
 
 
-async def load_team_values(context: RequestContext, ids: list[int]) -> list[Any]:
-    """What profiles have in the fields of the team, by id."""
-    async with context.lease.use() as conn:
-        found = await profiles.get_team_values(conn, ids)
-    return [found.get(one, {}) for one in ids]
-
-
 async def load_profiles(context: RequestContext, ids: list[int]) -> list[Any]:
     """Profiles by id; of those that are merged, their survivors."""
     async with context.lease.use() as conn:

@@ -15,9 +15,9 @@ from api.graphql.profiles.types import (
     QuarantineInput,
     ReleaseQuarantineInput,
     UpdateProfileInput,
-    team_values_of,
     values_of,
 )
+from api.graphql.team_fields import team_values_of
 from core.ids import from_global_id
 from core.profiles import profiles, quarantine
 

@@ -12,12 +12,14 @@ from api.graphql.connections import Connection, Listing, by_id, requested_page
 from api.graphql.leaf import field, leaf
 from api.graphql.mutations import given, mutation
 from api.graphql.nodes import Node, aligned, global_id, load_one, record_of
-from api.graphql.profiles.types import field_kind, label_of, settable_kinds, team_values_of, values_of
-from api.graphql.scalars import JSON, json_object, plain_value
+from api.graphql.profiles.types import field_kind, label_of, settable_kinds, values_of
+from api.graphql.scalars import JSON, json_object
+from api.graphql.team_fields import team_fields_field, team_values_of
 from core.ids import from_global_id
 from core.profiles import test_profile_records as records
 from core.profiles import test_profiles
 from core.profiles.fields import FIELDS, Field, FieldType
+from core.profiles.team_rows import Extended
 
 TestProfileUse = strawberry.enum(
     records.TestProfileUse, name="TestProfileUse", description="What a test profile is for; RENDERING is for built-in ones."
@@ -28,21 +30,6 @@ async def load_test_profiles(context: RequestContext, ids: list[int]) -> list[An
     """Test profiles by id."""
     async with context.lease.use() as conn:
         return aligned(ids, await test_profiles.find_test_profiles(conn, ids))
-
-
-async def load_test_team_values(context: RequestContext, ids: list[int]) -> list[Any]:
-    """What test profiles have in the fields of the team, by id."""
-    async with context.lease.use() as conn:
-        found = await test_profiles.get_team_values(conn, ids)
-    return [found.get(one, {}) for one in ids]
-
-
-@field(JSON)
-async def _team_fields(root: strawberry.Parent[Any], info: Info) -> Any:
-    """What it has in the fields that the team published for profiles, by their names."""
-    found: records.TestProfile = root
-    values = await info.context.loader(load_test_team_values).load(found.id)
-    return {name: plain_value(value) for name, value in values.items()}
 
 
 def _read(one: Field) -> Any:
@@ -61,7 +48,7 @@ def _test_profile_type() -> Any:
     }  # fmt: skip
     body: dict[str, Any] = {one.name: _read(one) for one in shown} | {
         "id": global_id("TestProfile"),
-        "team_fields": _team_fields,
+        "team_fields": team_fields_field(Extended.TEST_PROFILE),
         "app_token": strawberry.field(description="Where an app of a phone is reached."),
         "event_type": strawberry.field(description="Of the business event that it stands for in previews."),
         "built_in": strawberry.field(description="Read-only."),

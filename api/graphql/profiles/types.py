@@ -14,16 +14,17 @@ from api.graphql.business_events.types import BusinessEventConnection
 from api.graphql.connections import ForwardPage, Listing, requested_page
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, record_of
-from api.graphql.profiles.loaders import load_aliases, load_quarantine, load_team_values
+from api.graphql.profiles.loaders import load_aliases, load_quarantine
 from api.graphql.rows.linked import linked_field
 from api.graphql.scalars import JSON, plain_value
+from api.graphql.team_fields import TEAM_VALUES, team_fields_field
 from channels.contract import AddressKind as AddressKindEnum
 from channels.contract import FailureReason as FailureReasonEnum
-from core.errors import Invalid
 from core.ids import to_global_id
 from core.profiles import quarantine, records
 from core.profiles.fields import FIELDS, SETTABLE, Field, FieldType
 from core.profiles.postal import postal_lines
+from core.profiles.team_rows import Extended
 
 Gender = strawberry.enum(records.Gender, name="Gender", description="Feature map 2.01.")
 EmailFormat = strawberry.enum(records.EmailFormat, name="EmailFormat", description="What a person wants emails in.")
@@ -73,18 +74,6 @@ async def _age(root: strawberry.Parent[Any], info: Info) -> int | None:
     """Whole years today (UTC)."""
     profile: records.Profile = root
     return profile.age(info.context.now.date())
-
-
-def team_fields_field(load: Any) -> Any:
-    """The field of something that has fields of the team; `load` loads their values by its id."""
-
-    @field(JSON)
-    async def team_fields(root: strawberry.Parent[Any], info: Info) -> Any:
-        """What it has in the fields that the team published, by their names. Decimals are texts, as exact as they were
-        written."""
-        return {name: plain_value(value) for name, value in (await info.context.loader(load).load(root.id)).items()}
-
-    return team_fields
 
 
 @strawberry.type(description="What is known against an address, whoever owns it.")
@@ -158,7 +147,7 @@ def _profile_type() -> Any:
         "id": global_id("Profile"),
         "postal_lines": leaf(lambda profile: list(postal_lines(profile)), description="The postal address, up to six lines."),
         "age": _age,
-        "team_fields": team_fields_field(load_team_values),
+        "team_fields": team_fields_field(Extended.PROFILE),
         "merged_ids": _merged_ids,
         "quarantine": _quarantine,
         "events": _events,
@@ -169,9 +158,6 @@ def _profile_type() -> Any:
         "__module__": __name__,
     }
     return strawberry.type(type("Profile", (Node,), body), description="A person.")
-
-
-TEAM_VALUES = "An object with values of fields that the team published, by their names; null clears."
 
 
 def settable_kinds() -> dict[str, Any]:
@@ -198,14 +184,6 @@ def values_of(sent: Any) -> dict[str, Any]:
     """The fields that a client sent."""
     given = ((name, getattr(sent, name)) for name in SETTABLE)
     return {name: some.value for name, some in given if some is not None}
-
-
-def team_values_of(sent: Any) -> dict[str, Any]:
-    """The values of the team's fields that a client sent. Raises Invalid (WRONG_TYPE)."""
-    given = {} if sent.team_fields is None or sent.team_fields.value is None else sent.team_fields.value
-    if not isinstance(given, dict):
-        raise Invalid("teamFields is no object", code="WRONG_TYPE", path="team_fields", hint='Write it like {"tier": "gold"}.')
-    return given
 
 
 @strawberry.input(one_of=True, description="What a profile is looked up by, besides its id.")

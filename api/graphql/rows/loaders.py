@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from api.context import RequestContext
+from api.graphql.consent.loaders import load_services
 from api.graphql.delivery.loaders import load_deliveries
 from api.graphql.nodes import Load
 from api.graphql.planning.loaders import load_campaigns
@@ -18,7 +19,7 @@ from core.rows import linked, listing
 from core.rows.records import LinkedPage
 
 _OURS: Mapping[str, Load] = MappingProxyType(
-    {"profile": load_profiles, "campaign": load_campaigns, "delivery": load_deliveries}
+    {"profile": load_profiles, "campaign": load_campaigns, "delivery": load_deliveries, "service": load_services}
 )  # fmt: skip
 
 

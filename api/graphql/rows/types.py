@@ -180,7 +180,7 @@ class RowPairInput:
 class ChangeDatasetLinksInput:
     """Pairs that shall be linked, or no longer: up to 1,000 together."""
 
-    dataset: str = strawberry.field(description="Whose link it is; profile, campaign and delivery too.")
+    dataset: str = strawberry.field(description="Whose link it is; profile, campaign, delivery and service too.")
     link: str = strawberry.field(description="The name of the link, or of the way back.")
     add: list[RowPairInput] = strawberry.field(default_factory=list)
     remove: list[RowPairInput] = strawberry.field(default_factory=list)

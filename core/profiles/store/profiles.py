@@ -61,19 +61,6 @@ async def update_profile(conn: Connection, profile_id: int, values: Mapping[str,
     return profile_of(row)
 
 
-async def set_columns(conn: Connection, profile_id: int, values: Mapping[str, Any]) -> None:
-    """Write columns of the team, whose names are the published model's."""
-    changes = ", ".join(f"{column} = ${n}" for n, column in enumerate(values, start=2))
-    await conn.execute(f"UPDATE profile SET {changes} WHERE id = $1", profile_id, *values.values())
-
-
-async def get_columns(conn: Connection, ids: Sequence[int], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
-    """Columns of the team of those profiles that exist, by id and column."""
-    names = "".join(f", {column}" for column in columns)
-    rows = await conn.fetch(f"SELECT id{names} FROM profile WHERE id = ANY($1::bigint[])", ids)
-    return {row["id"]: dict(row) for row in rows}
-
-
 async def delete_profile(conn: Connection, profile_id: int) -> bool:
     """Whether there was one. Who is merged into it goes with it."""
     return await conn.fetchval("DELETE FROM profile WHERE id = $1 RETURNING true", profile_id) or False

@@ -110,13 +110,6 @@ async def count_test_profiles(conn: Connection, use: str | None, text: str | Non
     return found
 
 
-async def get_columns(conn: Connection, ids: Sequence[int], columns: Sequence[str]) -> dict[int, dict[str, Any]]:
-    """Columns of the team of those test profiles that exist, by id and column."""
-    names = "".join(f", {column}" for column in columns)
-    rows = await conn.fetch(f"SELECT id{names} FROM test_profile WHERE id = ANY($1::bigint[])", list(ids))
-    return {row["id"]: dict(row) for row in rows}
-
-
 def written(person: Any) -> dict[str, Any]:
     """What a test profile has in the columns that are written of a profile."""
     return {column: getattr(person, column) for column in WRITTEN_COLUMNS}

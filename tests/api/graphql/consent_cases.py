@@ -36,7 +36,7 @@ async def create_service(house: House) -> Case:
 @case
 async def update_service(house: House) -> Case:
     """How long subscriptions last."""
-    return Case({"input": {"id": await a_service(house), "validityDays": 10}}, ["service.update"])
+    return Case({"input": {"id": await a_service(house), "validityDays": 10, "teamFields": {}}}, ["service.update"])
 
 
 @case

@@ -26,7 +26,7 @@ COLOURS = (Choice(name="red", label="Red"), Choice(name="blue", label="Blue"))
 async def test_a_draft_begins_as_what_is_published(conn: Connection) -> None:
     draft = await get_draft(conn)
 
-    assert [entity.name for entity in draft.model.entities] == ["profile", "campaign", "delivery"]
+    assert [entity.name for entity in draft.model.entities] == ["profile", "campaign", "delivery", "service"]
     assert draft.changed_by is None
 
 

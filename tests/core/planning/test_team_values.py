@@ -17,8 +17,8 @@ from core.errors import Conflict, Stale
 from core.planning.campaigns import create_campaign, update_campaign
 from core.planning.deliveries import create_delivery, update_delivery
 from core.planning.records import CampaignDraft, Delivery, DeliveryDraft
-from core.planning.team_values import Extended, get_team_values
 from core.profiles.errors import FieldsInvalid
+from core.profiles.team_rows import Extended, get_team_values
 from tests.core.authors import a_content, an_account, an_audience
 from tests.core.datamodel.model import field, publish_draft, save, unique
 

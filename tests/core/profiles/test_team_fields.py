@@ -23,9 +23,10 @@ from core.errors import Invalid
 from core.profiles import export_runner, exports, import_runner
 from core.profiles.errors import BadValue, FieldsInvalid
 from core.profiles.import_columns import plan_columns
-from core.profiles.profiles import create_profile, get_team_values, update_profile
+from core.profiles.profiles import create_profile, update_profile
 from core.profiles.records import EmptyCells, ImportOptions, MatchKey, RunState
 from core.profiles.team_fields import fields_of
+from core.profiles.team_rows import Extended, get_team_values
 from core.profiles.values import Reading, clean
 from core.runtime import Runtime
 from tests.core.datamodel.model import NOW, field, publish_draft, publish_fields
@@ -176,7 +177,7 @@ async def test_a_field_that_is_dropped_in_the_middle_ends_the_import_with_its_re
 async def test_by_hand_they_are_set_changed_and_cleared_like_ours(conn: Connection) -> None:
     await publish_fields(conn, *FIELDS)
     made = await create_profile(conn, SYSTEM, {"first_name": "Ann"}, {"points": "7", "tier": "GOLD", "spent": "0.10"}, now=NOW)
-    assert (await get_team_values(conn, [made.id, made.id + 1]))[made.id] == {
+    assert (await get_team_values(conn, Extended.PROFILE, [made.id, made.id + 1]))[made.id] == {
         **dict.fromkeys(COLUMNS), "points": 7, "tier": "gold", "spent": Decimal("0.10"),
     }  # fmt: skip
     later = NOW + timedelta(hours=1)
@@ -188,7 +189,7 @@ async def test_by_hand_they_are_set_changed_and_cleared_like_ours(conn: Connecti
     )
 
     assert (changed.city, changed.updated_at) == ("Bonn", later)
-    found = (await get_team_values(conn, [made.id]))[made.id]
+    found = (await get_team_values(conn, Extended.PROFILE, [made.id]))[made.id]
     assert (found["points"], found["vip"], found["tier"]) == (None, True, "gold")
     entries = await list_entries(conn, object_type="profile", object_ids=[str(made.id)], before_id=None, limit=5)
     assert [entry.changes for entry in entries] == [
@@ -224,7 +225,7 @@ async def test_a_connection_that_has_read_a_column_reads_it_when_it_has_become_a
         made = await create_profile(conn, SYSTEM, {}, {"tier": "1"}, now=NOW)
     async with pool.acquire() as reader:
         async with reader.transaction():
-            assert str((await get_team_values(reader, [made.id]))[made.id]["tier"]) == "1"
+            assert str((await get_team_values(reader, Extended.PROFILE, [made.id]))[made.id]["tier"]) == "1"
         async with transaction(pool) as conn:
             if then.kind is not first.kind:
                 await remove_field(conn, SYSTEM, "profile", "tier", now=NOW)
@@ -233,7 +234,7 @@ async def test_a_connection_that_has_read_a_column_reads_it_when_it_has_become_a
             await publish_fields(conn, then)
         async with reader.transaction():
             await update_profile(reader, SYSTEM, made.id, {}, {"tier": "22"}, now=NOW)
-            assert str((await get_team_values(reader, [made.id]))[made.id]["tier"]) == "22"
+            assert str((await get_team_values(reader, Extended.PROFILE, [made.id]))[made.id]["tier"]) == "22"
 
 
 async def test_an_import_of_the_same_header_when_a_column_has_become_another(runtime: Runtime, db: Connection) -> None:
@@ -315,7 +316,7 @@ async def test_an_automatic_id_is_given_to_who_comes_later_and_set_by_nobody(run
     before = await create_profile(db, SYSTEM, {"external_id": "A"}, now=NOW)
     await publish_fields(db, field("uid", FieldKind.AUTOMATIC_ID), field("tier"))
     after = await create_profile(db, SYSTEM, {"external_id": "B"}, now=NOW)
-    values = await get_team_values(db, [before.id, after.id])
+    values = await get_team_values(db, Extended.PROFILE, [before.id, after.id])
     assert (values[before.id]["uid"], values[after.id]["uid"].version) == (None, 4)
 
     for wrong in ({"uid": str(values[after.id]["uid"])}, {"uid": None}):

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from core.access import SYSTEM, Actor, Permission
+from core.audit import list_entries
 from core.datamodel.records import FieldKind
 from core.db import Connection
 from core.errors import ClarionError, Conflict, Forbidden, Invalid, NotFound, Stale
 from core.paging import PageRequest
 from core.profiles import profiles, test_profile_records, test_profiles
 from core.profiles.errors import FieldsInvalid
+from core.profiles.team_rows import Extended, get_team_values
 from tests.core.datamodel.model import field, publish_fields
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -56,12 +58,32 @@ async def test_it_has_every_column_of_a_profile_the_team_s_too(conn: Connection)
     found = await test_profiles.create_test_profile(
         conn, SYSTEM, Draft(label="A", uses=(Use.PROOF,)), {}, {"tier": "gold"}, now=NOW
     )
-    assert await test_profiles.get_team_values(conn, [found.id]) == {found.id: {"tier": "gold", "points": None}}
+    assert await get_team_values(conn, Extended.TEST_PROFILE, [found.id]) == {found.id: {"tier": "gold", "points": None}}
     later = await test_profiles.update_test_profile(conn, SYSTEM, found.id, {}, {}, {"points": 7}, now=NOW)
     assert later.version == 2
-    assert await test_profiles.get_team_values(conn, [found.id]) == {found.id: {"tier": "gold", "points": 7}}
+    assert await get_team_values(conn, Extended.TEST_PROFILE, [found.id]) == {found.id: {"tier": "gold", "points": 7}}
     same = await test_profiles.update_test_profile(conn, SYSTEM, found.id, {"label": "A"}, {}, {"points": 7}, now=NOW)
     assert same == later
+
+    with pytest.raises(FieldsInvalid) as refused:
+        await test_profiles.update_test_profile(conn, SYSTEM, found.id, {}, {}, {"points": "many", "teir": "x"}, now=NOW)
+    assert [one.path for one in refused.value.problems] == ["team_fields.points", "team_fields.teir"]
+
+    await publish_fields(conn, field("story", max_length=10_000))
+    await conn.execute("ALTER TABLE test_profile ALTER COLUMN x_story SET STORAGE PLAIN")  # instead of hundreds of columns
+    with pytest.raises(Invalid) as big:
+        await test_profiles.update_test_profile(conn, SYSTEM, found.id, {}, {}, {"story": "x" * 9_000}, now=NOW)
+    assert big.value.code == "ROW_TOO_BIG"
+
+
+async def test_the_audit_names_the_fields_that_changed_and_no_others(conn: Connection) -> None:
+    await publish_fields(conn, field("tier"), field("points", FieldKind.INTEGER))
+    found = await test_profiles.create_test_profile(
+        conn, SYSTEM, Draft(label="A", uses=(Use.PROOF,)), {}, {"tier": "gold", "points": 1}, now=NOW
+    )
+    await test_profiles.update_test_profile(conn, SYSTEM, found.id, {}, {}, {"tier": "gold", "points": 2}, now=NOW)
+    (entry, *_) = await list_entries(conn, object_type="test_profile", object_ids=[str(found.id)], before_id=None, limit=5)
+    assert entry.changes == {"fields": ["points"]}
 
 
 async def test_changes_are_versions_with_a_trace(conn: Connection) -> None:

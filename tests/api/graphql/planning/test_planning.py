@@ -47,9 +47,9 @@ async def test_problems_of_a_campaign_are_told_with_their_place(gql: Gql) -> Non
     assert bad_dates["code"] == "BAD_DATES"
 
 
-async def test_campaigns_and_deliveries_have_fields_of_the_team(house: House) -> None:
+async def test_campaigns_deliveries_and_services_have_fields_of_the_team(house: House) -> None:
     gql = house.gql
-    for dataset in ("campaign", "delivery"):
+    for dataset in ("campaign", "delivery", "service"):
         saved = await gql.do(
             """mutation ($i: SaveDataFieldInput!) { saveDataField(input: $i) {
                  draft { version } userErrors { code message path } } }""",
@@ -61,7 +61,14 @@ async def test_campaigns_and_deliveries_have_fields_of_the_team(house: House) ->
     assert (await gql.ask("query ($id: ID!) { delivery(id: $id) { teamFields } }", id=delivery))["delivery"] == {
         "teamFields": {"budget": None}
     }
-    for kind, key in (("Campaign", await create_campaign(gql)), ("Delivery", delivery)):
+    service = await gql.do(
+        """mutation { createService(input: {name: "weekly", label: "x", teamFields: {budget: 1}}) {
+             service { id teamFields version } userErrors { code } } }"""
+    )
+    assert service["service"]["teamFields"] == {"budget": "1"}
+    for kind, key in (
+        ("Campaign", await create_campaign(gql)), ("Delivery", delivery), ("Service", service["service"]["id"]),
+    ):  # fmt: skip
         update = f"""mutation ($input: Update{kind}Input!) {{ update{kind}(input: $input) {{
           {kind.lower()} {{ teamFields version }} userErrors {{ code path message hint }} }} }}"""
         changed = await gql.do(update, input={"id": key, "teamFields": {"budget": "10.50"}})

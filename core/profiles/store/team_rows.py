@@ -1,4 +1,4 @@
-"""SQL on the columns that a team has added to campaigns and deliveries; their names are those of the published model."""
+"""SQL on the columns that a team has added to tables of ours; their names are those of the published model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What campaigns and deliveries have in the fields that the team has published for them."""
+"""What rows of our tables have in the fields that the team has published for them: read, checked, written."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from core.datamodel.physical import column_of
+from core.datamodel.physical import MIRRORS, column_of
 from core.datamodel.present import present_model
 from core.datamodel.refusals import Refused, refusal
 from core.db import Connection
 from core.errors import ClarionError
-from core.planning.store import team_values as store
+from core.profiles.store import team_rows as store
 from core.profiles.team_fields import team_fields_of
 from core.profiles.team_values import PATH, clean_team_values
 
@@ -21,15 +21,23 @@ NO_VALUES: Values = MappingProxyType({})
 
 
 class Extended(StrEnum):
-    """What has fields of the team here: the name of its entity, and of its table."""
+    """What has fields of the team: the name of its table."""
 
+    PROFILE = "profile"
+    TEST_PROFILE = "test_profile"
+    SERVICE = "service"
     CAMPAIGN = "campaign"
     DELIVERY = "delivery"
+
+    @property
+    def entity(self) -> str:
+        """By which the model knows it: test profiles have the fields of profiles."""
+        return next((entity for entity, mirror in MIRRORS.items() if mirror == self), self.value)
 
 
 async def get_team_values(conn: Connection, of: Extended, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """What those of the given rows that exist have, by id and by the field's name."""
-    fields = team_fields_of(await present_model(conn), of).all
+    fields = team_fields_of(await present_model(conn), of.entity).all
     if not fields:
         return {one: {} for one in ids}
     found = await store.get_columns(conn, of, ids, [one.column for one in fields.values()])
@@ -38,7 +46,7 @@ async def get_team_values(conn: Connection, of: Extended, ids: Sequence[int]) ->
 
 async def clean_new(conn: Connection, of: Extended, given: Values) -> dict[str, Any]:
     """The columns that values set. Raises FieldsInvalid with every problem at once."""
-    return clean_team_values(team_fields_of(await present_model(conn), of), given) if given else {}
+    return clean_team_values(team_fields_of(await present_model(conn), of.entity), given) if given else {}
 
 
 async def clean_changed(conn: Connection, of: Extended, row_id: int, given: Values) -> dict[str, Any]:
@@ -56,9 +64,14 @@ async def write(conn: Connection, of: Extended, row_id: int, columns: Mapping[st
         await store.set_columns(conn, of, row_id, columns)
 
 
-def told(given: Values, columns: Mapping[str, Any]) -> dict[str, Any]:
-    """What the audit keeps: the names of what changed. A team may mark what it holds as personal."""
-    names = sorted(name for name in given if column_of(name) in columns)
+def told(given: Values, columns: Mapping[str, Any]) -> list[str]:
+    """The names of what changed, which is all that an audit keeps: a team may mark what it holds as personal."""
+    return sorted(name for name in given if column_of(name) in columns)
+
+
+def told_apart(given: Values, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The same beside the changes of our own fields."""
+    names = told(given, columns)
     return {PATH: names} if names else {}
 
 
