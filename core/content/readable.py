@@ -12,12 +12,13 @@ from core.datamodel.records import DataField, FieldKind, Model
 from core.db import Connection
 from core.profiles.fields import ALL as PROFILE_FIELDS
 from core.profiles.fields import Field
-from core.profiles.team_fields import KINDS_OF_FILES, field_of
+from core.profiles.team_fields import field_of
 from core.targeting.catalogue import Catalogue, CatalogueLink
 from core.targeting.datasets import extended
 from core.targeting.published import hold_catalogue, present_catalogue
 
 MOST_STEPS = 3  # links on the way to a value
+_ANYTHING = frozenset({FieldKind.JSON, FieldKind.POINT})  # examples of their values are made by no rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +140,7 @@ def _team(entity: str, model: Model) -> list[ReadableField]:
 
 
 def _field(one: DataField) -> ReadableField:
-    checked = field_of(one) if one.kind in KINDS_OF_FILES else None
+    checked = None if one.kind in _ANYTHING else field_of(one)
     return ReadableField(name=one.name, label=one.label, column=column_of(one.name), kind=one.kind, checked_as=checked)
 
 

@@ -15,8 +15,7 @@ from core.db import Connection
 from core.profiles.fields import FIELDS, Field, FieldType
 from core.profiles.import_keys import OUR_KEYS, ImportKey
 
-# A place and a JSON are no cells of a file.
-KINDS_OF_FILES: Mapping[FieldKind, FieldType] = MappingProxyType(
+_TYPES: Mapping[FieldKind, FieldType] = MappingProxyType(
     {
         FieldKind.TEXT: FieldType.TEXT,
         FieldKind.INTEGER: FieldType.INTEGER,
@@ -26,6 +25,8 @@ KINDS_OF_FILES: Mapping[FieldKind, FieldType] = MappingProxyType(
         FieldKind.INSTANT: FieldType.INSTANT,
         FieldKind.ENUMERATION: FieldType.CHOICE,
         FieldKind.AUTOMATIC_ID: FieldType.UUID,
+        FieldKind.JSON: FieldType.JSON,
+        FieldKind.POINT: FieldType.POINT,
     }
 )
 
@@ -36,7 +37,6 @@ class Fields:
 
     all: Mapping[str, Field]
     settable: Mapping[str, Field]
-    not_yet: frozenset[str] = frozenset()  # published ones that only SQL reads and writes
     keys: Mapping[str, ImportKey] = field(default_factory=lambda: OUR_KEYS)  # by which rows of a file find what is there
     noun: str = "profile"  # what has them
     needed: tuple[str, ...] = ()  # those without which a file says nothing
@@ -47,29 +47,18 @@ class Fields:
         return {name: one for name, one in self.all.items() if one.stored_as is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class TeamFields:
-    """What a team has added to something."""
-
-    all: Mapping[str, Field]
-    not_yet: frozenset[str] = frozenset()  # published ones that only SQL reads and writes
-
-
-def team_fields_of(model: Model, entity: str) -> TeamFields:
-    """What a published model adds to an entity."""
+def team_fields_of(model: Model, entity: str) -> dict[str, Field]:
+    """What a published model adds to an entity, by name."""
     found = model.find(entity)
-    fields = found.fields if found else ()
-    readable = {one.name: field_of(one) for one in fields if one.kind in KINDS_OF_FILES}
-    return TeamFields(MappingProxyType(readable), frozenset(one.name for one in fields) - readable.keys())
+    return {one.name: field_of(one) for one in (found.fields if found else ())}
 
 
 @per_model
 def fields_of(model: Model) -> Fields:
-    """With those of a published model that files can hold."""
-    added = team_fields_of(model, "profile")
-    every = {**FIELDS, **added.all}
+    """With those of a published model."""
+    every = {**FIELDS, **team_fields_of(model, "profile")}
     settable = {name: one for name, one in every.items() if one.settable}
-    return Fields(MappingProxyType(every), MappingProxyType(settable), added.not_yet)
+    return Fields(MappingProxyType(every), MappingProxyType(settable))
 
 
 OURS = fields_of(Model())
@@ -119,7 +108,7 @@ def field_of(one: DataField) -> Field:
     return Field(
         name=one.name,
         label=one.label,
-        type=KINDS_OF_FILES[one.kind],
+        type=_TYPES[one.kind],
         max_length=one.max_length,
         settable=one.kind is not FieldKind.AUTOMATIC_ID,
         personal=one.personal,

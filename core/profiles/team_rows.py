@@ -15,6 +15,7 @@ from core.errors import ClarionError
 from core.profiles.store import team_rows as store
 from core.profiles.team_fields import team_fields_of
 from core.profiles.team_values import PATH, clean_team_values
+from core.profiles.typed_values import is_same
 
 Values: TypeAlias = Mapping[str, Any]
 NO_VALUES: Values = MappingProxyType({})
@@ -37,7 +38,7 @@ class Extended(StrEnum):
 
 async def get_team_values(conn: Connection, of: Extended, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """What those of the given rows that exist have, by id and by the field's name."""
-    fields = team_fields_of(await present_model(conn), of.entity).all
+    fields = team_fields_of(await present_model(conn), of.entity)
     if not fields:
         return {one: {} for one in ids}
     found = await store.get_columns(conn, of, ids, [one.column for one in fields.values()])
@@ -55,7 +56,7 @@ async def clean_changed(conn: Connection, of: Extended, row_id: int, given: Valu
     if not columns:
         return columns
     kept = (await store.get_columns(conn, of, [row_id], list(columns)))[row_id]
-    return {column: value for column, value in columns.items() if value != kept[column]}
+    return {column: value for column, value in columns.items() if not is_same(value, kept[column])}
 
 
 async def write(conn: Connection, of: Extended, row_id: int, columns: Mapping[str, Any]) -> None:

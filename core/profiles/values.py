@@ -40,7 +40,8 @@ _POINT = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-_DEEPEST = 100  # of a JSON
+DEEPEST_JSON = 50  # levels of one value
+LARGEST_JSON = 100_000  # bytes of one value
 _MOST_DIGITS = 200  # of a decimal, on either side of its point
 _CHOICES_SHOWN = 10
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
@@ -269,14 +270,16 @@ def _uuid(field: Field, value: object, reading: Reading) -> UUID:
 def _json(field: Field, value: object, reading: Reading) -> str:
     """Its text as it stands: what numbers and names in it are is kept exactly."""
     text = _expect_text(value)
+    if len(text.encode()) > LARGEST_JSON:
+        raise BadValue("TOO_LONG", f"takes more than {LARGEST_JSON:,} bytes")
     try:
         found = msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:
         raise BadValue("BAD_VALUE", f"is no JSON: {str(error)[:100]}", 'Write it like {"size": 42}.') from None
     if _NUL.search(text):
         raise BadValue("BAD_TEXT", "holds the character NUL")
-    if _depth(found) > _DEEPEST:
-        raise BadValue("BAD_VALUE", f"is nested more than {_DEEPEST} levels deep")
+    if _depth(found) > DEEPEST_JSON:
+        raise BadValue("BAD_VALUE", f"is nested more than {DEEPEST_JSON} levels deep")
     return text
 
 

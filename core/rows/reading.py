@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,15 +11,10 @@ import msgspec
 
 from core.datamodel.records import DataField, FieldKind, LinkKind
 from core.errors import ClarionError, Invalid
-from core.profiles.errors import BadValue, shown
+from core.profiles.errors import BadValue
 from core.profiles.team_fields import field_of
-from core.profiles.values import Reading, clean
+from core.profiles.typed_values import read_typed
 from core.rows.shape import Column, Shape
-
-LARGEST_JSON = 100_000  # bytes of one value
-DEEPEST_JSON = 50
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
-_READING = Reading(region="US", today=date.max)  # neither a phone number nor a day of the past is among what teams add
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,12 +50,9 @@ def read_value(column: Column, value: object) -> Any:
     """A value of a field as it is stored. Raises BadValue."""
     one = column.field
     assert one is not None, "links are references"
-    reader = _OTHERS.get(one.kind)
-    if value is None:
-        return None
-    if one.kind is FieldKind.AUTOMATIC_ID:
+    if value is not None and one.kind is FieldKind.AUTOMATIC_ID:
         raise BadValue("READ_ONLY_FIELD", "is an automatic id")
-    return reader(value) if reader else clean(field_of(one), value, _READING)
+    return read_typed(field_of(one), value)
 
 
 def as_sent(one: DataField | None, value: Any) -> Any:
@@ -77,49 +66,6 @@ def as_sent(one: DataField | None, value: Any) -> Any:
 
 def _label(column: Column) -> str:
     return column.field.label if column.field is not None else column.name
-
-
-def _point(value: object) -> tuple[float, float]:
-    if not isinstance(value, Mapping) or value.keys() != {"longitude", "latitude"}:
-        raise BadValue(
-            "WRONG_TYPE", f"must be a place, not {shown(value)}", 'Write it like {"longitude": 2.35, "latitude": 48.85}.'
-        )
-    return _degrees(value["longitude"], 180), _degrees(value["latitude"], 90)
-
-
-def _degrees(value: object, most: int) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= most:
-        raise BadValue("BAD_VALUE", f"has {shown(value)} where degrees are from -{most} to {most}")
-    return float(value)
-
-
-def _json(value: object) -> object:
-    for text in _texts(value, 0):
-        if _UNSTORABLE.search(text):
-            raise BadValue("BAD_TEXT", "holds a character that cannot be stored", "Take out NUL and half characters.")
-    if len(msgspec.json.encode(value)) > LARGEST_JSON:
-        raise BadValue("TOO_LONG", f"takes more than {LARGEST_JSON:,} bytes")
-    return value
-
-
-def _texts(value: object, depth: int) -> Iterator[str]:
-    """All texts within; raises BadValue for what nests too deeply, and for numbers that are none."""
-    if depth > DEEPEST_JSON:
-        raise BadValue("BAD_VALUE", f"nests deeper than {DEEPEST_JSON} levels")
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name, each in value.items():
-            yield str(name)
-            yield from _texts(each, depth + 1)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each, depth + 1)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise BadValue("BAD_VALUE", "holds a number that is none")
-
-
-_OTHERS = {FieldKind.POINT: _point, FieldKind.JSON: _json}
 
 
 def _unknown(shape: Shape, name: str, path: str) -> Invalid:

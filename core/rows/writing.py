@@ -8,8 +8,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
 
-import asyncpg
-
 from core.access import Actor, Permission, require
 from core.audit import record_each
 from core.datamodel.present import hold_model
@@ -17,6 +15,7 @@ from core.datamodel.records import Key, Model
 from core.datamodel.refusals import REFUSED
 from core.db import Connection
 from core.errors import ClarionError, Invalid, Unavailable
+from core.profiles.typed_values import is_same
 from core.rows import store
 from core.rows.conflicts import Write, refused_by
 from core.rows.locating import Located, lock
@@ -219,7 +218,7 @@ class _Run:
         if one.sent.expected_updated_at not in (None, found["updated_at"]):
             return _rejected(one.index, [stale(f"{place}expectedUpdatedAt", found["updated_at"])])
         before = {name: found[column.column] for name, column in self.shape.columns.items()}
-        changed = {name: value for name, value in one.values.items() if value != _comparable(before[name])}
+        changed = {name: value for name, value in one.values.items() if not is_same(value, before[name])}
         if not changed:
             return RowOutcome(index=one.index, status=RowStatus.UNCHANGED, row=self.shape.row(found))
         writes[one.index] = Write(id=found["id"], values=changed, before=before)
@@ -255,11 +254,6 @@ class _Run:
             self.written[n] = (status.value.removesuffix("d"), row, names)
             outcomes[n] = RowOutcome(index=n, status=status, row=row)
         return outcomes
-
-
-def _comparable(value: Any) -> Any:
-    """What the database holds as what was read: a place is a pair."""
-    return (value.x, value.y) if isinstance(value, asyncpg.Point) else value
 
 
 def _rejected(index: int, problems: Sequence[ClarionError]) -> RowOutcome:

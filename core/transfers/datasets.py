@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from core.authored import not_found
 from core.datamodel.keys import usable_uniques
-from core.datamodel.physical import column_of, has_column, link_column, table_named, table_of
+from core.datamodel.physical import has_column, link_column, table_named, table_of
 from core.datamodel.present import present_model
-from core.datamodel.records import BuildKind, DataField, Entity, FieldKind, Key, Link, Model
+from core.datamodel.records import BuildKind, Entity, FieldKind, Key, Link, Model
 from core.datamodel.wanted import Wanted
 from core.db import Connection
 from core.profiles.fields import FIELDS, Field, FieldType
@@ -19,7 +19,7 @@ from core.profiles.team_fields import Fields, field_of, import_keys
 
 _ID = replace(FIELDS["id"], personal=False)
 _HOUSE = {name: replace(FIELDS[name], personal=False) for name in ("id", "created_at", "updated_at")}
-_OTHERS = {FieldKind.JSON: FieldType.JSON, FieldKind.POINT: FieldType.POINT}
+_NO_KEYS = frozenset({FieldKind.JSON, FieldKind.POINT})
 
 # By what rows of ours are known, apart from profiles.
 _NAMED = ImportKey(name="name", label="Name", fields=("name",), columns=("name",))
@@ -58,7 +58,7 @@ async def find_sheet(conn: Connection, name: str, path: str) -> Sheet:
         raise not_found("dataset", name[:80], path)
     uniques = await usable_uniques(conn, name)
     single = {one.columns[0] for one in uniques if len(one.columns) == 1}
-    own = {one.name: _marked(_field(one), single) for one in entity.fields}
+    own = {one.name: _marked(field_of(one), single) for one in entity.fields}
     links = {one.name: _marked(_link_field(one), single) for one in entity.links if has_column(one)}
     every = {**_HOUSE, **own, **links}
     ways = {one.name: await _way(conn, model, one) for one in entity.links if has_column(one)}
@@ -81,13 +81,6 @@ def columns_of_sheet(sheet: Sheet) -> dict[str, Field]:
 def lookup(way: Way, name: str) -> str:
     """What a column is called by which a link's other row is known, and where its values are kept meanwhile."""
     return f"{way.name}.{name}"
-
-
-def _field(one: DataField) -> Field:
-    if one.kind in _OTHERS:
-        kind = _OTHERS[one.kind]
-        return Field(name=one.name, label=one.label, type=kind, personal=one.personal, stored_as=column_of(one.name))
-    return field_of(one)
 
 
 def _link_field(link: Link) -> Field:
@@ -121,7 +114,7 @@ async def _way(conn: Connection, model: Model, link: Link) -> Way:
     elif target is not None and not target.built_in:
         fields, keys = {}, []
     if target is not None:
-        fields |= {one.name: field_of(one) for one in target.fields if one.kind not in _OTHERS}
+        fields |= {one.name: field_of(one) for one in target.fields if one.kind not in _NO_KEYS}
         keys += import_keys(target, _keys(target, await usable_uniques(conn, link.target)), fields).values()
     return Way(
         name=link.name, label=link.label, column=link_column(link.name), target=link.target, table=table_named(link.target),

@@ -20,6 +20,7 @@ from core.profiles.import_options import ImportMode
 from core.profiles.import_repeats import Rows
 from core.profiles.import_target import Written
 from core.profiles.records import EmptyCells
+from core.profiles.store.chunk_columns import compared, said, staged_names
 
 STAGING = "import_staging"
 LOCK = 0x636C_6172_0100  # the advisory lock of imports
@@ -164,7 +165,7 @@ def _staging(plan: Plan) -> str:
     known = ", 0::bigint AS known" if len(plan.keys) > 1 else ""
     return (
         f"CREATE TEMPORARY TABLE {STAGING} ON COMMIT DROP AS"
-        f" SELECT 0::bigint AS line{known}, {', '.join(plan.staged)} FROM profile WITH NO DATA"
+        f" SELECT 0::bigint AS line{known}, {staged_names(plan)} FROM profile WITH NO DATA"
     )
 
 
@@ -243,8 +244,9 @@ def _differs(plan: Plan, profile: str) -> str:
     """Whether the import changes a profile that goes by this name in the statement."""
     if not plan.written or plan.options.mode in (ImportMode.INSERT, ImportMode.DELETE):
         return "false"
-    before = ", ".join(f"{profile}.{column}" for column in plan.written)
-    return f"({before}) IS DISTINCT FROM ({', '.join(_after(plan, column, profile) for column in plan.written)})"
+    before = ", ".join(compared(plan, column, f"{profile}.{column}") for column in plan.written)
+    after = ", ".join(compared(plan, column, _after(plan, column, profile)) for column in plan.written)
+    return f"({before}) IS DISTINCT FROM ({after})"
 
 
 _AMBIGUOUS = "count(*) FILTER (WHERE matches > 1)"
@@ -342,15 +344,15 @@ def _count(plan: Plan) -> str:
 
 def _after(plan: Plan, column: str, profile: str) -> str:
     """What a column of a profile that exists becomes; `profile`: its name in the statement."""
-    before, said = f"{profile}.{column}", f"s.{column}"
+    before, now_said = f"{profile}.{column}", said(plan, column)
     if len(plan.keys) == 1 and column in plan.columns_of_keys and column not in EMAIL_COLUMNS:
         return before  # it found the profile, maybe through one that is merged and keeps its own
     field = plan.by_column.get(column)
     if field is not None and field.opt_out and not plan.options.lift_opt_outs:
-        return f"{before} OR coalesce({said}, false)"
+        return f"{before} OR coalesce({now_said}, false)"
     after = _fresh(plan, column)
     if plan.options.empty is EmptyCells.KEEP or column in plan.kept_keys:
-        after = f"coalesce({said}, {before})"  # an email's three columns are empty together
+        after = f"coalesce({now_said}, {before})"  # an email's three columns are empty together
     others = [_is_anothers(plan, columns, profile) for columns in _compared(plan, column)]
     return f"CASE WHEN {' OR '.join(others)} THEN {before} ELSE {after} END" if others else after
 
@@ -376,5 +378,5 @@ def _fresh(plan: Plan, column: str) -> str:
     """What a column of a new profile becomes."""
     field = plan.by_column.get(column)
     if column in EMAIL_COLUMNS or field is None or not field.required:
-        return f"s.{column}"
+        return said(plan, column)
     return f"coalesce(s.{column}, {'false' if field.default is False else int(field.default or 0)})"

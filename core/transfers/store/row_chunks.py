@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from core.db import Connection
-from core.profiles.fields import FieldType
 from core.profiles.import_columns import Plan
 from core.profiles.import_options import ImportMode
 from core.profiles.import_repeats import Rows
 from core.profiles.import_target import Written
 from core.profiles.records import EmptyCells
+from core.profiles.store.chunk_columns import compared, said, staged_names
 
 STAGING = "import_staging"
 LOCK = 0x636C_6172_0501  # the advisory lock of imports into datasets
@@ -36,11 +36,9 @@ class RowChunks:
     async def stage(self, conn: Connection, lines: Sequence[int], columns: Sequence[Sequence[Any]]) -> None:
         """Put a chunk into a table of this transaction."""
         known = ", 0::bigint AS known" if len(self.plan.keys) > 1 else ""
-        # A JSON goes in as its text: what copies in binary form has no other.
-        names = ", ".join(f"{name}::text AS {name}" if _is_json(self.plan, name) else name for name in self._columns)
         await conn.execute(
             f"CREATE TEMPORARY TABLE {STAGING} ON COMMIT DROP AS"
-            f" SELECT 0::bigint AS line{known}, {names} FROM {self.table} WITH NO DATA"
+            f" SELECT 0::bigint AS line{known}, {staged_names(self.plan)} FROM {self.table} WITH NO DATA"
         )
         await self._copy(conn, lines, columns)
 
@@ -133,10 +131,6 @@ class RowChunks:
         await conn.copy_records_to_table(STAGING, records=zip(lines, *columns, strict=True), columns=("line", *self._columns))
 
 
-def _is_json(plan: Plan, column: str) -> bool:
-    return plan.by_column[column].type is FieldType.JSON
-
-
 def _equal(row: str, columns: Sequence[str]) -> str:
     """That a row has the key of a staged one; `row`: its name in the statement."""
     return " AND ".join(f"{row}.{column} = s.{column}" for column in columns)
@@ -176,16 +170,8 @@ def _found(table: str, plan: Plan) -> str:
 def _differs(plan: Plan) -> str:
     if not plan.written or plan.options.mode in (ImportMode.INSERT, ImportMode.DELETE):
         return "false"
-
-    def compared(column: str, sql: str) -> str:
-        return f"({sql})::text" if plan.by_column[column].type is FieldType.POINT else sql  # places have no `=`
-
-    before = ", ".join(compared(column, f"t.{column}") for column in plan.written)
-    return f"({before}) IS DISTINCT FROM ({', '.join(compared(one, _after(plan, one)) for one in plan.written)})"
-
-
-def _said(plan: Plan, column: str) -> str:
-    return f"s.{column}::jsonb" if _is_json(plan, column) else f"s.{column}"
+    before = ", ".join(compared(plan, column, f"t.{column}") for column in plan.written)
+    return f"({before}) IS DISTINCT FROM ({', '.join(compared(plan, one, _after(plan, one)) for one in plan.written)})"
 
 
 def _after(plan: Plan, column: str) -> str:
@@ -193,8 +179,8 @@ def _after(plan: Plan, column: str) -> str:
     if len(plan.keys) == 1 and column in plan.columns_of_keys:
         return f"t.{column}"  # it found the row
     if plan.options.empty is EmptyCells.KEEP or column in plan.kept_keys:
-        return f"coalesce({_said(plan, column)}, t.{column})"
-    return _said(plan, column)
+        return f"coalesce({said(plan, column)}, t.{column})"
+    return said(plan, column)
 
 
 _KNOWN = "count(*) FILTER (WHERE target IS NOT NULL)"
@@ -218,7 +204,7 @@ def _insert(table: str, plan: Plan) -> str:
     return f"""
         inserted AS (
             INSERT INTO {table} ({", ".join(("created_at", "updated_at", *plan.written))})
-            SELECT {", ".join(("$1::timestamptz", "$1", *(_said(plan, column) for column in plan.written)))}
+            SELECT {", ".join(("$1::timestamptz", "$1", *(said(plan, column) for column in plan.written)))}
               FROM found f JOIN {STAGING} s ON s.ctid = f.place WHERE f.target IS NULL ORDER BY s.line
             RETURNING 1
         )

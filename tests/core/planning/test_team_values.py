@@ -23,7 +23,7 @@ from tests.core.authors import a_content, an_account, an_audience
 from tests.core.datamodel.model import field, publish_draft, save, unique
 
 THEMES = (Choice(name="spring", label="Spring sale"), Choice(name="autumn", label="Autumn"))
-NOTHING = {"budget": None, "theme": None, "review_on": None}
+NOTHING = {"budget": None, "theme": None, "review_on": None, "spot": None}
 
 
 async def publish_all(conn: Connection) -> None:
@@ -84,7 +84,7 @@ async def test_what_is_wrong_is_told_at_once_and_nothing_is_kept(conn: Connectio
     with pytest.raises(FieldsInvalid) as caught:
         await create_campaign(conn, actor, CampaignDraft(name="c", label="C"), wrong)
     assert [(one.code, one.path) for one in caught.value.problems] == [
-        ("BAD_VALUE", "team_fields.budget"), ("BAD_VALUE", "team_fields.theme"), ("READ_ONLY_FIELD", "team_fields.spot"),
+        ("BAD_VALUE", "team_fields.budget"), ("BAD_VALUE", "team_fields.theme"), ("WRONG_TYPE", "team_fields.spot"),
         ("READ_ONLY_FIELD", "team_fields.card"), ("UNKNOWN_FIELD", "team_fields.bugdet"),
         ("UNKNOWN_FIELD", "team_fields.label"),
     ]  # fmt: skip

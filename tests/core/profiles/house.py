@@ -37,8 +37,8 @@ async def ready_import(
     data: bytes | str,
     *,
     key: MatchKey = MatchKey.EXTERNAL_ID,
-    options: ImportOptions | None = None,
     name: str = "people.csv",
+    options: ImportOptions | None = None,
 ) -> int:
     """An import with its file, started but not worked on yet."""
     async with transaction(runtime.pool) as conn:
@@ -58,10 +58,11 @@ async def import_people(
     data: bytes | str,
     *,
     key: MatchKey = MatchKey.EXTERNAL_ID,
+    name: str = "people.csv",
     options: ImportOptions | None = None,
 ) -> ImportRun:
     """Import a file to its end."""
-    import_id = await ready_import(runtime, data, key=key, options=options)
+    import_id = await ready_import(runtime, data, key=key, name=name, options=options)
     await import_runner.run_import(runtime, import_id=import_id)
     return await get_import(runtime, import_id)
 
