@@ -96,8 +96,8 @@ TABLES = (
     ),
     Kept(
         table="kept_audience",
-        other="id audience_id time_zone state stamp upkeep reasons trouble counted_through counted_at counting_since again"
-        " log_dropped recount_at members created_by created_at",
+        other="id audience_id time_zone state stamp upkeep reasons trouble counted_at counting_since log_dropped recount_at"
+        " members created_by created_at",
     ),
     # Whose profile goes leaves by the log, which holds numbers of profiles alone.
     Kept(table="kept_member", rows=of_profile(), other="profile_id kept_id entered_at"),

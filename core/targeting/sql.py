@@ -67,6 +67,11 @@ def predicate(checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, sourc
     return _compiled(checked, asked_at(at, zone), rows, Plan.ONE_BY_ONE)
 
 
+def condition(checked: CheckedExpression, *, asked: Asked, source: FromClause) -> Predicate:
+    """The same; where no instant is known yet, for `Statement.known`."""
+    return _compiled(checked, asked, source, Plan.ONE_BY_ONE)
+
+
 def population(
     checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, plan: Plan = Plan.ALL_AT_ONCE
 ) -> Select[Any]:  # fmt: skip

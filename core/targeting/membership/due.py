@@ -2,39 +2,43 @@
 
 A comparison of something that stands still with a time relative to now changes when that time reaches it. Around such an
 instant there is a window, for clock changes and for months that are shorter than others: within it the row is due again and
-again. What cannot be told row by row is told of the whole audience: it changes at midnight, or may change at any time.
+again. Where something else is asked of the same row, too, and is not so, time changes nothing: a change of that is noted.
+What cannot be told row by row is told of the whole audience: it changes at midnight, or may change at any time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     TIMESTAMP,
     Date,
+    FromClause,
     Interval,
     Time,
+    and_,
     bindparam,
     case,
     cast,
     extract,
     func,
     literal_column,
+    or_,
 )
 
-from core.targeting.catalogue import AGE, Derived, Kind
+from core.targeting.catalogue import AGE, HELD_OUT, Derived, Kind
 from core.targeting.checked import CheckedExpression
-from core.targeting.compiled import Plan, Sql, Value
+from core.targeting.compiled import TYPES, Plan, Predicate, Sql, Value, bound
 from core.targeting.compiler import TreeCompiler
 from core.targeting.functions.bounds import to_instant, to_local
 from core.targeting.language import (
     Aggregate,
     Anchor,
+    And,
     Call,
     Case,
     Exists,
@@ -50,27 +54,48 @@ from core.targeting.language import (
     Unit,
     parts_below,
 )
-from core.targeting.linked import entity_table, rows_of
+from core.targeting.linked import Rows, rows_of, tell_beyond
 from core.targeting.membership.records import Upkeep
-from core.targeting.moments import asked_at
+from core.targeting.moments import Asked
 from core.targeting.scopes import Scope
 
 CLOCK_CHANGE = timedelta(hours=1, minutes=1)  # by how much a wall clock may be off, about
 INSTANT = timedelta(seconds=1)
 SHORT_MONTH = timedelta(days=5)  # how long after the 28th the same day of another month stands for
+LONG_PAST = timedelta(days=10)  # more than all of these together, and a day's length for zones
 _OLDEST = 1_000  # years of age
 _EXACT = {Unit.HOURS: 3600, Unit.MINUTES: 60, Unit.SECONDS: 1}
 
 POPULATION = "it asks who is among the highest of all"
+HOLDOUT = "it asks who is held back from all deliveries"
 ANY_TIME = "a time relative to now stands where the instant of a change cannot be told"
 MIDNIGHT = "ages or days relative to today stand where the day of a change cannot be told"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The next instant at which a comparison may change, NULL where there is none: of the one who is asked about, or of linked
+    rows, the first of theirs. It matters only for whom the conditions hold."""
+
+    at: Sql
+    rows: Rows | None = None
+    only: tuple[Predicate, ...] = ()
+    after: Predicate | None = None  # of a column: holds wherever there is such an instant, so that an index may find them
+
+    @property
+    def of_one(self) -> Sql:
+        """As a value of the row that is asked about."""
+        at = self.at
+        if self.rows is not None:
+            at = self.rows.select(func.min(at)).where(*self.rows.tied).scalar_subquery()
+        return case((and_(*self.only), at)) if self.only else at
+
+
 @dataclass(slots=True, kw_only=True)
 class Due:
-    """By rows: SQL of the next instant, NULL where there is none. For the whole: why it is counted anew at intervals."""
+    """Windows of rows; and of the whole, why it is counted anew at intervals."""
 
-    at: Sql | None = None
+    windows: list[Window] = field(default_factory=list)
     often: set[str] = field(default_factory=set)
     daily: set[str] = field(default_factory=set)
 
@@ -80,33 +105,37 @@ class Due:
         return Upkeep.RECOUNTED if self.often else Upkeep.RECOUNTED_DAILY if self.daily else Upkeep.INCREMENTAL
 
 
-def due_of(checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> Due:
-    """When the answer for a profile changes next, as SQL on its table, seen from `at`."""
+def due_of(checked: CheckedExpression, *, asked: Asked, source: FromClause) -> Due:
+    """When the answer for a row of `source`, which has the columns of the entity's table, changes next."""
     due = Due()
-    scope = Scope(entity=checked.entity, source=entity_table(checked.entity))
-    windows = _Windows(due, at, zone)
-    found = list(windows.of(checked.expression.root, TreeCompiler(checked, scope, asked_at(at, zone), Plan.ONE_BY_ONE)))
-    due.at = _least(found)
+    scope = Scope(entity=checked.entity, source=source)
+    due.windows += _Windows(due, asked).of(checked.expression.root, TreeCompiler(checked, scope, asked, Plan.ONE_BY_ONE))
     return due
 
 
-def _least(found: Sequence[Sql]) -> Sql | None:
-    return None if not found else found[0] if len(found) == 1 else func.least(*found)
+def least(found: Sequence[Sql]) -> Sql:
+    """The first of some instants; NULL is none."""
+    return found[0] if len(found) == 1 else func.least(*found)
 
 
 class _Windows:
-    """A visitor: `of` gives, for each comparison with a relative time, the next instant at which it may change."""
+    """A visitor: `of` gives a window for each comparison with a relative time."""
 
-    def __init__(self, due: Due, at: datetime, zone: ZoneInfo) -> None:
+    def __init__(self, due: Due, asked: Asked) -> None:
         self._due = due
-        self._zone = zone
-        self._now = bindparam(None, at, TIMESTAMP(timezone=True))
-        self._soon = bindparam(None, at + timedelta(microseconds=1), TIMESTAMP(timezone=True))
-        self._slack = INSTANT if zone.key == "UTC" else CLOCK_CHANGE
+        self._zone = asked.zone
+        self._now = bound(Kind.INSTANT, asked.near_now(Relative(Anchor.NOW)))
+        self._soon = cast(self._now + bindparam(None, timedelta(microseconds=1), Interval()), TIMESTAMP(timezone=True))
+        self._slack = INSTANT if asked.zone.key == "UTC" else CLOCK_CHANGE
 
-    def of(self, node: Any, compiler: TreeCompiler) -> Iterator[Sql]:
+    def of(self, node: Any, compiler: TreeCompiler) -> Iterator[Window]:
         """Of a condition and all below it."""
         match node:
+            case And():
+                moving, only = self._split(node, compiler)
+                for term in moving:
+                    for one in self.of(term, compiler):
+                        yield replace(one, only=(*one.only, *only))
             case Operation():
                 yield from self._operation(node, compiler)
             case Exists(selection=selection):
@@ -123,6 +152,9 @@ class _Windows:
                 if isinstance(named, CheckedExpression):
                     inner = TreeCompiler(named, compiler.scope, compiler.asked, Plan.ONE_BY_ONE)
                     yield from self.of(named.expression.root, inner)
+                    compiler.touched |= inner.touched
+            case Field() if self._is_held_out(node):
+                self._due.often.add(HOLDOUT)
             case Field() | Literal():
                 pass
             case Relative() | Aggregate() | Call() | Case():
@@ -131,16 +163,30 @@ class _Windows:
                 for part in parts_below(node):
                     yield from self.of(part, compiler)
 
-    def _selection(self, selection: Selection, compiler: TreeCompiler) -> Iterator[Sql]:
+    def _split(self, node: And, compiler: TreeCompiler) -> tuple[list[Any], list[Predicate]]:
+        """What moves with time, and what else has to hold for that to matter."""
+        moving = [term for term in node.terms if any(True for _ in self._times(term, compiler.checked))]
+        still = [term for term in node.terms if all(term is not one for one in moving)]
+        return moving, [compiler.condition(term) for term in still] if moving else []
+
+    def _selection(self, selection: Selection, compiler: TreeCompiler) -> Iterator[Window]:
         """The first of those of the linked rows."""
         if selection.where is None:
             return
         rows = rows_of(compiler, Selection(selection.path))
-        first = _least(list(self.of(selection.where, compiler.about(rows.scope))))
-        if first is not None:
-            yield rows.select(func.min(first)).where(*rows.tied).scalar_subquery()
+        inner = compiler.about(rows.scope)
+        moving, only = self._split(selection.where, inner) if isinstance(selection.where, And) else ([selection.where], [])
+        windows = [one for term in moving for one in self.of(term, inner)]
+        found = [one.of_one for one in windows]
+        rows.tests += only
+        after = [one.after for one in windows if one.after is not None]
+        if found and len(after) == len(found):
+            rows.tests.append(or_(*after))
+        tell_beyond(compiler, rows, inner, compiler.scope)
+        if found:
+            yield Window(at=least(found), rows=rows)
 
-    def _operation(self, node: Operation, compiler: TreeCompiler) -> Iterator[Sql]:
+    def _operation(self, node: Operation, compiler: TreeCompiler) -> Iterator[Window]:
         first, *others = node.operands
         for operand in node.operands:
             if isinstance(operand, Aggregate):
@@ -148,7 +194,7 @@ class _Windows:
         if all(self._stands_still(one, compiler) for one in node.operands):
             return
         if isinstance(first, Field) and self._is_age(first, compiler) and all(_is_number(one) for one in others):
-            yield from self._birthdays(compiler.operand(first), others)
+            yield from (Window(at=at) for at in self._birthdays(compiler.operand(first), others))
             return
         pairs = [(first, other) if isinstance(other, Relative) else (other, first) for other in others]
         told = (isinstance(moves, Relative) and self._is_still_value(still, compiler) for still, moves in pairs)
@@ -157,12 +203,22 @@ class _Windows:
             return
         for still, moves in pairs:
             assert isinstance(moves, Relative)
-            yield from self._reached(compiler.operand(still), moves)
+            value = compiler.operand(still)
+            after = self._after(value, moves, compiler)
+            yield from (Window(at=at, after=after) for at in self._reached(value, moves))
+
+    def _after(self, value: Value, relative: Relative, compiler: TreeCompiler) -> Predicate | None:
+        """That a column is not so long before a relative time that nothing changes any more."""
+        if value.stored is None or value.kind not in (Kind.DATE, Kind.INSTANT):
+            return None
+        near = Relative(Anchor.NOW, relative.offsets)
+        since = bound(value.kind, compiler.asked.near_now(near, day=value.kind is Kind.DATE))
+        return value.stored >= cast(since - bindparam(None, LONG_PAST, Interval()), TYPES[value.kind])
 
     def _is_still_value(self, node: Operand, compiler: TreeCompiler) -> bool:
         return not isinstance(node, Literal) and self._stands_still(node, compiler)
 
-    def _aggregate(self, node: Aggregate, compiler: TreeCompiler) -> Iterator[Sql]:
+    def _aggregate(self, node: Aggregate, compiler: TreeCompiler) -> Iterator[Window]:
         yield from self._selection(node.selection, compiler)
         for part in (node.value, node.by):
             if part is not None:
@@ -234,6 +290,9 @@ class _Windows:
             case _:
                 return all(self._stands_still(part, compiler) for part in parts_below(node))
 
+    def _is_held_out(self, node: Field) -> bool:
+        return node.path[-1] == HELD_OUT.name
+
     def _is_age(self, node: Field, compiler: TreeCompiler) -> bool:
         found = compiler.operand(node).field
         return found is not None and found.derived is Derived.AGE
@@ -244,6 +303,8 @@ class _Windows:
             at_midnight = isinstance(time, Field) or (isinstance(time, Relative) and time.anchor is Anchor.TODAY)
             if isinstance(time, Top):
                 self._due.often.add(POPULATION)
+            elif isinstance(time, Field) and self._is_held_out(time):
+                self._due.often.add(HOLDOUT)
             elif at_midnight:
                 self._due.daily.add(MIDNIGHT)
             else:
@@ -255,7 +316,7 @@ class _Windows:
             case Relative() | Top():
                 yield node
             case Field(path=path):
-                if path[-1] == AGE.name:
+                if path[-1] in (AGE.name, HELD_OUT.name):
                     yield node
             case Member():
                 named = checked.audiences[node.audience, node.version]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,14 +15,18 @@ from core.targeting.catalogue import Catalogue
 from core.targeting.errors import ExpressionError
 from core.targeting.json_form import read_stored
 from core.targeting.language import Expression
+from core.targeting.linked import entity_table
 from core.targeting.membership.due import due_of
 from core.targeting.membership.evaluation import Opened, stamp_of
 from core.targeting.membership.records import Kept
 from core.targeting.membership.sources import sources_of
 from core.targeting.membership.store import kept as store
+from core.targeting.moments import asked_at
 from core.targeting.published import present_catalogue
 from core.targeting.records import Audience
 from core.targeting.references import open_expression
+
+SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # whether a question moves with time is the same at all times
 
 # With the catalogue, by whose identity it is known.
 _REMEMBERED: Recent[tuple[Any, ...], tuple[Catalogue, Opened]] = Recent(1_000)
@@ -67,7 +71,7 @@ async def _open(conn: Connection, kept: Kept, audience: Audience, catalogue: Cat
     expression = Expression(root=read_stored(audience.expression).root, text=audience.expression_text)
     checked = await open_expression(conn, expression, catalogue)
     zone = ZoneInfo(kept.time_zone)
-    due = due_of(checked, at=datetime(2000, 1, 1, tzinfo=ZoneInfo("UTC")), zone=zone)
+    due = due_of(checked, asked=asked_at(SOME_TIME, zone), source=entity_table(checked.entity))
     # Whether anybody is merged changes the SQL and not the members: their stamp is that of the longer one.
     whole = checked if catalogue.merged else await open_expression(conn, expression, replace(catalogue, merged=True))
     return Opened(

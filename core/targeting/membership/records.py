@@ -64,7 +64,6 @@ class Kept:
     time_zone: str
     state: KeptState
     stamp: bytes | None
-    counted_through: int
     counting_since: datetime | None
     recount_at: datetime | None
     named: tuple[tuple[int, int], ...]  # itself and all audiences that it is made of, each with its version

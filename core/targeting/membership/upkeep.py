@@ -13,17 +13,18 @@ from typing import TypeVar
 
 from core.db import Connection
 from core.targeting.membership.capture import captures_of, install
-from core.targeting.membership.evaluation import Opened, asking
+from core.targeting.membership.evaluation import Opened, due_of_everybody, everybody, question_about_people
 from core.targeting.membership.opening import Failed, open_kept
 from core.targeting.membership.records import RECOUNT_EVERY, KeptState, Upkeep
 from core.targeting.membership.sources import together
 from core.targeting.membership.store import kept as store
+from core.targeting.membership.store import members
 from core.targeting.membership.store import upkeep as steps
 from core.targeting.moments import start_of, today
+from core.targeting.plans import cheaper
 
 CHANGES = 5_000  # rows of the queue that a step takes
 PEOPLE = 50_000  # about so many people, likewise
-COUNTED = 100_000  # people that a step of a count looks at
 AUDIENCES = 40  # of one statement
 GROUPS = 20  # sets of audiences that a step tells apart; what is beyond is put together
 LOG_KEPT = timedelta(days=30)
@@ -39,6 +40,7 @@ async def keep_up(conn: Connection, now: datetime, due_by: datetime) -> bool:
     """
     if not await store.try_lock(conn):
         return False  # somebody else is at it
+    await store.plan_for_values(conn)
     opened, failed = await open_kept(conn)
     if await _look_after(conn, opened, failed, now):
         return True
@@ -78,15 +80,15 @@ async def _take_changes(conn: Connection, opened: Sequence[Opened], now: datetim
     """What was noted: of each change, the audiences that read what changed are asked again about whom it concerns."""
     changes = await steps.take_changes(conn, CHANGES, PEOPLE)
     people: dict[tuple[int, ...], set[int]] = defaultdict(set)
-    everybody: set[int] = set()
+    anybody: set[int] = set()
     for change in changes:
         if change.profile_ids is None:
-            everybody |= {one.kept.id for one in opened if one.may_concern_all(change)}
+            anybody |= {one.kept.id for one in opened if one.may_concern_all(change)}
         else:
             concerned = tuple(place for place, one in enumerate(opened) if one.concerns(change))
             people[concerned] |= set(change.profile_ids)
-    if everybody:
-        await store.count_once_more(conn, sorted(everybody), now)
+    if anybody:
+        await store.count_again(conn, sorted(anybody), now)
     for concerned, found in _few(people):
         ids = sorted(found | set(await steps.survivors(conn, sorted(found))))
         await _ask(conn, [opened[place] for place in concerned], ids, now)
@@ -112,55 +114,37 @@ async def _take_due(conn: Connection, opened: Sequence[Opened], now: datetime, d
 
 
 async def _count(conn: Connection, opened: Sequence[Opened], now: datetime) -> bool:
-    """Look at the next people for those audiences whose count is least far."""
+    """Look at everybody for the audience that waits for it longest."""
     counting = [one for one in opened if one.kept.state is KeptState.COUNTING]
     if not counting:
         return False
-    least = min(counting, key=lambda one: (one.kept.counted_through, one.of_population))
-    if least.of_population:
-        group = [least]
-        ids = await store.next_people(conn, 0, None)  # at once, for it is one ranking of all
-    else:
-        group = [one for one in counting if one.kept.counted_through == least.kept.counted_through and not one.of_population]
-        ids = await store.next_people(conn, least.kept.counted_through, COUNTED)
-    finished = least.of_population or len(ids) < COUNTED
-    gone = await store.gone_members(
-        conn, [one.kept.id for one in group], least.kept.counted_through, None if finished else ids[-1]
-    )
-    await _ask(conn, group, ids + gone, now, counted=True)
-    for one in group:
-        if finished:
-            await store.finish_count(conn, one.kept.id, _recount_at(one, now), now)
-        else:
-            await store.set_counted_through(conn, one.kept.id, ids[-1])
+    one = min(counting, key=lambda one: (one.kept.counting_since or now, one.kept.id))
+    holds = await cheaper(conn, one.checked, everybody, at=now, zone=one.zone)
+    await members.count_everybody(conn, one.kept.id, holds, due_of_everybody(one, now), now)
+    await store.finish_count(conn, one.kept.id, now, _recount_at(one, now))
     return True
 
 
 def _recount_at(one: Opened, now: datetime) -> datetime | None:
-    """As of when the count began: who was looked at first was looked at then."""
-    since = one.kept.counting_since or now
     match one.upkeep:
         case Upkeep.INCREMENTAL:
             return None
         case Upkeep.RECOUNTED_DAILY:
-            return start_of(today(since, one.zone) + timedelta(days=1), one.zone)
+            return start_of(today(now, one.zone) + timedelta(days=1), one.zone)
         case Upkeep.RECOUNTED:
-            return since + RECOUNT_EVERY
+            return now + RECOUNT_EVERY
 
 
-async def _ask(
-    conn: Connection, opened: Sequence[Opened], profile_ids: Sequence[int], now: datetime, *, counted: bool = False
-) -> None:
+async def _ask(conn: Connection, opened: Sequence[Opened], profile_ids: Sequence[int], now: datetime) -> None:
     """Ask audiences about some people, and make members of those who are. Between two counts an audience that ranks everybody
     loses those who are gone, and waits with the others."""
-    if not counted:
-        ranking = [one.kept.id for one in opened if one.of_population]
-        if ranking:
-            await steps.remove_gone(conn, ranking, profile_ids, now)
-        opened = [one for one in opened if not one.of_population]
-    for some in _cut(opened, AUDIENCES):
-        for ids in _cut(profile_ids, COUNTED if counted else PEOPLE):
-            await steps.bring_up_to_date(conn, asking(some, ids, now), [one.kept.id for one in some], ids, now)
+    ranking = [one.kept.id for one in opened if one.of_population]
+    if ranking:
+        await steps.remove_gone(conn, ranking, profile_ids, now)
+    questions = [question_about_people(one, now) for one in opened if not one.of_population]
+    for some in _cut(questions, AUDIENCES):
+        for ids in _cut(profile_ids, PEOPLE):
+            await members.ask_about(conn, some, ids, now)
 
 
 def _cut(given: Sequence[T], size: int) -> Iterable[Sequence[T]]:

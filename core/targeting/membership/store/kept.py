@@ -42,6 +42,12 @@ async def try_lock(conn: Connection) -> bool:
     return bool(await conn.fetchval("SELECT pg_try_advisory_xact_lock($1)", UPKEEP_LOCK))
 
 
+async def plan_for_values(conn: Connection) -> None:
+    """Plan statements for the values that they are asked with, until the transaction ends: how many people they are about tells
+    whether their rows are looked for or all rows are read."""
+    await conn.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+
+
 async def insert_kept(conn: Connection, audience_id: int, time_zone: str, created_by: str, now: datetime) -> bool:
     """Begin to keep the members of an audience; False when they are kept already."""
     done = await conn.fetchval(
@@ -123,7 +129,7 @@ async def list_kept(conn: Connection) -> list[Kept]:
              UNION
             SELECT m.kept_id, u.used_id FROM made m JOIN audience_use u ON u.audience_id = m.audience_id
         )
-        SELECT k.id, k.audience_id, k.time_zone, k.state, k.stamp, k.counted_through, k.counting_since, k.recount_at,
+        SELECT k.id, k.audience_id, k.time_zone, k.state, k.stamp, k.counting_since, k.recount_at,
                array_agg(a.id ORDER BY a.id) AS ids, array_agg(a.version ORDER BY a.id) AS versions
           FROM kept_audience k JOIN made m ON m.kept_id = k.id JOIN audience a ON a.id = m.audience_id
          GROUP BY k.id ORDER BY k.id
@@ -143,22 +149,19 @@ async def count_anew(conn: Connection, kept_ids: Sequence[int], now: datetime, *
     await conn.execute(
         """
         UPDATE kept_audience
-           SET state = $3, counted_through = 0, again = false, counting_since = coalesce(counting_since, $2)
+           SET state = $3, counting_since = coalesce(counting_since, $2)
          WHERE id = ANY($1)
         """,
         kept_ids, now, state.value,
     )  # fmt: skip
 
 
-async def count_once_more(conn: Connection, kept_ids: Sequence[int], now: datetime) -> None:
-    """Something changed that may concern everybody: count when what is being counted is counted, or now."""
+async def count_again(conn: Connection, kept_ids: Sequence[int], now: datetime) -> None:
+    """The same at once for those of whom all that they read is captured."""
     await conn.execute(
         """
-        UPDATE kept_audience
-           SET again = state = 'counting', state = CASE state WHEN 'kept' THEN 'counting' ELSE state END,
-               counted_through = CASE state WHEN 'kept' THEN 0 ELSE counted_through END,
-               counting_since = coalesce(counting_since, $2)
-         WHERE id = ANY($1)
+        UPDATE kept_audience SET state = 'counting', counting_since = coalesce(counting_since, $2)
+         WHERE id = ANY($1) AND state <> 'waiting'
         """,
         kept_ids, now,
     )  # fmt: skip
@@ -174,40 +177,15 @@ async def set_stamp(
     )  # fmt: skip
 
 
-async def set_counted_through(conn: Connection, kept_id: int, profile_id: int) -> None:
-    """Everybody up to this one is looked at."""
-    await conn.execute("UPDATE kept_audience SET counted_through = $2 WHERE id = $1", kept_id, profile_id)
-
-
-async def finish_count(conn: Connection, kept_id: int, recount_at: datetime | None, now: datetime) -> None:
-    """Everybody is looked at; once more where that was asked for meanwhile."""
+async def finish_count(conn: Connection, kept_id: int, now: datetime, recount_at: datetime | None) -> None:
+    """Everybody is looked at."""
     await conn.execute(
         """
-        UPDATE kept_audience
-           SET state = CASE WHEN again THEN 'counting' ELSE 'kept' END, counted_at = counting_since, counted_through = 0,
-               counting_since = CASE WHEN again THEN $3::timestamptz END, again = false, recount_at = $2
+        UPDATE kept_audience SET state = 'kept', counted_at = $2, counting_since = NULL, recount_at = $3
          WHERE id = $1
         """,
-        kept_id, recount_at, now,
+        kept_id, now, recount_at,
     )  # fmt: skip
-
-
-async def next_people(conn: Connection, after: int, limit: int | None) -> list[int]:
-    """The numbers of profiles after one, in order."""
-    return [row["id"] for row in await conn.fetch("SELECT id FROM profile WHERE id > $1 ORDER BY id LIMIT $2", after, limit)]
-
-
-async def gone_members(conn: Connection, kept_ids: Sequence[int], after: int, through: int | None) -> list[int]:
-    """Members of these whose numbers are in a range, and who are no profiles any more."""
-    rows = await conn.fetch(
-        """
-        SELECT DISTINCT m.profile_id FROM kept_member m
-         WHERE m.kept_id = ANY($1) AND m.profile_id > $2 AND ($3::bigint IS NULL OR m.profile_id <= $3)
-           AND NOT EXISTS (SELECT FROM profile p WHERE p.id = m.profile_id)
-        """,
-        kept_ids, after, through,
-    )  # fmt: skip
-    return [row["profile_id"] for row in rows]
 
 
 async def oldest_months(conn: Connection, tables: Sequence[str]) -> dict[str, str]:
