@@ -21,9 +21,9 @@ from core.content.links.checks import check_links
 from core.content.links.numbers import LinkNumbers
 from core.content.links.rewriting import Rewritten, rewrite_html, rewrite_text
 from core.content.links.settings import LinkRules
-from core.content.personalization import dynamic_read, fields_read, linked_key, seen, shown
+from core.content.personalization import COLUMNS, brought, columns_read, dynamic_read, fields_read, linked_key, seen, shown
 from core.content.placements import NO_FRAGMENTS, Library
-from core.content.readable import Read
+from core.content.readable import AUDIENCE, Read
 from core.content.records import Attachment, Content, ContentDraft, TrackedLink
 from core.content.validate import check_content, compile_part
 from core.errors import Invalid
@@ -51,6 +51,7 @@ class FrozenContent:
     links: tuple[TrackedLink, ...]
     fields: tuple[str, ...]  # the profile fields that a ledger row must carry
     hidden_link: int | None
+    columns: tuple[str, ...] = ()  # of the audience, which it must carry, too
     dynamic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # conditions of the variants, by place
     attachments: tuple[Attachment, ...] = ()
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of what is read of a team's, by root and name
@@ -119,7 +120,9 @@ def freeze(
         _keep(work, "text", rewrite_text(work.parts["text"], numbers=work.numbers, rules=work.rules))
     read = _variables(work.parts, manifest)
     fields = fields_read(read, library.readable)
+    columns = columns_read(read, library.readable)
     told = {root: library.readable.read((one.path for one in read), root) for root in FACTS}
+    roots = {"profile": fields, AUDIENCE: columns, **told}
     return FrozenContent(
         parts=work.parts,
         data=content.data,
@@ -132,9 +135,10 @@ def freeze(
         links=tuple(work.links),
         fields=tuple(sorted(fields)),
         hidden_link=work.hidden,
+        columns=tuple(sorted(columns)),
         dynamic=_conditions(content, dynamic_read(read)),
         attachments=content.attachments,
-        kinds={"profile": _kinds(fields), **{root: _kinds(found) for root, found in told.items()}},
+        kinds={root: _kinds(found) for root, found in roots.items()},
         facts={root: {name: facts.get(root, {}).get(name) for name in sorted(found)} for root, found in told.items()},
     )
 
@@ -254,11 +258,15 @@ def carried_by(frozen: FrozenContent, row_values: Mapping[str, Any]) -> dict[str
     """What a ledger row carries for a program, of values that may be more."""
     linked = {linked_key(name.rpartition(".")[0]) for name in frozen.fields if "." in name}
     names = [name for name in frozen.fields if "." not in name] + sorted(linked)
-    return {name: row_values.get(name) for name in ([*names, VARIANTS] if frozen.dynamic else names)}
+    names += [key for key, is_read in ((VARIANTS, frozen.dynamic), (COLUMNS, frozen.columns)) if is_read]
+    return {name: row_values.get(name) for name in names}
 
 
 def values(frozen: FrozenContent, row_values: Mapping[str, Any], shared: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What one recipient's template sees; `row_values` are the profile fields and variants that its ledger row carries."""
+    """What one recipient's template sees; `row_values` are the fields, columns and variants that its ledger row carries."""
     around = shared_values(frozen) if shared is None else shared
     profile = shown(row_values, frozen.fields, frozen.kinds.get("profile", {}))
-    return {**around, "profile": profile, "dynamic": row_values.get(VARIANTS)}
+    made = {**around, "profile": profile, "dynamic": row_values.get(VARIANTS)}
+    if frozen.columns:  # an old program has none, and may have data of that name
+        made[AUDIENCE] = brought(row_values, frozen.columns, frozen.kinds.get(AUDIENCE, {}))
+    return made

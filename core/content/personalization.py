@@ -1,4 +1,6 @@
-"""What a template may read: `profile.<field>`, the content's own data, and a few facts of the delivery and its campaign."""
+"""What a template may read: `profile.<field>`, `audience.<column>`, the content's own data, and a few facts of the delivery and
+its campaign.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,17 @@ import msgspec
 
 from core.content.data_paths import COMMANDS, EVERY, DataPaths
 from core.content.errors import TemplateProblem
-from core.content.readable import MOST_STEPS, OURS, Read, Readable, ReadableField
+from core.content.readable import AUDIENCE, MOST_STEPS, OURS, Read, Readable, ReadableEntity, ReadableField
 from core.content.suggestions import MOST_COMPARED, nearest
 from core.datamodel.records import FieldKind
 from render_ext import Variable
 
 DELIVERY_FIELDS = ("label", "date")  # of every delivery; what a team adds may be nothing
-HOUSE_NAMES = frozenset({"profile", "delivery", "campaign", "dynamic"})  # what they hold is for every template the same
+HOUSE_NAMES = frozenset({"profile", AUDIENCE, "delivery", "campaign", "dynamic"})  # for every template they hold the same
 RESERVED_NAMES = HOUSE_NAMES | {"forloop", "now"}  # no key of the data is called so
 MOST_LISTED = 20  # fields in a hint
 COORDINATES = frozenset({"longitude", "latitude"})
+COLUMNS = "#audience"  # what a recipient brings along, among the values of a ledger row; no field is called so
 
 FIELDS: Mapping[str, ReadableField] = OURS.roots["profile"].fields  # in every installation
 _NO_KINDS: Mapping[str, str] = MappingProxyType({})
@@ -35,6 +38,17 @@ def dynamic_read(variables: Iterable[Variable]) -> set[str]:
 def fields_read(variables: Iterable[Variable], readable: Readable = OURS) -> dict[str, Read]:
     """The profile fields among the variables of a program: what a ledger row has to carry for it."""
     return readable.read((found.path for found in variables), "profile")
+
+
+def columns_read(variables: Iterable[Variable], readable: Readable = OURS) -> dict[str, Read]:
+    """The columns of the audience among the variables of a program: a ledger row has to carry them, too."""
+    return readable.read((found.path for found in variables), AUDIENCE)
+
+
+def brought(row_values: Mapping[str, Any], columns: Iterable[str], kinds: Mapping[str, str] = _NO_KINDS) -> dict[str, Any]:
+    """What a recipient brings along as templates see it, from the values of a row."""
+    held = row_values.get(COLUMNS) or {}
+    return {name: seen(kinds.get(name, ""), held.get(name)) for name in columns}
 
 
 def shown(row_values: Mapping[str, Any], fields: Iterable[str], kinds: Mapping[str, str] = _NO_KINDS) -> Mapping[str, Any]:
@@ -122,6 +136,8 @@ def _wrong(
     path: tuple[str, ...], data: Mapping[str, Any], paths: DataPaths, dynamic: Collection[str], readable: Readable
 ) -> tuple[str, str] | None:
     """What is wrong with a path and what to write instead, or None."""
+    if path[0] == AUDIENCE:
+        return _wrong_column(path, readable)
     if path[0] in readable.roots:
         return _wrong_field(path, readable)
     if path[0] == "dynamic":
@@ -161,6 +177,28 @@ def _wrong_field(path: tuple[str, ...], readable: Readable) -> tuple[str, str] |
     return (f"there is no profile field {name!r}" if not steps else f"{whole!r} has no field {name!r}"), hint
 
 
+def _wrong_column(path: tuple[str, ...], readable: Readable) -> tuple[str, str] | None:
+    found = readable.find(path)
+    if found is not None:
+        return _wrong_part(path, found)
+    audience = readable.roots[AUDIENCE]
+    if len(path) < 2 or path[1] == EVERY:
+        return "the audience cannot be read as a whole", "Write one column, such as audience.voucher_code."
+    return no_column(path[1], audience)
+
+
+def no_column(name: str, audience: ReadableEntity) -> tuple[str, str]:
+    """That an audience has no such column, and what to do about it."""
+    near = nearest(name, audience.fields)
+    if near:
+        hint = f"Did you mean '{AUDIENCE}.{near}'?"
+    elif audience.fields:
+        hint = f"There are {_listed(AUDIENCE, islice(audience.fields, MOST_LISTED))}."
+    else:
+        hint = "Send to a list or a file with columns, or to people who are all in one: in_audience('…') and …"
+    return f"{audience.told} has no column {name[:80]!r}", hint
+
+
 def _wrong_part(path: tuple[str, ...], found: Read) -> tuple[str, str] | None:
     """What is wrong with a path that goes on behind a field: a field is one value, but for places and JSON."""
     rest = found.rest
@@ -182,7 +220,7 @@ def _wrong_dynamic(path: tuple[str, ...], dynamic: Collection[str]) -> tuple[str
 def _suggest_root(name: str, data: Mapping[str, Any], readable: Readable) -> str:
     if name in readable.roots["profile"].fields:
         return f"Did you mean 'profile.{name}'?"
-    known = ["profile", "delivery", "campaign", *islice(data, MOST_COMPARED)]
+    known = ["profile", "audience", "delivery", "campaign", *islice(data, MOST_COMPARED)]
     near = nearest(name, known)
     return f"Did you mean {near!r}?" if near else f"There are {', '.join(known[:12])}."
 

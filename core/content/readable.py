@@ -1,4 +1,6 @@
-"""What templates may read in this installation: fields of ours, those that the team has published, and those of linked rows."""
+"""What templates may read in this installation: fields of ours, those that the team has published, those of linked rows, and
+columns of the audience.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from core.content.data_paths import EVERY
 from core.datamodel.physical import column_of
 from core.datamodel.present import per_model, present_model
 from core.datamodel.records import DataField, FieldKind, Model
@@ -13,12 +16,13 @@ from core.db import Connection
 from core.profiles.fields import ALL as PROFILE_FIELDS
 from core.profiles.fields import Field
 from core.profiles.team_fields import field_of
-from core.targeting.catalogue import Catalogue, CatalogueLink
+from core.targeting.catalogue import Catalogue, CatalogueLink, Kind
 from core.targeting.datasets import extended
 from core.targeting.published import hold_catalogue, present_catalogue
 
 MOST_STEPS = 3  # links on the way to a value
 _ANYTHING = frozenset({FieldKind.JSON, FieldKind.POINT})  # examples of their values are made by no rule
+AUDIENCE = "audience"  # the root of what recipients bring along as members of the audience that is written to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,8 @@ class ReadableEntity:
     fields: Mapping[str, ReadableField]
     links: Mapping[str, CatalogueLink] = field(default_factory=lambda: MappingProxyType({}))
     many: Collection[str] = frozenset()  # links to many rows, which no template can follow
+    told: str = ""  # in words, where the name of the root does not say it
+    is_open: bool = False  # nobody knows yet which fields it has: any name may be one
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,16 @@ class Read:
     def name(self) -> str:
         """As rows of the ledger and programs have it: `city`, `favourite_store.city`."""
         return ".".join([*(step.name for step in self.steps), self.field.name])
+
+    @property
+    def path(self) -> str:
+        """As templates write it: `profile.city`, `audience.voucher_code`."""
+        return f"{self.root}.{self.name}"
+
+    @property
+    def told(self) -> str:
+        """As people are told of it: of a profile's fields it goes without saying whose they are."""
+        return self.name if self.root == "profile" else self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +97,7 @@ class Readable:
             return None
         entity, steps = self.walk(path)
         at = 1 + len(steps)
-        found = entity.fields.get(path[at]) if at < len(path) else None
+        found = _field_of(entity, path[at]) if at < len(path) else None
         return None if found is None else Read(path[0], steps, found, path[at + 1 :])
 
     def read(self, paths: Iterable[tuple[str, ...]], root: str) -> dict[str, Read]:
@@ -103,6 +119,24 @@ class Readable:
                 yield from self._named(self.entities[link.target], (*steps, link), sources)
 
 
+def _field_of(entity: ReadableEntity, name: str) -> ReadableField | None:
+    if entity.is_open and name != EVERY:
+        return ReadableField(name=name, label=name, column=name)
+    return entity.fields.get(name)
+
+
+def columns_of(columns: Mapping[str, Kind], told: str) -> ReadableEntity:
+    """The columns of an audience; `told` says which it is."""
+    found = sorted(columns.items())
+    fields = [ReadableField(name=name, label=name, column=name, kind=FieldKind(kind.value)) for name, kind in found]
+    return ReadableEntity(fields=_by_name(fields), told=told)
+
+
+def with_audience(readable: Readable, audience: ReadableEntity) -> Readable:
+    """The same once it is known which audience is written to."""
+    return replace(readable, roots=MappingProxyType({**readable.roots, AUDIENCE: audience}))
+
+
 async def present_readable(conn: Connection, *, hold: bool = False) -> Readable:
     """What counts in this transaction; `hold`: nobody publishes anything else until it ends."""
     catalogue = await (hold_catalogue if hold else present_catalogue)(conn)
@@ -118,6 +152,7 @@ def readable_of(model: Model) -> Readable:
         "profile": entities["profile"],
         "delivery": ReadableEntity(fields=_by_name([*_OF_DELIVERY, *_team("delivery", model)])),
         "campaign": ReadableEntity(fields=_by_name([*_OF_CAMPAIGN, *_team("campaign", model)])),
+        AUDIENCE: ReadableEntity(fields=_by_name([]), is_open=True),
     }
     return Readable(roots=MappingProxyType(roots), entities=MappingProxyType(entities), catalogue=catalogue)
 

@@ -20,9 +20,9 @@ from core.content.languages import untranslated, variants
 from core.content.links.found import unused_settings
 from core.content.links.settings import LinkRules
 from core.content.origins import Expanded
-from core.content.personalization import dynamic_read, fields_read, linked_key
+from core.content.personalization import COLUMNS, columns_read, dynamic_read, fields_read, linked_key
 from core.content.placements import Library
-from core.content.readable import OURS, Read, Readable
+from core.content.readable import AUDIENCE, OURS, Read, Readable
 from core.content.records import (
     Attachment,
     Content,
@@ -32,7 +32,7 @@ from core.content.records import (
 )
 from core.content.validate import check_content, compile_part
 from core.errors import Invalid
-from render_ext import TemplateSyntaxError
+from render_ext import TemplateSyntaxError, Variable
 from render_ext.attachments import encoded_size
 
 HEAVY_BYTES = 10_000_000  # many mailboxes refuse larger messages
@@ -57,10 +57,30 @@ def review(
     )
     found = [one for part in checked.parts if part.is_html for one in part.built.warnings]
     found += findings(checked)
+    found += _columns_of_nobody(expanded.parts, manifest, readable)
     order = {part.name: number for number, part in enumerate(checked.parts)}
     found.sort(key=lambda one: (order.get(one.part or "", -1), one.line or 0, one.column or 0))
     told = dict.fromkeys(map(expanded.warning, found))  # MJML writes some things several times, and so do fragments
     return list(islice(told, MOST_TOLD))
+
+
+def _columns_of_nobody(parts: Mapping[str, str], manifest: Manifest, readable: Readable) -> Iterator[ContentWarning]:
+    """One warning for each column of the audience that is read before anybody knows which audience that is."""
+    if not readable.roots[AUDIENCE].is_open:
+        return
+    seen: set[str] = set()
+    for field in manifest.content:
+        source = parts.get(field.name, "")
+        if not field.template or (f"{AUDIENCE}." not in source and f"{AUDIENCE}[" not in source):
+            continue
+        for variable in compile_part(field.name, source, tracking=manifest.capabilities.tracking).variables:
+            for path in (one.path for one in columns_read([variable], readable).values() if one.path not in seen):
+                seen.add(path)
+                yield ContentWarning(
+                    code="AUDIENCE_NOT_KNOWN", message=f"whether there is '{path}' is known once a delivery sends this content",
+                    hint="The audience of the delivery must bring that column along.",
+                    part=field.name, line=variable.line, column=variable.column,
+                )  # fmt: skip
 
 
 def review_saved(content: Content, manifest: Manifest, library: Library) -> list[ContentWarning]:
@@ -132,21 +152,21 @@ def _as_told(problem: Invalid) -> ContentWarning:
 def missing_values(
     manifest: Manifest, expanded: Expanded, row_values: Mapping[str, Any], readable: Readable = OURS
 ) -> Iterator[ContentWarning]:
-    """One warning for every profile field that is read and empty for this recipient, at its first place."""
+    """One warning for every field and column that is read and empty for this recipient, at its first place."""
     seen: set[str] = set()
     for field in manifest.content:
         source = expanded.parts.get(field.name, "")
         if not field.template or not source.strip():
             continue
         for variable in compile_part(field.name, source, tracking=manifest.capabilities.tracking).variables:
-            for name, read in fields_read([variable], readable).items():
-                if name in seen or _held(read, row_values) not in (None, ""):
+            for read in _read_of_reader(variable, readable):
+                if read.path in seen or _held(read, row_values) not in (None, ""):
                     continue
-                seen.add(name)
+                seen.add(read.path)
                 found = ContentWarning(
                     code="MISSING_VALUE",
-                    message=f"{name} is empty for this profile",
-                    hint=f'Write {{{{ profile.{name} | default: "…" }}}} where others may have nothing either.',
+                    message=f"{read.told} is empty for this profile",
+                    hint=f'Write {{{{ {read.path} | default: "…" }}}} where others may have nothing either.',
                     part=field.name,
                     line=variable.line,
                     column=variable.column,
@@ -154,8 +174,17 @@ def missing_values(
                 yield expanded.warning(found)
 
 
+def _read_of_reader(variable: Variable, readable: Readable) -> Iterator[Read]:
+    """The field of the profile, or the column of the audience, that a variable is. Which columns there are may not be known."""
+    yield from fields_read([variable], readable).values()
+    if not readable.roots[AUDIENCE].is_open:
+        yield from columns_read([variable], readable).values()
+
+
 def _held(read: Read, row_values: Mapping[str, Any]) -> Any:
     """The value in a row of the ledger."""
+    if read.root == AUDIENCE:
+        return (row_values.get(COLUMNS) or {}).get(read.field.name)
     path, _, last = read.name.rpartition(".")
     return ((row_values.get(linked_key(path)) or {}) if path else row_values).get(last)
 

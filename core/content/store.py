@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -114,6 +114,25 @@ async def list_readers(conn: Connection, reads: Sequence[str], limit: int) -> li
         list(reads), limit,
     )  # fmt: skip
     return [(row["kind"], row["name"], row["found"]) for row in rows]
+
+
+async def list_reads(conn: Connection, content_ids: Collection[int], beginning: str) -> dict[int, list[str]]:
+    """What begins so of all that contents read, by themselves and through fragments; who reads none of it is left out."""
+    rows = await conn.fetch(
+        """
+        WITH RECURSIVE used AS (
+            SELECT content_id, fragment_id FROM content_fragment WHERE content_id = ANY ($1)
+            UNION SELECT u.content_id, f.fragment_id FROM used u JOIN fragment_fragment f ON f.user_id = u.fragment_id
+        ), readers AS (
+            SELECT id, reads FROM content WHERE id = ANY ($1)
+            UNION ALL SELECT u.content_id, f.reads FROM used u JOIN fragment f ON f.id = u.fragment_id
+        )
+        SELECT id, array_agg(DISTINCT r ORDER BY r) AS found
+          FROM readers, unnest(reads) AS r WHERE starts_with(r, $2) GROUP BY id
+        """,
+        list(content_ids), beginning,
+    )  # fmt: skip
+    return {row["id"]: row["found"] for row in rows}
 
 
 async def list_readers_of(conn: Connection, beginning: str) -> list[tuple[str, str, list[str]]]:

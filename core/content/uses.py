@@ -8,13 +8,21 @@ from core.content import store
 from core.content.compile import FACTS, FrozenContent
 from core.content.dynamic import checked
 from core.content.libraries import sources_of
-from core.content.readable import Read, Readable
+from core.content.readable import AUDIENCE, Read, Readable
 from core.content.records import ContentDraft
 from core.datamodel.physical import EVENT_PREFIX
 from core.datamodel.records import Change
 from core.datamodel.uses import SHOWN, User
 from core.db import Connection
 from core.targeting.uses import events_gone, hidden_names, told_name
+
+COLUMN = "audience:"  # before the column of an audience, among what contents read; no entity is called so
+
+
+async def find_columns_read(conn: Connection, content_ids: Collection[int]) -> dict[int, list[str]]:
+    """Which columns of the audience contents read, by themselves and through fragments, by content."""
+    found = await store.list_reads(conn, content_ids, COLUMN)
+    return {content_id: [one.removeprefix(COLUMN) for one in reads] for content_id, reads in found.items()}
 
 
 async def find_contents_using(conn: Connection, changes: Sequence[Change]) -> list[User]:
@@ -51,6 +59,7 @@ def reads_of_templates(found: Iterable[Read], own: Collection[str]) -> list[str]
 
 def _of_program(frozen: FrozenContent, readable: Readable) -> Iterator[Read]:
     paths = [("profile", *name.split(".")) for name in frozen.fields]
+    paths += [(AUDIENCE, name) for name in frozen.columns]
     paths += [(root, name) for root in FACTS for name in frozen.facts.get(root, {})]
     yield from (read for path in paths if (read := readable.find(path)) is not None)
 
@@ -65,5 +74,7 @@ def _told(read: Read) -> Iterator[str]:
         yield told_name(entity, step.name)
         entity = step.target
         yield f"{entity}.*"
-    if read.field.kind is not None:
+    if read.root == AUDIENCE:
+        yield COLUMN + read.field.name
+    elif read.field.kind is not None:
         yield told_name(entity, read.field.name)

@@ -11,8 +11,9 @@ from core.content.compile import Facts
 from core.content.personalization import DELIVERY_FIELDS
 from core.content.readable import Readable
 from core.db import Connection
-from core.delivery.recipient_values import object_of, stored
+from core.delivery.recipient_values import stored
 from core.planning.records import Delivery
+from core.targeting.objects import object_of
 from core.targeting.sql import compile_statement
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from core.db import Connection
 from core.delivery.store import ledger
-from core.delivery.trap_rows import MEMBER
+from core.delivery.recipient_values import DRAWN
 from core.personal import BLOT, Goes, Kept, Person, of_recipient
 
 TABLES = (
@@ -47,4 +47,4 @@ TABLES = (
 async def erase(conn: Connection, person: Person, now: datetime) -> dict[str, int]:
     """Rows of traps that were completed with the person's values, or went to an address of theirs, are what is left of one."""
     addresses = [key for _, key in person.addresses]
-    return {"ledger": await ledger.blank_traps(conn, MEMBER, person.profile_ids, addresses)}
+    return {"ledger": await ledger.blank_traps(conn, DRAWN, person.profile_ids, addresses)}

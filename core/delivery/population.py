@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -37,14 +37,15 @@ from channels.contract import AddressKind, FailureReason
 from core.consent.records import Purpose
 from core.content.readable import OURS, Readable
 from core.content.readers import Preference, Reach, preferences
-from core.delivery.recipient_values import object_of, profile_table, row_expression
+from core.delivery.recipient_values import DRAWN, object_of, profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
 from core.delivery.steps import Step, StepContext, of_addresses
 from core.delivery.store.ledger import TRAP_SLOT
-from core.delivery.trap_rows import MEMBER, trap_rows
+from core.delivery.trap_rows import trap_rows
 from core.profiles.erased import HashKey
 from core.profiles.suppression import SuppressionReach
 from core.targeting.check import CheckedExpression
+from core.targeting.listed import Brought
 from core.targeting.sql import Statement, compile_statement, predicate, present
 
 UTC = ZoneInfo("UTC")
@@ -97,6 +98,7 @@ class Population:
     service_id: int | None = None  # whose subscribers it is for
     purpose: Purpose | None = None  # what people's data is used for in it
     readable: Readable = OURS  # by which fields of programs are found
+    columns: Sequence[Brought] = ()  # what recipients bring along that programs read
 
     def duplicates_statement(self) -> Statement:
         """Remember each address that several otherwise eligible people share, with the oldest of them as its keeper.
@@ -126,10 +128,14 @@ class Population:
         rows = self._rows(profile, RecipientKind.PROFILE, self.steps)
         return self._writing(rows.where(profile.c.id > low, profile.c.id <= high, self._targeted(profile)))
 
-    def traps_statement(self, traps: Sequence[int], kept: Collection[str], last_id: int) -> Statement:
-        """Write the ledger rows of test profiles, and count them: see `trap_rows`. Call it once all others are written."""
+    def traps_statement(
+        self, traps: Sequence[int], kept: Collection[str], last_id: int, columns: Sequence[Brought] = ()
+    ) -> Statement:
+        """Write the ledger rows of test profiles, and count them: see `trap_rows`. Call it once all others are written.
+        `columns` are those that they have from a member."""
         source = trap_rows(self._profile(), self.delivery_id, traps, kept, last_id)
-        return self._writing(self._rows(source, RecipientKind.TRAP, of_addresses(self.steps)), slot=TRAP_SLOT)
+        shared = replace(self, columns=columns)
+        return self._writing(shared._rows(source, RecipientKind.TRAP, of_addresses(self.steps)), slot=TRAP_SLOT)
 
     def _writing(self, rows: Select[Any], slot: int = 0) -> Statement:
         written = insert(_LEDGER).from_select(
@@ -176,8 +182,8 @@ class Population:
         ).select_from(source)
 
     def _values(self, profile: FromClause) -> ColumnElement[Any]:
-        built = row_expression(self._fields(), self.dynamic, profile, self.at, self.readable)
-        return built.op("||")(object_of([(MEMBER, profile.c[MEMBER])])) if MEMBER in profile.c else built
+        built = row_expression(self._fields(), self.dynamic, profile, self.at, self.readable, self.columns)
+        return built.op("||")(object_of([(DRAWN, profile.c[DRAWN])])) if DRAWN in profile.c else built
 
     def _program(self, profile: FromClause) -> ColumnElement[Any]:
         """The program for the profile's language, as `core.content.readers.choose` chooses."""

@@ -6,7 +6,7 @@ Each range is one transaction, so that a preparation shows progress, can be stop
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import asyncpg
@@ -40,13 +40,14 @@ from core.delivery.store import ledger, population_reads, runs
 from core.delivery.store import programs as program_store
 from core.errors import ClarionError, Conflict, Invalid
 from core.outbox import announce
-from core.planning import channel_accounts, deliveries, holdouts, seeds
+from core.planning import channel_accounts, columns, deliveries, holdouts, seeds
 from core.planning.records import Delivery
 from core.profiles import erased as erased_addresses
 from core.profiles import suppression
 from core.secrets import Keyring
 from core.targeting import audiences
 from core.targeting.expiry import check_current
+from core.targeting.listed import brought_along
 
 # The exclusions, in order: the first that applies names the one reason. Who is held back comes after them (`_held_back`).
 PREPARATION: tuple[Step, ...] = (
@@ -130,6 +131,7 @@ class Preparation:
         content = await contents.get_content(conn, delivery.content_id)
         account = await channel_accounts.get_account(conn, delivery.channel_account_id)
         library = await load_library(conn, sources_of(content), hold=True)
+        library = replace(library, readable=await columns.bound(conn, library.readable, delivery.audience_id))
         programs = await self._programs.store_new(conn, delivery, content, account, library, now)
         read |= await versions.campaign_version(conn, delivery_id)
         await self._log_warnings(conn, delivery_id, content, library, now)
@@ -164,10 +166,12 @@ class Preparation:
         account = await channel_accounts.get_account(conn, delivery.channel_account_id)
         if delivery.service_id is not None:
             _check_kind(await get_service(conn, delivery.service_id), kind)
+        asked = await audiences.open_audience(conn, audience)
+        brought, read = brought_along(asked), sorted({name for one in programs for name in one.columns})
         return Population(
             delivery_id=delivery_id,
             programs=programs,
-            audience=await audiences.open_audience(conn, audience),
+            audience=asked,
             address_kind=kind,
             suppression=await suppression.find_reach(conn, kind, delivery.suppression_list_ids),
             erased=await erased_addresses.find_reach(conn, self._keyring, kind),
@@ -178,6 +182,7 @@ class Preparation:
             service_id=delivery.service_id,
             purpose=None if delivery.purpose_id is None else await get_purpose(conn, delivery.purpose_id),
             readable=await present_readable(conn),
+            columns=[brought[name] for name in read if name in brought],
         )
 
     async def _write_range(self, plan: Plan, low: int, high: int) -> bool:

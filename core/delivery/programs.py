@@ -178,8 +178,9 @@ class Programs:
         await use(conn, BlobUser.PROGRAM, program_id, [one.sha256 for one in frozen.attachments])
         await store.insert_links(conn, program_id, frozen.links)
         return ProgramVariant(
-            id=program_id, channel=account.channel, language=frozen.locale, fields=frozen.fields, dynamic=frozen.dynamic
-        )
+            id=program_id, channel=account.channel, language=frozen.locale, fields=frozen.fields, dynamic=frozen.dynamic,
+            columns=frozen.columns,
+        )  # fmt: skip
 
 
 def row_of(loaded: LoadedProgram, row: LedgerRow) -> RecipientRow | None:

@@ -24,20 +24,22 @@ from sqlalchemy import (
     table,
     type_coerce,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.authored import not_found
 from core.content.dynamic import VARIANTS, variant_number
-from core.content.personalization import linked_key
+from core.content.personalization import COLUMNS, linked_key
 from core.content.readable import OURS, Read, Readable, ReadableField
 from core.datamodel.records import FieldKind
 from core.db import Connection
 from core.errors import Invalid
 from core.targeting.catalogue import CATALOGUE, PROFILE, Catalogue, CatalogueLink, Entity
 from core.targeting.linked import entity_table
+from core.targeting.listed import Brought, brought_object
+from core.targeting.objects import object_of
 from core.targeting.sql import compile_statement
 
-PAIRS_PER_CALL = 50  # Postgres takes at most 100 arguments
+DRAWN = "#drawn"  # a column of traps' rows, and among their values: the member from whom they have what they lack; no field is called so
 
 
 def profile_table(entity: Entity = PROFILE, readable: Readable = OURS) -> TableClause:
@@ -60,16 +62,6 @@ def values_expression(fields: Sequence[str], profile: FromClause, readable: Read
         path = ".".join(step.name for step in steps)
         pairs.append((linked_key(path), _linked(steps, [one.field for one in found if one.steps == steps], profile, readable)))
     return object_of(pairs)
-
-
-def object_of(pairs: Sequence[tuple[str, ColumnElement[Any]]]) -> ColumnElement[Any]:
-    """A jsonb object."""
-    built: ColumnElement[Any] = cast(literal("{}", String), JSONB)
-    for start in range(0, len(pairs), PAIRS_PER_CALL):
-        flat = [part for name, value in pairs[start : start + PAIRS_PER_CALL] for part in (cast(literal(name), String), value)]
-        made = func.jsonb_build_object(*flat)
-        built = made if start == 0 else built.op("||")(made)
-    return built
 
 
 def _find(name: str, readable: Readable) -> Read:
@@ -139,16 +131,27 @@ def variants_expression(
     return func.jsonb_build_object(cast(literal(VARIANTS), String), func.jsonb_build_object(*numbers))
 
 
+def columns_expression(columns: Sequence[Brought], person: ColumnElement[Any], *, merged: bool) -> ColumnElement[Any]:
+    """A jsonb object with what a person brings along as a member of the audience, as a ledger row carries it."""
+    return func.jsonb_build_object(cast(literal(COLUMNS), String), brought_object(columns, person, merged=merged))
+
+
 def row_expression(
     fields: Sequence[str],
     dynamic: Mapping[str, Sequence[str]],
     profile: FromClause,
     at: datetime,
     readable: Readable = OURS,
+    columns: Sequence[Brought] = (),
 ) -> ColumnElement[Any]:
-    """All that a ledger row carries for its message."""
+    """All that a ledger row carries for its message; `columns` are those of the audience."""
     built = values_expression(fields, profile, readable)
-    return built.op("||")(variants_expression(dynamic, profile, at, readable.catalogue)) if dynamic else built
+    if dynamic:
+        built = built.op("||")(variants_expression(dynamic, profile, at, readable.catalogue))
+    if columns:
+        person = profile.c.get(DRAWN, profile.c.id)
+        built = built.op("||")(columns_expression(columns, person, merged=readable.catalogue.merged))
+    return built
 
 
 async def fetch_values(
@@ -159,14 +162,18 @@ async def fetch_values(
     at: datetime,
     readable: Readable = OURS,
     *,
+    columns: Sequence[Brought] = (),
     is_test: bool = False,
 ) -> Mapping[str, Any]:
-    """The same values for one profile, or test profile. Raises NotFound (PROFILE_NOT_FOUND, TEST_PROFILE_NOT_FOUND)."""
+    """The same values for one profile, or test profile, which brings no columns along.
+
+    Raises NotFound (PROFILE_NOT_FOUND, TEST_PROFILE_NOT_FOUND).
+    """
     profile: FromClause = profile_table(readable.catalogue.entities["profile"], readable)
     if is_test:  # its table has the same columns
         rows = table("test_profile", *(column(one.name) for one in profile.c if one.name != "merged_into"))
         profile = select(*rows.c, cast(null(), BigInteger).label("merged_into")).subquery("profile")
-    carried = row_expression(fields, dynamic, profile, at, readable)
+    carried = row_expression(fields, dynamic, profile, at, readable, () if is_test else columns)
     statement = compile_statement(select(carried.label("values")).where(profile.c.id == profile_id))
     row = await conn.fetchrow(statement.text, *statement.args)
     if row is None:

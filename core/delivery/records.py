@@ -196,6 +196,7 @@ class ProgramVariant:
     language: str
     fields: tuple[str, ...]
     dynamic: Mapping[str, tuple[str, ...]]  # conditions of the variants, by dynamic content
+    columns: tuple[str, ...] = ()  # of the audience
 
 
 class ClaimedRow(Struct, frozen=True, kw_only=True, gc=False):

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, FromClause, cast, column, func, lateral, literal, null, select, table
 from sqlalchemy.sql.expression import bindparam
 
+from core.delivery.recipient_values import DRAWN
 from core.delivery.records import LedgerState, RecipientKind
 from core.profiles.fields import ALL, FieldType
 
@@ -20,7 +21,6 @@ OWN = _KEYS | {one.name for one in ALL if one.unique or not one.settable or one.
 _CODES = frozenset(one.name for one in ALL if one.type is FieldType.ENUMERATION)  # where 0 says that nothing is known
 
 NOT_MERGED = cast(null(), BigInteger)  # test profiles have no such column
-MEMBER = "#member"  # among the values of a trap's row: by whom they were completed, with whom they go; no field is called so
 
 _BIGINTS: ARRAY[int] = ARRAY(BigInteger())
 _LEDGER = table(
@@ -38,7 +38,7 @@ def trap_rows(profile: FromClause, delivery_id: int, traps: Sequence[int], kept:
     member = table("profile", *(column(name) for name in names)).alias("m")
     drawn = lateral(select(_member(trap, delivery_id, last_id).label("id"))).alias("drawn")
     own = OWN | set(kept)
-    values = [*(_value(name, own, trap, member).label(name) for name in names), drawn.c.id.label(MEMBER)]
+    values = [*(_value(name, own, trap, member).label(name) for name in names), drawn.c.id.label(DRAWN)]
     joined = trap.join(drawn, literal(True)).outerjoin(member, member.c.id == drawn.c.id)
     wanted = trap.c.id == func.any(bindparam(None, list(traps), type_=_BIGINTS))
     return select(*values).select_from(joined).where(wanted).subquery("p")

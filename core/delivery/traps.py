@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,9 @@ from core.profiles.test_profile_records import TestProfileUse
 from core.targeting.audiences import open_question
 from core.targeting.checked import CheckedExpression
 from core.targeting.linked import entity_table
+from core.targeting.listed import Brought
 from core.targeting.sql import Statement, compile_statement, predicate
+from core.targeting.store import list_columns
 
 _UTC = ZoneInfo("UTC")
 
@@ -41,8 +44,16 @@ async def insert(conn: Connection, population: Population, traps: Traps | None, 
             code="TOO_MANY_TRAPS", path="question", hint="Narrow it down.",
         )  # fmt: skip
     if chosen:
-        written = population.traps_statement(chosen, not_copied(await present_model(conn)), last_id)
+        columns = await columns_shared(conn, population.columns)
+        written = population.traps_statement(chosen, not_copied(await present_model(conn)), last_id, columns)
         await conn.execute(written.text, *written.args)
+
+
+async def columns_shared(conn: Connection, columns: Sequence[Brought]) -> list[Brought]:
+    """Those whose values traps have from a member: what is personal may say who that is."""
+    known = await list_columns(conn, sorted({one.audience_id for one in columns}))
+    impersonal = {(audience_id, one.name) for audience_id, some in known.items() for one in some if not one.personal}
+    return [one for one in columns if (one.audience_id, one.name) in impersonal]
 
 
 def not_copied(model: Model) -> frozenset[str]:

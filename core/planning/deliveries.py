@@ -21,6 +21,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.paging import Page, PageRequest, cut
 from core.planning.campaigns import get_campaign
 from core.planning.channel_accounts import get_account
+from core.planning.columns import check_columns
 from core.planning.records import Delivery, DeliveryDraft
 from core.planning.store import deliveries as store
 from core.profiles import team_rows
@@ -193,6 +194,7 @@ async def _check_references(conn: Connection, draft: DeliveryDraft) -> None:
             await get_purpose(conn, draft.purpose_id)
     except NotFound as error:
         raise NotFound(error.message, code=error.code, path=path, hint=error.hint) from None
+    await check_columns(conn, content.id, audience)
     if draft.contact_at is not None:
         check_lasts(audience, draft.contact_at)
     if content.channel != account.channel:

@@ -66,7 +66,8 @@ from core.targeting.language import (
     Test,
     Top,
 )
-from core.targeting.linked import brought_value, common_link, exists_test, linked_test, listed_test, one_value
+from core.targeting.linked import common_link, exists_test, linked_test, one_value
+from core.targeting.listed import brought_value, listed_test
 from core.targeting.member_columns import ColumnName, column_named
 from core.targeting.moments import Asked, resolve_day, to_utc
 from core.targeting.operators import MIRRORED, NUMBERS

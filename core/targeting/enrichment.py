@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, Select, select
 
 from core.db import Connection
 from core.targeting.audiences import open_value
@@ -18,10 +17,9 @@ from core.targeting.checked import CheckedExpression, CheckedValue
 from core.targeting.language import Expression
 from core.targeting.linked import entity_table
 from core.targeting.member_columns import check_columns, check_number
+from core.targeting.objects import object_of, without_nulls
 from core.targeting.records import MemberColumn
 from core.targeting.sql import population, value
-
-PAIRS_PER_CALL = 50  # Postgres takes at most 100 arguments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +63,4 @@ def enriched(
     base = population(checked, at=at, zone=zone).subquery()
     (base_key,) = base.c
     pairs = [(one.column.name, value(one.value, at=at, zone=zone, source=rows)) for one in columns]
-    return select(rows.c[checked.entity.key]).where(rows.c[checked.entity.key] == base_key), _object(pairs)
-
-
-def _object(pairs: Sequence[tuple[str, ColumnElement[Any]]]) -> ColumnElement[Any]:
-    """A jsonb object of those that have a value."""
-    built: ColumnElement[Any] = cast(literal("{}", Text()), JSONB)
-    for start in range(0, len(pairs), PAIRS_PER_CALL):
-        flat = [part for name, sql in pairs[start : start + PAIRS_PER_CALL] for part in (cast(literal(name), Text()), sql)]
-        made = func.jsonb_build_object(*flat)
-        built = made if start == 0 else built.op("||")(made)
-    return func.jsonb_strip_nulls(built, type_=JSONB)
+    return select(rows.c[checked.entity.key]).where(rows.c[checked.entity.key] == base_key), without_nulls(object_of(pairs))

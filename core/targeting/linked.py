@@ -12,25 +12,20 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     FromClause,
     Select,
     TableClause,
-    Text,
-    bindparam,
-    cast,
     column,
     func,
     literal_column,
     select,
     table,
     true,
-    type_coerce,
     union_all,
 )
 
-from core.targeting.catalogue import CatalogueLink, Entity, Kind
-from core.targeting.compiled import TYPES, Compiler, Predicate, Sql
+from core.targeting.catalogue import CatalogueLink, Entity
+from core.targeting.compiled import Compiler, Predicate, Sql
 from core.targeting.language import (
     Call,
     Condition,
@@ -158,11 +153,11 @@ def _join(compiler: Compiler, rows: Rows, scope: Scope, link: CatalogueLink, *, 
         rows.tests.append(far.c[target.key] == func.coalesce(whose.c.merged_into, whose.c[target.key]))
     elif link.pairs is None:
         if through:
-            far = _with_merged(entity_table(target), link.on[0][1])
+            far = with_merged(entity_table(target), link.on[0][1])
         ties = [(scope.source.c[near], far.c[name]) for near, name in link.on]
     else:
         pair_table = _table(link.pairs.table, (link.pairs.near, link.pairs.far))
-        pairs = _with_merged(pair_table, link.pairs.near) if through else named(pair_table)
+        pairs = with_merged(pair_table, link.pairs.near) if through else named(pair_table)
         rows.sources.append(pairs)
         ties = [(scope.source.c[link.on[0][0]], pairs.c[link.pairs.near])]
         rows.tests.append(pairs.c[link.pairs.far] == far.c[target.key])
@@ -182,7 +177,7 @@ def _leads_to_merged(compiler: Compiler, link: CatalogueLink) -> bool:
 _PROFILE = _table("profile", ("id", "merged_into"))
 
 
-def _with_merged(facts: TableClause, column: str) -> FromClause:
+def with_merged(facts: TableClause, column: str) -> FromClause:
     """The rows of a table that say whose they are, and once more those of profiles that are merged, as their survivors'.
 
     Two parts, not one with a condition: of each the index on the column serves.
@@ -292,29 +287,3 @@ def _first_link(scope: Scope, path: Sequence[str]) -> tuple[Scope, CatalogueLink
         assert step is not None, "as it was checked"
         scope = step
     return None
-
-
-_MEMBER = _table("audience_member", ("audience_id", "profile_id", "added_at", "data"))
-
-
-def listed_test(scope: Scope, audience_id: int, *, merged: bool) -> Predicate:
-    """On the list of an audience; with `merged`, also if one is who was merged into somebody."""
-    assert scope.source is not None
-    member = _with_merged(_MEMBER, "profile_id") if merged else named(_MEMBER)
-    tied = member.c.profile_id == scope.source.c[scope.entity.key]
-    found = select(ONE).select_from(member).where(member.c.audience_id == bindparam(None, audience_id, BigInteger()), tied)
-    return found.correlate(*around(scope, ())).exists()
-
-
-def brought_value(scope: Scope, audience_id: int, name: str, kind: Kind, *, merged: bool) -> Sql:
-    """What one brings along in a column of an audience whose members are listed; NULL for who is none of them."""
-    assert scope.source is not None
-    member = _with_merged(_MEMBER, "profile_id") if merged else named(_MEMBER)
-    text: Sql = member.c.data.op("->>")(bindparam(None, name, Text()))
-    tied = member.c.profile_id == scope.source.c[scope.entity.key]
-    value = text if kind is Kind.TEXT else cast(text, TYPES[kind])
-    found = select(type_coerce(value, TYPES[kind])).select_from(member)
-    found = found.where(member.c.audience_id == bindparam(None, audience_id, BigInteger()), tied)
-    if merged:  # of several who are one, who was put on the list first
-        found = found.order_by(member.c.added_at).limit(1)
-    return found.correlate(*around(scope, ())).scalar_subquery()

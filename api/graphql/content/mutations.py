@@ -24,6 +24,7 @@ from api.graphql.scalars import json_object
 from core.content import contents, records
 from core.content.attachments import create_upload, take_in
 from core.ids import from_global_id, to_global_id
+from core.planning.columns import library_of
 from core.planning.uses import check_unused
 
 _PARSED: dict[str, Callable[[Any], Any]] = {
@@ -41,7 +42,7 @@ async def _taken_in(context: RequestContext, attachments: Sequence[AttachmentInp
 
 
 async def _saved(context: RequestContext, content: records.Content) -> dict[str, Any]:
-    library = await contents.fragments_of(context.conn, content)
+    library = await library_of(context.conn, content)
     return {"content": content, "warnings": await contents.warnings_of(context.channels, content, library)}
 
 

@@ -1,9 +1,10 @@
-"""Gathers what a preview needs: content, a channel, one profile's values, a signer."""
+"""Gathers what a preview needs: content, a channel, one profile's values and columns, a signer."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -26,7 +27,9 @@ from core.db import Connection
 from core.delivery.recipient_values import fetch_values
 from core.errors import Invalid
 from core.ids import from_global_id
+from core.planning.columns import bound, find_brought
 from core.public_urls import PublicUrls
+from core.targeting.listed import Brought
 
 
 async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
@@ -37,6 +40,11 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
         content, files = await _content(context, conn, input)
         asked = choices_of(input.variants)
         library = await load_library(conn, sources_of(content))
+        columns: Mapping[str, Brought] = {}
+        if input.audience_id is not None:
+            audience_id = from_global_id("Audience", input.audience_id, "input.audienceId")
+            library = replace(library, readable=await bound(conn, library.readable, audience_id))
+            columns = await find_brought(conn, audience_id)
         readable = library.readable
         unusable = check_dynamic(content.dynamic, readable.catalogue)
         if wrong := list(chain(unusable, check_choices(input.variants), check_chosen(content.dynamic, asked))):
@@ -44,8 +52,9 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
         reader_id, is_test = _reader(input)
         conditions = {place.name: [one.condition for one in place.variants] for place in content.dynamic}
         row_values = await fetch_values(
-            conn, reader_id, _fields_named(content, library), conditions, context.now, readable, is_test=is_test
-        )
+            conn, reader_id, _fields_named(content, library), conditions, context.now, readable,
+            columns=list(columns.values()), is_test=is_test,
+        )  # fmt: skip
     return await asyncio.to_thread(  # a template may compute for seconds, and the loop serves everybody
         preview,
         content,

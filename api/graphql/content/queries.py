@@ -15,6 +15,7 @@ from api.graphql.leaf import field
 from api.graphql.nodes import load_one
 from core.content import contents
 from core.ids import from_global_id
+from core.planning.columns import library_of
 
 
 @strawberry.type
@@ -39,7 +40,7 @@ class ContentQuery:
         """What the author of saved content should look at, checked anew; errors where it can no longer be sent."""
         async with info.context.lease.use() as conn:
             content = await contents.get_content(conn, from_global_id("Content", id, "id"))
-            library = await contents.fragments_of(conn, content)
+            library = await library_of(conn, content)
         return await contents.warnings_of(info.context.channels, content, library)
 
     @field(Preview)

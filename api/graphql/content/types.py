@@ -299,6 +299,9 @@ class PreviewInput:
     test_profile_id: strawberry.ID | None = strawberry.field(
         default=None, description="In the place of profileId: shown as this test profile would get it."
     )
+    audience_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Show what the profile brings along as a member of this audience: audience.<column>."
+    )
     variants: list[DynamicChoiceInput] = strawberry.field(default_factory=list)
     reader_language: str | None = strawberry.field(
         default=None, description="Show what readers of this language get, not what the profile gets in its own."

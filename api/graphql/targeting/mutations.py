@@ -20,6 +20,7 @@ from api.graphql.targeting.types import (
     WhomInput,
     zone_of,
 )
+from core.delivery.column_uses import check_columns_in_use
 from core.ids import from_global_id
 from core.planning.uses import check_unused
 from core.targeting import audiences, lists
@@ -50,9 +51,12 @@ class TargetingMutation:
         if "expression" in changes:
             changes["expression"] = changes["expression"].parsed()
         key = from_global_id("Audience", input.id, "id")
-        return await audiences.update_audience(
+        audience = await audiences.update_audience(
             info.context.conn, info.context.actor, key, changes, expected_version=input.expected_version
         )
+        if "expression" in changes:
+            await check_columns_in_use(info.context.conn, audience)
+        return audience
 
     @mutation(audience=Audience)
     async def create_list(self, info: Info, input: CreateListInput) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from channels.contract import AddressKind
 from core.content.data_paths import DataPaths
 from core.content.personalization import DELIVERY_FIELDS
-from core.content.readable import OURS, Read, Readable
+from core.content.readable import AUDIENCE, OURS, Read, Readable
 from core.errors import Invalid
 from core.profiles.fields import Field, FieldType
 
@@ -45,6 +45,7 @@ _EXAMPLES: Mapping[FieldType, tuple[Any, ...]] = {
     FieldType.DECIMAL: (Decimal("2.5"),),
     FieldType.DAY: ("2001-02-03",),
 }
+_OF_READERS = frozenset({"profile", AUDIENCE})  # what each recipient has a value of their own in
 _DELIVERY: Mapping[str, tuple[Any, ...]] = {"label": ("word", "12"), "date": (_MOMENT,)}
 
 
@@ -77,7 +78,7 @@ class KnownValues:
 
     def is_something(self, path: tuple[str, ...]) -> bool:
         """Whether a path leads to something that is not empty, for every recipient."""
-        if path[0] == "profile":
+        if path[0] in _OF_READERS:
             return self.nullable_field(path) is None
         if path[0] in self._readable.roots:
             return path[0] == "delivery" and path[1] in DELIVERY_FIELDS
@@ -96,20 +97,20 @@ class KnownValues:
 
     def is_personal(self, path: tuple[str, ...]) -> bool:
         """Whether each recipient has a value of their own."""
-        return path[0] == "profile"
+        return path[0] in _OF_READERS
 
-    def nullable_field(self, path: tuple[str, ...]) -> str | None:
-        """The name of the profile field that a path is, if recipients may have nothing in it."""
+    def nullable_field(self, path: tuple[str, ...]) -> Read | None:
+        """The field of a profile, or the column of the audience, that a path is, if recipients may have nothing in it."""
         found = self._read(path)
         if found is None:
             return None
         field = found.field.checked_as
         always = field is not None and (field.required or field.name in self._addresses)
-        return None if always and not found.steps else found.name
+        return None if always and not found.steps else found
 
     def _read(self, path: tuple[str, ...]) -> Read | None:
-        """The whole field of a profile that a path is."""
-        found = self._readable.find(path) if path[0] == "profile" else None
+        """The whole field or column that a path is."""
+        found = self._readable.find(path) if path[0] in _OF_READERS else None
         return found if found is not None and not found.rest else None
 
     def _field(self, path: tuple[str, ...]) -> Field | None:
@@ -118,7 +119,7 @@ class KnownValues:
 
     def samples(self, path: tuple[str, ...]) -> Samples | None:
         """Values that a path may lead to, or None."""
-        if path[0] == "profile":
+        if path[0] in _OF_READERS:
             field = self._field(path)
             return Samples(_examples(field), nullable=self.nullable_field(path) is not None) if field else None
         if path[0] == "delivery":

@@ -18,17 +18,17 @@ _AROUND = "\"'<> \t\n"
 
 
 def nullable_fields(part: CheckedPart) -> Iterator[ContentWarning]:
-    """Profile fields that are printed as they are and may be empty: each at its first place."""
-    places: dict[str, list[tuple[int, int]]] = {}
+    """Profile fields and columns that are printed as they are and may be empty: each at its first place."""
+    places: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for path, place in sorted((*_inputs(part), *_joined(part)), key=lambda one: one[1]):
-        if name := part.known.nullable_field(path):
-            places.setdefault(name, []).append(place)
-    for name, found in places.items():
+        if read := part.known.nullable_field(path):
+            places.setdefault((read.told, read.path), []).append(place)
+    for (name, written), found in places.items():
         more = f", here and in {len(found) - 1} more places" if len(found) > 1 else ""
         yield part.told(
             "NULLABLE_FIELD",
             f"{name} may be empty, and then nothing is printed{more}",
-            f'Write {{{{ profile.{name} | default: "…" }}}}, or put a condition around it.',
+            f'Write {{{{ {written} | default: "…" }}}}, or put a condition around it.',
             line=found[0][0],
             column=found[0][1],
         )

@@ -74,7 +74,8 @@ async def list_variants_of(conn: Connection, delivery_id: int) -> list[ProgramVa
     """The programs of a delivery's standing preparation, the default first."""
     rows = await conn.fetch(
         """
-        SELECT id, channel, content ->> 'locale' AS language, fields, coalesce(content -> 'dynamic', '{}') AS dynamic
+        SELECT id, channel, content ->> 'locale' AS language, fields, coalesce(content -> 'dynamic', '{}') AS dynamic,
+               coalesce(content -> 'columns', '[]') AS columns
           FROM program WHERE delivery_id = $1 ORDER BY variant, id
         """,
         delivery_id,
@@ -86,6 +87,7 @@ async def list_variants_of(conn: Connection, delivery_id: int) -> list[ProgramVa
             language=row["language"],
             fields=tuple(row["fields"]),
             dynamic={name: tuple(conditions) for name, conditions in row["dynamic"].items()},
+            columns=tuple(row["columns"]),
         )
         for row in rows
     ]

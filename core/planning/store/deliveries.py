@@ -146,6 +146,20 @@ async def list_uses(
     return [Use(**dict(row)) for row in rows]
 
 
+async def audiences_of_content(conn: Connection, content_id: int, limit: int) -> list[int]:
+    """The audiences to which deliveries send a content."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT audience_id FROM delivery WHERE content_id = $1 ORDER BY audience_id LIMIT $2", content_id, limit
+    )
+    return [row["audience_id"] for row in rows]
+
+
+async def contents_of(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, int]:
+    """What deliveries send, by delivery."""
+    rows = await conn.fetch("SELECT id, content_id FROM delivery WHERE id = ANY ($1)", list(delivery_ids))
+    return {row["id"]: row["content_id"] for row in rows}
+
+
 async def audiences_used(conn: Connection, audience_ids: Sequence[int]) -> set[int]:
     """Those of the audiences that a delivery goes to."""
     rows = await conn.fetch("SELECT DISTINCT audience_id FROM delivery WHERE audience_id = ANY ($1)", list(audience_ids))

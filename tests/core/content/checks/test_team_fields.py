@@ -73,5 +73,5 @@ def test_links_are_followed_for_three_steps() -> None:
 
 
 def test_without_a_model_there_is_what_every_house_has() -> None:
-    assert readable_of(Model()).roots.keys() == OURS.roots.keys() == {"profile", "delivery", "campaign"}
+    assert readable_of(Model()).roots.keys() == OURS.roots.keys() == {"profile", "audience", "delivery", "campaign"}
     assert OURS.find(("profile", "tier")) is None
