@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Kept = TypeVar("Kept")
+Seen = TypeVar("Seen")
+Made = TypeVar("Made")
 
 
 class Recent(Generic[Key, Kept]):
@@ -32,3 +34,19 @@ class Recent(Generic[Key, Kept]):
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
         return made
+
+
+def per_object(most: int) -> Callable[[Callable[[Seen], Made]], Callable[[Seen], Made]]:
+    """Have a function make something of an object once, for the last so many. It is known by its identity, for comparing and
+    hashing what is large takes as long as making.
+    """
+
+    def remembering(make: Callable[[Seen], Made]) -> Callable[[Seen], Made]:
+        kept: Recent[int, tuple[Seen, Made]] = Recent(most)
+
+        def remembered(seen: Seen) -> Made:
+            return (kept.get(id(seen)) or kept.keep(id(seen), (seen, make(seen))))[1]
+
+        return remembered
+
+    return remembering

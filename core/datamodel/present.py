@@ -8,7 +8,7 @@ from typing import TypeVar
 from core.datamodel.records import Model
 from core.datamodel.store import model as store
 from core.db import Connection
-from core.recent import Recent
+from core.recent import Recent, per_object
 
 Seen = TypeVar("Seen")
 Made = TypeVar("Made")
@@ -39,10 +39,5 @@ async def hold_model(conn: Connection) -> Model:
 
 
 def per_model(make: Callable[[Seen], Made]) -> Callable[[Seen], Made]:
-    """Make something of a model once, or of all event types. It is known by its identity: comparing takes as long as making."""
-    kept: Recent[int, tuple[Seen, Made]] = Recent(_MOST_KEPT)
-
-    def remembered(model: Seen) -> Made:
-        return (kept.get(id(model)) or kept.keep(id(model), (model, make(model))))[1]
-
-    return remembered
+    """Make something of a model once, or of all event types."""
+    return per_object(_MOST_KEPT)(make)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     FromClause,
+    Select,
     func,
     select,
 )
@@ -99,7 +100,8 @@ def _order(node: Aggregate, asked: Asked) -> list[Sql]:
 class Groups:
     """What linked rows come to, of all rows that have any, at once."""
 
-    source: FromClause
+    made: Select[Any]  # their keys and their values, the ones as they are named in the other
+    source: FromClause  # the same, to be joined
     tied: tuple[Predicate, ...]  # to the row asked about
     keys: tuple[Sql, ...]  # columns that say whose they are
     value: Value
@@ -128,7 +130,7 @@ def groups_of(compiler: Compiler, node: Aggregate) -> Groups | None:
     grouped = made.subquery()
     keys = tuple(grouped.c[f"key{index}"] for index in range(len(theirs)))
     tied = tuple(near == key for (near, _), key in zip(rows.tie, keys, strict=True))
-    return Groups(source=grouped, tied=tied, keys=keys, value=_value(node, asked, grouped.c.value))
+    return Groups(made=made, source=grouped, tied=tied, keys=keys, value=_value(node, asked, grouped.c.value))
 
 
 def holds_of_nothing(operator: Operator, measure: Measure, constants: Sequence[Value]) -> bool:

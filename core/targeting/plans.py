@@ -6,12 +6,15 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from core.db import Connection
+from core.recent import per_object
 from core.targeting import store
 from core.targeting.check import CheckedExpression
 from core.targeting.compiled import Plan
 from core.targeting.language import Aggregate, every_node
 from core.targeting.sql import Statement
 from core.targeting.statements import Shape, statement_of
+
+_MOST_KEPT = 500
 
 
 async def cheaper(conn: Connection, checked: CheckedExpression, shape: Shape, *, at: datetime, zone: ZoneInfo) -> Statement:
@@ -26,6 +29,7 @@ async def cheaper(conn: Connection, checked: CheckedExpression, shape: Shape, *,
     return together if costs[0] <= costs[1] else alone
 
 
+@per_object(_MOST_KEPT)
 def _has_aggregate(checked: CheckedExpression) -> bool:
     """Whether the question, or an audience that it names, asks what rows come to."""
     named = (one for one in checked.audiences.values() if isinstance(one, CheckedExpression))

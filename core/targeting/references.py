@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from core.db import Connection
+from core.recent import per_object
 from core.targeting import store
 from core.targeting.catalogue import Catalogue
 from core.targeting.check import Audiences, CheckedExpression, check
 from core.targeting.checked import Listed
 from core.targeting.errors import CYCLE, TOO_LARGE, ExpressionError
+from core.targeting.expansion import filters_called
 from core.targeting.filters_called import expand_all
 from core.targeting.json_form import read_stored
 from core.targeting.language import Condition, Expression, Member, Place, every_node
@@ -18,6 +20,7 @@ from core.targeting.member_columns import check_reconciled, column_named
 from core.targeting.records import AudienceKind, NamedAudience
 
 MAX_NAMED = 200  # audiences that a question names, those that they name included
+_MOST_KEPT = 500
 
 Name = tuple[str, int | None]
 
@@ -59,6 +62,12 @@ def members_named(root: Condition) -> Iterator[Member]:
             yield Member(column.audience, None, node.place)
 
 
+@per_object(_MOST_KEPT)
+def _names_nothing(root: Condition) -> bool:
+    """Whether a question is all there is to itself: it names no audience and calls no filter."""
+    return not any(members_named(root)) and not any(filters_called(root))
+
+
 async def find_references(
     conn: Connection, root: Condition, catalogue: Catalogue, *, saved_as: str | None = None
 ) -> References:
@@ -78,6 +87,8 @@ async def find_named(conn: Connection, root: Condition, *, saved_as: str | None 
 
     Raises as `find_references`.
     """
+    if _names_nothing(root):
+        return Found(root=root, named={}, roots={}, as_written=True)
     (expanded,) = await expand_all(conn, [root])
     as_written, root = expanded is root, expanded
     named: dict[Name, NamedAudience] = {}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import (
     Date,
     Interval,
+    Select,
     and_,
     bindparam,
     case,
@@ -16,7 +18,7 @@ from sqlalchemy import (
     select,
 )
 
-from core.targeting.aggregates import asked_of, built, groups_of, moment_of
+from core.targeting.aggregates import Groups, asked_of, built, groups_of, moment_of
 from core.targeting.catalogue import Entity, Kind
 from core.targeting.compiled import Compiler, Predicate, Sql, Value
 from core.targeting.given import LIGHT, weight
@@ -88,14 +90,24 @@ def _interval(within: tuple[Unit, int]) -> Sql:
 
 def top_test(compiler: Compiler, node: Top) -> Predicate:
     """Among the highest, or lowest, of the whole population. Who has no value, or no rows to make one of, is not in it."""
+    compiler.touched.add(compiler.scope)
+    assert compiler.scope.source is not None
+    return compiler.scope.source.c[compiler.scope.entity.key].in_(top_keys(compiler, node))
+
+
+def top_keys(compiler: Compiler, node: Top) -> Select[Any]:
+    """The keys of those rows themselves."""
     entity = compiler.scope.entity
     source = named(entity_table(entity))
     inner = compiler.about(Scope(entity=entity, source=source))
     key: Sql = source.c[entity.key]
     groups = groups_of(inner, node.by) if isinstance(node.by, Aggregate) else None
+    alone = node.where is None and not compiler.catalogue.merged
     if groups is None:
         ranked = select(key.label("key"), _ranked(inner, node.by).label("value")).select_from(source)
-    elif node.where is None and not compiler.catalogue.merged and _is_by_key(node, inner, entity):
+    elif alone and _is_by_key(node, inner, entity):
+        if not groups.value.nullable:
+            return _top_groups(groups, node)
         ranked = select(groups.keys[0].label("key"), groups.value.sql.label("value")).select_from(groups.source)
     else:
         ranked = (
@@ -109,10 +121,14 @@ def top_test(compiler: Compiler, node: Top) -> Predicate:
         ranked = ranked.offset(literal_column("0"))  # or Postgres would write the value out wherever it is used
     values = ranked.subquery()
     order = values.c.value if node.lowest else values.c.value.desc()
-    highest = select(values.c.key).where(values.c.value.is_not(None)).order_by(order, values.c.key).limit(node.size)
-    compiler.touched.add(compiler.scope)
-    assert compiler.scope.source is not None
-    return compiler.scope.source.c[entity.key].in_(highest)
+    return select(values.c.key).where(values.c.value.is_not(None)).order_by(order, values.c.key).limit(node.size)
+
+
+def _top_groups(groups: Groups, node: Top) -> Select[Any]:
+    """The keys of groups of which each has a value; put in order where they are made, for another layer takes time, too."""
+    key, value = groups.made.selected_columns
+    found = groups.made.order_by(value if node.lowest else value.desc(), key).limit(node.size).subquery()
+    return select(found.c[0].label("key"))
 
 
 def _ranked(inner: Compiler, by: Operand) -> Sql:

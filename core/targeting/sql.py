@@ -31,10 +31,12 @@ from core.targeting.language import (
     Literal,
     Operation,
     Relative,
+    Top,
 )
 from core.targeting.linked import entity_table
 from core.targeting.moments import Asked, Later, asked_at
 from core.targeting.scopes import Scope
+from core.targeting.sequences import top_keys
 
 # SQLAlchemy takes some twenty frames for each level of what is nested, of which `MAX_DEPTH` allows 40.
 sys.setrecursionlimit(max(sys.getrecursionlimit(), 5_000))
@@ -83,6 +85,8 @@ def keys(checked: CheckedExpression, asked: Asked, plan: Plan) -> Select[Any]:
     """The same; where no instant is known yet, for `Statement.known`."""
     if plan is Plan.ALL_AT_ONCE and (grouped := _keys_of_groups(checked, asked)) is not None:
         return grouped
+    if isinstance(checked.expression.root, Top):
+        return _keys_at_top(checked, checked.expression.root, asked, plan)
     rows = entity_table(checked.entity)
     living = [present(checked.entity)] if checked.catalogue.merged else []  # else it would cost what an index alone answers
     return select(rows.c[checked.entity.key]).where(_compiled(checked, asked, rows, plan), *living)
@@ -119,6 +123,13 @@ def _keys_of_groups(checked: CheckedExpression, asked: Asked) -> Select[Any] | N
         return None
     scope = Scope(entity=checked.entity, source=entity_table(checked.entity))
     return TreeCompiler(checked, scope, asked, Plan.ALL_AT_ONCE).keys_of_groups(node, node.operands[0])
+
+
+def _keys_at_top(checked: CheckedExpression, node: Top, asked: Asked, plan: Plan) -> Select[Any]:
+    """The whole question is who is at the top: those keys are the answer, and no table is read once more to find them in."""
+    scope = Scope(entity=checked.entity, source=entity_table(checked.entity))
+    found = top_keys(TreeCompiler(checked, scope, asked, plan), node).subquery()
+    return select(found.c.key)
 
 
 def _compiled(checked: CheckedExpression, asked: Asked, source: FromClause, plan: Plan) -> Predicate:

@@ -68,7 +68,10 @@ def _within_km(asking: Asking, place: Argument, center: Argument, distance: Argu
     # What the box leaves out need not be told apart again, only kept from failing.
     east = _held(longitude, 180) if longitude_is_bound else _degrees(longitude, 180)
     apart: Sql = func.sphere_part(east, _held(latitude, 90), *_parts(center), type_=Double())
-    return and_(*box, apart <= _real(_part_within(kilometres)))
+    near = apart <= _real(_part_within(kilometres))
+    if longitude_is_bound:
+        return and_(*box, or_(_inner_box(place.parts, center.where, kilometres), near))
+    return and_(*box, near)
 
 
 def _held(value: Sql, most: int) -> Sql:
@@ -97,6 +100,24 @@ def _box(parts: tuple[Sql, Sql], center: tuple[float, float], distance: float) -
     if east > 180:
         return [*box, or_(parts[0] >= _real(west), parts[0] <= _real(east - 360))], False
     return [*box, parts[0] >= _real(west), parts[0] <= _real(east)], True
+
+
+def _inner_box(parts: tuple[Sql, Sql], center: tuple[float, float], distance: float) -> Sql:
+    """A box whose corners are not farther away either: half of the outer one, of which nothing need be computed.
+
+    For where the outer box contains no pole and is on one side of the date line.
+    """
+    longitude, latitude = center
+    angle = distance / RADIUS
+    high = angle * math.sqrt(0.5)
+    widest = math.cos(math.radians(latitude)) * math.cos(max(0.0, abs(math.radians(latitude)) - high))
+    left = max(0.0, math.sin(angle / 2) ** 2 * 0.999999 - math.sin(high / 2) ** 2)  # a little less: floats
+    wide = math.degrees(2 * math.asin(math.sqrt(min(left / widest, 1.0))))
+    high = math.degrees(high)
+    return and_(
+        parts[1] >= _real(latitude - high), parts[1] <= _real(latitude + high),
+        parts[0] >= _real(longitude - wide), parts[0] <= _real(longitude + wide),
+    )  # fmt: skip
 
 
 def _refuse_distance(value: Scalar) -> str | None:

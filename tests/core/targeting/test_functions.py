@@ -245,6 +245,8 @@ COMPUTED: list[tuple[str, Any]] = [
     ("distance_km(point(2.3522, 48.8566), point(-0.1276, 51.5072))", Decimal("343.530")),
     ("distance_km(point(0, 0), point(180, 0))", Decimal("20015.114")),
     ("distance_km(point(0, 91), point(0, 0))", None),
+    ("distance_km(point(181, 0), point(0, 0))", None),
+    ("distance_km(point(longitude, 0), point(0, 0))", None),
     ("distance_km(point(0.000000000000000001, 0.000000000000000001), point(0, 0))", Decimal("0.000")),
     ("within_km(point(179.9, 0), point(-179.9, 0), 30)", True),
     ("within_km(point(179.9, 0), point(-179.9, 0), 20)", False),
