@@ -86,7 +86,7 @@ class ProfileSource:
 
     async def next_bound(self, conn: Connection, after: int) -> int | None:
         """By the ids of profiles."""
-        return await store.next_bound(conn, selected=self._selected, after=after, limit=RANGE)
+        return await store.next_bound(conn, store.SELECTION if self._selected else "profile", "id", after, RANGE)
 
     async def fetch(self, conn: Connection, after: int, last: int) -> tuple[Sequence[Any], int]:
         """In the order of ids."""

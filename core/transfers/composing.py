@@ -148,13 +148,14 @@ class _Ranges:
         self._now = now
         rows = entity_table(self._entity)
         self._key = rows.c[self._entity.key]
+        after, last = bindparam("after", _AFTER, BigInteger()), bindparam("last", _LAST, BigInteger())
         statement = select(self._key.label("key"), *(sql for _, sql in columns)).select_from(rows).where(
-            self._key > bindparam("after", _AFTER, BigInteger()), self._key <= bindparam("last", _LAST, BigInteger()),
-            present(self._entity),
+            self._key > after, self._key <= last, present(self._entity)
         )  # fmt: skip
         if question is not None:
             chosen = table(profile_store.SELECTION, column("id", BigInteger))
-            statement = statement.where(self._key.in_(select(chosen.c.id)))
+            near = chosen.c.id > after, chosen.c.id <= last  # or it would be read from its start each time
+            statement = statement.where(self._key.in_(select(chosen.c.id).where(*near)))
         self._statement = compile_statement(statement)
         # Without it a computed cell would be computed again for each look at it.
         self._fence = " OFFSET 0" if run.computed else ""
@@ -162,8 +163,9 @@ class _Ranges:
     async def select(self, conn: Connection) -> int:
         """All rows, or those that the question finds, in a table of this transaction."""
         if self._question is None:
-            condition = "merged_into IS NULL" if self._entity.table == "profile" else "true"
-            return await store.count(conn, self._entity.table, condition)
+            if self._entity.table == "profile":
+                return await profile_store.select_all(conn)
+            return await store.count(conn, self._entity.table)
         asked = self._question
         found = await cheaper(conn, asked, _as_ids, at=self._now, zone=UTC)
         return await profile_store.select_some(conn, found.text, found.args)
@@ -171,7 +173,7 @@ class _Ranges:
     async def next_bound(self, conn: Connection, after: int) -> int | None:
         """By the rows' own numbers."""
         source = (self._entity.table, self._entity.key) if self._question is None else (profile_store.SELECTION, "id")
-        return await store.next_bound(conn, *source, after, RANGE)
+        return await profile_store.next_bound(conn, *source, after, RANGE)
 
     async def fetch(self, conn: Connection, after: int, last: int) -> tuple[Sequence[Any], int]:
         """In the order of their numbers."""
@@ -203,7 +205,7 @@ class _Numbered:
 
     async def next_bound(self, conn: Connection, after: int) -> int | None:
         """By their numbers."""
-        return await store.next_bound(conn, store.ROWS, "key", after, RANGE)
+        return await profile_store.next_bound(conn, store.ROWS, "key", after, RANGE)
 
     async def fetch(self, conn: Connection, after: int, last: int) -> tuple[Sequence[Any], int]:
         """In their order."""

@@ -19,18 +19,9 @@ _TYPES: Mapping[FieldType, str] = MappingProxyType(
 )  # fmt: skip
 
 
-async def count(conn: Connection, table: str, condition: str = "true") -> int:
+async def count(conn: Connection, table: str) -> int:
     """How many rows a table has."""
-    found: int = await conn.fetchval(f"SELECT count(*) FROM {table} WHERE {condition}")
-    return found
-
-
-async def next_bound(conn: Connection, table: str, key: str, after: int, limit: int) -> int | None:
-    """The last number of the next rows of a table, by a column that no two of them have the same in; None: no more."""
-    found: int | None = await conn.fetchval(
-        f"SELECT max(key) FROM (SELECT {key} AS key FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT $2) next",
-        after, limit,
-    )  # fmt: skip
+    found: int = await conn.fetchval(f"SELECT count(*) FROM {table}")
     return found
 
 
