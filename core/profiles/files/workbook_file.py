@@ -131,7 +131,7 @@ def _check_parts(path: Path) -> None:
             try:
                 with archive.open(part) as file:
                     start = file.read(START)
-            except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+            except (*Packed, RuntimeError, NotImplementedError, OSError) as error:
                 raise _broken(error) from None
             if b"<!" in start.replace(b"\0", b"").replace(b"<!--", b"").replace(b"<![CDATA[", b""):
                 raise Invalid(

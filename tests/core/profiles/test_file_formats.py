@@ -304,6 +304,16 @@ def test_damaged_archives_say_so(path: Path) -> None:
     assert refused(path, archive[:at] + bytes(20) + archive[at + 20 :]) == "BROKEN_ARCHIVE"
 
 
+@pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/worksheets/sheet1.xml"])
+def test_a_damaged_workbook_says_so_whatever_is_wrong_in_it(path: Path, part: str) -> None:
+    book = as_workbook([["email"], *([f"person{n}@mail.example"] for n in range(300))])
+    entry = zipfile.ZipFile(io.BytesIO(book)).getinfo(part)
+    start = entry.header_offset + 30 + len(part)  # where its packed bytes begin
+    for damage in (b"\xff" * 4, bytes(4)):
+        for at in range(start, start + entry.compress_size, 40):
+            assert refused(path, book[:at] + damage + book[at + 4 :]) == "BROKEN_WORKBOOK"
+
+
 def test_what_is_packed_twice_is_refused(path: Path) -> None:
     assert refused(path, gzip.compress(gzip.compress(PEOPLE))) == "PACKED_TWICE"
     assert refused(path, as_zip(("x.zip", as_zip(("x.csv", PEOPLE))))) == "PACKED_TWICE"
