@@ -1,6 +1,6 @@
 """`export_profiles`: ROWS people × 20 columns written to a CSV file by the job, against COPY of the same columns to a file.
 
-Further lines: an audience of half of them, two of the columns computed by expressions (COPY is given them as SQL by hand), and how
+Further lines: an audience of half of them, two of the columns computed by expressions (COPY is given SQL by hand), and how
 much more memory the process has than after the first 100,000 rows, while it exports.
 """
 

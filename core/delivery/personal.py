@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from core.db import Connection
-from core.delivery.store import ledger
 from core.delivery.recipient_values import DRAWN
+from core.delivery.store import ledger
 from core.personal import BLOT, Goes, Kept, Person, of_recipient
 
 TABLES = (

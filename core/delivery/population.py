@@ -37,7 +37,7 @@ from channels.contract import AddressKind, FailureReason
 from core.consent.records import Purpose
 from core.content.readable import OURS, Readable
 from core.content.readers import Preference, Reach, preferences
-from core.delivery.recipient_values import DRAWN, object_of, profile_table, row_expression
+from core.delivery.recipient_values import DRAWN, profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
 from core.delivery.steps import Step, StepContext, of_addresses
 from core.delivery.store.ledger import TRAP_SLOT
@@ -46,6 +46,7 @@ from core.profiles.erased import HashKey
 from core.profiles.suppression import SuppressionReach
 from core.targeting.check import CheckedExpression
 from core.targeting.listed import Brought
+from core.targeting.objects import object_of
 from core.targeting.sql import Statement, compile_statement, predicate, present
 
 UTC = ZoneInfo("UTC")

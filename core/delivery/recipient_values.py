@@ -39,7 +39,7 @@ from core.targeting.listed import Brought, brought_object
 from core.targeting.objects import object_of
 from core.targeting.sql import compile_statement
 
-DRAWN = "#drawn"  # a column of traps' rows, and among their values: the member from whom they have what they lack; no field is called so
+DRAWN = "#drawn"  # of traps' rows, and among their values: the member from whom they have what they lack; no field is called so
 
 
 def profile_table(entity: Entity = PROFILE, readable: Readable = OURS) -> TableClause:

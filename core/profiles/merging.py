@@ -20,8 +20,9 @@ from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
 from core.profiles import team_rows
 from core.profiles.fields import Field, columns_of
+from core.profiles.merge_keys import Columns, given_up, take_out_lost, unique_columns
 from core.profiles.merge_rules import Person, check_rules, decide
-from core.profiles.profiles import DEFAULT_COUNTRY, OPT_OUTS, clean_values, taken
+from core.profiles.profiles import DEFAULT_COUNTRY, OPT_OUTS, clean_values, refused
 from core.profiles.records import Merge, MergePlan, MergePreview, MergeRule, Undone
 from core.profiles.store import merges as store
 from core.profiles.team_fields import present_fields
@@ -29,14 +30,13 @@ from core.profiles.team_rows import Extended
 from core.provenance import Provenance, tell_provenance
 
 MOST_OTHERS = 20  # merged by one call
-UNIQUE = ("external_id", "crypted_id")
 
 
 async def preview_merge(
     conn: Connection, plan: MergePlan, *, now: datetime, default_country: str = DEFAULT_COUNTRY
 ) -> MergePreview:
     """What a merge would do, by the same rules; nothing is written. Raises as `merge_profiles`."""
-    preview, _, _ = await _plan(conn, plan, now, default_country)
+    preview, _, _ = await _plan(conn, plan, now, default_country, await unique_columns(conn))
     return preview
 
 
@@ -52,17 +52,18 @@ async def merge_profiles(
     _check(plan)
     await store.lock_merges(conn)
     await store.lock_people(conn, [plan.survivor_id, *plan.other_ids, *await store.list_aliases(conn, plan.other_ids)])
-    preview, changes, people = await _plan(conn, plan, now, default_country)
+    keys = await unique_columns(conn)
+    preview, changes, people = await _plan(conn, plan, now, default_country, keys)
     try:
         async with conn.transaction():
             merge_id = await store.insert_merge(
-                conn, plan.survivor_id, changes, _given_up(people, changes), plan.other_ids, now, actor.name
+                conn, plan.survivor_id, changes, given_up(people, changes, keys), plan.other_ids, now, actor.name
             )
             await _tell(conn, actor, changes, f"merge:{merge_id}", now)
             await store.set_survivor(conn, plan.survivor_id, changes, now)
             await store.remember_after(conn, merge_id, list(changes))
     except asyncpg.UniqueViolationError as error:
-        raise taken(error) from None
+        raise await refused(conn, error) from None
     changed = [one.field for one in preview.fields if one.changed]
     told = {"merge": merge_id, "profiles": list(preview.ids[1:]), "fields": changed}
     await record(conn, actor, "profile.merge", "profile", plan.survivor_id, told)
@@ -75,7 +76,7 @@ async def undo_merge(conn: Connection, actor: Actor, merge_id: int, *, now: date
 
     Each profile that was merged is again what it was. Of the survivor, the fields that the merge changed and nobody changed
     since become what they were; later changes stay, and so do refusals made since by the person. Raises NotFound
-    (MERGE_NOT_FOUND), Conflict (ALREADY_UNDONE, LATER_MERGE).
+    (MERGE_NOT_FOUND), Conflict (ALREADY_UNDONE, LATER_MERGE, VALUE_TAKEN).
     """
     require(actor, Permission.EDIT)
     await store.lock_merges(conn)
@@ -90,21 +91,30 @@ async def undo_merge(conn: Connection, actor: Actor, merge_id: int, *, now: date
             hint="Undo that one first.",
         )  # fmt: skip
     fields = (await present_fields(conn)).settable
-    columns = [column for field in fields.values() for column in columns_of(field)]
-    before, after, present, refused = await store.read_undo(conn, merge_id, columns)
-    restored, kept = _restored(fields, before, after, present, refused)
-    given_back = await store.list_given_up(conn, merge_id)
-    lost = await _take_out_lost(conn, merge, restored, given_back)
+    keys = await unique_columns(conn)
+    columns = _columns(fields, keys)
+    before, after, present, since = await store.read_undo(conn, merge_id, columns)
+    restored, kept = _restored(fields, before, after, present, since)
+    given_back = await store.get_given_up(conn, merge_id, columns)
+    among = [merge.survivor_id, *merge.merged_ids]
+    people = await store.get_people(conn, among, columns)
+    lost = await take_out_lost(conn, among, keys, people, {merge.survivor_id: restored, **given_back})
     untouched = not kept and not lost and present["updated_at"] == after["updated_at"]
     await _tell(conn, actor, restored, f"undone merge:{merge_id}", now)
-    # Whom nobody touched since is again just what it was, also in when it was changed.
-    await store.set_survivor(conn, merge.survivor_id, restored, before["updated_at"] if untouched else now)
-    await store.separate(conn, merge_id, given_back)
+    try:
+        async with conn.transaction():
+            # Whom nobody touched since is again just what it was, also in when it was changed.
+            await store.set_survivor(conn, merge.survivor_id, restored, before["updated_at"] if untouched else now)
+            await store.separate(conn, merge_id, given_back)
+    except asyncpg.UniqueViolationError as error:
+        raise await refused(conn, error) from None
     await store.end_merge(conn, merge_id, now, actor.name)
     told = {"merge": merge_id, "profiles": list(merge.merged_ids), "kept": list(kept)}
     await record(conn, actor, "profile.undo_merge", "profile", merge.survivor_id, told)
     await record_many(conn, actor, "profile.unmerged", "profile", merge.merged_ids, {"merge": merge_id})
-    return Undone(merge=await get_merge(conn, merge_id), kept=kept, lost=tuple(lost))
+    names = {column: name for name, field in fields.items() for column in columns_of(field)}
+    told_lost = tuple((profile_id, names.get(column, column)) for profile_id, column in lost)
+    return Undone(merge=await get_merge(conn, merge_id), kept=kept, lost=told_lost)
 
 
 async def get_merge(conn: Connection, merge_id: int) -> Merge:
@@ -137,13 +147,13 @@ async def _tell(conn: Connection, actor: Actor, changes: Mapping[str, Any], orig
 
 
 async def _plan(
-    conn: Connection, plan: MergePlan, now: datetime, default_country: str
+    conn: Connection, plan: MergePlan, now: datetime, default_country: str, keys: Sequence[Columns]
 ) -> tuple[MergePreview, dict[str, Any], list[Person]]:
     """The preview, the survivor's columns that change, and the people: the survivor first."""
     _check(plan)
     fields = (await present_fields(conn)).settable
     check_rules(plan, fields)
-    columns = [column for field in fields.values() for column in columns_of(field)]
+    columns = _columns(fields, keys)
     rows = await store.get_people(conn, [plan.survivor_id, *plan.other_ids], columns)
     people = [_person(rows, plan, n, one) for n, one in enumerate((plan.survivor_id, *plan.other_ids))]
     given = await _given(conn, plan, fields, people[0], now, default_country)
@@ -192,14 +202,10 @@ async def _given(
     return columns | await team_rows.clean_new(conn, Extended.PROFILE, team)
 
 
-def _given_up(people: Sequence[Person], changes: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-    """The unique values that the survivor takes from others, by their ids."""
-    found: dict[int, dict[str, Any]] = {}
-    for column in UNIQUE:
-        for one in people[1:]:
-            if changes.get(column) is not None and one.columns[column] == changes[column]:
-                found.setdefault(one.id, {})[column] = changes[column]
-    return found
+def _columns(fields: Mapping[str, Field], keys: Sequence[Columns]) -> list[str]:
+    """Those of the fields that can be set, and of all keys, once each."""
+    named = [column for field in fields.values() for column in columns_of(field)]
+    return list(dict.fromkeys([*named, *(column for key in keys for column in key)]))
 
 
 def _restored(
@@ -218,19 +224,3 @@ def _restored(
         else:
             kept.append(name)
     return restored, tuple(kept)
-
-
-async def _take_out_lost(
-    conn: Connection, merge: Merge, restored: dict[str, Any], given_back: dict[int, dict[str, Any]]
-) -> list[tuple[int, str]]:
-    """Unique values that somebody else has by now are not given back: whom they are lost to."""
-    lost = []
-    among = {merge.survivor_id, *merge.merged_ids}
-    wanted = [(merge.survivor_id, column, restored) for column in UNIQUE if restored.get(column) is not None]
-    wanted += [(one, column, values) for one, values in given_back.items() for column in values]
-    for profile_id, column, values in wanted:
-        holder = await store.find_holder(conn, column, values[column])
-        if holder is not None and holder not in among:
-            lost.append((profile_id, column))
-            values[column] = None
-    return lost

@@ -63,7 +63,7 @@ async def create_profile(
             profile = await store.insert_profile(conn, _EMPTY | columns, now)
             await team_rows.write(conn, Extended.PROFILE, profile.id, added)
     except REFUSED as error:
-        raise await _refused(conn, error) from None
+        raise await refused(conn, error) from None
     told = {"fields": sorted(name for name, value in {**values, **team}.items() if value is not None)}
     await record(conn, actor, "profile.create", "profile", profile.id, told)
     return profile
@@ -101,7 +101,7 @@ async def update_profile(
             updated = await store.update_profile(conn, profile_id, after, now)
             await team_rows.write(conn, Extended.PROFILE, profile_id, added)
     except REFUSED as error:
-        raise await _refused(conn, error) from None
+        raise await refused(conn, error) from None
     told = {"fields": [*(column for column in changed if column in FIELDS), *team_rows.told(team, added)]}
     await record(conn, actor, "profile.update", "profile", profile_id, told)
     return updated
@@ -125,7 +125,7 @@ async def delete_profile(conn: Connection, actor: Actor, profile_id: int) -> Non
         async with conn.transaction():
             there = await store.delete_profile(conn, profile_id)
     except REFUSED as error:
-        raise await _refused(conn, error) from None
+        raise await refused(conn, error) from None
     if not there:
         raise not_found("profile", profile_id)
     await record(conn, actor, "profile.delete", "profile", profile_id)
@@ -231,8 +231,8 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-async def _refused(conn: Connection, error: asyncpg.PostgresError) -> Exception:
-    """As an error of ours; what is none is our own mistake, and stays what it is."""
+async def refused(conn: Connection, error: asyncpg.PostgresError) -> Exception:
+    """What the database refused as an error of ours; what is none is our own mistake, and stays what it is."""
     found = await team_rows.refused(conn, error)
     if found is not None:
         return found

@@ -5,7 +5,7 @@ Columns of the survivor are written by names that are constants of this house or
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -59,11 +59,11 @@ async def get_aliases(conn: Connection, ids: Sequence[int]) -> dict[int, list[in
 
 
 async def insert_merge(
-    conn: Connection, survivor_id: int, changes: Mapping[str, Any], given_up: Mapping[int, Mapping[str, Any]],
+    conn: Connection, survivor_id: int, changes: Mapping[str, Any], given_up: Mapping[int, Sequence[str]],
     other_ids: Sequence[int], now: datetime, merged_by: str,
 ) -> int:  # fmt: skip
-    """Write down a merge with what undoes it, put the others and who stood under them under the survivor, and take the unique
-    values from them that it takes over. Its own columns are still to be set."""
+    """Write down a merge with what undoes it, put the others and who stood under them under the survivor, and empty the columns
+    that they give up. The survivor's own columns are still to be set."""
     merge_id: int = await conn.fetchval(
         """
         INSERT INTO profile_merge (survivor_id, before, after, merged_at, merged_by)
@@ -73,21 +73,22 @@ async def insert_merge(
         """,
         survivor_id, [*changes, "updated_at"], now, merged_by,
     )  # fmt: skip
+    emptied = "".join(
+        f", {column} = CASE WHEN put.given_up ? '{column}' THEN NULL ELSE p.{column} END" for column in _columns(given_up)
+    )
     await conn.execute(
-        """
+        f"""
         WITH put AS (
             INSERT INTO profile_alias (profile_id, merge_id, stood_under, given_up)
-            SELECT p.id, $1, p.merged_into, coalesce($3::jsonb -> p.id::text, '{}')
+            SELECT p.id, $1, p.merged_into,
+                   (SELECT coalesce(jsonb_object_agg(key, value), '{{}}') FROM jsonb_each(to_jsonb(p))
+                     WHERE $3::jsonb -> p.id::text ? key)
               FROM profile p WHERE p.id = ANY($4::bigint[]) OR p.merged_into = ANY($4::bigint[])
             RETURNING profile_id, given_up
         )
-        UPDATE profile p
-           SET merged_into = $2,
-               external_id = CASE WHEN put.given_up ? 'external_id' THEN NULL ELSE p.external_id END,
-               crypted_id = CASE WHEN put.given_up ? 'crypted_id' THEN NULL ELSE p.crypted_id END
-          FROM put WHERE p.id = put.profile_id
+        UPDATE profile p SET merged_into = $2{emptied} FROM put WHERE p.id = put.profile_id
         """,
-        merge_id, survivor_id, {str(key): dict(values) for key, values in given_up.items()}, other_ids,
+        merge_id, survivor_id, {str(key): list(columns) for key, columns in given_up.items()}, other_ids,
     )  # fmt: skip
     return merge_id
 
@@ -174,30 +175,49 @@ async def read_undo(
     return before, after, now, row["refused"]
 
 
-async def list_given_up(conn: Connection, merge_id: int) -> dict[int, dict[str, Any]]:
-    """The unique values that a merge took from profiles, by their ids and columns."""
-    rows = await conn.fetch("SELECT profile_id, given_up FROM profile_alias WHERE merge_id = $1 AND given_up <> '{}'", merge_id)
-    return {row["profile_id"]: row["given_up"] for row in rows}
+async def get_given_up(conn: Connection, merge_id: int, columns: Sequence[str]) -> dict[int, dict[str, Any]]:
+    """Those of the columns that a merge emptied, with what was in them, by profile."""
+    rows = await conn.fetch(
+        f"""
+        SELECT a.profile_id, array(SELECT jsonb_object_keys(a.given_up)) AS emptied, {", ".join(f"g.{one}" for one in columns)}
+          FROM profile_alias a, jsonb_populate_record(NULL::profile, a.given_up) g
+         WHERE a.merge_id = $1 AND a.given_up <> '{{}}'
+        """,
+        merge_id,
+    )
+    return {row["profile_id"]: {one: row[one] for one in columns if one in row["emptied"]} for row in rows}
 
 
-async def find_holder(conn: Connection, column: str, value: str) -> int | None:
-    """Who has a unique value; `column` is a name of the table of fields."""
-    found: int | None = await conn.fetchval(f"SELECT id FROM profile WHERE {column} = $1", value)
+async def find_holder(conn: Connection, key: Sequence[str], values: Sequence[Any], besides: Sequence[int]) -> int | None:
+    """Who besides some has these values in the columns of a key."""
+    same = " AND ".join(f"{column} = ${n}" for n, column in enumerate(key, start=2))
+    found: int | None = await conn.fetchval(
+        f"SELECT id FROM profile WHERE {same} AND id <> ALL($1::bigint[])", besides, *values
+    )  # fmt: skip
     return found
 
 
 async def separate(conn: Connection, merge_id: int, given_back: Mapping[int, Mapping[str, Any]]) -> None:
-    """Put those whom a merge put under its survivor where they stood before, with the unique values that they get back."""
+    """Put those whom a merge put under its survivor where they stood before, with what they get back: null stays away.
+
+    Raises UniqueViolationError.
+    """
+    filled = "".join(f", {one} = CASE WHEN $2::jsonb -> p.id::text ? '{one}' THEN g.{one} ELSE p.{one} END"
+                     for one in _columns(given_back))  # fmt: skip
     await conn.execute(
-        """
-        UPDATE profile p
-           SET merged_into = a.stood_under,
-               external_id = coalesce(($2::jsonb -> p.id::text) ->> 'external_id', p.external_id),
-               crypted_id = coalesce(($2::jsonb -> p.id::text) ->> 'crypted_id', p.crypted_id)
-          FROM profile_alias a WHERE a.merge_id = $1 AND p.id = a.profile_id
+        f"""
+        UPDATE profile p SET merged_into = a.stood_under{filled}
+          FROM profile_alias a, jsonb_populate_record(NULL::profile, a.given_up) g
+         WHERE a.merge_id = $1 AND p.id = a.profile_id AND $2::jsonb IS NOT NULL
         """,
-        merge_id, {str(key): dict(values) for key, values in given_back.items()},
-    )  # fmt: skip
+        merge_id,
+        {str(key): [one for one, value in values.items() if value is not None] for key, values in given_back.items()},
+    )
+
+
+def _columns(of: Mapping[int, Iterable[str]]) -> list[str]:
+    """All columns that are named of anybody."""
+    return list(dict.fromkeys(column for columns in of.values() for column in columns))
 
 
 async def end_merge(conn: Connection, merge_id: int, now: datetime, undone_by: str) -> None:
