@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0034"
-down_revision = "0030"
+down_revision = "0031"
 
 # Those of ours come before the datasets.
 SQL = """

@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0035"
-down_revision = "0030"
+down_revision = "0034"
 
 # What is squared is never too small for floating point, and not known where an angle is not known.
 SQL = """
