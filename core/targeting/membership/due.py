@@ -87,7 +87,9 @@ class Window:
         """As a value of the row that is asked about."""
         at = self.at
         if self.rows is not None:
-            at = self.rows.select(func.min(at)).where(*self.rows.tied).scalar_subquery()
+            # Not the least: an aggregate of what is said of the one alone would be one of the statement around it.
+            found = self.rows.select(at).where(*self.rows.tied)
+            at = found.order_by(literal_column("1")).limit(1).scalar_subquery()
         return case((and_(*self.only), at)) if self.only else at
 
 

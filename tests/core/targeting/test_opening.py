@@ -15,14 +15,14 @@ from core.events.event_types import save_event_type
 from core.events.records import EventTypeDraft
 from core.profiles.merging import merge_profiles, undo_merge
 from core.profiles.records import MergePlan
-from core.targeting import store
+from core.targeting import filters, store
 from core.targeting.audiences import count, create_audience, open_audience, open_question, open_value, update_audience
 from core.targeting.check import check
 from core.targeting.compiled import Plan
 from core.targeting.errors import ExpressionError
 from core.targeting.language import Expression
 from core.targeting.parse import parse_text
-from core.targeting.records import AudienceDraft
+from core.targeting.records import AudienceDraft, FilterDraft
 from core.targeting.sql import compile_statement, population
 from core.targeting.statements import statement_of
 from tests.core.datamodel.model import NOW, field, publish_fields
@@ -131,6 +131,27 @@ async def test_an_audience_that_is_named_counts_as_it_is_now(conn: Connection) -
     assert (await _asked(conn, "in_audience('outer')"), await _asked(conn, top)) == (1, 1)
     await update_audience(conn, SYSTEM, inner.id, {"expression": parse_text("country = 'FR'")})
     assert await open_audience(conn, outer) is asked
+
+
+async def test_a_filter_that_is_called_counts_as_it_is_now(conn: Connection) -> None:
+    await conn.execute("INSERT INTO profile (country) VALUES ('FR'), ('FR'), ('DE')")
+    called = await filters.create_filter(
+        conn, SYSTEM, FilterDraft(name="ours", label="o", expression=parse_text("country = 'FR'"))
+    )
+    await _draft(conn, "calls", "ours()")
+    await _draft(conn, "names", "in_audience('calls')")
+    asked = ("ours()", "in_audience('calls')", "in_audience('names')", "not in_audience('names', 1)", "in_audience('calls', 1)")
+    values = ("case when ours() then 1 else 2 end", "case when in_audience('names') then 1 else 2 end")
+    assert [await _asked(conn, text) for text in asked] == [2, 2, 2, 1, 2]
+    assert [await _asked(conn, f"{text} = 1") for text in values] == [2, 2]
+    opened = [await open_value(conn, parse_text(text)) for text in values]
+
+    for question, number in (("country = 'DE'", 1), ("country is_null", 0), ("country = 'FR'", 2)):
+        await filters.update_filter(conn, SYSTEM, called.id, {"expression": parse_text(question)})
+        assert [await _asked(conn, text) for text in asked] == [number, number, number, 3 - number, number]
+        assert [await _asked(conn, f"{text} = 1") for text in values] == [number, number]
+        again = [await open_value(conn, parse_text(text)) for text in values]
+        assert all(one is not other for one, other in zip(opened, again, strict=True))
 
 
 async def test_people_who_are_merged_are_left_out_at_once_and_found_again(conn: Connection) -> None:
