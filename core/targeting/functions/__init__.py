@@ -16,11 +16,12 @@ from core.targeting.functions.rows import ROWS
 from core.targeting.functions.signature import Argument, Asking, Family, Function, Nulls, Parameter, common
 from core.targeting.functions.texts import TEXTS_FAMILY
 from core.targeting.functions.trees import TREES_FAMILY
+from core.targeting.functions.zones import ZONES
 
 __all__ = ["FORMER", "FUNCTIONS", "Argument", "Asking", "Family", "Function", "Nulls", "Parameter", "common"]
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(
-    {one.name: one for one in (*DATES, *NUMBERS_FAMILY, *TEXTS_FAMILY, *LOGIC, *PLACES, *TREES_FAMILY, *ROWS)}
+    {one.name: one for one in (*DATES, *ZONES, *NUMBERS_FAMILY, *TEXTS_FAMILY, *LOGIC, *PLACES, *TREES_FAMILY, *ROWS)}
 )
 
 # What people know by another name, in small letters, and what to write instead.

@@ -41,6 +41,7 @@ from tests.core.targeting.test_sql import (
 
 APART = {"row_id", "random_share", "sample", "stable_uuid"}  # of the row's key: told by tests of their own
 TREES = {"json_text", "json_number", "json_boolean", "json_date", "json_instant"}  # of a team's fields: likewise
+ZONED = {"in_zone"}  # of a zone that a row tells: likewise
 INEXACT = {"distance_km", "within_km"}  # of floating point: compared by themselves
 
 DAY_TEXTS = ["2024-02-29", "2023-02-29", " 2024-12-31 ", "0000-01-01", "9999-12-31", "2024-05-01T24:00", "2024-03-31T02:30"]
@@ -92,7 +93,7 @@ CONSTANTS: Mapping[str, st.SearchStrategy[Any]] = {
     "separator": st.sampled_from(["", ", ", "'"]),
     "code": st.sampled_from([1, 39, 65, 233, 0x1F600]),
 }
-GIVEN: Sequence[Function] = [one for one in FUNCTIONS.values() if one.name not in APART | INEXACT | TREES | {"point"}]
+GIVEN: Sequence[Function] = [one for one in FUNCTIONS.values() if one.name not in APART | INEXACT | TREES | ZONED | {"point"}]
 
 
 def giving(kind: Kind) -> list[Function]:
@@ -284,3 +285,27 @@ async def test_functions_within_each_other_stay_one_short_statement(conn: Connec
     statement = compile_statement(select(value(checked, at=ATS[0], zone=ZONES[1]).label("v")))
     assert len(statement.text) < 200_000
     assert len(await conn.fetch(statement.text, *statement.args)) == 3
+
+
+ZONED_ROWS = [  # a zone that a row tells, and what its clock shows at 2024-03-31T00:30Z, as an instant of Paris
+    ("Europe/Paris", "2024-03-31T00:30:00+00:00"),
+    ("America/New_York", "2024-03-30T19:30:00+00:00"),
+    ("Asia/Kathmandu", "2024-03-31T04:15:00+00:00"),
+    ("Etc/GMT-1", "2024-03-31T00:30:00+00:00"),
+    ("Europe/paris;", None),
+    ("' OR 1", None),
+    ("", None),
+    (None, None),
+]
+
+
+async def test_peoples_own_clocks_are_read_in_the_zone_asked_in(conn: Connection) -> None:
+    moment = datetime.fromisoformat("2024-03-31T00:30:00+00:00")
+    checked = check_value(parse_text("in_zone(created_at, time_zone)"))
+    rows = entity_table(PROFILE)
+    for zone, _ in ZONED_ROWS:
+        await conn.execute("INSERT INTO profile (time_zone, created_at) VALUES ($1, $2)", zone, moment)
+    found = value(checked, at=moment, zone=ZoneInfo("Europe/Paris"))
+    statement = compile_statement(select(found).select_from(rows).order_by(rows.c.id))
+    told = [row[0] for row in await conn.fetch(statement.text, *statement.args)]
+    assert told == [None if one is None else datetime.fromisoformat(one) for _, one in ZONED_ROWS]
