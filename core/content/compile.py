@@ -13,7 +13,7 @@ import msgspec
 from channels.contract import Channel, ContentRefused, Manifest, MessageContent, Program
 from core.content.attachments import message_attachments
 from core.content.building import build_html
-from core.content.dynamic import VARIANTS
+from core.content.dynamic import VARIANTS, Definitions, written_out
 from core.content.errors import ContentInvalid, TemplateProblem, syntax_problem
 from core.content.html.insertions import PIXEL, hidden_link, insert_at_end, insert_preheader
 from core.content.html.text import message_text
@@ -136,7 +136,7 @@ def freeze(
         fields=tuple(sorted(fields)),
         hidden_link=work.hidden,
         columns=tuple(sorted(columns)),
-        dynamic=_conditions(content, dynamic_read(read)),
+        dynamic=_conditions(content, dynamic_read(read), library.readable.definitions),
         attachments=content.attachments,
         kinds={root: _kinds(found) for root, found in roots.items()},
         facts={root: {name: facts.get(root, {}).get(name) for name in sorted(found)} for root, found in told.items()},
@@ -149,9 +149,13 @@ def _kinds(read: Mapping[str, Read]) -> dict[str, str]:
     return {name: one.field.kind or "" for name, one in found if one.field.kind is not None or one.steps}
 
 
-def _conditions(content: Content | ContentDraft, read: Collection[str]) -> dict[str, tuple[str, ...]]:
+def _conditions(
+    content: Content | ContentDraft, read: Collection[str], definitions: Definitions
+) -> dict[str, tuple[str, ...]]:  # fmt: skip
     return {
-        place.name: tuple(variant.condition for variant in place.variants) for place in content.dynamic if place.name in read
+        place.name: tuple(written_out(variant.condition, definitions) for variant in place.variants)
+        for place in content.dynamic
+        if place.name in read
     }
 
 

@@ -21,7 +21,7 @@ from core.content.compile import SOME_LABEL, FrozenContent, shared_values, thaw
 from core.content.errors import ContentInvalid
 from core.content.fragment_store import set_fragments_of_content
 from core.content.languages import languages_of, with_changed_translations, with_checked_languages
-from core.content.libraries import load_library, sources_of
+from core.content.libraries import conditions_of, load_library, sources_of
 from core.content.placements import NO_FRAGMENTS, Library, names_rendered
 from core.content.records import AUTHORED, Content, ContentDraft, ContentWarning
 from core.content.review import review_saved
@@ -88,7 +88,7 @@ async def update_content(
 
 async def fragments_of(conn: Connection, *found: Content | ContentDraft) -> Library:
     """The fragments that contents use."""
-    return await load_library(conn, (source for content in found for source in sources_of(content)))
+    return await load_library(conn, (source for content in found for source in sources_of(content)), conditions_of(*found))
 
 
 async def warnings_of(registry: ChannelRegistry, content: Content, library: Library) -> list[ContentWarning]:
@@ -179,7 +179,7 @@ async def _check(conn: Connection, registry: ChannelRegistry, draft: ContentDraf
     check_name(draft.name)
     check_label(draft.label)
     await _take_time(conn, draft)
-    library = await load_library(conn, sources_of(draft), hold=True)
+    library = await load_library(conn, sources_of(draft), conditions_of(draft), hold=True)
     # Long content takes its time, and the loop serves others.
     frozen = await asyncio.to_thread(check_sendable, registry, draft, library)
     return library, reads_of_content(draft, frozen, library.readable)

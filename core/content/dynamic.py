@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, FromClause, SmallInteger, case, cast, literal, select
@@ -17,19 +18,26 @@ from core.errors import Invalid
 from core.targeting.catalogue import CATALOGUE, Catalogue
 from core.targeting.check import CheckedExpression, check
 from core.targeting.errors import ExpressionError
+from core.targeting.expansion import Definition, expand, filters_called
+from core.targeting.language import Expression
 from core.targeting.linked import entity_table
 from core.targeting.parse import parse_text
+from core.targeting.shortcuts import SHORTCUT_DEFINITIONS, SHORTCUTS
 from core.targeting.sql import compile_statement, predicate
+from core.targeting.text_form import to_text
 
 MOST_PLACES = 50
 MOST_VARIANTS = 50  # of one place
 MOST_VALUES = 10_000  # that all conditions of a content compare with: a statement takes 32,767
 VARIANTS = "#dynamic"  # the numbers of a recipient's variants among the values of its ledger row; no field is called so
 UTC = ZoneInfo("UTC")
+Definitions: TypeAlias = Mapping[str, Definition]  # of filters, by name
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
-def check_dynamic(dynamic: Sequence[DynamicContent], catalogue: Catalogue = CATALOGUE) -> Iterator[Invalid]:
+def check_dynamic(
+    dynamic: Sequence[DynamicContent], catalogue: Catalogue = CATALOGUE, definitions: Definitions = SHORTCUT_DEFINITIONS
+) -> Iterator[Invalid]:
     """One problem for each thing that cannot be decided, with its place such as `dynamic.hero.variants.0.condition:1:5`."""
     if len(dynamic) > MOST_PLACES:
         yield _invalid("dynamic", "TOO_MANY_VARIANTS", f"there are more than {MOST_PLACES} dynamic contents")
@@ -50,7 +58,8 @@ def check_dynamic(dynamic: Sequence[DynamicContent], catalogue: Catalogue = CATA
         for index, variant in enumerate(place.variants):
             yield from _bad_text(f"{path}.variants.{index}", variant.html, variant.text)
             try:
-                values += _count(checked(variant.condition, catalogue))
+                checked(variant.condition, catalogue, definitions)  # first as it was written: for the places of errors
+                values += _count(checked(written_out(variant.condition, definitions), catalogue))
             except ExpressionError as error:
                 where = f"{path}.variants.{index}.condition:{error.place.line}:{error.place.column}"
                 yield Invalid(error.message, code=error.code, path=where, hint=error.hint)
@@ -59,9 +68,29 @@ def check_dynamic(dynamic: Sequence[DynamicContent], catalogue: Catalogue = CATA
         yield _invalid("dynamic", "EXPRESSION_TOO_LARGE", message)
 
 
-def checked(condition: str, catalogue: Catalogue = CATALOGUE) -> CheckedExpression:
-    """A condition on profiles. Raises ExpressionError."""
-    return check(parse_text(condition), catalogue)
+def checked(
+    condition: str, catalogue: Catalogue = CATALOGUE, definitions: Definitions = SHORTCUT_DEFINITIONS
+) -> CheckedExpression:
+    """A condition on profiles, which may call filters. Raises ExpressionError."""
+    written = parse_text(condition)
+    return check(Expression(root=expand(written.root, definitions), text=written.text), catalogue)
+
+
+def written_out(condition: str, definitions: Definitions = SHORTCUT_DEFINITIONS) -> str:
+    """The condition without calls of filters: what they ask now, whatever becomes of them. Raises ExpressionError."""
+    written = parse_text(condition)
+    root = expand(written.root, definitions)
+    return condition if root is written.root else to_text(root)
+
+
+def filters_of(condition: str, definitions: Definitions) -> set[str]:
+    """The saved filters that a condition calls, also through others."""
+    waiting, found = [parse_text(condition).root], set[str]()
+    while waiting:
+        names = {call.function for call in filters_called(waiting.pop())} & definitions.keys() - found
+        found |= names
+        waiting += [definitions[name].root for name in names]
+    return found - SHORTCUTS.keys()
 
 
 def variant_number(

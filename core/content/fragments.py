@@ -17,7 +17,7 @@ from core.content import contents
 from core.content import fragment_store as store
 from core.content.contents import CHECK_SECONDS, sending_problems
 from core.content.fragment_checks import check_fragment, fragment_warnings
-from core.content.libraries import load_library, sources_of, sources_of_fragment
+from core.content.libraries import conditions_of, load_library, sources_of, sources_of_fragment
 from core.content.placements import Library, names_rendered
 from core.content.records import ContentWarning, Fragment, FragmentDraft
 from core.content.uses import reads_of_templates
@@ -146,7 +146,7 @@ async def _check_users(conn: Connection, registry: ChannelRegistry, fragment: Fr
     first: ClarionError | None = None
     for content_id in await store.list_contents_using(conn, fragment.id, MOST_CHECKED):
         content = await contents.get_content(conn, content_id)
-        found = await load_library(conn, [*sources_of(content), *sources_of_fragment(fragment)])
+        found = await load_library(conn, [*sources_of(content), *sources_of_fragment(fragment)], conditions_of(content))
         library = replace(found, fragments={**found.fragments, fragment.name: fragment})
         problems = await asyncio.to_thread(sending_problems, registry, content, library)
         if not problems:

@@ -1,8 +1,9 @@
-"""Loads the fragments that content uses, by itself and through others."""
+"""Loads the fragments that content uses, by itself and through others, and the filters that its conditions call."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from core.content import fragment_store as store
@@ -12,6 +13,10 @@ from core.content.readable import present_readable
 from core.content.records import ContentDraft, Fragment, FragmentDraft
 from core.content.suggestions import MOST_COMPARED
 from core.db import Connection
+from core.targeting.errors import ExpressionError
+from core.targeting.filters_called import find_definitions
+from core.targeting.language import Condition
+from core.targeting.parse import parse_text
 
 
 def sources_of(draft: ContentDraft) -> Iterator[str]:
@@ -30,10 +35,28 @@ def sources_of_fragment(draft: FragmentDraft) -> Iterator[str]:
     yield from (draft.html, draft.text or "")
 
 
-async def load_library(conn: Connection, sources: Iterable[str], *, hold: bool = False) -> Library:
-    """The fragments that sources use, and what there is to read; `hold` them against change until the transaction ends."""
+def conditions_of(*drafts: ContentDraft) -> Iterator[str]:
+    """Every condition of their dynamic content."""
+    return (variant.condition for draft in drafts for place in draft.dynamic for variant in place.variants)
+
+
+async def load_library(
+    conn: Connection, sources: Iterable[str], conditions: Iterable[str] = (), *, hold: bool = False
+) -> Library:
+    """The fragments that sources use, the filters that conditions call, and what there is to read; `hold` them against change
+    until the transaction ends."""
     readable = await present_readable(conn, hold=hold)
+    called = await find_definitions(conn, list(_readable_roots(conditions)))
+    if called:
+        readable = replace(readable, definitions={**readable.definitions, **called})
     return replace(await load_library_named(conn, names_rendered(sources), hold=hold), readable=readable)
+
+
+def _readable_roots(conditions: Iterable[str]) -> Iterator[Condition]:
+    """What cannot be read is told where it is checked."""
+    for one in conditions:
+        with suppress(ExpressionError):
+            yield parse_text(one).root
 
 
 async def load_library_named(conn: Connection, names: set[str], *, hold: bool = False) -> Library:

@@ -18,7 +18,9 @@ from core.profiles.fields import Field
 from core.profiles.team_fields import field_of
 from core.targeting.catalogue import Catalogue, CatalogueLink, Kind
 from core.targeting.datasets import extended
+from core.targeting.expansion import Definition
 from core.targeting.published import hold_catalogue, present_catalogue
+from core.targeting.shortcuts import SHORTCUT_DEFINITIONS
 
 MOST_STEPS = 3  # links on the way to a value
 _ANYTHING = frozenset({FieldKind.JSON, FieldKind.POINT})  # examples of their values are made by no rule
@@ -80,6 +82,7 @@ class Readable:
     roots: Mapping[str, ReadableEntity]
     entities: Mapping[str, ReadableEntity]  # what links lead to, by name
     catalogue: Catalogue
+    definitions: Mapping[str, Definition] = field(default_factory=lambda: SHORTCUT_DEFINITIONS)  # what conditions may call
 
     def walk(self, path: tuple[str, ...]) -> tuple[ReadableEntity, tuple[CatalogueLink, ...]]:
         """Follow a path as far as it is links: the entity whose field is next, and the links."""

@@ -116,6 +116,26 @@ async def list_readers(conn: Connection, reads: Sequence[str], limit: int) -> li
     return [(row["kind"], row["name"], row["found"]) for row in rows]
 
 
+async def list_ids_reading(conn: Connection, read: str) -> list[int]:
+    """The contents that read something, oldest first, held against change until the transaction ends."""
+    rows = await conn.fetch("SELECT id FROM content WHERE reads @> ARRAY[$1] ORDER BY id FOR NO KEY UPDATE", read)
+    return [row["id"] for row in rows]
+
+
+async def add_reads(conn: Connection, ids: Sequence[int], reads: Sequence[Sequence[str]]) -> None:
+    """What these contents call has changed: another version of each, which reads that as well."""
+    await conn.execute(
+        """
+        UPDATE content c
+           SET version = version + 1, updated_at = now(),
+               reads = ARRAY(SELECT DISTINCT r FROM (
+                   SELECT unnest(c.reads) UNION SELECT jsonb_array_elements_text(n.reads::jsonb)) AS a (r) ORDER BY r)
+          FROM unnest($1::bigint[], $2::text[]) AS n (id, reads) WHERE c.id = n.id
+        """,
+        list(ids), [msgspec.json.encode(one).decode() for one in reads],
+    )  # fmt: skip
+
+
 async def list_reads(conn: Connection, content_ids: Collection[int], beginning: str) -> dict[int, list[str]]:
     """What begins so of all that contents read, by themselves and through fragments; who reads none of it is left out."""
     rows = await conn.fetch(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from core.content import store
 from core.content.compile import FACTS, FrozenContent
-from core.content.dynamic import checked
+from core.content.dynamic import checked, filters_of
 from core.content.libraries import sources_of
 from core.content.readable import AUDIENCE, Read, Readable
 from core.content.records import ContentDraft
@@ -16,6 +16,7 @@ from core.datamodel.uses import SHOWN, User
 from core.db import Connection
 from core.targeting.uses import events_gone, hidden_names, told_name
 
+FILTER = "filter:"  # before the name of a filter, likewise
 COLUMN = "audience:"  # before the column of an audience, among what contents read; no entity is called so
 
 
@@ -47,9 +48,15 @@ def reads_of_content(draft: ContentDraft, frozen: Iterable[FrozenContent], reada
     told = set(reads_of_templates(found.values(), own))
     for place in draft.dynamic:
         for variant in place.variants:
-            asked = checked(variant.condition, readable.catalogue)
-            told |= asked.reads | {f"{entity}.*" for entity in asked.entities}
+            told |= reads_of_condition(variant.condition, readable)
     return sorted(told)
+
+
+def reads_of_condition(condition: str, readable: Readable) -> set[str]:
+    """What a valid condition reads, and the filters that it calls."""
+    asked = checked(condition, readable.catalogue, readable.definitions)
+    called = {FILTER + name for name in filters_of(condition, readable.definitions)}
+    return {*asked.reads, *called, *(f"{entity}.*" for entity in asked.entities)}
 
 
 def reads_of_templates(found: Iterable[Read], own: Collection[str]) -> list[str]:

@@ -47,7 +47,7 @@ def check_content(content: ContentDraft, manifest: Manifest, library: Library = 
         _problems(content, expanded, manifest, library.readable),
         check_files(content.attachments, expanded.parts, manifest, inline_css=content.inline_css),
     )
-    conditions = check_dynamic(content.dynamic, library.readable.catalogue)
+    conditions = check_dynamic(content.dynamic, library.readable.catalogue, library.readable.definitions)
     problems = [*conditions, *expanded.problems(islice(found, MOST_TOLD)), *expanded.wrong]
     if not problems:
         checked = CheckedContent(

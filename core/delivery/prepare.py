@@ -18,7 +18,7 @@ from core.consent.purposes import get_purpose
 from core.consent.records import Service
 from core.consent.services import get_service
 from core.content import contents
-from core.content.libraries import load_library, sources_of
+from core.content.libraries import conditions_of, load_library, sources_of
 from core.content.placements import Library
 from core.content.readable import present_readable
 from core.content.records import Content
@@ -130,7 +130,7 @@ class Preparation:
         delivery = await deliveries.get_delivery(conn, delivery_id)
         content = await contents.get_content(conn, delivery.content_id)
         account = await channel_accounts.get_account(conn, delivery.channel_account_id)
-        library = await load_library(conn, sources_of(content), hold=True)
+        library = await load_library(conn, sources_of(content), conditions_of(content), hold=True)
         library = replace(library, readable=await columns.bound(conn, library.readable, delivery.audience_id))
         programs = await self._programs.store_new(conn, delivery, content, account, library, now)
         read |= await versions.campaign_version(conn, delivery_id)

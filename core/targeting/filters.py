@@ -103,6 +103,14 @@ async def delete_filter(conn: Connection, actor: Actor, filter_id: int) -> None:
     await record(conn, actor, "filter.delete", "filter", filter_id, {"name": {"from": found.name}})
 
 
+async def get_filter(conn: Connection, filter_id: int) -> Filter:
+    """Raises NotFound (FILTER_NOT_FOUND)."""
+    found = await filter_store.find_filters(conn, [filter_id])
+    if not found:
+        raise not_found("filter", filter_id)
+    return found[0]
+
+
 async def find_filters(conn: Connection, ids: Sequence[int]) -> list[Filter]:
     """Those of the filters that exist."""
     return await filter_store.find_filters(conn, ids)

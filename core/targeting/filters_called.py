@@ -18,9 +18,13 @@ async def expand_all(conn: Connection, roots: Sequence[Condition]) -> list[Condi
 
     Raises ExpressionError.
     """
+    definitions = await find_definitions(conn, roots)
+    return [expand(root, definitions) for root in roots] if definitions else list(roots)
+
+
+async def find_definitions(conn: Connection, roots: Sequence[Condition]) -> dict[str, Definition]:
+    """What the calls of questions stand for, and those that these make in turn, by name; nobody's names are left out."""
     missing = {call.function for root in roots for call in filters_called(root)}
-    if not missing:
-        return list(roots)
     definitions: dict[str, Definition] = {}
     while missing:
         ours = {name: definition_of(name) for name in missing & SHORTCUTS.keys()}
@@ -29,7 +33,7 @@ async def expand_all(conn: Connection, roots: Sequence[Condition]) -> list[Condi
         found = ours | theirs
         definitions |= found
         missing = {call.function for one in found.values() for call in filters_called(one.root)} - definitions.keys()
-    return [expand(root, definitions) for root in roots]
+    return definitions
 
 
 def definition(one: Filter) -> Definition:

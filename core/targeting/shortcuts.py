@@ -111,6 +111,9 @@ def definition_of(name: str) -> Definition:
     return SHORTCUTS[name].definition
 
 
+SHORTCUT_DEFINITIONS: Mapping[str, Definition] = MappingProxyType({name: definition_of(name) for name in SHORTCUTS})
+
+
 def as_markdown() -> str:
     """The table of docs/targeting.md."""
     lines = ["| shortcut | finds who | stands for | once called |", "|---|---|---|---|"]

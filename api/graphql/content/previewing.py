@@ -15,10 +15,10 @@ from api.graphql.content.types import PreviewInput
 from core import blobs
 from core.content.attachments import look_at
 from core.content.contents import get_content
-from core.content.dynamic import VARIANTS, check_chosen, check_dynamic
+from core.content.dynamic import VARIANTS, check_chosen, check_dynamic, written_out
 from core.content.errors import ContentInvalid
 from core.content.languages import check_language, with_checked_languages
-from core.content.libraries import load_library, sources_of, sources_of_fragment
+from core.content.libraries import conditions_of, load_library, sources_of, sources_of_fragment
 from core.content.placements import Library
 from core.content.preview import preview
 from core.content.records import Content, ContentDraft, Preview
@@ -39,18 +39,21 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
     async with context.lease.use() as conn:
         content, files = await _content(context, conn, input)
         asked = choices_of(input.variants)
-        library = await load_library(conn, sources_of(content))
+        library = await load_library(conn, sources_of(content), conditions_of(content))
         columns: Mapping[str, Brought] = {}
         if input.audience_id is not None:
             audience_id = from_global_id("Audience", input.audience_id, "input.audienceId")
             library = replace(library, readable=await bound(conn, library.readable, audience_id))
             columns = await find_brought(conn, audience_id)
         readable = library.readable
-        unusable = check_dynamic(content.dynamic, readable.catalogue)
+        unusable = check_dynamic(content.dynamic, readable.catalogue, readable.definitions)
         if wrong := list(chain(unusable, check_choices(input.variants), check_chosen(content.dynamic, asked))):
             raise ContentInvalid(wrong)
         reader_id, is_test = _reader(input)
-        conditions = {place.name: [one.condition for one in place.variants] for place in content.dynamic}
+        conditions = {
+            place.name: [written_out(one.condition, readable.definitions) for one in place.variants]
+            for place in content.dynamic
+        }
         row_values = await fetch_values(
             conn, reader_id, _fields_named(content, library), conditions, context.now, readable,
             columns=list(columns.values()), is_test=is_test,

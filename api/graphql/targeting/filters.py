@@ -14,6 +14,7 @@ from api.graphql.mutations import given, mutation
 from api.graphql.nodes import Node, aligned, global_id, load_one, record_of
 from api.graphql.scalars import JSON
 from api.graphql.targeting.inputs import ExpressionInput, ValueKind
+from core.content.filter_uses import check_filter_uncalled, renew_contents_calling
 from core.ids import from_global_id
 from core.targeting import filters, records
 from core.targeting.filters_called import definition
@@ -147,20 +148,26 @@ class FiltersMutation:
 
     @mutation(filter=TargetFilter)
     async def update_filter(self, info: Info, input: UpdateFilterInput) -> Any:
-        """Change a filter. Audiences that call it are another version afterwards."""
+        """Change a filter. Audiences and contents that call it are another version afterwards."""
         changes = given(name=input.name, label=input.label, expression=input.expression, parameters=input.parameters)
         if "expression" in changes:
             changes["expression"] = changes["expression"].parsed()
         if "parameters" in changes:
             changes["parameters"] = tuple(one.record() for one in changes["parameters"])
         key = from_global_id("TargetFilter", input.id, "id")
-        return await filters.update_filter(
-            info.context.conn, info.context.actor, key, changes, expected_version=input.expected_version
-        )
+        conn = info.context.conn
+        before = await filters.get_filter(conn, key)
+        updated = await filters.update_filter(
+            conn, info.context.actor, key, changes, expected_version=input.expected_version
+        )  # fmt: skip
+        if updated.version != before.version:
+            await renew_contents_calling(conn, before.name)
+        return updated
 
     @mutation(deleted_id=strawberry.ID)
     async def delete_filter(self, info: Info, id: strawberry.ID) -> Any:
         """Delete a filter that nothing calls."""
         key = from_global_id("TargetFilter", id, "id")
+        await check_filter_uncalled(info.context.conn, (await filters.get_filter(info.context.conn, key)).name)
         await filters.delete_filter(info.context.conn, info.context.actor, key)
         return id
