@@ -97,6 +97,13 @@ async def fill(gql: Gql) -> None:
              content { id } userErrors { code message path } } }""",
         input={"name": fresh("content"), "label": "x", "channel": "memory", "parts": [{"name": "text", "source": "Hi"}]},
     )
+    for _ in range(5):
+        await gql.do(
+            """mutation ($input: CreatePrivacyRequestInput!) { createPrivacyRequest(input: $input) {
+                 privacyRequest { id } userErrors { code message path } } }""",
+            input={"name": fresh("request"), "label": "x", "namespaceName": "email", "type": "ACCESS", "regulation": "GDPR",
+                   "reconciliationValue": f"{fresh('nobody')}@shop.example"},
+        )  # fmt: skip
     for _ in range(2):
         await create_profile(gql, email="twins@shop.example")
     for _ in range(30):
@@ -166,6 +173,12 @@ OPERATIONS: dict[str, tuple[str, int]] = {
              trapCounts { accepted } } } }""",
         5,
     ),
+    "privacy requests with their namespaces": (
+        """{ privacyRequests(first: 30) { totalCount nodes { id name status counts { table rows } namespace { name dataset }
+             error { code } proof } } }""",
+        3,
+    ),
+    "what privacy requests name people by": ("{ privacyNamespaces { id name label dataset reconciliationField } }", 1),
     "test profiles": ("{ testProfiles(first: 30) { nodes { id label email } } }", 1),
     "tracking events": ("{ trackingEvents(first: 100) { cursor events { kind profileId } } }", 3),
     "the audit log": ("{ auditLog(first: 100) { nodes { action actor changes } } }", 1),
