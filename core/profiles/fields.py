@@ -59,6 +59,7 @@ class Field:
     opt_out: bool = False  # true is a person's refusal
     choices: tuple[tuple[str, str], ...] = ()  # authorised values with their labels; none: all
     stored_as: str | None = None  # its column, where that is not called as it is
+    leads_to: str | None = None  # of a link: the entity whose row's number it holds
 
     @property
     def column(self) -> str:

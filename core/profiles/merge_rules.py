@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import Invalid
 from core.profiles.fields import Field, columns_of
 from core.profiles.records import FieldRule, MergedField, MergePlan, MergeRule
+from core.profiles.team_rows import as_told
 
 # An address is one thing: lines of one person under the city of another would be nobody's. One whose columns have a rule of
 # their own follows that.
@@ -48,6 +49,8 @@ def check_rules(plan: MergePlan, fields: Mapping[str, Field]) -> None:
             raise Invalid(f"a profile has no field {rule.field[:80]!r} that can be set", code="UNKNOWN_FIELD", path=path)
         if rule.field in seen:
             raise Invalid(f"{field.label} has two rules", code="DUPLICATE_RULE", path=path, hint="Leave one.")
+        if field.leads_to is not None and rule.rule is MergeRule.VALUE:
+            raise _refused(path, "a link takes no value here", "Merge, then set it.")
         if field.opt_out:
             raise _refused(path, "a refusal of any of them stays", "Merge, then lift it if the person asks for that.")
         if rule.rule is MergeRule.OTHER and rule.profile_id is None and len(plan.other_ids) > 1:
@@ -68,7 +71,7 @@ def decide(
     merged: list[MergedField] = []
     changes: dict[str, Any] = {}
     for name, field in fields.items():
-        values = {one.id: one.columns[field.column] for one in people if one.has(field)}
+        values = {one.id: as_told(field, one.columns[field.column]) for one in people if one.has(field)}
         rule = rules.get(name, FieldRule(field=name, rule=plan.default))
         columns = columns_of(field)
         source: Person | None = None
@@ -83,7 +86,7 @@ def decide(
         changed = {column: value for column, value in after.items() if value != survivor.columns[column]}
         changes |= changed
         if values or changed:
-            value = after[field.column]
+            value = as_told(field, after[field.column])
             whose = source.id if source is not None and source.has(field) else None
             merged.append(MergedField(field=name, value=value, profile_id=whose, changed=bool(changed), values=values))
     return merged, changes

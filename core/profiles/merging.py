@@ -15,6 +15,9 @@ import asyncpg
 from core.access import Actor, Permission, require
 from core.audit import record, record_many
 from core.authored import not_found
+from core.datamodel.physical import table_named
+from core.datamodel.present import present_model
+from core.datamodel.records import LinkKind
 from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
@@ -90,7 +93,7 @@ async def undo_merge(conn: Connection, actor: Actor, merge_id: int, *, now: date
             f"merge {later} came later and has the same person in it", code="LATER_MERGE", path="id",
             hint="Undo that one first.",
         )  # fmt: skip
-    fields = (await present_fields(conn)).settable
+    fields = await _fields(conn)
     keys = await unique_columns(conn)
     columns = _columns(fields, keys)
     before, after, present, since = await store.read_undo(conn, merge_id, columns)
@@ -99,6 +102,7 @@ async def undo_merge(conn: Connection, actor: Actor, merge_id: int, *, now: date
     among = [merge.survivor_id, *merge.merged_ids]
     people = await store.get_people(conn, among, columns)
     lost = await take_out_lost(conn, among, keys, people, {merge.survivor_id: restored, **given_back})
+    lost += await _take_out_gone(conn, merge, fields, restored)
     untouched = not kept and not lost and present["updated_at"] == after["updated_at"]
     await _tell(conn, actor, restored, f"undone merge:{merge_id}", now)
     try:
@@ -151,7 +155,7 @@ async def _plan(
 ) -> tuple[MergePreview, dict[str, Any], list[Person]]:
     """The preview, the survivor's columns that change, and the people: the survivor first."""
     _check(plan)
-    fields = (await present_fields(conn)).settable
+    fields = await _fields(conn)
     check_rules(plan, fields)
     columns = _columns(fields, keys)
     rows = await store.get_people(conn, [plan.survivor_id, *plan.other_ids], columns)
@@ -224,3 +228,23 @@ def _restored(
         else:
             kept.append(name)
     return restored, tuple(kept)
+
+
+async def _take_out_gone(
+    conn: Connection, merge: Merge, fields: Mapping[str, Field], restored: dict[str, Any]
+) -> list[tuple[int, str]]:
+    """Links to rows that are gone by now lead nowhere again: whose they are, and their names."""
+    lost = []
+    for name, one in fields.items():
+        key = restored.get(one.column)
+        if one.leads_to is not None and key is not None and not await store.hold_row(conn, table_named(one.leads_to), key):
+            restored[one.column] = None
+            lost.append((merge.survivor_id, name))
+    return lost
+
+
+async def _fields(conn: Connection) -> dict[str, Field]:
+    """What a merge decides on. Whom a link of one to one leads to stays where it is: two cannot have it meanwhile."""
+    profile = (await present_model(conn)).find("profile")
+    alone = {one.name for one in (profile.links if profile else ()) if one.kind is LinkKind.ONE_TO_ONE}
+    return {name: one for name, one in (await present_fields(conn)).settable.items() if name not in alone}

@@ -474,8 +474,8 @@ class Merge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:
-    """What undoing a merge left as it is: fields of the survivor that were changed since, and unique values that somebody
-    else has by now, as (profile id, field)."""
+    """What undoing a merge left as it is: fields of the survivor that were changed since, unique values that somebody else
+    has by now, and links to rows that are gone, as (profile id, field)."""
 
     merge: Merge
     kept: tuple[str, ...]

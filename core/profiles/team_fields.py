@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from core.datamodel.columns import columns_of
-from core.datamodel.keys import usable_keys
-from core.datamodel.physical import column_of
+from core.datamodel.keys import usable_uniques
+from core.datamodel.physical import column_of, has_column, link_column
 from core.datamodel.present import per_model, present_model
-from core.datamodel.records import DataField, Entity, FieldKind, Key, Model
+from core.datamodel.records import BuildKind, DataField, Entity, FieldKind, Key, Link, Model
+from core.datamodel.wanted import Wanted
 from core.db import Connection
 from core.profiles.fields import FIELDS, Field, FieldType
 from core.profiles.import_keys import OUR_KEYS, ImportKey
@@ -48,9 +49,12 @@ class Fields:
 
 
 def team_fields_of(model: Model, entity: str) -> dict[str, Field]:
-    """What a published model adds to an entity, by name."""
+    """What a published model adds to an entity, by name: its fields, and the links that have a column."""
     found = model.find(entity)
-    return {one.name: field_of(one) for one in (found.fields if found else ())}
+    if found is None:
+        return {}
+    fields = {one.name: field_of(one) for one in found.fields}
+    return fields | {one.name: link_field(one) for one in found.links if has_column(one)}
 
 
 @per_model
@@ -66,22 +70,28 @@ OURS = fields_of(Model())
 
 async def fields_by_keys(conn: Connection) -> Fields:
     """Those that count in this transaction, where the ones that alone are a unique key say so, if it is really built."""
-    fields = await present_fields(conn)
-    usable = await usable_keys(conn, "profile")
-    if not usable:
+    fields, entity = await present_fields(conn), (await present_model(conn)).find("profile")
+    uniques = await usable_uniques(conn, "profile")
+    if not uniques or entity is None:
         return fields
-    alone = {key.fields[0] for key in usable if len(key.fields) == 1}
-
-    def marked(one: Field) -> Field:
-        return replace(one, unique=True) if one.stored_as is not None and one.name in alone else one
-
-    every = {name: marked(one) for name, one in fields.all.items()}
+    every = marked(fields.all, uniques)
     settable = {name: every[name] for name in fields.settable}
-    entity = (await present_model(conn)).find("profile")
-    keys = import_keys(entity, usable, every) if entity is not None else {}
+    keys = import_keys(entity, built_keys(entity, uniques), every)
     return replace(
         fields, all=MappingProxyType(every), settable=MappingProxyType(settable), keys=MappingProxyType({**keys, **OUR_KEYS})
     )
+
+
+def marked(fields: Mapping[str, Field], uniques: Sequence[Wanted]) -> dict[str, Field]:
+    """The fields, where those that alone are unique say so."""
+    alone = {one.columns[0] for one in uniques if len(one.columns) == 1}
+    return {name: replace(one, unique=True) if one.column in alone else one for name, one in fields.items()}
+
+
+def built_keys(entity: Entity, uniques: Sequence[Wanted]) -> list[Key]:
+    """The keys of an entity that are built."""
+    names = {one.name for one in uniques if one.kind is BuildKind.KEY}
+    return [key for key in entity.keys if key.name in names]
 
 
 def import_keys(entity: Entity, keys: Sequence[Key], fields: Mapping[str, Field]) -> dict[str, ImportKey]:
@@ -115,3 +125,11 @@ def field_of(one: DataField) -> Field:
         choices=tuple((choice.name, choice.label) for choice in one.choices),
         stored_as=column_of(one.name),
     )
+
+
+def link_field(link: Link) -> Field:
+    """The field of a link that has a column: the number of the row to which it leads."""
+    return Field(
+        name=link.name, label=link.label, type=FieldType.INTEGER, personal=False, stored_as=link_column(link.name),
+        leads_to=link.target,
+    )  # fmt: skip

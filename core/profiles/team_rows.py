@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from core.datamodel.physical import MIRRORS, column_of
+from core.datamodel.physical import MIRRORS, column_of, link_column
 from core.datamodel.present import present_model
 from core.datamodel.refusals import Refused, refusal
 from core.db import Connection
 from core.errors import ClarionError
+from core.profiles.fields import Field
 from core.profiles.store import team_rows as store
 from core.profiles.team_fields import team_fields_of
 from core.profiles.team_values import PATH, clean_team_values
@@ -36,17 +38,30 @@ class Extended(StrEnum):
         return next((entity for entity, mirror in MIRRORS.items() if mirror == self), self.value)
 
 
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """What a link holds: the number of a row of an entity."""
+
+    entity: str
+    key: int
+
+
 async def get_team_values(conn: Connection, of: Extended, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """What those of the given rows that exist have, by id and by the field's name."""
+    """What those of the given rows that exist have, by id and by the name of the field or link."""
     fields = team_fields_of(await present_model(conn), of.entity)
     if not fields:
         return {one: {} for one in ids}
     found = await store.get_columns(conn, of, ids, [one.column for one in fields.values()])
-    return {key: {name: row[one.column] for name, one in fields.items()} for key, row in found.items()}
+    return {key: {name: as_told(one, row[one.column]) for name, one in fields.items()} for key, row in found.items()}
+
+
+def as_told(field: Field, value: Any) -> Any:
+    """A value of a field, or of a link, as it is told."""
+    return value if value is None or field.leads_to is None else Linked(field.leads_to, value)
 
 
 async def clean_new(conn: Connection, of: Extended, given: Values) -> dict[str, Any]:
-    """The columns that values set. Raises FieldsInvalid with every problem at once."""
+    """The columns that values set, a link by the number of its row. Raises FieldsInvalid with every problem at once."""
     return clean_team_values(team_fields_of(await present_model(conn), of.entity), given) if given else {}
 
 
@@ -67,7 +82,7 @@ async def write(conn: Connection, of: Extended, row_id: int, columns: Mapping[st
 
 def told(given: Values, columns: Mapping[str, Any]) -> list[str]:
     """The names of what changed, which is all that an audit keeps: a team may mark what it holds as personal."""
-    return sorted(name for name in given if column_of(name) in columns)
+    return sorted(name for name in given if not columns.keys().isdisjoint((column_of(name), link_column(name))))
 
 
 def told_apart(given: Values, columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,6 +94,6 @@ def told_apart(given: Values, columns: Mapping[str, Any]) -> dict[str, Any]:
 async def refused(conn: Connection, error: Refused) -> ClarionError | None:
     """What the database refuses because of the model, at its place among the values; None: for another reason."""
     found = await refusal(conn, error)
-    if found is not None and found.code == "VALUE_TAKEN" and found.path is not None:
+    if found is not None and found.code in ("VALUE_TAKEN", "TARGET_GONE") and found.path is not None:
         found.path = f"{PATH}.{found.path}"
     return found

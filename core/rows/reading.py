@@ -33,7 +33,7 @@ def read_values(shape: Shape, sent: Mapping[str, Any], path: str) -> ReadRow:
         place = f"{path}.{name[:80]}"
         column = shape.columns.get(name)
         if column is None:
-            read.problems.append(_unknown(shape, name, place))
+            read.problems.append(unknown(shape, name, place))
         elif column.link is not None:
             read.links[name] = value
         elif column.field is not None and column.field.kind is FieldKind.AUTOMATIC_ID:
@@ -68,7 +68,8 @@ def _label(column: Column) -> str:
     return column.field.label if column.field is not None else column.name
 
 
-def _unknown(shape: Shape, name: str, path: str) -> Invalid:
+def unknown(shape: Shape, name: str, path: str) -> Invalid:
+    """The error of a name that is no field, and no link with a column."""
     link = shape.entity.find_link(name)
     if link is not None:
         hint = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from core.datamodel.present import present_model
@@ -14,26 +13,23 @@ from core.profiles.import_target import Destination, Stored
 from core.profiles.profile_target import field_gone
 from core.profiles.table_target import TableTarget
 from core.transfers.datasets import Sheet, find_sheet
-from core.transfers.linking import Linker
+from core.transfers.linking import LinkedTarget, Linker
 from core.transfers.store.row_chunks import RowChunks
 
 
-class DatasetTarget(TableTarget):
+class DatasetTarget(LinkedTarget):
     """Links are found first; what a file says of them may be part of a key."""
 
     def __init__(self, sheet: Sheet, plan: Plan):
-        keys = [sheet.fields.keys[key.name] for key in plan.keys]
-        self._linker = Linker(plan, sheet.ways, keys)
+        linker = Linker(plan, sheet.ways, [sheet.fields.keys[key.name] for key in plan.keys])
+        self.plan = linker.plan
         self._sheet = sheet
-        super().__init__(self._linker.plan, RowChunks(sheet.table, self._linker.plan), sheet.fields.noun)
+        super().__init__(linker, TableTarget(self.plan, RowChunks(sheet.table, self.plan), sheet.fields.noun))
 
     async def store(self, conn: Connection, batch: Batch, now: datetime) -> Stored:
         """As a table's. Raises Conflict (FIELD_GONE), NotFound (DATASET_NOT_FOUND) where the data model is another by now."""
         await self._check_model(conn)
-        linked, refused, remarks = await self._linker.link(conn, batch)
-        stored = await super().store(conn, linked, now) if linked.lines else Stored()
-        written = replace(stored.written, ambiguous=stored.written.ambiguous + len({one.line for one in remarks}))
-        return replace(stored, written=written, refused=[*refused, *stored.refused], remarks=[*remarks, *stored.remarks])
+        return await super().store(conn, batch, now)
 
     async def _check_model(self, conn: Connection) -> None:
         """A field that is hidden still has its column; a key that is gone finds no single row."""

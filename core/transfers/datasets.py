@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -15,7 +15,7 @@ from core.datamodel.wanted import Wanted
 from core.db import Connection
 from core.profiles.fields import FIELDS, Field, FieldType
 from core.profiles.import_keys import OUR_KEYS, ImportKey
-from core.profiles.team_fields import Fields, field_of, import_keys
+from core.profiles.team_fields import Fields, built_keys, field_of, import_keys, marked, team_fields_of
 
 _ID = replace(FIELDS["id"], personal=False)
 _HOUSE = {name: replace(FIELDS[name], personal=False) for name in ("id", "created_at", "updated_at")}
@@ -57,12 +57,9 @@ async def find_sheet(conn: Connection, name: str, path: str) -> Sheet:
     if entity is None or entity.built_in:
         raise not_found("dataset", name[:80], path)
     uniques = await usable_uniques(conn, name)
-    single = {one.columns[0] for one in uniques if len(one.columns) == 1}
-    own = {one.name: _marked(field_of(one), single) for one in entity.fields}
-    links = {one.name: _marked(_link_field(one), single) for one in entity.links if has_column(one)}
-    every = {**_HOUSE, **own, **links}
-    ways = {one.name: await _way(conn, model, one) for one in entity.links if has_column(one)}
-    looked_up = {one.name: one for way in ways.values() for one in _lookups(way)}
+    every = {**_HOUSE, **marked(team_fields_of(model, name), uniques)}
+    ways = await find_ways(conn, model, entity)
+    looked_up = lookups(ways.values())
     fields = Fields(
         all=MappingProxyType({**every, **looked_up}),
         settable=MappingProxyType({name: one for name, one in {**every, **looked_up}.items() if one.settable}),
@@ -74,7 +71,7 @@ async def find_sheet(conn: Connection, name: str, path: str) -> Sheet:
 
 def columns_of_sheet(sheet: Sheet) -> dict[str, Field]:
     """What an export of whole rows has: it can be imported as it is."""
-    looked_up = {one.name for way in sheet.ways.values() for one in _lookups(way)}
+    looked_up = lookups(sheet.ways.values())
     return {name: one for name, one in sheet.fields.all.items() if name not in looked_up}
 
 
@@ -83,24 +80,15 @@ def lookup(way: Way, name: str) -> str:
     return f"{way.name}.{name}"
 
 
-def _link_field(link: Link) -> Field:
-    return Field(
-        name=link.name, label=link.label, type=FieldType.INTEGER, personal=False, stored_as=link_column(link.name)
-    )  # fmt: skip
-
-
-def _marked(one: Field, single: set[str]) -> Field:
-    return replace(one, unique=True) if one.column in single else one
+async def find_ways(conn: Connection, model: Model, entity: Entity) -> Mapping[str, Way]:
+    """The links of an entity by which rows of a file can point, by name."""
+    return {one.name: await _way(conn, model, one) for one in entity.links if has_column(one)}
 
 
 def _keys(entity: Entity, uniques: Sequence[Wanted]) -> list[Key]:
     """Those of an entity that are built; an automatic id alone is one."""
-    names = {one.name for one in uniques if one.kind is BuildKind.KEY}
     automatic = {one.name for one in uniques if one.kind is BuildKind.INDEX}
-    return [
-        *(key for key in entity.keys if key.name in names),
-        *(Key(name=name, fields=(name,)) for name in sorted(automatic)),
-    ]
+    return [*built_keys(entity, uniques), *(Key(name=name, fields=(name,)) for name in sorted(automatic))]
 
 
 async def _way(conn: Connection, model: Model, link: Link) -> Way:
@@ -120,6 +108,11 @@ async def _way(conn: Connection, model: Model, link: Link) -> Way:
         name=link.name, label=link.label, column=link_column(link.name), target=link.target, table=table_named(link.target),
         keys=tuple(keys), fields=fields,
     )  # fmt: skip
+
+
+def lookups(ways: Iterable[Way]) -> dict[str, Field]:
+    """The columns by which a file may say which rows are meant, by name."""
+    return {one.name: one for way in ways for one in _lookups(way)}
 
 
 def _lookups(way: Way) -> Iterator[Field]:

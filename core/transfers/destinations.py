@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from core.db import Connection
 from core.profiles.import_options import ImportTarget, TargetKind
 from core.profiles.import_target import Destination, FindDestination
-from core.profiles.profile_target import find_profiles
 from core.transfers.dataset_target import find_dataset
+from core.transfers.linked_profiles import find_linked_profiles
 from core.transfers.lists import find_list
 from core.transfers.quarantine import find_quarantine
 from core.transfers.subscriptions import find_subscriptions
 
 DESTINATIONS: Mapping[TargetKind, FindDestination] = {
-    TargetKind.PROFILES: find_profiles,
+    TargetKind.PROFILES: find_linked_profiles,
     TargetKind.DATASET: find_dataset,
     TargetKind.SUBSCRIPTIONS: find_subscriptions,
     TargetKind.QUARANTINE: find_quarantine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import compress
 from types import MappingProxyType
 from typing import Any
@@ -12,11 +13,12 @@ from core.db import Connection
 from core.errors import Invalid
 from core.profiles.addresses import parse_email
 from core.profiles.errors import BadValue
-from core.profiles.fields import Field, FieldType
+from core.profiles.fields import Field, FieldType, columns_of
 from core.profiles.import_columns import Plan
 from core.profiles.import_keys import ImportKey
 from core.profiles.import_repeats import find_disputed
 from core.profiles.import_rows import Batch, Reject
+from core.profiles.import_target import Stored, Target
 from core.profiles.table_target import reject
 from core.transfers.datasets import Way, lookup
 from core.transfers.store import links as store
@@ -99,9 +101,28 @@ class Linker:
         return numbers
 
 
+class LinkedTarget:
+    """A target that is handed rows whose links are found."""
+
+    def __init__(self, linker: Linker, inner: Target):
+        self._linker = linker
+        self._inner = inner
+
+    async def store(self, conn: Connection, batch: Batch, now: datetime) -> Stored:
+        """As the target within, with what became of the links."""
+        linked, refused, remarks = await self._linker.link(conn, batch)
+        stored = await self._inner.store(conn, linked, now) if linked.lines else Stored()
+        written = replace(stored.written, ambiguous=stored.written.ambiguous + len({one.line for one in remarks}))
+        return replace(stored, written=written, refused=[*refused, *stored.refused], remarks=[*remarks, *stored.remarks])
+
+    async def end(self, conn: Connection, now: datetime) -> None:
+        """As the target within."""
+        await self._inner.end(conn, now)
+
+
 def _find(plan: Plan, way: Way) -> Found | None:
     """How a file says a link, if it does."""
-    places = {name: (place, index) for place, (name, index) in enumerate(_columns(plan))}
+    places = _places(plan)
     by_number = places.get(way.name)
     parts = {name.removeprefix(f"{way.name}."): at for name, at in places.items() if name.startswith(f"{way.name}.")}
     if by_number is not None and not parts:
@@ -120,9 +141,13 @@ def _find(plan: Plan, way: Way) -> Found | None:
     return Found(way=way, key=key, places=tuple(place for place, _ in ordered), title=plan.header[ordered[0][1]])
 
 
-def _columns(plan: Plan) -> list[tuple[str, int]]:
-    """The names of the fields that are read, each at the place of its column: here none has several."""
-    return [(one.name, index) for index, one in plan.fields]
+def _places(plan: Plan) -> dict[str, tuple[int, int]]:
+    """The fields that are read: the place of each one's first column among the values, and its number in the file."""
+    found, place = {}, 0
+    for index, one in plan.fields:
+        found[one.name] = place, index
+        place += len(columns_of(one))
+    return found
 
 
 async def _look_up(

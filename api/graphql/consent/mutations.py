@@ -37,6 +37,7 @@ from core.consent import preferences, purposes, services, subscriptions, wording
 from core.consent.records import Choice, PurposeDraft, ServiceDraft, Wish
 from core.errors import Invalid
 from core.ids import from_global_id
+from core.profiles.team_rows import Extended
 
 HOUR = timedelta(hours=1)
 
@@ -64,7 +65,9 @@ class ConsentMutation:
             unsubscribe_confirmation=input.unsubscribe_confirmation,
             unsubscribe_event=input.unsubscribe_event,
         )
-        return await services.create_service(info.context.conn, info.context.actor, draft, team_values_of(input))
+        return await services.create_service(
+            info.context.conn, info.context.actor, draft, await team_values_of(info, Extended.SERVICE, input)
+        )
 
     @mutation(service=Service)
     async def update_service(self, info: Info, input: UpdateServiceInput) -> Any:
@@ -75,7 +78,7 @@ class ConsentMutation:
             info.context.actor,
             key,
             _changes(input),
-            team_values_of(input),
+            await team_values_of(info, Extended.SERVICE, input),
             expected_version=input.expected_version,
         )
 

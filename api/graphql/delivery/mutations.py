@@ -20,6 +20,7 @@ from core.errors import Invalid
 from core.ids import from_global_id
 from core.planning import deliveries
 from core.planning.records import DEFAULT_DURATION, DeliveryDraft
+from core.profiles.team_rows import Extended
 
 _REFERENCES = {
     "campaign_id": "Campaign",
@@ -98,7 +99,9 @@ class DeliveryMutation:
             purpose_id=optional_id("Purpose", input.purpose_id, "purpose_id"),
             ignores_holdout=input.ignores_holdout,
         )
-        made = await deliveries.create_delivery(context.conn, context.actor, draft, team_values_of(input))
+        made = await deliveries.create_delivery(
+            context.conn, context.actor, draft, await team_values_of(info, Extended.DELIVERY, input)
+        )
         return await view(context.conn, made.id)
 
     @mutation(delivery=Delivery)
@@ -107,7 +110,7 @@ class DeliveryMutation:
         context = info.context
         key = from_global_id("Delivery", input.id, "id")
         await lifecycle.update(
-            context.conn, context.actor, key, _changes(input), team_values_of(input),
+            context.conn, context.actor, key, _changes(input), await team_values_of(info, Extended.DELIVERY, input),
             expected_version=input.expected_version, now=context.now,
         )  # fmt: skip
         return await view(context.conn, key)

@@ -22,6 +22,7 @@ from api.graphql.team_fields import team_values_of
 from core.ids import from_global_id
 from core.planning import campaigns, channel_accounts
 from core.planning.records import AccountDraft, CampaignDraft
+from core.profiles.team_rows import Extended
 
 
 @strawberry.type
@@ -32,7 +33,9 @@ class PlanningMutation:
     async def create_campaign(self, info: Info, input: CreateCampaignInput) -> Any:
         """Create a campaign."""
         draft = CampaignDraft(name=input.name, label=input.label, starts_on=input.starts_on, ends_on=input.ends_on)
-        return await campaigns.create_campaign(info.context.conn, info.context.actor, draft, team_values_of(input))
+        return await campaigns.create_campaign(
+            info.context.conn, info.context.actor, draft, await team_values_of(info, Extended.CAMPAIGN, input)
+        )
 
     @mutation(campaign=Campaign)
     async def update_campaign(self, info: Info, input: UpdateCampaignInput) -> Any:
@@ -40,7 +43,12 @@ class PlanningMutation:
         changes = given(name=input.name, label=input.label, starts_on=input.starts_on, ends_on=input.ends_on)
         key = from_global_id("Campaign", input.id, "id")
         return await campaigns.update_campaign(
-            info.context.conn, info.context.actor, key, changes, team_values_of(input), expected_version=input.expected_version
+            info.context.conn,
+            info.context.actor,
+            key,
+            changes,
+            await team_values_of(info, Extended.CAMPAIGN, input),
+            expected_version=input.expected_version,
         )
 
     @mutation(deleted_id=strawberry.ID)

@@ -110,7 +110,9 @@ class ProfileMergeConnection(ForwardPage[ProfileMerge]):
     """A page of merges."""
 
 
-@strawberry.type(description="A unique value that could not be given back: somebody else has it by now.")
+@strawberry.type(
+    description="A unique value that could not be given back, as somebody else has it by now, or a link to a row that is gone."
+)
 class LostValue:
     """A lost value."""
 

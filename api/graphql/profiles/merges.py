@@ -84,7 +84,7 @@ class MergesMutation:
     @mutation(merge=ProfileMerge, kept=list[str], lost=list[LostValue])
     async def undo_merge(self, info: Info, id: strawberry.ID) -> Any:
         """Separate what a merge put together, the last merge of a person first. `kept` are fields of the survivor that were
-        changed since and stay, `lost` unique values that somebody else has by now."""
+        changed since and stay, `lost` unique values that somebody else has by now, and links to rows that are gone."""
         context = info.context
         done = await merging.undo_merge(context.conn, context.actor, from_global_id("ProfileMerge", id, "id"), now=context.now)
         return {"merge": done.merge, "kept": list(done.kept), "lost": list(done.lost)}

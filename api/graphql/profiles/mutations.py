@@ -20,6 +20,7 @@ from api.graphql.profiles.types import (
 from api.graphql.team_fields import team_values_of
 from core.ids import from_global_id
 from core.profiles import profiles, quarantine
+from core.profiles.team_rows import Extended
 
 
 @strawberry.type
@@ -34,7 +35,7 @@ class ProfilesMutation:
             context.conn,
             context.actor,
             values_of(input),
-            team_values_of(input),
+            await team_values_of(info, Extended.PROFILE, input),
             now=context.now,
             default_country=_country(info),
         )
@@ -49,7 +50,7 @@ class ProfilesMutation:
             context.actor,
             key,
             values_of(input),
-            team_values_of(input),
+            await team_values_of(info, Extended.PROFILE, input),
             now=context.now,
             default_country=_country(info),
         )

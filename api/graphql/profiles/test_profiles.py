@@ -123,7 +123,8 @@ class TestProfilesMutation:
             **{"label": input.label, "uses": tuple(input.uses), **_event(_drafted(input))}  # type: ignore[attr-defined]
         )
         return await test_profiles.create_test_profile(
-            context.conn, context.actor, draft, values_of(input), team_values_of(input), now=context.now,
+            context.conn, context.actor, draft, values_of(input),
+            await team_values_of(info, Extended.TEST_PROFILE, input), now=context.now,
             default_country=context.runtime.settings.default_country,
         )  # fmt: skip
 
@@ -137,7 +138,8 @@ class TestProfilesMutation:
             changes["uses"] = tuple(changes["uses"])
         return await test_profiles.update_test_profile(
             context.conn, context.actor, from_global_id("TestProfile", sent.id, "id"), changes, values_of(sent),
-            team_values_of(sent), now=context.now, default_country=context.runtime.settings.default_country,
+            await team_values_of(info, Extended.TEST_PROFILE, sent), now=context.now,
+            default_country=context.runtime.settings.default_country,
             expected_version=None if sent.expected_version is None else sent.expected_version.value,
         )  # fmt: skip
 

@@ -16,8 +16,8 @@ from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, record_of
 from api.graphql.profiles.loaders import load_aliases, load_quarantine
 from api.graphql.rows.linked import linked_field
-from api.graphql.scalars import JSON, plain_value
-from api.graphql.team_fields import TEAM_VALUES, team_fields_field
+from api.graphql.scalars import JSON
+from api.graphql.team_fields import TEAM_VALUES, plain_team_value, team_fields_field
 from channels.contract import AddressKind as AddressKindEnum
 from channels.contract import FailureReason as FailureReasonEnum
 from core.ids import to_global_id
@@ -121,7 +121,7 @@ def shown_value(name: str, value: Any) -> Any:
     one = FIELDS.get(name)
     if one is not None and one.values is not None and value is not None:
         return one.values(value).name
-    return plain_value(value)
+    return plain_team_value(value)
 
 
 @field(BusinessEventConnection)

@@ -188,6 +188,11 @@ async def get_given_up(conn: Connection, merge_id: int, columns: Sequence[str]) 
     return {row["profile_id"]: {one: row[one] for one in columns if one in row["emptied"]} for row in rows}
 
 
+async def hold_row(conn: Connection, table: str, key: int) -> bool:
+    """Whether there is a row of the published model; nobody deletes it until the transaction ends."""
+    return await conn.fetchval(f"SELECT true FROM {table} WHERE id = $1 FOR KEY SHARE", key) or False
+
+
 async def find_holder(conn: Connection, key: Sequence[str], values: Sequence[Any], besides: Sequence[int]) -> int | None:
     """Who besides some has these values in the columns of a key."""
     same = " AND ".join(f"{column} = ${n}" for n, column in enumerate(key, start=2))

@@ -24,7 +24,7 @@ from tests.api.conftest import make_token, settings_for
 from tests.api.gql import Gql, create_profile
 from tests.api.graphql.conftest import House
 from tests.api.graphql.rows.test_rows import LINK, SAVE, make, open_shop
-from tests.core.datamodel.model import NOW, field, link, publish_fields
+from tests.core.datamodel.model import NOW, dataset, field, link, point, publish_fields, unique
 from tests.core.targeting.shop import MODEL
 
 BASE = make_schema()._schema
@@ -252,3 +252,34 @@ def test_kinds_of_values_are_those_of_the_model() -> None:
         "fInstant": "DateTime", "fEnumeration": "String", "fJson": "JSON", "fPoint": "Place", "fAutomaticId": "String",
     }  # fmt: skip
     assert {name: str(row.fields[name].type) for name in ("up", "ofUp")} == {"up": "AllRow", "ofUp": "LinkedAllRowConnection!"}
+
+
+async def test_a_profile_is_linked_through_its_team_fields(house: House) -> None:
+    gql = house.gql
+    async with transaction(house.runtime.pool) as conn:
+        await dataset(conn, "store", field("code", max_length=20))
+        await unique(conn, "by_code", "code", entity="store")
+        await point(conn, link("favourite_store", "store", reverse_name="fans"), "profile")
+        await publish_fields(conn, field("home", FieldKind.POINT), field("facts", FieldKind.JSON))
+    await house.work()
+    await house.runtime.resources[SCHEMA].refresh()
+    store = await make(gql, "store", code="S1")
+    values = {"home": {"longitude": 2.5, "latitude": 48}, "facts": {"size": [42, None]}}
+    person = await create_profile(gql, teamFields={**values, "favourite_store": {"code": "S1"}})
+    text = "query ($id: ID!) { profile(id: $id) { teamFields favouriteStore { code } home { longitude } facts } }"
+    found = (await gql.ask(text, id=person))["profile"]
+    assert found == {
+        "teamFields": {**values, "home": {"longitude": 2.5, "latitude": 48.0}, "favourite_store": store},
+        "favouriteStore": {"code": "S1"}, "home": {"longitude": 2.5}, "facts": values["facts"],
+    }  # fmt: skip
+
+    update = """mutation ($input: UpdateProfileInput!) { updateProfile(input: $input) {
+      profile { teamFields } userErrors { code path hint } } }"""
+    same = await gql.do(update, input={"id": person, "teamFields": found["teamFields"]})
+    assert same["profile"]["teamFields"] == found["teamFields"]
+    (error,) = await gql.refused(update, input={"id": person, "teamFields": {"favourite_store": {"code": "S9"}}})
+    assert (error["code"], error["path"]) == ("ROW_NOT_FOUND", "teamFields.favourite_store")
+    (error,) = await gql.refused(update, input={"id": person, "teamFields": {"fans": 1}})
+    assert error["code"] == "UNKNOWN_FIELD"
+    cleared = await gql.do(update, input={"id": person, "teamFields": {"favourite_store": None}})
+    assert cleared["profile"]["teamFields"]["favourite_store"] is None
