@@ -11,6 +11,7 @@ BENCHMARKS: dict[str, str] = {
     "campaign_send": "loadtests.bench_send",
     "prepare": "loadtests.bench_prepare",
     "import": "loadtests.bench_import",
+    "export": "loadtests.bench_export",
     "events": "loadtests.bench_events",
     "count": "loadtests.bench_count",
     "audiences": "loadtests.bench_audiences",

@@ -1,7 +1,7 @@
 """`export_profiles`: ROWS people × 20 columns written to a CSV file by the job, against COPY of the same columns to a file.
 
-Further lines: an audience of half of them, two of the columns computed by expressions (COPY is given SQL by hand), and how
-much more memory the process has than after the first 100,000 rows, while it exports.
+Further lines: an audience of half of them; two of the columns computed by expressions, which COPY is given as SQL by hand; and
+how much more memory the process takes than after the first 100,000 rows.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ CASES = (
     Case(
         name="computed", columns=(*STORED, "full_name", "born_in"),
         computed={"full_name": "concat(first_name, ' ', last_name)", "born_in": "year(birth_date)"},
-        by_hand=f"SELECT {', '.join(STORED)}, concat(first_name, ' ', last_name), extract(year FROM birth_date) FROM profile",
+        by_hand=f"SELECT {', '.join(STORED)}, first_name || ' ' || last_name, extract(year FROM birth_date) FROM profile",
     ),
 )  # fmt: skip
 

@@ -34,7 +34,7 @@ from core.runtime import Runtime
 log = get_logger(__name__)
 
 REPORT_EVERY = timedelta(seconds=0.5)
-RANGE = 10_000  # profiles fetched at once
+RANGE = 25_000  # rows fetched at once: some megabytes
 BEFORE_ALL = -(2**63)  # less than any id
 
 
@@ -134,6 +134,7 @@ async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path,
         if not progress.total and run.options.refuse_empty:
             raise Conflict("there is nobody to export", code="NOBODY", hint="Allow for an empty file, or choose others.")
         await progress.report()
+        await store.write_days_alike(conn)
         await _write_rows(conn, run, source, part, progress)
     size = (await asyncio.to_thread(part.stat)).st_size
     async with transaction(runtime.pool) as conn:

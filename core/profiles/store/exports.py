@@ -151,6 +151,11 @@ async def fetch_range(
     return await fetch_rows(conn, fields, options, text, (after, last))
 
 
+async def write_days_alike(conn: Connection) -> None:
+    """Until the end of the transaction days are written as everywhere, however the database is set up."""
+    await conn.execute("SELECT set_config('datestyle', 'ISO', true)")
+
+
 async def fetch_rows(
     conn: Connection, fields: Sequence[Field], options: ExportOptions, text: str, args: Sequence[Any]
 ) -> tuple[Sequence[Any], int]:
@@ -174,7 +179,6 @@ def _quoted(name: str) -> str:
 async def _copy(
     conn: Connection, fields: Sequence[Field], options: ExportOptions, text: str, args: Sequence[Any]
 ) -> tuple[list[bytes], int]:
-    await conn.execute("SELECT set_config('datestyle', 'ISO', true)")
     cells = ", ".join(_cell(field, guarded=options.escape_formulas) for field in fields)
     pieces: list[bytes] = []
 

@@ -26,6 +26,7 @@ from core.profiles import export_runner, exports, jobs, profiles
 from core.profiles.errors import FieldsInvalid
 from core.profiles.exports import SELECTION_RESOURCE, Selection
 from core.profiles.fields import FIELDS
+from core.profiles.formulas import escaped
 from core.profiles.records import EmptyCells, ExportRun, ImportOptions, RunState
 from core.profiles.store import exports as store
 from core.runtime import Runtime
@@ -97,6 +98,17 @@ async def test_what_is_harmless_stays(runtime: Runtime, times: Times, cell: str)
     run = await export_people(runtime, columns=["external_id", "last_name"])
 
     assert (await rows_of(runtime, run))[1][1] == cell
+
+
+async def test_the_database_escapes_what_imports_take_off_again(runtime: Runtime) -> None:
+    signs = ["=", "+", "-", "@", "\t", "\r", "\n", "'", '"', ",", " ", "0", ":", "?", "A", "a", "é", "“", "\u00a0", "😀"]
+    cells = ["", *signs, *(one + other for one in signs for other in signs), *(f"''{one}1" for one in signs), "'" * 5 + "="]
+    async with transaction(runtime.pool) as conn:
+        await conn.execute("INSERT INTO profile (last_name) SELECT cell FROM unnest($1::text[]) AS cell", cells)
+
+    run = await export_people(runtime, columns=["id", "last_name"])
+
+    assert [row[1] for row in (await rows_of(runtime, run))[1:]] == [escaped(cell) for cell in cells]
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(["'=", "=1", "\t", "a\r\nb", '"', ","])

@@ -18,7 +18,7 @@ from core.consent.services import create_service
 from core.datamodel.drafts import remove_field
 from core.db import Connection, transaction
 from core.errors import ClarionError, Forbidden, Invalid, NotFound
-from core.profiles import export_runner, exports
+from core.profiles import exports
 from core.profiles.export_options import ExportFormat, ExportOptions
 from core.profiles.exports import get_export
 from core.profiles.profiles import create_profile
@@ -270,4 +270,3 @@ async def test_a_field_that_goes_before_the_export_runs_ends_it(runtime: Runtime
         assert done.error is not None
         codes.append(done.error.code)
     assert codes == ["FIELD_GONE", "UNKNOWN_FIELD"]
-    assert export_runner.RANGE == 10_000
