@@ -12,6 +12,7 @@ from core.access import Actor, Permission, require
 from core.audit import record_many
 from core.consent.records import ConsentEntry, Difference
 from core.consent.store import entries as store
+from core.consent.store import people
 from core.db import Connection
 from core.paging import Page, PageRequest, cut
 
@@ -19,8 +20,9 @@ MOST_ERASED = 10_000  # people of one call
 
 
 async def list_entries(conn: Connection, profile_id: int, page: PageRequest) -> Page[ConsentEntry]:
-    """A person's entries, newest first."""
-    return cut(await store.list_entries(conn, profile_id, page.after, page.first + 1), page)
+    """A person's entries, newest first, also under profiles that are merged into theirs."""
+    ids = await people.whole_person(conn, profile_id)
+    return cut(await store.list_entries(conn, ids, page.after, page.first + 1), page)
 
 
 async def find_differences(conn: Connection, low: int = 0, high: int | None = None, *, limit: int = 100) -> list[Difference]:

@@ -109,8 +109,9 @@ async def count_subscribers(conn: Connection, service_ids: Sequence[int], *, now
 async def list_events(
     conn: Connection, profile_id: int, page: PageRequest, *, service_id: int | None = None
 ) -> Page[SubscriptionEvent]:
-    """A person's history with one service or with all, newest first."""
-    rows = await subscription_reads.list_events_of_profile(conn, profile_id, service_id, page.after, page.first + 1)
+    """A person's history with one service or with all, newest first, also under profiles that are merged into theirs."""
+    ids = await people.whole_person(conn, profile_id)
+    rows = await subscription_reads.list_events_of_profile(conn, ids, service_id, page.after, page.first + 1)
     return cut(rows, page)
 
 

@@ -1,4 +1,4 @@
-"""What was sent to a person, and what the person did. Read through merges: facts keep the profile that they were about."""
+"""What was sent to a person, what they did and said. Read through merges: facts keep the profile that they were about."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 async def history(conn: Connection, profile_id: int, *, first: int, after: str | None = None) -> Page[HistoryEntry]:
-    """Messages, opens, clicks and the like of a person, the newest first. Raises NotFound, Invalid (BAD_CURSOR)."""
+    """Messages, opens and clicks, subscriptions and decisions of a person, the newest first.
+
+    Raises NotFound, Invalid (BAD_CURSOR).
+    """
     started = None if after is None else _decode(after)
     person = await profiles.get_profile(conn, profile_id)
     aliases = (await merging.get_aliases(conn, [person.id])).get(person.id, [])

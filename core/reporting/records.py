@@ -8,8 +8,10 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from channels.contract import FailureReason
+from core.consent.records import Decision, EventKind
 from core.content.records import TrackingMode
 from core.delivery.records import DeliveryRun, LedgerCounts, LedgerState
+from core.profiles.records import Channel
 from core.targeting.language import Expression
 from core.tracking.records import ANY_LINK, TrackingCount
 
@@ -99,24 +101,26 @@ class DeliveryProgress:
 
 
 class HistoryKind(IntEnum):
-    """What an entry of a person's history is: a message, or what they did (the codes of `TrackingKind`)."""
+    """What an entry of a history is: a message, what was done with it (the codes of `TrackingKind`), or what was said."""
 
     MESSAGE = 0
     CLICK = 1
     OPEN = 2
     UNSUBSCRIBE = 3
     MIRROR = 6
+    SUBSCRIPTION = 100  # to a service: it began, ended, …
+    DECISION = 101  # on a channel or a purpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """A message or an event of a person. `cursor` is its place in the order."""
+    """A message, an event or a decision of a person. `cursor` is its place in the order."""
 
-    at: datetime  # of a message: when it was settled, or is due
+    at: datetime  # of a message: when it was settled, or is due; of a decision: when it is said to have happened
     kind: HistoryKind
-    delivery_id: int
+    delivery_id: int | None  # of messages and what was done with them
     profile_id: int  # that which it was about, maybe merged since
-    occurrence: int
+    occurrence: int | None
     state: LedgerState | None  # of a message
     reason: FailureReason | None  # of a message that was not sent
     address: str | None
@@ -124,6 +128,11 @@ class HistoryEntry:
     link: int | None  # of a click
     url: str | None
     machine: bool | None  # of an event: a rule took it for a machine's doing
+    service_id: int | None = None
+    subscription: EventKind | None = None  # what became of it
+    channel: Channel | None = None  # of a decision; or a purpose
+    purpose_id: int | None = None
+    decision: Decision | None = None
     cursor: tuple[datetime, int, int, int] = field(repr=False)
 
 

@@ -1,4 +1,4 @@
-"""SQL of a person's history. It reads the tables of delivery and tracking; nothing here writes.
+"""SQL of a person's history. It reads the tables of consent, delivery and tracking; nothing here writes.
 
 The ledger is kept by delivery. A person's rows are looked up delivery by delivery, each by the primary key: an index by person
 would cost every preparation and every message sent, for a page that people open now and then.
@@ -11,8 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from channels.contract import FailureReason
+from core.consent.records import Decision, EventKind
 from core.db import Connection
 from core.delivery.records import LedgerState
+from core.profiles.records import Channel
 from core.reporting.records import HistoryEntry, HistoryKind, MergeWarning
 
 # The messages of people, as `message`. OFFSET keeps the planner from reading whole partitions.
@@ -62,25 +64,43 @@ async def list_open_deliveries(conn: Connection, ids: Sequence[int]) -> list[Mer
     return [MergeWarning(**dict(row)) for row in rows]
 
 
+# What people said: of services what became of their subscriptions, else the entries of the ledger.
+_SAID = """
+    said AS MATERIALIZED (
+        SELECT happened_at AS at, 2 AS rank, id, profile_id, 100::smallint AS kind, service_id, kind AS subscription,
+               NULL::text AS channel, NULL::bigint AS purpose_id, NULL::text AS decision
+          FROM subscription_event WHERE profile_id = ANY($1::bigint[])
+        UNION ALL
+        SELECT happened_at, 3, id, profile_id, 101, NULL, NULL, channel, purpose_id, decision
+          FROM consent_entry WHERE profile_id = ANY($1::bigint[]) AND service_id IS NULL
+    )
+"""
+
+
 async def list_history(
     conn: Connection, ids: Sequence[int], after: tuple[datetime, int, int, int] | None, limit: int
 ) -> list[HistoryEntry]:
-    """What was sent to profiles and what they did, the newest first, behind (time, rank, first key, second key)."""
+    """What was sent to profiles, what they did and said, the newest first, behind (time, rank, first key, second key)."""
     rows = await conn.fetch(
         f"""
-        WITH {_MESSAGES}, {_EVENTS}, corrected AS (
+        WITH {_MESSAGES}, {_EVENTS}, {_SAID}, corrected AS (
             SELECT DISTINCT ON (corrects) corrects, machine_rule FROM event
              WHERE corrects IS NOT NULL ORDER BY corrects, position DESC
         ), entry AS (
             SELECT at, 0 AS rank, delivery_id AS key, recipient_id * 1000000 + occurrence AS second, 0::smallint AS kind,
                    delivery_id, recipient_id, occurrence, state, reason, address, answer, NULL::integer AS link,
-                   NULL::text AS url, NULL::boolean AS machine
+                   NULL::text AS url, NULL::boolean AS machine, NULL::bigint AS service_id, NULL::text AS subscription,
+                   NULL::text AS channel, NULL::bigint AS purpose_id, NULL::text AS decision
               FROM message
             UNION ALL
             SELECT e.at, 1, e.position, e.recipient_id, e.kind, e.delivery_id, e.recipient_id, e.occurrence, NULL, NULL, NULL,
                    NULL, nullif(e.link, 0), e.url,
-                   coalesce(c.machine_rule, e.machine_rule) <> 0
+                   coalesce(c.machine_rule, e.machine_rule) <> 0, NULL, NULL, NULL, NULL, NULL
               FROM event e LEFT JOIN corrected c ON c.corrects = e.position WHERE e.corrects IS NULL
+            UNION ALL
+            SELECT at, rank, id, profile_id, kind, NULL, profile_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                   service_id, subscription, channel, purpose_id, decision
+              FROM said
         )
         SELECT * FROM entry
          WHERE $2::timestamptz IS NULL OR (at, rank, key, second) < ($2, $3::integer, $4::bigint, $5::bigint)
@@ -98,4 +118,6 @@ def _entry(row: Any) -> HistoryEntry:
     values["profile_id"] = values.pop("recipient_id")
     values["state"] = None if values["state"] is None else LedgerState(values["state"])
     values["reason"] = FailureReason(values["reason"]) if values["reason"] else None
+    for name, known in (("subscription", EventKind), ("channel", Channel), ("decision", Decision)):
+        values[name] = None if values[name] is None else known(values[name])
     return HistoryEntry(**values)

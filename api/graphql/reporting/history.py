@@ -1,4 +1,4 @@
-"""What was sent to a person and what they did."""
+"""What was sent to a person, what they did and what they said."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import strawberry
 
 from api.context import Info
 from api.graphql.connections import ForwardPage, Listing, requested_page
+from api.graphql.consent.loaders import load_purposes, load_services
+from api.graphql.consent.types import ConsentDecision, OptOutChannel, Purpose, Service, SubscriptionEventKind
 from api.graphql.delivery.loaders import load_deliveries
 from api.graphql.delivery.types import Delivery, LedgerState
 from api.graphql.leaf import field, leaf
@@ -16,20 +18,26 @@ from api.graphql.profiles.types import FailureReason
 from core.ids import from_global_id, to_global_id
 from core.reporting import people, records
 
-HistoryKind = strawberry.enum(records.HistoryKind, name="HistoryKind", description="A message, or what a person did.")
+HistoryKind = strawberry.enum(
+    records.HistoryKind, name="HistoryKind", description="A message, what a person did with it, or what they said."
+)
 
 
-@strawberry.type(description="A message to a person, or something that the person did.")
+@strawberry.type(description="A message to a person, or something that the person did or said.")
 class HistoryEntry:
     """An entry."""
 
-    at: datetime = strawberry.field(description="Of a message: when it was settled, or is due.")
+    at: datetime = strawberry.field(
+        description="Of a message: when it was settled, or is due. Of what was said: when it is said to have happened."
+    )
     kind: HistoryKind  # type: ignore[valid-type]
     profile_id: strawberry.ID = leaf(
         lambda entry: to_global_id("Profile", entry.profile_id),
         description="The profile that it was about, maybe merged since.",
     )
     delivery: Delivery | None = link(load_deliveries, lambda entry: entry.delivery_id)
+    service: Service | None = link(load_services, lambda entry: entry.service_id, description="Of a subscription.")
+    purpose: Purpose | None = link(load_purposes, lambda entry: entry.purpose_id, description="Of a decision on a purpose.")
     state: LedgerState | None = strawberry.field(description="Of a message.")  # type: ignore[valid-type]
     reason: FailureReason | None = strawberry.field(description="Why a message was not sent.")  # type: ignore[valid-type]
     address: str | None = strawberry.field(description="Of a message.")
@@ -37,6 +45,9 @@ class HistoryEntry:
     link: int | None = strawberry.field(description="Of a click: the link's number.")
     url: str | None = strawberry.field(description="Of a click: the address as its author wrote it.")
     machine: bool | None = strawberry.field(description="Of what was done: a rule took it for a machine's doing.")
+    subscription: SubscriptionEventKind | None = strawberry.field(description="What became of it.")  # type: ignore[valid-type]
+    channel: OptOutChannel | None = strawberry.field(description="Of a decision on a channel.")  # type: ignore[valid-type]
+    decision: ConsentDecision | None = strawberry.field(description="What the person said to it.")  # type: ignore[valid-type]
 
 
 @strawberry.type(description="A person's history, the newest first. It is not counted.")
@@ -52,7 +63,7 @@ class ReportingQuery:
     async def profile_history(
         self, info: Info, profile_id: strawberry.ID, first: int | None = None, after: str | None = None
     ) -> Listing:
-        """What was sent to a person and what they did, also under profiles that are merged into theirs; the newest first."""
+        """What was sent to a person, what they did and said, also under profiles that are merged into theirs; newest first."""
         size = requested_page(info, first, None).first
         key = from_global_id("Profile", profile_id, "profile_id")
         async with info.context.lease.use() as conn:

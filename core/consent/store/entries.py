@@ -25,15 +25,15 @@ def _entry(row: Any) -> ConsentEntry:
     )
 
 
-async def list_entries(conn: Connection, profile_id: int, before: int | None, limit: int) -> list[ConsentEntry]:
-    """A person's, newest first, before one."""
+async def list_entries(conn: Connection, profile_ids: Sequence[int], before: int | None, limit: int) -> list[ConsentEntry]:
+    """Those of profiles, newest first, before one."""
     rows = await conn.fetch(
         f"""
         SELECT {COLUMNS} FROM consent_entry
-         WHERE profile_id = $1 AND id < coalesce($2::bigint, 9223372036854775807)
+         WHERE profile_id = ANY($1::bigint[]) AND id < coalesce($2::bigint, 9223372036854775807)
          ORDER BY id DESC LIMIT $3
         """,
-        profile_id, before, limit,
+        profile_ids, before, limit,
     )  # fmt: skip
     return [_entry(row) for row in rows]
 

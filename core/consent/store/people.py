@@ -32,6 +32,20 @@ async def survivor_of(conn: Connection, profile_id: int) -> int | None:
     return found
 
 
+async def whole_person(conn: Connection, profile_id: int) -> list[int]:
+    """All profiles that are one person by a merge, the survivor first; of one that is gone, the id alone."""
+    rows = await conn.fetch(
+        """
+        WITH survivor AS (SELECT coalesce(merged_into, id) AS id FROM profile WHERE id = $1)
+        SELECT id FROM survivor
+        UNION ALL
+        SELECT p.id FROM survivor s JOIN profile p ON p.merged_into = s.id
+        """,
+        profile_id,
+    )
+    return [row["id"] for row in rows] or [profile_id]
+
+
 async def opt_out(conn: Connection, column: str, ids: Sequence[int], now: datetime) -> list[tuple[int, int | None]]:
     """Set a flag on these people, and on all that are one with them by a merge: those that did not have it, and whom they
     are merged into. Merges that stand remember it, so that undoing one does not lift it. In the order of ids, against

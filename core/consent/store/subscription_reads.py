@@ -67,16 +67,17 @@ async def list_of_profile(conn: Connection, profile_id: int) -> list[Subscriptio
 
 
 async def list_events_of_profile(
-    conn: Connection, profile_id: int, service_id: int | None, before: int | None, limit: int
+    conn: Connection, profile_ids: Sequence[int], service_id: int | None, before: int | None, limit: int
 ) -> list[SubscriptionEvent]:
-    """A person's history with one service or with all, newest first, before one."""
+    """The history of profiles with one service or with all, newest first, before one."""
     rows = await conn.fetch(
         f"""
         SELECT {EVENT_COLUMNS} FROM subscription_event
-         WHERE profile_id = $1 AND ($2::bigint IS NULL OR service_id = $2) AND id < coalesce($3, 9223372036854775807)
+         WHERE profile_id = ANY($1::bigint[]) AND ($2::bigint IS NULL OR service_id = $2)
+           AND id < coalesce($3, 9223372036854775807)
          ORDER BY id DESC LIMIT $4
         """,
-        profile_id, service_id, before, limit,
+        profile_ids, service_id, before, limit,
     )  # fmt: skip
     return [_event(row) for row in rows]
 

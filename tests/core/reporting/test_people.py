@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from core.access import SYSTEM
+from core.consent import ledger, subscriptions
+from core.consent.preferences import Person, PreferenceChanges, set_preferences
+from core.consent.records import Act, Decision, EventKind
 from core.db import Pool, transaction
 from core.delivery.records import LedgerState
 from core.errors import Invalid, NotFound
+from core.paging import PageRequest
 from core.profiles import merging
-from core.profiles.records import MergePlan
+from core.profiles.records import Channel, MergePlan
 from core.reporting import people
 from core.reporting.records import HistoryEntry, HistoryKind
 from core.tracking.machines import RuleBook
 from core.tracking.records import TrackingKind
 from core.tracking.store import rule_rows
+from tests.core.consent.made import NOW, a_person, a_purpose, a_service, join, leave
 from tests.core.tracking.campaign import add_profile, prepared_campaign
 from tests.core.tracking.people import NOON, append_hits, hit
+
+HOUR = timedelta(hours=1)
 
 
 async def test_a_history_is_read_through_a_merge_page_by_page(pool: Pool, database_url: str, tmp_path: Path) -> None:
@@ -71,6 +78,34 @@ async def test_a_history_is_read_through_a_merge_page_by_page(pool: Pool, databa
             own = (await people.history(conn, bea, first=50)).rows
             assert {one.profile_id for one in own} == {bea}
             assert len(own) == 3
+
+
+async def test_what_a_person_said_is_in_the_history_and_is_read_through_a_merge(pool: Pool) -> None:
+    async with pool.acquire() as conn:
+        service, purpose = await a_service(conn), await a_purpose(conn)
+        ann, bea = await a_person(conn), await a_person(conn)
+        await join(conn, service, bea, now=NOW)
+        await leave(conn, service, bea, now=NOW + 3 * HOUR, act=Act(happened_at=NOW + HOUR))
+        changes = PreferenceChanges(opted_out={Channel.PUSH: True}, purposes={purpose: True})
+        async with conn.transaction():
+            person = Person(profile_id=ann, by_own_link=True)
+            await set_preferences(conn, SYSTEM, person, changes, Act(), now=NOW + 2 * HOUR)
+            await merging.merge_profiles(conn, SYSTEM, MergePlan(survivor_id=ann, other_ids=(bea,)), now=NOW + 4 * HOUR)
+
+        for asked in (ann, bea):
+            told = (await people.history(conn, asked, first=9)).rows
+            assert [(one.profile_id, one.at, one.kind) for one in told] == [
+                (ann, NOW + 2 * HOUR, HistoryKind.DECISION), (ann, NOW + 2 * HOUR, HistoryKind.DECISION),
+                (bea, NOW + HOUR, HistoryKind.SUBSCRIPTION), (bea, NOW, HistoryKind.SUBSCRIPTION),
+            ]  # fmt: skip
+            assert {(one.channel, one.purpose_id, one.decision) for one in told[:2]} == {
+                (Channel.PUSH, None, Decision.WITHDRAWN), (None, purpose, Decision.GRANTED),
+            }  # fmt: skip
+            assert [(one.service_id, one.subscription) for one in told[2:]] == [
+                (service, EventKind.UNSUBSCRIBED), (service, EventKind.SUBSCRIBED),
+            ]  # fmt: skip
+            assert len((await ledger.list_entries(conn, asked, PageRequest(first=9))).rows) == 4
+            assert len((await subscriptions.list_events(conn, asked, PageRequest(first=9))).rows) == 2
 
 
 async def test_nobody_has_no_history_and_a_cursor_is_checked(pool: Pool) -> None:

@@ -118,6 +118,13 @@ async def test_many_are_subscribed_with_a_result_for_each(house: House) -> None:
         p=ann, s=service,
     )  # fmt: skip
     assert found["subscriptionHistory"]["nodes"] == [{"kind": "SUBSCRIBED", "firstTime": True}]
+    history = await house.gql.ask(
+        "query ($p: ID!) { profileHistory(profileId: $p) { nodes { kind delivery { id } service { id } subscription } } }",
+        p=ann,
+    )
+    assert history["profileHistory"]["nodes"] == [
+        {"kind": "SUBSCRIPTION", "delivery": None, "service": {"id": service}, "subscription": "SUBSCRIBED"}
+    ]
     assert found["service"]["evolution"] == [{"subscribed": 1}]
 
 
