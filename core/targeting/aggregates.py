@@ -11,11 +11,12 @@ from sqlalchemy import (
     Select,
     func,
     select,
+    tuple_,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from core.targeting.catalogue import Kind
-from core.targeting.compiled import Compiler, Predicate, Sql, Value
+from core.targeting.compiled import Compiler, Plan, Predicate, Sql, Value
 from core.targeting.language import (
     Aggregate,
     Field,
@@ -23,8 +24,9 @@ from core.targeting.language import (
     Operand,
     Operator,
 )
-from core.targeting.linked import ONE, Rows, around, rows_of, tell_beyond
+from core.targeting.linked import ONE, Rows, around, named, rows_of, tell_beyond
 from core.targeting.operators import COMPARATORS, MEASURES
+from core.targeting.scopes import Scope
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,6 +106,7 @@ class Groups:
     source: FromClause  # the same, to be joined
     tied: tuple[Predicate, ...]  # to the row asked about
     keys: tuple[Sql, ...]  # columns that say whose they are
+    by: tuple[str, ...]  # the columns of the row asked about that these are equal to
     value: Value
 
 
@@ -115,14 +118,16 @@ def groups_of(compiler: Compiler, node: Aggregate) -> Groups | None:
         compiler.kept[id(node)] = asked  # for `aggregate_of_one`: made twice at each level, nested ones would take for ever
         return None
     theirs = [far for _, far in rows.tie]
-    named = [key.label(f"key{index}") for index, key in enumerate(theirs)]
-    present = [key.is_not(None) for key in theirs]
+    keyed = [key.label(f"key{index}") for index, key in enumerate(theirs)]
+    present: list[Predicate] = [key.is_not(None) for key in theirs]
+    if compiler.plan is Plan.OF_THESE:
+        present.append(_of_these(compiler.scope, rows))
     if asked.by is None:
-        made = rows.select(*named, built(node, asked).label("value")).where(*present).group_by(*theirs)
+        made = rows.select(*keyed, built(node, asked).label("value")).where(*present).group_by(*theirs)
     else:
         assert asked.value is not None
         made = (
-            rows.select(*named, asked.value.sql.label("value"))
+            rows.select(*keyed, asked.value.sql.label("value"))
             .where(*present, asked.by.is_not(None))
             .ext(distinct_on(*theirs))
             .order_by(*theirs, *_order(node, asked))
@@ -130,7 +135,17 @@ def groups_of(compiler: Compiler, node: Aggregate) -> Groups | None:
     grouped = made.subquery()
     keys = tuple(grouped.c[f"key{index}"] for index in range(len(theirs)))
     tied = tuple(near == key for (near, _), key in zip(rows.tie, keys, strict=True))
-    return Groups(made=made, source=grouped, tied=tied, keys=keys, value=_value(node, asked, grouped.c.value))
+    by = tuple(str(near.key) for near, _ in rows.tie)
+    return Groups(made=made, source=grouped, tied=tied, keys=keys, by=by, value=_value(node, asked, grouped.c.value))
+
+
+def _of_these(scope: Scope, rows: Rows) -> Predicate:
+    """That they are linked to somebody of the table that is asked about."""
+    assert scope.source is not None
+    others = named(scope.source)
+    far = [other for _, other in rows.tie]
+    keys = select(*(others.c[str(near.key)] for near, _ in rows.tie))
+    return far[0].in_(keys) if len(far) == 1 else tuple_(*far).in_(keys)
 
 
 def holds_of_nothing(operator: Operator, measure: Measure, constants: Sequence[Value]) -> bool:

@@ -38,10 +38,11 @@ def bound(kind: Kind, value: Scalar | Later) -> Sql:
 
 
 class Plan(Enum):
-    """How aggregates of linked rows are asked about. Both give the same answer; which is faster depends on the rest."""
+    """How aggregates of linked rows are asked about. All give the same answer; which is faster depends on the rest."""
 
     ONE_BY_ONE = "one by one"  # for each row that is looked at: fast for few of them
     ALL_AT_ONCE = "all at once"  # everybody's rows are grouped first: fast for most of them
+    OF_THESE = "of these"  # the rows of those alone who are asked about are grouped first: fast where a table has no others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ class Compiler(Protocol):
     """What compiles the conditions and the values of one row."""
 
     scope: Scope
+    plan: Plan
     catalogue: Catalogue
     touched: set[Scope]  # rows that SQL was made about
     kept: dict[int, Any]  # of aggregates that cannot be grouped, by their node: what was made of them so far

@@ -117,7 +117,8 @@ class TreeCompiler:
 
     def about(self, scope: Scope) -> TreeCompiler:
         """The same about another row."""
-        return TreeCompiler(self.checked, scope, self.asked, self.plan, self._numbers)
+        plan = Plan.ONE_BY_ONE if self.plan is Plan.OF_THESE else self.plan
+        return TreeCompiler(self.checked, scope, self.asked, plan, self._numbers)
 
     def condition(self, node: Condition, *, negated: bool = False) -> Predicate:
         """`not` is pushed down to the comparisons, where alone NULL needs care."""
@@ -152,7 +153,7 @@ class TreeCompiler:
             # No row at the end of the link is as good as a row without a value.
             missing = node.operator is Operator.IS_NULL
             return linked_test(self, *linked, Not(node) if missing else node, negated=negated is not missing)
-        grouped = self._grouped(node, negated=negated) if self.plan is Plan.ALL_AT_ONCE else None
+        grouped = self._grouped(node, negated=negated) if self.plan is not Plan.ONE_BY_ONE else None
         if grouped is not None:
             return grouped
         values = [self.operand(operand) for operand in node.operands]

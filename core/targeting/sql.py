@@ -70,8 +70,8 @@ def predicate(checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, sourc
 
 
 def condition(checked: CheckedExpression, *, asked: Asked, source: FromClause) -> Predicate:
-    """The same; where no instant is known yet, for `Statement.known`."""
-    return _compiled(checked, asked, source, Plan.ONE_BY_ONE)
+    """The same; where no instant is known yet, for `Statement.known`, of a table that has no others than are asked about."""
+    return _compiled(checked, asked, source, Plan.OF_THESE)
 
 
 def population(

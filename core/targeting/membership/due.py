@@ -10,31 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
-    TIMESTAMP,
-    Date,
     FromClause,
-    Interval,
-    Time,
     and_,
-    bindparam,
     case,
-    cast,
-    extract,
     func,
     literal_column,
     or_,
 )
 
-from core.targeting.catalogue import AGE, HELD_OUT, Derived, Kind
+from core.targeting.aggregates import Groups, groups_of
+from core.targeting.catalogue import AGE, HELD_OUT, Derived
 from core.targeting.checked import CheckedExpression
-from core.targeting.compiled import TYPES, Plan, Predicate, Sql, Value, bound
+from core.targeting.compiled import Plan, Predicate, Sql
 from core.targeting.compiler import TreeCompiler
-from core.targeting.functions.bounds import to_instant, to_local
 from core.targeting.language import (
     Aggregate,
     Anchor,
@@ -48,23 +40,17 @@ from core.targeting.language import (
     Member,
     Operand,
     Operation,
+    Or,
     Relative,
     Selection,
     Top,
-    Unit,
     parts_below,
 )
 from core.targeting.linked import Rows, rows_of, tell_beyond
+from core.targeting.membership.instants import Instants
 from core.targeting.membership.records import Upkeep
 from core.targeting.moments import Asked
 from core.targeting.scopes import Scope
-
-CLOCK_CHANGE = timedelta(hours=1, minutes=1)  # by how much a wall clock may be off, about
-INSTANT = timedelta(seconds=1)
-SHORT_MONTH = timedelta(days=5)  # how long after the 28th the same day of another month stands for
-LONG_PAST = timedelta(days=10)  # more than all of these together, and a day's length for zones
-_OLDEST = 1_000  # years of age
-_EXACT = {Unit.HOURS: 3600, Unit.MINUTES: 60, Unit.SECONDS: 1}
 
 POPULATION = "it asks who is among the highest of all"
 HOLDOUT = "it asks who is held back from all deliveries"
@@ -80,12 +66,14 @@ class Window:
     at: Sql
     rows: Rows | None = None
     only: tuple[Predicate, ...] = ()
+    groups: Groups | None = None  # what linked rows come to, of all who are asked about: it is about that
     after: Predicate | None = None  # of a column: holds wherever there is such an instant, so that an index may find them
 
     @property
     def of_one(self) -> Sql:
         """As a value of the row that is asked about."""
         at = self.at
+        assert self.groups is None, "said of groups only where the one is nobody's"
         if self.rows is not None:
             # Not the least: an aggregate of what is said of the one alone would be one of the statement around it.
             found = self.rows.select(at).where(*self.rows.tied)
@@ -107,11 +95,11 @@ class Due:
         return Upkeep.RECOUNTED if self.often else Upkeep.RECOUNTED_DAILY if self.daily else Upkeep.INCREMENTAL
 
 
-def due_of(checked: CheckedExpression, *, asked: Asked, source: FromClause) -> Due:
+def due_of(checked: CheckedExpression, *, asked: Asked, source: FromClause, plan: Plan) -> Due:
     """When the answer for a row of `source`, which has the columns of the entity's table, changes next."""
     due = Due()
     scope = Scope(entity=checked.entity, source=source)
-    due.windows += _Windows(due, asked).of(checked.expression.root, TreeCompiler(checked, scope, asked, Plan.ONE_BY_ONE))
+    due.windows += _Windows(due, asked).of(checked.expression.root, TreeCompiler(checked, scope, asked, plan))
     return due
 
 
@@ -125,15 +113,12 @@ class _Windows:
 
     def __init__(self, due: Due, asked: Asked) -> None:
         self._due = due
-        self._zone = asked.zone
-        self._now = bound(Kind.INSTANT, asked.near_now(Relative(Anchor.NOW)))
-        self._soon = cast(self._now + bindparam(None, timedelta(microseconds=1), Interval()), TIMESTAMP(timezone=True))
-        self._slack = INSTANT if asked.zone.key == "UTC" else CLOCK_CHANGE
+        self._instants = Instants(asked)
 
     def of(self, node: Any, compiler: TreeCompiler) -> Iterator[Window]:
         """Of a condition and all below it."""
         match node:
-            case And():
+            case And() | Or():
                 moving, only = self._split(node, compiler)
                 for term in moving:
                     for one in self.of(term, compiler):
@@ -152,7 +137,7 @@ class _Windows:
             case Member():
                 named = compiler.checked.audiences[node.audience, node.version]
                 if isinstance(named, CheckedExpression):
-                    inner = TreeCompiler(named, compiler.scope, compiler.asked, Plan.ONE_BY_ONE)
+                    inner = TreeCompiler(named, compiler.scope, compiler.asked, compiler.plan)
                     yield from self.of(named.expression.root, inner)
                     compiler.touched |= inner.touched
             case Field() if self._is_held_out(node):
@@ -165,11 +150,13 @@ class _Windows:
                 for part in parts_below(node):
                     yield from self.of(part, compiler)
 
-    def _split(self, node: And, compiler: TreeCompiler) -> tuple[list[Any], list[Predicate]]:
-        """What moves with time, and what else has to hold for that to matter."""
+    def _split(self, node: And | Or, compiler: TreeCompiler) -> tuple[list[Any], list[Predicate]]:
+        """What moves with time, and what else has to hold for that to matter: of what is asked besides all, of what would do
+        nothing."""
         moving = [term for term in node.terms if any(True for _ in self._times(term, compiler.checked))]
         still = [term for term in node.terms if all(term is not one for one in moving)]
-        return moving, [compiler.condition(term) for term in still] if moving else []
+        negated = isinstance(node, Or)
+        return moving, [compiler.condition(term, negated=negated) for term in still] if moving else []
 
     def _selection(self, selection: Selection, compiler: TreeCompiler) -> Iterator[Window]:
         """The first of those of the linked rows."""
@@ -196,7 +183,7 @@ class _Windows:
         if all(self._stands_still(one, compiler) for one in node.operands):
             return
         if isinstance(first, Field) and self._is_age(first, compiler) and all(_is_number(one) for one in others):
-            yield from (Window(at=at) for at in self._birthdays(compiler.operand(first), others))
+            yield from (Window(at=at) for at in self._instants.birthdays(compiler.operand(first), others))
             return
         pairs = [(first, other) if isinstance(other, Relative) else (other, first) for other in others]
         told = (isinstance(moves, Relative) and self._is_still_value(still, compiler) for still, moves in pairs)
@@ -205,17 +192,19 @@ class _Windows:
             return
         for still, moves in pairs:
             assert isinstance(moves, Relative)
-            value = compiler.operand(still)
-            after = self._after(value, moves, compiler)
-            yield from (Window(at=at, after=after) for at in self._reached(value, moves))
+            groups = self._groups(still, compiler)
+            value = groups.value if groups else compiler.operand(still)
+            if not self._instants.are_told(value, moves):
+                self._due.often.add(ANY_TIME)
+                continue
+            after = self._instants.after(value, moves)
+            yield from (Window(at=at, groups=groups, after=after) for at in self._instants.reached(value, moves))
 
-    def _after(self, value: Value, relative: Relative, compiler: TreeCompiler) -> Predicate | None:
-        """That a column is not so long before a relative time that nothing changes any more."""
-        if value.stored is None or value.kind not in (Kind.DATE, Kind.INSTANT):
-            return None
-        near = Relative(Anchor.NOW, relative.offsets)
-        since = bound(value.kind, compiler.asked.near_now(near, day=value.kind is Kind.DATE))
-        return value.stored >= cast(since - bindparam(None, LONG_PAST, Interval()), TYPES[value.kind])
+    def _groups(self, still: Operand, compiler: TreeCompiler) -> Groups | None:
+        """What linked rows come to, of all who are asked about."""
+        of_the_one = compiler.scope.parent is None and compiler.plan is not Plan.ONE_BY_ONE
+        groups = groups_of(compiler, still) if of_the_one and isinstance(still, Aggregate) else None
+        return groups if groups and groups.by == ("id",) else None
 
     def _is_still_value(self, node: Operand, compiler: TreeCompiler) -> bool:
         return not isinstance(node, Literal) and self._stands_still(node, compiler)
@@ -225,58 +214,6 @@ class _Windows:
         for part in (node.value, node.by):
             if part is not None:
                 self._untold(part, compiler)
-
-    def _reached(self, value: Value, relative: Relative) -> Iterator[Sql]:
-        """When a relative time reaches a value, or a day the day after it."""
-        offsets = dict(relative.offsets)
-        months = 12 * offsets.get(Unit.YEARS, 0) + offsets.get(Unit.MONTHS, 0)
-        days = 7 * offsets.get(Unit.WEEKS, 0) + offsets.get(Unit.DAYS, 0)
-        exact = timedelta(seconds=sum(offsets.get(unit, 0) * length for unit, length in _EXACT.items()))
-        if relative.anchor is Anchor.NOW and value.kind is Kind.INSTANT:
-            instant = cast(value.sql - bindparam(None, exact, Interval()), TIMESTAMP(timezone=True))
-            if not months and not days:
-                yield self._window(instant, instant, INSTANT)
-                return
-            yield self._moment(to_local(instant, self._zone), months, days)
-            return
-        if exact:
-            self._due.often.add(ANY_TIME)
-            return
-        day = value.sql if value.kind is Kind.DATE else cast(to_local(value.sql, self._zone), Date)
-        for later in (0, 1):
-            yield self._midnight(_earlier(day, days - later), months)
-
-    def _moment(self, local: Sql, months: int, days: int) -> Sql:
-        """When a wall clock that is moved by months and days reaches another. Where a month is too short for a day, the clock
-        runs through the same day again and again."""
-        day = _earlier(cast(local, Date), days)
-        reaching = _first_day(day, months)
-        instant = to_instant(cast(reaching + cast(local, Time()), TIMESTAMP()), self._zone)
-        if not months:
-            return self._window(instant, instant, self._slack)
-        start = to_instant(cast(reaching, TIMESTAMP()), self._zone)
-        last = case((extract("day", day) >= 28, start + bindparam(None, SHORT_MONTH, Interval())), else_=instant)
-        low = case((extract("day", day) >= 28, start), else_=instant)
-        return self._window(low, last, self._slack)
-
-    def _midnight(self, day: Sql, months: int) -> Sql:
-        instant = to_instant(cast(_first_day(day, months), TIMESTAMP()), self._zone)
-        return self._window(instant, instant, self._slack)
-
-    def _birthdays(self, birth: Value, ages: Sequence[Operand]) -> Iterator[Sql]:
-        """The days on which somebody reaches these ages, and the next ones."""
-        assert birth.stored is not None
-        for age in ages:
-            assert isinstance(age, Literal)
-            years = int(Decimal(str(age.value)) // 1)
-            if abs(years) >= _OLDEST:
-                continue  # nobody's
-            for reached in (years, years + 1):
-                yield self._midnight(birth.stored, -12 * reached)
-
-    def _window(self, low: Sql, high: Sql, slack: timedelta) -> Sql:
-        around = bindparam(None, slack, Interval())
-        return case((high + around > self._now, func.greatest(low - around, self._soon)))
 
     def _stands_still(self, node: Any, compiler: TreeCompiler) -> bool:
         """Whether what it is does not change with time. What an aggregate selects is looked at by itself."""
@@ -331,15 +268,3 @@ class _Windows:
 
 def _is_number(node: Any) -> bool:
     return isinstance(node, Literal) and isinstance(node.value, int | Decimal)
-
-
-def _earlier(day: Sql, days: int) -> Sql:
-    return cast(day - literal_column(str(days)), Date) if days else day
-
-
-def _first_day(day: Sql, months: int) -> Sql:
-    """The first day that is not before another one once it is moved by so many months, as `moments.add_months` moves it."""
-    if not months:
-        return day
-    moved = cast(day - func.make_interval(0, bindparam(None, months)), Date)
-    return case((extract("day", moved) < extract("day", day), cast(moved + literal_column("1"), Date)), else_=moved)

@@ -25,7 +25,11 @@ def due_rows(windows: Sequence[Window], people: FromClause, *, some: bool) -> Se
 
 def _parts(windows: Sequence[Window], people: FromClause, *, some: bool) -> Iterator[Select[Any]]:
     grouped = [(one, one.rows) for one in windows if one.rows is not None and _groups(one.rows)]
-    own = [one for one in windows if all(one is not other for other, _ in grouped)]
+    own = [one for one in windows if one.groups is None and all(one is not other for other, _ in grouped)]
+    for one in windows:
+        if one.groups is not None:
+            (whose,) = one.groups.keys
+            yield _of_whom(one, select(whose.label("profile_id"), one.at.label("due_at")).where(one.at.is_not(None)), people)
     if own:
         first = least([one.of_one for one in own])
         asked = select(people.c.id.label("profile_id"), first.label("due_at"))
@@ -51,7 +55,11 @@ def _of_groups(one: Window, rows: Rows, people: FromClause, *, some: bool) -> Se
         found = found.where(whose.in_(select(others.c.id)))
     else:
         found = found.where(whose.is_not(None))
-    found = found.group_by(whose)
+    return _of_whom(one, found.group_by(whose), people)
+
+
+def _of_whom(one: Window, found: Select[Any], people: FromClause) -> Select[Any]:
+    """Those for whom the window matters."""
     if not one.only:
         return found
     each = found.subquery()

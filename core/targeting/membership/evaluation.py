@@ -12,6 +12,7 @@ from sqlalchemy import FromClause, Select, TableClause, column, select, table
 
 from core.recent import Recent
 from core.targeting.checked import CheckedExpression
+from core.targeting.compiled import Plan
 from core.targeting.linked import entity_table
 from core.targeting.membership.due import POPULATION, due_of
 from core.targeting.membership.due_rows import due_rows
@@ -98,7 +99,8 @@ def _everybody(one: Opened, day: date) -> Statement | None:
 
 
 def _dues(one: Opened, asked: Asked, people: FromClause, *, some: bool) -> Statement | None:
-    windows = [] if one.of_population else due_of(one.checked, asked=asked, source=people).windows
+    plan = Plan.OF_THESE if some else Plan.ALL_AT_ONCE
+    windows = [] if one.of_population else due_of(one.checked, asked=asked, source=people, plan=plan).windows
     return compile_statement(due_rows(windows, people, some=some)) if windows else None
 
 

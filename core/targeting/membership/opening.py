@@ -12,6 +12,7 @@ from core.errors import Conflict
 from core.recent import Recent
 from core.targeting import store as audiences
 from core.targeting.catalogue import Catalogue
+from core.targeting.compiled import Plan
 from core.targeting.errors import ExpressionError
 from core.targeting.json_form import read_stored
 from core.targeting.language import Expression
@@ -71,7 +72,7 @@ async def _open(conn: Connection, kept: Kept, audience: Audience, catalogue: Cat
     expression = Expression(root=read_stored(audience.expression).root, text=audience.expression_text)
     checked = await open_expression(conn, expression, catalogue)
     zone = ZoneInfo(kept.time_zone)
-    due = due_of(checked, asked=asked_at(SOME_TIME, zone), source=entity_table(checked.entity))
+    due = due_of(checked, asked=asked_at(SOME_TIME, zone), source=entity_table(checked.entity), plan=Plan.ALL_AT_ONCE)
     # Whether anybody is merged changes the SQL and not the members: their stamp is that of the longer one.
     whole = checked if catalogue.merged else await open_expression(conn, expression, replace(catalogue, merged=True))
     return Opened(

@@ -1,0 +1,107 @@
+"""The instants at which something that stands still and a time relative to now pass each other, as SQL. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+from sqlalchemy import TIMESTAMP, Date, Interval, Time, bindparam, case, cast, extract, func, literal_column
+
+from core.targeting.catalogue import Kind
+from core.targeting.compiled import TYPES, Predicate, Sql, Value, bound
+from core.targeting.functions.bounds import to_instant, to_local
+from core.targeting.language import Anchor, Literal, Operand, Relative, Unit
+from core.targeting.moments import Asked
+
+CLOCK_CHANGE = timedelta(hours=1, minutes=1)  # by how much a wall clock may be off, about
+INSTANT = timedelta(seconds=1)
+SHORT_MONTH = timedelta(days=5)  # how long after the 28th the same day of another month stands for
+LONG_PAST = timedelta(days=10)  # more than all of these together, and a day's length for zones
+_OLDEST = 1_000  # years of age
+_EXACT = {Unit.HOURS: 3600, Unit.MINUTES: 60, Unit.SECONDS: 1}
+
+
+class Instants:
+    """Seen from the time at which is asked. Each is NULL once it is over: what is over changes nothing any more."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._zone = asked.zone
+        self._now = bound(Kind.INSTANT, asked.near_now(Relative(Anchor.NOW)))
+        self._soon = cast(self._now + bindparam(None, timedelta(microseconds=1), Interval()), TIMESTAMP(timezone=True))
+        self._slack = INSTANT if asked.zone.key == "UTC" else CLOCK_CHANGE
+
+    def are_told(self, value: Value, relative: Relative) -> bool:
+        """Whether they can be told of the two: not where hours move a day."""
+        by_day = relative.anchor is Anchor.TODAY or value.kind is not Kind.INSTANT
+        return not (by_day and any(unit in _EXACT for unit, _ in relative.offsets))
+
+    def after(self, value: Value, relative: Relative) -> Predicate | None:
+        """That a column is not so long before a relative time that nothing changes any more."""
+        if value.stored is None or value.kind not in (Kind.DATE, Kind.INSTANT):
+            return None
+        near = Relative(Anchor.NOW, relative.offsets)
+        since = bound(value.kind, self._asked.near_now(near, day=value.kind is Kind.DATE))
+        return value.stored >= cast(since - bindparam(None, LONG_PAST, Interval()), TYPES[value.kind])
+
+    def reached(self, value: Value, relative: Relative) -> Iterator[Sql]:
+        """When a relative time reaches a value, or a day the day after it. Both `are_told`."""
+        offsets = dict(relative.offsets)
+        months = 12 * offsets.get(Unit.YEARS, 0) + offsets.get(Unit.MONTHS, 0)
+        days = 7 * offsets.get(Unit.WEEKS, 0) + offsets.get(Unit.DAYS, 0)
+        exact = timedelta(seconds=sum(offsets.get(unit, 0) * length for unit, length in _EXACT.items()))
+        if relative.anchor is Anchor.NOW and value.kind is Kind.INSTANT:
+            instant = cast(value.sql - bindparam(None, exact, Interval()), TIMESTAMP(timezone=True))
+            if not months and not days:
+                yield self._window(instant, instant, INSTANT)
+                return
+            yield self._moment(to_local(instant, self._zone), months, days)
+            return
+        day = value.sql if value.kind is Kind.DATE else cast(to_local(value.sql, self._zone), Date)
+        for later in (0, 1):
+            yield self._midnight(_earlier(day, days - later), months)
+
+    def _moment(self, local: Sql, months: int, days: int) -> Sql:
+        """When a wall clock that is moved by months and days reaches another. Where a month is too short for a day, the clock
+        runs through the same day again and again."""
+        day = _earlier(cast(local, Date), days)
+        reaching = _first_day(day, months)
+        instant = to_instant(cast(reaching + cast(local, Time()), TIMESTAMP()), self._zone)
+        if not months:
+            return self._window(instant, instant, self._slack)
+        start = to_instant(cast(reaching, TIMESTAMP()), self._zone)
+        last = case((extract("day", day) >= 28, start + bindparam(None, SHORT_MONTH, Interval())), else_=instant)
+        low = case((extract("day", day) >= 28, start), else_=instant)
+        return self._window(low, last, self._slack)
+
+    def _midnight(self, day: Sql, months: int) -> Sql:
+        instant = to_instant(cast(_first_day(day, months), TIMESTAMP()), self._zone)
+        return self._window(instant, instant, self._slack)
+
+    def birthdays(self, birth: Value, ages: Sequence[Operand]) -> Iterator[Sql]:
+        """The days on which somebody reaches these ages, and the next ones."""
+        assert birth.stored is not None
+        for age in ages:
+            assert isinstance(age, Literal)
+            years = int(Decimal(str(age.value)) // 1)
+            if abs(years) >= _OLDEST:
+                continue  # nobody's
+            for reached in (years, years + 1):
+                yield self._midnight(birth.stored, -12 * reached)
+
+    def _window(self, low: Sql, high: Sql, slack: timedelta) -> Sql:
+        around = bindparam(None, slack, Interval())
+        return case((high + around > self._now, func.greatest(low - around, self._soon)))
+
+
+def _earlier(day: Sql, days: int) -> Sql:
+    return cast(day - literal_column(str(days)), Date) if days else day
+
+
+def _first_day(day: Sql, months: int) -> Sql:
+    """The first day that is not before another one once it is moved by so many months, as `moments.add_months` moves it."""
+    if not months:
+        return day
+    moved = cast(day - func.make_interval(0, bindparam(None, months)), Date)
+    return case((extract("day", moved) < extract("day", day), cast(moved + literal_column("1"), Date)), else_=moved)
