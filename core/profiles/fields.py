@@ -39,6 +39,15 @@ class FieldType(StrEnum):
     POINT = "point"  # longitude and latitude
 
 
+# How the columns of those that may be keys are typed; all others are texts.
+SQL_TYPES: Mapping[FieldType, str] = MappingProxyType(
+    {
+        FieldType.INTEGER: "bigint", FieldType.DECIMAL: "numeric", FieldType.BOOLEAN: "boolean", FieldType.DAY: "date",
+        FieldType.INSTANT: "timestamptz", FieldType.UUID: "uuid",
+    }
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One field of a profile."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -114,7 +115,7 @@ async def reconcile(
     columns = (await store.list_columns(conn, [audience_id]))[audience_id]
     await check_row_keys(conn, keys, [one.name for one in columns])
     check_region(region)
-    told = {"keys": {"to": [f"{one.field} = {one.column}" for one in keys]}}
+    told = {"keys": {"to": [" and ".join(f"{part.field} = {part.column}" for part in one.parts) for one in keys]}}
     await record(conn, actor, "audience.reconcile", "audience", audience_id, told)
     return await add_run(
         conn, actor, Task.RECONCILE, _request(keys, region), audience_id=audience_id, minutes=QUESTION_MINUTES, now=now
@@ -140,7 +141,7 @@ async def count_rows(conn: Connection, audience_id: int) -> Mapping[RowOutcome, 
 
 
 def _request(keys: Sequence[RowKey], region: str | None) -> dict[str, Any]:
-    return {"keys": [{"field": one.field, "column": one.column} for one in keys], "region": region}
+    return {"keys": [asdict(one) for one in keys], "region": region}
 
 
 async def _open(conn: Connection, actor: Actor, audience_id: int) -> tuple[Audience, AudienceFile]:

@@ -12,13 +12,14 @@ import asyncpg
 
 from core.access import Actor, Permission, require
 from core.audit import difference, record
-from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
+from core.authored import LABEL_LENGTH, changed, check_label, check_name, check_version, name_taken, not_found
 from core.db import Connection
 from core.errors import Conflict, Invalid, LimitReached
 from core.files import let_go
 from core.paging import Page, PageRequest, cut
 from core.targeting import filter_store, store
 from core.targeting.check import CheckedExpression, check
+from core.targeting.describe import describe
 from core.targeting.expansion import filters_called
 from core.targeting.json_form import read_stored
 from core.targeting.language import Expression, Member
@@ -38,9 +39,14 @@ PATIENCE = 30.0  # seconds; the doors wait for longer
 
 
 async def create_audience(conn: Connection, actor: Actor, draft: AudienceDraft) -> Audience:
-    """Save a question. Raises ExpressionError, Invalid (BAD_NAME, BAD_LABEL), Conflict (NAME_TAKEN)."""
+    """Save a question; without a label it is called by what it asks.
+
+    Raises ExpressionError, Invalid (BAD_NAME, BAD_LABEL), Conflict (NAME_TAKEN).
+    """
     require(actor, Permission.EDIT)
     await _hold_names(conn, draft.expression)
+    if not draft.label:
+        draft = replace(draft, label=_generated(await open_question(conn, draft.expression)))
     reads, uses = await _check(conn, draft)
     audience = await store.insert_audience(conn, draft, AudienceKind.QUERY, reads, uses, actor.name)
     if audience is None:
@@ -92,6 +98,12 @@ async def update_audience(
     told = difference(_told(before) | {"version": audience.version}, _told(draft) | {"version": updated.version})
     await record(conn, actor, "audience.update", "audience", audience_id, told)
     return updated
+
+
+def _generated(checked: CheckedExpression) -> str:
+    """A label made of the question in plain words, as much of it as fits (3.21)."""
+    told = "".join(sign for sign in describe(checked) if sign.isprintable())
+    return told if len(told) <= LABEL_LENGTH else f"{told[: LABEL_LENGTH - 1].rstrip()}…"
 
 
 def _of_list(draft: AudienceDraft, before: AudienceDraft) -> AudienceDraft:

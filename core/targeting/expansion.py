@@ -14,9 +14,11 @@ from core.targeting.errors import CYCLE, SYNTAX, TOO_LARGE, WRONG_TYPE, Expressi
 from core.targeting.functions import FUNCTIONS
 from core.targeting.language import (
     MAX_PARTS,
+    NOWHERE,
     Anchor,
     Call,
     Condition,
+    Expression,
     Literal,
     Place,
     Relative,
@@ -24,6 +26,7 @@ from core.targeting.language import (
 )
 from core.targeting.member_columns import FUNCTION as COLUMN_FUNCTION
 from core.targeting.records import Parameter
+from core.targeting.text_form import to_text
 from core.targeting.value_checks import a, described, kind_of_literal
 
 PARAMETER = "parameter"
@@ -87,6 +90,27 @@ def filled(root: Condition, values: Mapping[str, Literal | Relative]) -> Conditi
 
     found: Condition = _rebuilt(root, change)
     return found
+
+
+def given(expression: Expression, values: Mapping[str, Condition]) -> Expression:
+    """A question with the values of its parameters in it. Raises ExpressionError (UNKNOWN_PARAMETER, WRONG_TYPE)."""
+    known: dict[str, Literal | Relative] = {}
+    for name, value in values.items():
+        if not isinstance(value, (Literal, Relative)):
+            raise ExpressionError(
+                f"the parameter {shown(name)} is given a value", code=WRONG_TYPE, place=value.place, found="another operand",
+                expected="a value that is written down",
+            )  # fmt: skip
+        known[name] = value
+    root = filled(expression.root, known)
+    asked = {_name_of(node) for node in every_node(expression.root) if isinstance(node, Call) and node.function == PARAMETER}
+    for name in known.keys() - asked:
+        raise ExpressionError(
+            f"the question has no parameter {shown(name)}", code=UNKNOWN_PARAMETER, place=NOWHERE, found=shown(name),
+            expected="one of " + " ".join(sorted(asked)) if asked else "a question with parameters",
+            suggestion=closest(name, asked),
+        )  # fmt: skip
+    return expression if root is expression.root else Expression(root=root, text=to_text(root))
 
 
 def check_value_of(parameter: Parameter, value: Condition, place: Place) -> Literal | Relative:

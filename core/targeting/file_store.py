@@ -92,16 +92,25 @@ async def clear_members(conn: Connection, audience_id: int) -> None:
     await conn.execute("DELETE FROM audience_member WHERE audience_id = $1", audience_id)
 
 
-async def find_by_key(conn: Connection, column: str, values: Sequence[Any]) -> Mapping[Any, tuple[int, int]]:
-    """For each value of a profile's column that somebody has: the profile that stands for it, and how many there are."""
+async def find_by_key(
+    conn: Connection, columns: Sequence[str], types: Sequence[str], values: Sequence[tuple[Any, ...]]
+) -> Mapping[tuple[Any, ...], tuple[int, int]]:
+    """For each of the values of some columns together that somebody has: the profile that stands for it, and how many there
+    are."""
+    names = [f"v{number}" for number in range(len(columns))]
+    given = ", ".join(f"${number}::{one}[]" for number, one in enumerate(types, 1))
+    equal = " AND ".join(f"p.{column} = k.{name}" for column, name in zip(columns, names, strict=True))
     rows = await conn.fetch(
         f"""
-        SELECT {column} AS key, min(coalesce(merged_into, id)) AS id, count(DISTINCT coalesce(merged_into, id)) AS profiles
-          FROM profile WHERE {column} = ANY ($1) GROUP BY {column}
+        SELECT k.n, f.id, f.profiles
+          FROM unnest({given}) WITH ORDINALITY AS k ({", ".join(names)}, n)
+         CROSS JOIN LATERAL (SELECT min(coalesce(p.merged_into, p.id)) AS id,
+                                    count(DISTINCT coalesce(p.merged_into, p.id)) AS profiles FROM profile p WHERE {equal}) f
+         WHERE f.id IS NOT NULL
         """,
-        list(values),
+        *([value[index] for value in values] for index in range(len(columns))),
     )
-    return {row["key"]: (row["id"], row["profiles"]) for row in rows}
+    return {values[row["n"] - 1]: (row["id"], row["profiles"]) for row in rows}
 
 
 async def hold_profiles(conn: Connection, ids: Sequence[int]) -> set[int]:

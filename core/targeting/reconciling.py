@@ -89,9 +89,9 @@ async def settle(
     conn: Connection, audience_id: int, keys: Sequence[OpenedKey], rows: Sequence[AudienceRow], reading: Reading, now: datetime
 ) -> None:
     """Find whom rows are about, and make these people members with what the first row of each says."""
-    values = [[one.read(row.data.get(one.key.column), reading) for row in rows] for one in keys]
+    values = [[one.read(row.data, reading) for row in rows] for one in keys]
     known = [
-        await file_store.find_by_key(conn, one.column, list({value for value in column if value is not None}))
+        await file_store.find_by_key(conn, one.columns, one.types, list({value for value in column if value is not None}))
         for one, column in zip(keys, values, strict=True)
     ]
     found = [_find(row.line, [column[index] for column in values], known) for index, row in enumerate(rows)]

@@ -113,10 +113,17 @@ class FileOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowKey:
-    """What tells whom a row is about: a field by which profiles are known, and the column that holds it."""
+    """What tells whom a row is about: a field by which profiles are known, and the column that holds it; `also` are the other
+    fields of a unique key of several."""
 
     field: str
     column: str
+    also: tuple[RowKey, ...] = ()
+
+    @property
+    def parts(self) -> tuple[RowKey, ...]:
+        """Each field with its column."""
+        return (self, *self.also)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

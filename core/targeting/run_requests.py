@@ -63,4 +63,8 @@ def _read(told: Any) -> Expression | None:
 
 def read_keys(told: Any) -> list[RowKey]:
     """The keys by which rows find their profiles, as they were asked for."""
-    return [RowKey(**one) for one in told["keys"]]
+    return [_key(one) for one in told["keys"]]
+
+
+def _key(told: Any) -> RowKey:
+    return RowKey(**{**told, "also": tuple(_key(one) for one in told.get("also", ()))})

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import compress
-from types import MappingProxyType
 from typing import Any
 
 from core.db import Connection
 from core.errors import Invalid
 from core.profiles.addresses import parse_email
 from core.profiles.errors import BadValue
-from core.profiles.fields import Field, FieldType, columns_of
+from core.profiles.fields import SQL_TYPES, Field, FieldType, columns_of
 from core.profiles.import_columns import Plan
 from core.profiles.import_keys import ImportKey
 from core.profiles.import_repeats import find_disputed
@@ -23,12 +22,6 @@ from core.profiles.table_target import reject
 from core.transfers.datasets import Way, lookup
 from core.transfers.store import links as store
 
-_ARRAYS: Mapping[FieldType, str] = MappingProxyType(
-    {
-        FieldType.INTEGER: "bigint", FieldType.DECIMAL: "numeric", FieldType.BOOLEAN: "boolean", FieldType.DAY: "date",
-        FieldType.INSTANT: "timestamptz", FieldType.UUID: "uuid",
-    }
-)  # fmt: skip
 _NOT_THERE = object()
 
 
@@ -160,7 +153,7 @@ async def _look_up(
         return {row: (row[0], 1) for row in wanted}
     fields = [one.way.fields[name] for name in one.key.fields]
     compared = [tuple(_compared(part, of) for part, of in zip(row, fields, strict=True)) for row in wanted]
-    types = [_ARRAYS.get(of.type, "text") for of in fields]
+    types = [SQL_TYPES.get(of.type, "text") for of in fields]
     numbers = await store.find_by_key(conn, one.way.table, one.key.columns, types, list(zip(*compared, strict=True)))
     return {wanted[place]: found for place, found in numbers.items()}
 

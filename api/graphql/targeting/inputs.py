@@ -6,6 +6,7 @@ import strawberry
 
 from api.graphql.scalars import JSON
 from core.targeting.catalogue import Kind
+from core.targeting.expansion import given
 from core.targeting.json_form import parse_json
 from core.targeting.language import Expression
 from core.targeting.parse import parse_text
@@ -28,6 +29,20 @@ class ExpressionInput:
         return parse_json(self.json.value)
 
 
-def parsed(given: ExpressionInput | None) -> Expression | None:
+@strawberry.input(description="A value for parameter('name') of a question.")
+class ParameterValueInput:
+    """A value that is written down: in the JSON spelling it is never read as text of a question."""
+
+    name: str
+    value: ExpressionInput
+
+
+def with_values(expression: ExpressionInput, parameters: list[ParameterValueInput] | None) -> Expression:
+    """The question with its parameters' values in it. Raises ExpressionError."""
+    asked = expression.parsed()
+    return asked if parameters is None else given(asked, {one.name: one.value.parsed().root for one in parameters})
+
+
+def parsed(expression: ExpressionInput | None) -> Expression | None:
     """What was given, if anything. Raises ExpressionError."""
-    return None if given is None else given.parsed()
+    return None if expression is None else expression.parsed()

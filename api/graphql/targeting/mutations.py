@@ -36,7 +36,7 @@ class TargetingMutation:
     async def create_audience(self, info: Info, input: CreateAudienceInput) -> Any:
         """Save an expression as an audience."""
         draft = AudienceDraft(
-            name=input.name, label=input.label, expression=input.expression.parsed(), description=input.description,
+            name=input.name, label=input.label or "", expression=input.expression.parsed(), description=input.description,
             expires_at=input.expires_at,
         )  # fmt: skip
         return await audiences.create_audience(info.context.conn, info.context.actor, draft)

@@ -10,7 +10,7 @@ from api.context import Info
 from api.graphql.connections import Connection, Listing, by_id, requested_page
 from api.graphql.leaf import field
 from api.graphql.nodes import load_one
-from api.graphql.targeting.inputs import ExpressionInput
+from api.graphql.targeting.inputs import ExpressionInput, ParameterValueInput, with_values
 from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.segment_types import SegmentationInput, SegmentCount
 from api.graphql.targeting.types import Audience, Question, Target, TargetEntity, TargetField, ask, zone_of
@@ -26,11 +26,12 @@ class TargetingQuery:
 
     @field(Target)
     async def target(
-        self, info: Info, expression: ExpressionInput, time_zone: str | None = None, entity: str = "profile"
-    ) -> Question:
+        self, info: Info, expression: ExpressionInput, time_zone: str | None = None, entity: str = "profile",
+        parameters: list[ParameterValueInput] | None = None,
+    ) -> Question:  # fmt: skip
         """Check an expression; then count or sample whom it finds. Days are those of the time zone, UTC by default. It may
-        be about any entity of targetEntities: then rows shows some."""
-        return await ask(info, expression.parsed(), time_zone, entity)
+        be about any entity of targetEntities: then rows shows some. parameters are the values of parameter('name') in it."""
+        return await ask(info, with_values(expression, parameters), time_zone, entity)
 
     @field(list[TargetField])
     async def target_fields(self, info: Info) -> list[CatalogueField]:

@@ -162,13 +162,25 @@ class CreateFileAudienceInput:
         )  # fmt: skip
 
 
+@strawberry.input(description="A further field of a key, and the column that holds it.")
+class AudienceRowPartInput:
+    """Of a unique key of several fields."""
+
+    field: str
+    column: str
+
+
 @strawberry.input(description="What tells whom a row is about.")
 class AudienceRowKeyInput:
     """A field by which profiles are known, and the column that holds it."""
 
     field: str = strawberry.field(description="id, external_id, crypted_id, email, mobile_phone, phone, or a unique key.")
     column: str
+    also: list[AudienceRowPartInput] = strawberry.field(
+        default_factory=list, description="The other fields of a unique key of several, with their columns."
+    )
 
     def record(self) -> records.RowKey:
         """As the operation takes it."""
-        return records.RowKey(field=self.field, column=self.column)
+        also = tuple(records.RowKey(field=one.field, column=one.column) for one in self.also)
+        return records.RowKey(field=self.field, column=self.column, also=also)

@@ -305,8 +305,8 @@ class CreateAudienceInput:
     """Input of createAudience."""
 
     name: str
-    label: str
     expression: ExpressionInput
+    label: str | None = strawberry.field(default=None, description="Left out: the question in plain words.")
     description: str = ""
     expires_at: datetime | None = None
 

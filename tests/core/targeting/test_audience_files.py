@@ -16,6 +16,7 @@ from core.db import Connection, transaction
 from core.errors import ClarionError
 from core.paging import PageRequest
 from core.profiles.fields import Field, FieldType
+from core.profiles.import_keys import ImportKey
 from core.profiles.import_options import FileFormat, FileShape, FixedColumn
 from core.profiles.records import RunState
 from core.profiles.team_fields import OURS, Fields
@@ -457,3 +458,34 @@ async def test_an_audience_that_is_deleted_takes_its_rows_and_lets_its_file_go(r
         await delete_audience(conn, SYSTEM, audience_id, runtime.clock())
         assert await conn.fetchval("SELECT idle_since FROM stored_file WHERE id = $1", file_id) is not None
         assert await conn.fetchval("SELECT count(*) FROM audience_run WHERE id = $1", run_id) == 0
+
+
+async def test_a_key_of_several_fields_finds_people(runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a unique key of two fields, each of which many have
+    await db.execute("ALTER TABLE profile ADD COLUMN x_shop varchar(50), ADD COLUMN x_card bigint")
+    ann, bob, eve = await people(db, "ann@x.example", "bob@x.example", "eve@x.example")
+    for who, place, number in ((ann, "Paris", 1), (bob, "Paris", 2), (eve, "Lyon", 1)):
+        await db.execute("UPDATE profile SET x_shop = $2, x_card = $3 WHERE id = $1", who, place, number)
+    shop = Field(name="shop", label="Shop", type=FieldType.TEXT, stored_as="x_shop", max_length=50)
+    card = Field(name="card", label="Card", type=FieldType.INTEGER, stored_as="x_card")
+    key = ImportKey(name="member", label="Member", fields=("shop", "card"), columns=("x_shop", "x_card"))
+
+    async def known(conn: Connection) -> Fields:
+        return Fields({**OURS.all, "shop": shop, "card": card}, OURS.settable, keys={**OURS.keys, "member": key})
+
+    monkeypatch.setattr(row_keys, "fields_by_keys", known)
+    # When rows name both, in any order, then who has both is found
+    audience_id, _ = await loaded(runtime, "no,place,code\n1,Lyon,a\n2,Paris,b\n2,Lyon,c\n1,,d\nx,Paris,e\n1,Lyon,f\n")
+    by = RowKey(field="card", column="no", also=(RowKey(field="shop", column="place"),))
+    run = await reconciled(runtime, audience_id, by)
+    assert run.result == {"matched": 2, "repeated": 1, "unmatched": 3, "ambiguous": 0}
+    assert {who: data["code"] for who, data in (await members(runtime, audience_id)).items()} == {eve: "a", bob: "b"}
+
+    # And what is no key together, or names a column that is not there, is refused
+    for wrong, said in (
+        (RowKey(field="card", column="no", also=(RowKey(field="email", column="place"),)), "no unique key together"),
+        (RowKey(field="card", column="no", also=(RowKey(field="shop' --", column="place"),)), "no unique key together"),
+        (RowKey(field="card", column="no", also=(RowKey(field="shop", column="nowhere"),)), "no column 'nowhere'"),
+        (RowKey(field="card", column="no"), "not known by 'card'"),
+    ):
+        assert said in (await refused("BAD_KEY", reconciled(runtime, audience_id, wrong))).message

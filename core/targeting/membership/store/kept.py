@@ -89,7 +89,7 @@ async def list_members(conn: Connection, audience_id: int, after: int, limit: in
     """The members of an audience, by number."""
     rows = await conn.fetch(
         """
-        SELECT m.profile_id, m.entered_at AS added_at
+        SELECT m.profile_id, m.entered_at AS added_at, '{}'::jsonb AS data
           FROM kept_audience k JOIN kept_member m ON m.kept_id = k.id
          WHERE k.audience_id = $1 AND m.profile_id > $2 ORDER BY m.profile_id LIMIT $3
         """,

@@ -1,0 +1,140 @@
+"""What a person who writes a question sees, of every entity; values for its parameters; names that are made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.gql import Gql, create_profile, fresh
+from tests.api.graphql.conftest import House
+from tests.api.graphql.mutation_cases import make
+
+SEEN = """query ($entity: String!, $text: String!) { target(entity: $entity, expression: {text: $text}) {
+  text json explanation reads count rows(size: 1) examination { sql cost estimate scans { table rows wanted } advice } } }"""
+ASK = """query ($text: String!, $values: [ParameterValueInput!]) {
+  target(expression: {text: $text}, parameters: $values) { count text } }"""
+HOSTILE = [
+    "' or true or '", "x'); DROP TABLE profile; --", "\\", "%", "_", "$1", "parameter('name')", "{{ 7 }}", "\u202e", "''",
+]  # fmt: skip
+
+
+async def test_everything_that_can_be_asked_about_is_explained_counted_estimated_and_shown(house: House) -> None:
+    # Given an event of a type, and a person
+    await make(house, "saveEventType", input={
+        "name": "visit", "label": "Visit", "fields": [{"name": "page", "label": "Page", "kind": "TEXT", "maxLength": 20}],
+    })  # fmt: skip
+    await create_profile(house.gql, firstName="Ann")
+    entities = (await house.gql.ask("{ targetEntities { name fields { name kind } links { name } } }"))["targetEntities"]
+    names = {one["name"] for one in entities}
+    assert names >= {"profile", "campaign", "delivery", "message", "reaction", "service", "subscription", "event_visit"}
+
+    # When each is asked about, everything is told of it
+    for one in entities:
+        asked = f"not {one['fields'][0]['name']} is_null"
+        found = (await house.gql.ask(SEEN, entity=one["name"], text=asked))["target"]
+        assert found["text"] == asked
+        assert found["explanation"], one
+        assert len(found["rows"]) == min(found["count"], 1), one
+        examination = found["examination"]
+        assert examination["sql"].startswith(("SELECT", "WITH")), examination
+        assert examination["cost"] > 0 or one["name"] == "message", one  # of which nothing was ever prepared
+        assert examination["estimate"] >= 0
+        assert examination["advice"] == []
+    shown = (await house.gql.ask(SEEN, entity="profile", text="true"))["target"]
+    assert (shown["count"], shown["rows"][0]["first_name"]) == (1, "Ann")
+
+
+async def test_a_question_is_given_the_values_of_its_parameters(gql: Gql) -> None:
+    name = fresh("Montague")
+    for number in range(3):
+        await create_profile(gql, lastName=name, firstName=f"P{number}")
+    text = "last_name = parameter('last') and first_name in (parameter('one'), 'P1') and created_at > parameter('since')"
+    values = [
+        {"name": "last", "value": {"json": name}}, {"name": "one", "value": {"text": "'P0'"}},
+        {"name": "since", "value": {"text": "today - 1 day"}},
+    ]  # fmt: skip
+    found = (await gql.ask(ASK, text=text, values=values))["target"]
+    assert found["count"] == 2
+    assert found["text"] == f"last_name = '{name}' and first_name in ('P0', 'P1') and created_at > today - 1 day"
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "code", "said"),
+    [
+        ("age > parameter('least')", [], "UNKNOWN_PARAMETER", "there is no parameter 'least'"),
+        ("age > parameter('least')", [("most", {"json": 3})], "UNKNOWN_PARAMETER", "there is no parameter 'least'"),
+        ("age > 3", [("least", {"json": 3})], "UNKNOWN_PARAMETER", "the question has no parameter 'least'"),
+        ("age > parameter('least')", [("least", {"json": "3"})], "WRONG_TYPE", ""),
+        ("age > parameter('least')", [("least", {"text": "age + 1"})], "WRONG_TYPE", "is given a value"),
+        ("age > parameter('least')", [("least", {"text": "1 or true"})], "WRONG_TYPE", "is given a value"),
+        ("age > parameter('least')", None, "UNKNOWN_FUNCTION", "parameter"),
+    ],
+)
+async def test_wrong_values_have_names(gql: Gql, text: str, values: Any, code: str, said: str) -> None:
+    sent = None if values is None else [{"name": name, "value": value} for name, value in values]
+    (error,) = await gql.errors(ASK, text=text, values=sent)
+    assert error["extensions"]["code"] == code
+    assert said in error["message"]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+async def test_values_are_values_whatever_they_say(gql: Gql, hostile: str) -> None:
+    name = fresh("Capulet")
+    await create_profile(gql, lastName=name, firstName=hostile)
+    await create_profile(gql, lastName=name, firstName="Other")
+    text = f"last_name = '{name}' and first_name = parameter('first')"
+    found = (await gql.ask(ASK, text=text, values=[{"name": "first", "value": {"json": hostile}}]))["target"]
+    assert found["count"] == 1
+    # And what was written out asks the same
+    assert (await gql.ask(ASK, text=found["text"], values=None))["target"]["count"] == 1
+
+
+@pytest.mark.parametrize("hostile", ["first') or ('1' = '1", "x; --", "", "ünïcode", "parameter"])
+async def test_names_of_parameters_are_names_whatever_they_say(gql: Gql, hostile: str) -> None:
+    written = hostile.replace("'", "''")
+    text = f"first_name = parameter('{written}') and id < 0"
+    found = await gql.ask(ASK, text=text, values=[{"name": hostile, "value": {"json": "x"}}])
+    assert found["target"]["count"] == 0
+
+
+async def test_an_audience_without_a_label_is_called_by_what_it_asks(gql: Gql) -> None:
+    create = """mutation ($input: CreateAudienceInput!) { createAudience(input: $input) {
+      audience { label } userErrors { code path } } }"""
+    asked = {"text": "country = 'FR' and age >= 18"}
+    made = (await gql.ask(create, input={"name": fresh("a"), "expression": asked}))["createAudience"]
+    assert made["audience"]["label"] == "Country (ISO 3166-1 alpha-2) is 'FR' and Age in years is at least 18"
+    long = {"text": " or ".join(f"city = 'a town of a long name {number}'" for number in range(20))}
+    made = (await gql.ask(create, input={"name": fresh("a"), "expression": long}))["createAudience"]
+    assert len(made["audience"]["label"]) <= 200
+    assert made["audience"]["label"].endswith("…")
+    odd = {"json": {"operator": "=", "operands": [{"field": "city"}, "a\nb\u0007"]}}
+    made = (await gql.ask(create, input={"name": fresh("a"), "expression": odd}))["createAudience"]
+    assert made["audience"]["label"] == "City is 'ab'"
+    wrong = (await gql.ask(create, input={"name": fresh("a"), "expression": {"text": "nothing = 1"}}))["createAudience"]
+    assert [one["code"] for one in wrong["userErrors"]] == ["UNKNOWN_FIELD"]
+
+
+async def test_a_filter_that_a_content_calls_is_known_at_the_door(house: House) -> None:
+    filter_id = (await make(house, "createFilter", input={
+        "name": "grown", "label": "Grown", "expression": {"text": "age >= 18"},
+    }))["filter"]["id"]  # fmt: skip
+    hero = {"name": "hero", "html": "<p>All</p>", "variants": [{"label": "x", "condition": "grown()", "html": "<p>Grown</p>"}]}
+    content = (await make(house, "createContent", input={
+        "name": fresh("content"), "label": "x", "channel": "memory", "dynamic": [hero],
+        "parts": [{"name": "text", "source": "{% dynamic \"hero\" %}"}],
+    }))["content"]["id"]  # fmt: skip
+    version = "query ($id: ID!) { content(id: $id) { version } }"
+    delete = "mutation ($id: ID!) { deleteFilter(id: $id) { userErrors { code } } }"
+    update = "mutation ($input: UpdateFilterInput!) { updateFilter(input: $input) { userErrors { code } } }"
+    assert (await house.gql.ask(delete, id=filter_id))["deleteFilter"]["userErrors"] == [{"code": "IN_USE"}]
+    renamed = {"id": filter_id, "name": "aged"}
+    assert (await house.gql.ask(update, input=renamed))["updateFilter"]["userErrors"] == [{"code": "IN_USE"}]
+    await make(house, "updateFilter", input={"id": filter_id, "label": "Grown up"})
+    await make(house, "updateFilter", input={"id": filter_id, "expression": {"text": "age >= 21"}})
+    assert (await house.gql.ask(version, id=content))["content"]["version"] == 3
+
+    # And a preview asks it
+    ann = await create_profile(house.gql, birthDate="1990-01-01")
+    read = "query ($input: PreviewInput!) { preview(input: $input) { text } }"
+    assert (await house.gql.ask(read, input={"contentId": content, "profileId": ann}))["preview"]["text"].strip() == "Grown"
