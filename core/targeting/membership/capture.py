@@ -54,7 +54,7 @@ def _capture(source: Source) -> Capture:
 
 
 def _condition(only: Iterable[tuple[str, int]] | None) -> str:
-    """Of rows that are read at all: constants of the catalogue."""
+    """Of rows that are read at all: constants of the catalogue, and numbers of lists."""
     values: dict[str, list[int]] = {}
     for column, value in sorted(only or ()):
         values.setdefault(column, []).append(value)

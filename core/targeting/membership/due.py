@@ -221,7 +221,7 @@ class _Windows:
             case Relative():
                 return False
             case Field():
-                return not self._is_age(node, compiler)
+                return not self._is_age(node, compiler) and not self._is_held_out(node)
             case Aggregate():
                 return True
             case Operation() | Exists() | Following() | Top() | Member():

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from core.targeting.catalogue import Catalogue, CatalogueLink, Entity
-from core.targeting.checked import CheckedExpression
+from core.targeting.checked import CheckedExpression, Listed
 from core.targeting.language import Aggregate, Call, Exists, Field, Member, Selection, Stage, parts_below
 from core.targeting.member_columns import column_named
 from core.targeting.scopes import Scope
@@ -108,9 +108,11 @@ class _Reader:
                 if isinstance(named, CheckedExpression):
                     self.question(named, scope)
                 else:
-                    self._add(Way.OWNED, LISTS, LISTS, owners={"profile_id"}, columns={"audience_id"})
-            case Call() if column_named(node) is not None:
-                self._add(Way.OWNED, LISTS, LISTS, owners={"profile_id"}, columns={"audience_id", "data"})
+                    self._listed(named.id, {"audience_id"})
+            case Call() if (column := column_named(node)) is not None:
+                listed = checked.audiences[column.audience, None]
+                assert isinstance(listed, Listed), "as it was checked"
+                self._listed(listed.id, {"audience_id", "data"})
             case Exists():
                 self._selected(node.selection, scope, checked)
             case Aggregate() | Stage():
@@ -178,9 +180,17 @@ class _Reader:
         found = Source(way=way, entity=entity.name, table=entity.table, added=way is Way.OWNED)
         return self.found.setdefault((way, entity.name), found)
 
-    def _add(self, way: Way, entity: str, table: str, *, columns: set[str], owners: set[str]) -> None:
+    def _listed(self, audience_id: int, columns: set[str]) -> None:
+        """Who is on a list."""
+        only = {("audience_id", audience_id)}
+        self._add(Way.OWNED, LISTS, LISTS, owners={"profile_id"}, columns=columns, only=only)
+
+    def _add(
+        self, way: Way, entity: str, table: str, *, columns: set[str], owners: set[str],
+        only: set[tuple[str, int]] | None = None,
+    ) -> None:  # fmt: skip
         source = self.found.setdefault((way, entity), Source(way=way, entity=entity, table=table))
-        source.add(Source(way=way, entity=entity, table=table, columns=columns, owners=owners, only=None))
+        source.add(Source(way=way, entity=entity, table=table, columns=columns, owners=owners, only=only))
 
 
 def _is_person(scope: Scope) -> bool:

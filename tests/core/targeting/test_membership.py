@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.access import SYSTEM
 from core.db import Connection
 from core.targeting.audiences import update_audience
 from core.targeting.membership.keeping import keep_audience, release_audience
-from core.targeting.membership.records import KeptState
+from core.targeting.membership.records import RECOUNT_EVERY, KeptState, Upkeep
 from core.targeting.parse import parse_text
 from tests.core.targeting.kept import AT, ZONE, counted, keep, members, replayed, settle, state
 from tests.core.targeting.test_lists import people
@@ -41,6 +43,25 @@ async def test_another_question_is_counted_anew(conn: Connection) -> None:
     await settle(conn)
     assert await members(conn, key) == set()
     assert one
+
+
+@pytest.mark.parametrize("question", ["held_out", "held_out = true and opt_out", "not (city = 'Rome' and held_out)"])
+async def test_who_is_held_back_is_asked_at_intervals(conn: Connection, question: str) -> None:
+    await people(conn, *(["FR"] * 20))
+    key = await keep(conn, "held", question)
+    await settle(conn)
+    told = await state(conn, key)
+    assert (told.upkeep, told.reasons) == (Upkeep.RECOUNTED, ("it asks who is held back from all deliveries",))
+    await conn.execute(
+        """
+        INSERT INTO holdout (label, share, seed, starts_at, created_by)
+        VALUES ('h', 50, 1, $1::timestamptz - interval '1 hour', 'x')
+        """,
+        AT,
+    )
+    later = AT + RECOUNT_EVERY
+    await settle(conn, later)
+    assert await members(conn, key) == await counted(conn, key, later)
 
 
 async def test_what_is_released_is_cleared_away(conn: Connection) -> None:

@@ -43,6 +43,27 @@ async def test_a_list_and_who_names_it(conn: Connection) -> None:
     assert [await right(conn, key) for key in (chosen.id, french, others)] == [{two, three}, {three}, {one}]
 
 
+async def test_lists_that_no_kept_audience_names_are_not_watched(conn: Connection) -> None:
+    one, two = await people(conn, "FR", "DE")
+    named, other = [
+        await lists.create_list(conn, SYSTEM, name=name, label="c", whom=[one], now=AT, zone=ZONE)
+        for name in ("named", "other")
+    ]
+    first = await keep(conn, "first", "in_audience('named')")
+    await settle(conn)
+    noted = "SELECT count(*) FROM membership_change"
+    await lists.add_to_list(conn, SYSTEM, other.id, [two], now=AT, zone=ZONE)
+    assert await conn.fetchval(noted) == 0
+    await lists.add_to_list(conn, SYSTEM, named.id, [two], now=AT, zone=ZONE)
+    assert await conn.fetchval(noted) == 1
+
+    # As soon as one names it, it is
+    second = await keep(conn, "second", "in_audience('other') and country = 'FR'")
+    assert [await right(conn, key) for key in (first, second)] == [{one, two}, {one}]
+    await lists.remove_from_list(conn, SYSTEM, other.id, [one], now=AT, zone=ZONE)
+    assert [await right(conn, key) for key in (first, second)] == [{one, two}, set()]
+
+
 async def test_a_file_and_who_reads_its_columns(runtime: Runtime) -> None:
     async with transaction(runtime.pool) as conn:
         rows = await conn.fetch(
