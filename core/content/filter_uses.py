@@ -30,8 +30,8 @@ async def renew_contents_calling(conn: Connection, name: str) -> None:
     """
     found = await store.find_contents(conn, await store.list_ids_reading(conn, FILTER + name))
     reads: list[list[str]] = []
+    readable = (await fragments_of(conn, *found)).readable
     for content in found:
-        readable = (await fragments_of(conn, content)).readable
         wrong = next(check_dynamic(content.dynamic, readable.catalogue, readable.definitions), None)
         if wrong is not None:
             raise Conflict(

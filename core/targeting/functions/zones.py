@@ -12,9 +12,10 @@ _KNOWN = table("pg_timezone_names", column("name"))
 
 
 def _in_zone(asking: Asking, time: Argument, zone: Argument) -> Sql:
-    """Postgres fails on a zone that it does not know, so those that it knows are asked first: once for a question."""
-    local = case((zone.sql.in_(select(_KNOWN.c.name)), func.timezone(zone.sql, time.sql, type_=TIMESTAMP())))
-    return instant_within(to_instant(local, asking.zone))
+    """Postgres fails on a zone that it does not know, so those that it knows are asked first: once for a question. The zone
+    itself is left out then, for what is the same for all rows is computed beforehand, whether it is wanted or not."""
+    known = case((zone.sql.in_(select(_KNOWN.c.name)), zone.sql))
+    return instant_within(to_instant(func.timezone(known, time.sql, type_=TIMESTAMP()), asking.zone))
 
 
 ZONES = (
