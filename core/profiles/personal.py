@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, FromClause, and_, func
+from sqlalchemy import ColumnElement, FromClause, tuple_
 
 from channels.contract import AddressKind
 from core.db import Connection
-from core.personal import BLOT, Goes, Kept, Person, of_address, of_address_of, of_profile, texts
+from core.personal import BLOT, Goes, Kept, Person, of_address, of_address_of, of_profile
+from core.profiles.records import EntryForm
 from core.profiles.suppression import forget_addresses
+from core.profiles.suppression_forms import all_forms
 
 _ERROR = {"code": "ERASED", "message": BLOT}
 _COUNTS = "inserted updated unchanged rejected repeated ambiguous deleted skipped"
@@ -19,8 +21,9 @@ _TIMES = "created_by created_at started_at heartbeat_at finished_at"
 
 
 def _suppressed(rows: FromClause, person: Person) -> ColumnElement[bool]:
-    """Addresses as they are: what stands there as a hash names nobody."""
-    return and_(rows.c.form == 1, rows.c.value == func.any(texts(tuple(key for _, key in person.addresses))))
+    """Addresses as they are, and hashes of them."""
+    entries = (entry for _, key in person.addresses for entry in all_forms((EntryForm.PLAIN, key)))
+    return tuple_(rows.c.form, rows.c.value).in_([(int(form), value) for form, value in entries])
 
 
 # A profile goes last: others are found by it.
@@ -101,9 +104,9 @@ TABLES = (
 
 
 async def erase(conn: Connection, person: Person, now: datetime) -> dict[str, int]:
-    """Addresses on suppression lists make way for hashes of theirs, so that the lists keep their effect."""
+    """Addresses leave suppression lists, whether they stand there as they are or as a hash."""
     by_kind: dict[str, list[str]] = defaultdict(list)
     for kind, key in person.addresses:
         by_kind[kind].append(key)
-    found = [await forget_addresses(conn, AddressKind(kind), keys, now) for kind, keys in by_kind.items()]
+    found = [await forget_addresses(conn, AddressKind(kind), keys) for kind, keys in by_kind.items()]
     return {"suppression_entry": sum(found)}

@@ -31,7 +31,7 @@ from core.profiles.records import (
     SuppressionScope,
 )
 from core.profiles.store import suppression as store
-from core.profiles.suppression_forms import domains_of, hashes
+from core.profiles.suppression_forms import all_forms, domains_of, hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +148,13 @@ async def find_reach(conn: Connection, kind: AddressKind, named: Sequence[int]) 
     return SuppressionReach(lists)
 
 
-async def forget_addresses(conn: Connection, kind: AddressKind, address_keys: Sequence[str], now: datetime) -> int:
-    """For an erasure: the addresses go, a SHA-256 of each stays in their place, so that nobody is written to again.
+async def forget_addresses(conn: Connection, kind: AddressKind, address_keys: Sequence[str]) -> int:
+    """For an erasure: the addresses go from every list, and so do their hashes, which whoever tries all addresses can read.
 
-    Comment and origin go too. Returns in how many entries they stood.
+    Returns in how many entries they stood. That nobody is written to there again is what `erased` keeps a keyed hash for.
     """
-    return await store.hash_entries(conn, kind.value, address_keys, now) if address_keys else 0
+    meant = [entry for key in address_keys for entry in all_forms((EntryForm.PLAIN, key))]
+    return await store.delete_addresses(conn, kind.value, meant) if meant else 0
 
 
 def _kinds(kind: AddressKind) -> list[str]:

@@ -106,7 +106,10 @@ async def is_known_address(conn: Connection, kind: str, key: str) -> bool:
         SELECT EXISTS (SELECT FROM quarantine WHERE address_kind = $1 AND address_key = $2)
             OR EXISTS (SELECT FROM short_code_stop WHERE address_key = $2)
             OR EXISTS (SELECT FROM suppression_entry e JOIN suppression_list l ON l.id = e.list_id
-                        WHERE l.kind = $1 AND e.form = 1 AND e.value = $2)
+                        WHERE l.kind = $1
+                          AND (e.form = 1 AND e.value = $2
+                               OR e.form = 2 AND e.value = encode(sha256(convert_to($2, 'UTF8')), 'hex')
+                               OR e.form = 3 AND e.value = md5($2)))
         """,
         kind, key,
     )  # fmt: skip

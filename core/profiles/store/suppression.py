@@ -210,28 +210,24 @@ async def expire(conn: Connection, now: datetime, limit: int) -> int:
     return int(done.rpartition(" ")[2])
 
 
-async def hash_entries(conn: Connection, kind: str, keys: Sequence[str], now: datetime) -> int:
-    """Put a SHA-256 in the place of these addresses, without a word on them; in how many entries they stood."""
+async def delete_addresses(conn: Connection, kind: str, entries: Sequence[Entry]) -> int:
+    """Take these out of every list of a kind; in how many entries they stood."""
     found: int = await conn.fetchval(
         """
-        WITH gone AS (
-            DELETE FROM suppression_entry s
-             USING (SELECT e.list_id, e.value FROM suppression_entry e JOIN suppression_list l ON l.id = e.list_id
-                     WHERE l.kind = $1 AND e.form = 1 AND e.value = ANY($2::text[])
-                     ORDER BY e.list_id, e.value FOR UPDATE OF e) k
-             WHERE s.list_id = k.list_id AND s.form = 1 AND s.value = k.value
-            RETURNING s.list_id, s.value, s.expires_at, s.created_at, s.created_by
-        ), kept AS (
-            INSERT INTO suppression_entry AS s (list_id, form, value, expires_at, created_at, updated_at, created_by)
-            SELECT list_id, 2, encode(sha256(convert_to(value, 'UTF8')), 'hex'), expires_at, created_at, $3, created_by
-              FROM gone
-            ON CONFLICT (list_id, form, value) DO UPDATE
-               SET comment = '', updated_at = excluded.updated_at,
-                   expires_at = CASE WHEN s.expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL
-                                     ELSE greatest(s.expires_at, excluded.expires_at) END
+        WITH held AS (
+            SELECT e.list_id, e.form, e.value
+              FROM unnest($2::smallint[], $3::text[]) AS t (form, value)
+             CROSS JOIN suppression_list l
+              JOIN suppression_entry e ON e.list_id = l.id AND e.form = t.form AND e.value = t.value
+             WHERE l.kind = $1
+             ORDER BY e.list_id, e.form, e.value FOR UPDATE OF e
+        ), gone AS (
+            DELETE FROM suppression_entry s USING held h
+             WHERE s.list_id = h.list_id AND s.form = h.form AND s.value = h.value
+            RETURNING 1
         )
         SELECT count(*) FROM gone
         """,
-        kind, keys, now,
+        kind, [int(form) for form, _ in entries], [value for _, value in entries],
     )  # fmt: skip
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from datetime import timedelta
 
 from channels.contract import FailureReason
@@ -13,7 +15,7 @@ from core.privacy.records import RequestKind, RequestState
 from core.profiles import erased
 from core.runtime import Runtime
 from tests.core.delivery.people import Times, add_person, check_equation, confirmed, new_delivery, outcome_of, prepared
-from tests.core.privacy.asking import done
+from tests.core.privacy.asking import done, given
 
 GRANTED = """
 INSERT INTO consent_entry (profile_id, channel, decision, origin, actor, happened_at, recorded_at)
@@ -67,3 +69,47 @@ async def test_an_erasure_in_the_middle_of_a_preparation_is_withdrawn_at_the_cla
     assert await outcome_of(db, delivery_id, ann) == (LedgerState.WITHDRAWN, FailureReason.PROFILE_DELETED)
     assert (await outcome_of(db, delivery_id, bob))[0] is LedgerState.ACCEPTED
     await check_equation(db, delivery_id)
+
+
+LIST = "INSERT INTO suppression_list (name, label, kind, scope, created_by) VALUES ($1::text, 'No', $1::text, 'all', 'test')"
+HASHED = """
+INSERT INTO suppression_entry (list_id, form, value, comment, created_by, created_at, updated_at)
+SELECT l.id, f.form, f.value, 'asked', 'test', now(), now()
+  FROM suppression_list l,
+       (VALUES (1::smallint, $1), (2::smallint, encode(sha256(convert_to($1, 'UTF8')), 'hex')), (3::smallint, md5($1)),
+               (1::smallint, $2), (2::smallint, encode(sha256(convert_to($2, 'UTF8')), 'hex')), (4::smallint, 'mail.example'))
+           AS f (form, value)
+ WHERE f.form < 4 OR l.kind = 'email_domain'
+"""
+
+
+async def test_nothing_but_a_keyed_hash_is_kept_of_an_address(runtime: Runtime, db: Connection) -> None:
+    """A hash without a key is the address to whoever tries them all: also those that a team put on its lists go."""
+    for kind in ("email", "email_domain"):
+        await db.execute(LIST, kind)
+    await db.execute(HASHED, "ann@mail.example", "bob@mail.example")
+    lists = "SELECT count(*) FROM suppression_entry e JOIN suppression_list l ON l.id = e.list_id WHERE l.kind = $1"
+    assert await db.fetchval(lists, "email") == 5
+
+    given_to_her = await done(runtime, RequestKind.ACCESS, "email", "ann@mail.example")
+    assert given_to_her.error is not None, "nobody has the address: there is no profile whose data could be given"
+    request = await done(runtime, RequestKind.DELETE, "email", "Ann@mail.example")
+
+    assert (request.state, request.counts["suppression_entry"]) == (RequestState.COMPLETE, 3)
+    assert await db.fetchval(lists, "email") == 2
+    (kept,) = await db.fetch("SELECT * FROM erased_address")
+    key = runtime.keyring.by_id[kept["key_id"]].derive(erased.PURPOSE)
+    assert kept["hash"] == hmac.new(key, b"ann@mail.example", hashlib.sha256).digest()
+    assert kept["hash"] != hashlib.sha256(b"ann@mail.example").digest()
+
+
+async def test_who_asks_is_given_the_lists_that_name_them_also_by_a_hash(runtime: Runtime, db: Connection) -> None:
+    await add_person(db, "ann@mail.example")
+    await db.execute(
+        "INSERT INTO suppression_list (name, label, kind, scope, created_by) VALUES ('n', 'N', 'email', 'all', 't')"
+    )
+    await db.execute(HASHED, "ann@mail.example", "bob@mail.example")
+
+    data, _ = await given(runtime, db, await done(runtime, RequestKind.ACCESS, "email", "ann@mail.example"))
+
+    assert sorted(row["form"] for row in data["tables"]["suppression_entry"]) == [1, 2, 3]
