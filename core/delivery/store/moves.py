@@ -59,12 +59,14 @@ WITH told AS (
            lease_id = CASE WHEN b.state = 6 THEN l.lease_id END,
            settled_at = CASE WHEN b.state = 1 THEN NULL ELSE $14::timestamptz END,
            after_hand_over = b.handed_over AND b.state NOT IN (1, 8),
-           provider_id = b.provider_id, answer = b.answer
+           -- Whoever was erased meanwhile has no address in the row: what the provider says of them is not kept.
+           provider_id = CASE WHEN l.address IS NOT NULL THEN b.provider_id END,
+           answer = CASE WHEN l.address IS NOT NULL THEN b.answer END
       FROM before b
      WHERE l.delivery_id = $1 AND l.recipient_kind = b.recipient_kind AND l.recipient_id = b.recipient_id
        AND l.occurrence = b.occurrence
     RETURNING b.was, b.was_reason, b.was_after, l.state, l.reason, l.after_hand_over,
-              l.recipient_kind, l.recipient_id, l.occurrence, b.lease_id
+              l.recipient_kind, l.recipient_id, l.occurrence, b.lease_id, l.address IS NOT NULL AS is_somebody
 ), change AS (  -- what is counted of traps has a slot of its own
     SELECT CASE WHEN recipient_kind = 4 THEN -1 ELSE $2::smallint END AS slot, state,
            CASE WHEN state = 1 THEN 0 ELSE reason END AS reason, after_hand_over, 1 AS n FROM settled
@@ -84,7 +86,7 @@ WITH told AS (
      WHERE l.delivery_id = $1 AND l.recipient_kind = i.recipient_kind AND l.recipient_id = i.recipient_id
        AND l.occurrence = i.occurrence AND l.lease_id = i.lease_id AND l.state = 2
 )
-SELECT recipient_kind, recipient_id, occurrence, lease_id FROM settled
+SELECT recipient_kind, recipient_id, occurrence, lease_id FROM settled WHERE is_somebody
 """
 
 
@@ -96,7 +98,7 @@ async def write(
     settlements: Sequence[Settlement],
     now: datetime,
 ) -> set[tuple[Key, int]]:
-    """Move rows and counters; returns key and lease of those that were still their leases' to settle."""
+    """Move rows and counters; returns key and lease of those that were still their leases' to settle, and are somebody's."""
     if any(one.verdict.state is LedgerState.PENDING for one in settlements):
         # What goes back to be sent again must not do so while its delivery is being finished.
         await conn.execute("SELECT FROM delivery_run WHERE delivery_id = $1 FOR SHARE", delivery_id)
