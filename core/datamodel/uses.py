@@ -27,11 +27,20 @@ Finder: TypeAlias = Callable[[Connection, Sequence[Change]], Awaitable[list[User
 """The users of what changes would hide or take values from, those of one room; a few more than SHOWN are enough."""
 
 
-def guarded_by(*finders: Finder) -> Guard:
-    """A guard that asks all of them, and names all who use what would go."""
+def users_of(*finders: Finder) -> Finder:
+    """All that any of them finds."""
+
+    async def find_all(conn: Connection, changes: Sequence[Change]) -> list[User]:
+        return [user for find in finders for user in await find(conn, changes)]
+
+    return find_all
+
+
+def guarded_by(find: Finder) -> Guard:
+    """A guard that names whoever uses what would go."""
 
     async def check(conn: Connection, changes: Sequence[Change]) -> None:
-        refuse([user for find in finders for user in await find(conn, changes)])
+        refuse(await find(conn, changes))
 
     return check
 

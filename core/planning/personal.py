@@ -17,11 +17,11 @@ TABLES = (
         " updated_at created_by service_id purpose_id ignores_holdout",
     ),
     Kept(table="delivery_trap", other="delivery_id test_profile_id"),
-    Kept(table="delivery_trap_question", authored="question text", other="delivery_id"),
+    Kept(table="delivery_trap_question", authored="question text", other="delivery_id reads"),
     Kept(
         table="delivery_control_group",
         authored="order_by order_text question question_text",
-        other="delivery_id extraction share size lowest same_for audience_id",
+        other="delivery_id extraction share size lowest same_for audience_id reads",
     ),
     Kept(table="holdout", authored="label", other="id share seed starts_at ends_at version created_at created_by"),
     Kept(table="delivery_suppression", other="delivery_id list_id"),

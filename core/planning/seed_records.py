@@ -51,6 +51,16 @@ class ControlGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A delivery whose traps or control group ask about something."""
+
+    delivery_id: int
+    name: str  # of the delivery
+    what: str  # in words: "traps"
+    reads: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HoldoutDraft:
     """A holdout as somebody enters it."""
 

@@ -11,15 +11,16 @@ import asyncpg
 from core.access import Actor, Permission, require
 from core.audit import record
 from core.authored import not_found
+from core.datamodel.present import hold_model
 from core.db import Connection
 from core.errors import Conflict, Invalid, NotFound
 from core.planning.deliveries import lock_delivery
-from core.planning.seed_records import ControlGroup, Extraction, SameFor, Traps
+from core.planning.seed_records import ControlGroup, Extraction, Reader, SameFor, Traps
 from core.planning.store import deliveries as delivery_store
 from core.planning.store import seeds as store
 from core.profiles.test_profile_records import TestProfileUse
 from core.profiles.test_profiles import find_test_profiles
-from core.targeting.audiences import get_audience, open_question, open_value
+from core.targeting.audiences import all_reads, get_audience, open_question, open_value
 from core.targeting.operators import ORDERED
 
 MOST_TRAPS = 100  # of one delivery
@@ -45,10 +46,10 @@ async def set_traps(conn: Connection, actor: Actor, delivery_id: int, traps: Tra
     traps = replace(traps, test_profile_ids=tuple(sorted(set(traps.test_profile_ids))))
     if (await get_traps(conn, [delivery_id])).get(delivery_id, Traps()) == traps:
         return False
-    await _check_traps(conn, traps)
+    reads = await _check_traps(conn, traps)
     try:
         async with conn.transaction():
-            await store.set_traps(conn, delivery_id, traps)
+            await store.set_traps(conn, delivery_id, traps, reads)
     except asyncpg.ForeignKeyViolationError:
         raise _vanished() from None
     await delivery_store.add_version(conn, delivery_id)
@@ -70,10 +71,10 @@ async def set_control_group(conn: Connection, actor: Actor, delivery_id: int, gr
     if group is None:
         await store.delete_control_group(conn, delivery_id)
     else:
-        await _check_control_group(conn, group, delivery.campaign_id)
+        reads = await _check_control_group(conn, group, delivery.campaign_id)
         try:
             async with conn.transaction():
-                await store.set_control_group(conn, delivery_id, group)
+                await store.set_control_group(conn, delivery_id, group, reads)
         except asyncpg.ForeignKeyViolationError:
             raise _vanished() from None
     await delivery_store.add_version(conn, delivery_id)
@@ -81,7 +82,18 @@ async def set_control_group(conn: Connection, actor: Actor, delivery_id: int, gr
     return True
 
 
-async def _check_traps(conn: Connection, traps: Traps) -> None:
+async def list_readers(conn: Connection, reads: Sequence[str]) -> list[Reader]:
+    """The deliveries whose traps or control groups ask about any of these, as questions tell what they read."""
+    return await store.list_readers(conn, reads)
+
+
+async def list_readers_of(conn: Connection, beginning: str) -> list[Reader]:
+    """Those that ask about something that begins so."""
+    return await store.list_readers_of(conn, beginning)
+
+
+async def _check_traps(conn: Connection, traps: Traps) -> list[str]:
+    """What their question reads."""
     if len(traps.test_profile_ids) > MOST_TRAPS:
         raise Invalid(f"a delivery has up to {MOST_TRAPS} traps", code="TOO_MANY_TRAPS", path="test_profile_ids")
     found = {one.id: one for one in await find_test_profiles(conn, traps.test_profile_ids)}
@@ -93,11 +105,14 @@ async def _check_traps(conn: Connection, traps: Traps) -> None:
                 f"the test profile {found[key].label!r} is no trap", code="NO_TRAP", path="test_profile_ids",
                 hint="Give it the use TRAP first.",
             )  # fmt: skip
-    if traps.question is not None:
-        await open_question(conn, traps.question)
+    if traps.question is None:
+        return []
+    await hold_model(conn)  # what it reads is not hidden meanwhile
+    return all_reads(await open_question(conn, traps.question))
 
 
-async def _check_control_group(conn: Connection, group: ControlGroup, campaign_id: int | None) -> None:
+async def _check_control_group(conn: Connection, group: ControlGroup, campaign_id: int | None) -> list[str]:
+    """What its question and its order read."""
     extracts = group.extraction is not Extraction.NONE
     if not extracts and group.audience_id is None and group.question is None:
         raise _bad("this control group would be nobody", "Choose an extraction, an audience or a question.")
@@ -115,22 +130,28 @@ async def _check_control_group(conn: Connection, group: ControlGroup, campaign_i
         )  # fmt: skip
     if group.size is not None and not 1 <= group.size < 2**62:
         raise Invalid("a control group has room for one at least", code="BAD_SIZE", path="size")
-    await _check_expressions(conn, group)
+    return await _check_expressions(conn, group)
 
 
-async def _check_expressions(conn: Connection, group: ControlGroup) -> None:
+async def _check_expressions(conn: Connection, group: ControlGroup) -> list[str]:
+    await hold_model(conn)  # what they read is not hidden meanwhile
+    reads: set[str] = set()
     if group.audience_id is not None:
         try:
             await get_audience(conn, group.audience_id)
         except NotFound as error:
             raise NotFound(error.message, code=error.code, path="audience_id", hint=error.hint) from None
     if group.question is not None:
-        await open_question(conn, group.question)
-    if group.by is not None and (kind := (await open_value(conn, group.by)).kind) not in ORDERED:
-        raise Invalid(
-            f"people cannot be put in order by a value of the kind {kind.value}", code="BAD_ORDER", path="by",
-            hint="Use a number, a text or a time.",
-        )  # fmt: skip
+        reads.update(all_reads(await open_question(conn, group.question)))
+    if group.by is not None:
+        value = await open_value(conn, group.by)
+        if value.kind not in ORDERED:
+            raise Invalid(
+                f"people cannot be put in order by a value of the kind {value.kind.value}", code="BAD_ORDER", path="by",
+                hint="Use a number, a text or a time.",
+            )  # fmt: skip
+        reads.update(all_reads(value))
+    return sorted(reads)
 
 
 def _is_share(share: Decimal) -> bool:

@@ -13,8 +13,8 @@ import asyncpg
 from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import changed, check_label, check_name, check_version, name_taken, not_found
-from core.datamodel.present import hold_model
-from core.datamodel.records import Action, Change
+from core.datamodel.present import hold_model, present_model
+from core.datamodel.records import Action, Change, Model
 from core.datamodel.uses import User
 from core.db import Connection
 from core.errors import ClarionError, Conflict, Invalid
@@ -113,14 +113,17 @@ def templates_using(find: FindDestination) -> Callable[[Connection, Sequence[Cha
     """Who is asked about the available templates whose columns would find a field hidden."""
 
     async def find_users(conn: Connection, changes: Sequence[Change]) -> list[User]:
-        hidden = {(one.entity, one.field) for one in changes if one.action is Action.HIDE and one.field is not None}
+        hidden = {
+            (one.entity, one.field or one.link or one.key)
+            for one in changes if one.action is Action.HIDE and one.index is None
+        }  # fmt: skip
         if not hidden:
             return []
-        users = []
+        model, users = await present_model(conn), list[User]()
         for template in await store.list_templates(conn, TemplateStatus.AVAILABLE, None, None):
             entity = template.options.target.dataset or "profile"
-            named = await _fields_named(conn, template, find)
-            reads = sorted(field for field in named if (entity, field) in hidden)
+            named = await _named(conn, template, find)
+            reads = sorted({name or entity for name in (None, *named) if not hidden.isdisjoint(_meant(model, entity, name))})
             if reads:
                 users.append(User("import template", template.name, tuple(reads)))
         return users
@@ -128,10 +131,19 @@ def templates_using(find: FindDestination) -> Callable[[Connection, Sequence[Cha
     return find_users
 
 
-async def _fields_named(conn: Connection, template: ImportTemplate, find: FindDestination) -> set[str]:
-    """The fields that it names itself, and those that the columns mean which it expects."""
+def _meant(model: Model, entity: str, name: str | None) -> set[tuple[str, str | None]]:
+    """What a name stands for; `customer.email` is the link, and what it leads to is known by. None: the entity itself."""
+    first, dot, last = (name or "").partition(".")
+    found = model.find(entity)
+    link = found.find_link(first) if found is not None and dot else None
+    return {(entity, first or None)} | ({(link.target, last)} if link is not None else set())
+
+
+async def _named(conn: Connection, template: ImportTemplate, find: FindDestination) -> set[str]:
+    """The fields, links and keys that it names itself, and those that the columns mean which it expects."""
     options = template.options
-    named = {name for name in (options.mapping or {}).values() if name is not None} | set(options.constants)
+    named = {template.match_key, *options.more_keys}
+    named |= {name for name in (options.mapping or {}).values() if name is not None} | set(options.constants)
     if options.expected_columns is not None:
         with suppress(ClarionError):  # it could not be used as it is
             fields = (await find(conn, options.target)).fields

@@ -281,8 +281,9 @@ async def read_question(conn: Connection, expression: Expression, *, saved_as: s
 
 
 def all_reads(checked: CheckedExpression) -> list[str]:
-    """The fields and links that a question reads, and the entities to which links led."""
-    return sorted(checked.reads | {f"{entity}.*" for entity in checked.entities})
+    """The fields and links that a question reads, the entities to which links led, and what it is about, if no profile."""
+    entities = checked.entities | ({checked.entity.name} - {"profile"})
+    return sorted(checked.reads | {f"{entity}.*" for entity in entities})
 
 
 def _told(draft: AudienceDraft) -> dict[str, Any]:

@@ -5,7 +5,24 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, column, false, func, literal, or_, select, table, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Text,
+    and_,
+    cast,
+    column,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    table,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 from core.datamodel.physical import PREFIX, column_of
 from core.db import Connection
@@ -41,14 +58,17 @@ def _by_keys(rows: FromClause, person: Person) -> ColumnElement[bool]:
     run = table("audience_run", *map(column, ("audience_id", "request")))
     key = func.jsonb_array_elements(_member(run.c.request, "keys", "->")).table_valued("value").alias("key")
     row = table("audience_row", *map(column, ("audience_id", "line", "profile_id", "data"))).alias("of_nobody")
-    cell = row.c.data.op("->>")(_member(key.c.value, "column", "->>"))
+    others = func.coalesce(_member(key.c.value, "also", "->"), cast(literal("[]"), JSONB))
+    part = func.jsonb_array_elements(func.jsonb_build_array(key.c.value).op("||")(others)).table_valued("value").alias("part")
+    cell = row.c.data.op("->>")(_member(part.c.value, "column", "->>"))
     ways = [
-        and_(_member(key.c.value, "field", "->>") == cast(literal(_field(name)), Text), _has(name, cell, values))
+        and_(_member(part.c.value, "field", "->>") == cast(literal(_field(name)), Text), _has(name, cell, values))
         for name, values in person.linked.items()
     ]
+    differs = exists(select(part.c.value).where(not_(func.coalesce(or_(false(), *ways), false()))))  # in a part of the key
     found = select(row.c.audience_id, row.c.line).select_from(run.join(key, literal(True)), row)
     return tuple_(rows.c.audience_id, rows.c.line).in_(
-        found.where(row.c.audience_id == run.c.audience_id, row.c.profile_id.is_(None), or_(false(), *ways))
+        found.where(row.c.audience_id == run.c.audience_id, row.c.profile_id.is_(None), not_(differs))
     )
 
 

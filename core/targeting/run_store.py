@@ -127,8 +127,28 @@ async def list_key_fields(conn: Connection) -> list[str]:
     """The fields of profiles by which rows of files were ever to be found."""
     rows = await conn.fetch(
         """
-        SELECT DISTINCT k.value ->> 'field' AS field
-          FROM audience_run r CROSS JOIN LATERAL jsonb_array_elements(r.request -> 'keys') AS k (value) ORDER BY 1
+        SELECT DISTINCT k AS field
+          FROM audience_run r, jsonb_path_query_array(r.request, '$.keys[*].field') AS first,
+               jsonb_path_query_array(r.request, '$.keys[*].also[*].field') AS also,
+               jsonb_array_elements_text(first || also) AS k
+         ORDER BY 1
         """
     )
     return [row["field"] for row in rows]
+
+
+async def list_by_keys(conn: Connection, fields: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The audiences of files which are being reconciled by any of these fields, or wait for that: the name and those fields."""
+    rows = await conn.fetch(
+        """
+        SELECT a.name, f.found
+          FROM audience_run r JOIN audience a ON a.id = r.audience_id,
+               jsonb_path_query_array(r.request, '$.keys[*].field') AS first,
+               jsonb_path_query_array(r.request, '$.keys[*].also[*].field') AS also,
+               LATERAL (SELECT array_agg(DISTINCT k ORDER BY k) AS found
+                          FROM jsonb_array_elements_text(first || also) AS k WHERE k = ANY ($1)) AS f
+         WHERE r.finished_at IS NULL AND f.found IS NOT NULL ORDER BY r.id
+        """,
+        list(fields),
+    )
+    return [(row["name"], row["found"]) for row in rows]

@@ -391,28 +391,32 @@ async def table_sizes(conn: Connection, tables: Sequence[str]) -> dict[str, int]
     return {row["relname"]: row["rows"] for row in rows}
 
 
-async def list_readers(conn: Connection, reads: Sequence[str], limit: int) -> list[tuple[str, list[str]]]:
-    """The audiences and filters whose question reads any of these, with what they read of it, oldest first."""
+_QUESTIONS = """(
+    SELECT 'audience' AS kind, id, name, reads FROM audience UNION ALL SELECT 'filter', id, name, reads FROM question_filter
+) q"""
+
+
+async def list_readers(conn: Connection, reads: Sequence[str], limit: int) -> list[tuple[str, str, list[str]]]:
+    """The audiences and filters whose question reads any of these: the kind, the name and what is read, oldest first."""
     rows = await conn.fetch(
-        """
-        SELECT name, ARRAY(SELECT r FROM unnest(reads) AS r WHERE r = ANY ($1) ORDER BY r) AS found
-          FROM (SELECT id, name, reads FROM audience UNION ALL SELECT id, name, reads FROM question_filter) q
-         WHERE reads && $1::text[] ORDER BY id LIMIT $2
+        f"""
+        SELECT kind, name, ARRAY(SELECT r FROM unnest(reads) AS r WHERE r = ANY ($1) ORDER BY r) AS found
+          FROM {_QUESTIONS} WHERE reads && $1::text[] ORDER BY kind, id LIMIT $2
         """,
         list(reads), limit,
     )  # fmt: skip
-    return [(row["name"], row["found"]) for row in rows]
+    return [(row["kind"], row["name"], row["found"]) for row in rows]
 
 
-async def list_readers_of(conn: Connection, beginning: str) -> list[tuple[str, list[str]]]:
-    """The audiences and filters whose question reads something that begins so, with what it is, oldest first."""
+async def list_readers_of(conn: Connection, beginning: str) -> list[tuple[str, str, list[str]]]:
+    """The audiences and filters whose question reads something that begins so, in the same way."""
     rows = await conn.fetch(
-        """
-        SELECT name, found
-          FROM (SELECT id, name, reads FROM audience UNION ALL SELECT id, name, reads FROM question_filter) q,
+        f"""
+        SELECT kind, name, found
+          FROM {_QUESTIONS},
                LATERAL (SELECT ARRAY(SELECT r FROM unnest(reads) AS r WHERE starts_with(r, $1)) AS found) f
-         WHERE found <> '{}' ORDER BY id
+         WHERE found <> '{{}}' ORDER BY kind, id
         """,
         beginning,
     )
-    return [(row["name"], row["found"]) for row in rows]
+    return [(row["kind"], row["name"], row["found"]) for row in rows]

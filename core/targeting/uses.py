@@ -1,4 +1,4 @@
-"""Which audiences ask about a field, for the refusal to hide what is asked about."""
+"""Which questions ask about a field, for the refusal to hide what is asked about."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from collections.abc import Sequence
 from core.datamodel.physical import EVENT_PREFIX
 from core.datamodel.present import present_model
 from core.datamodel.records import Action, Change, Model
-from core.datamodel.uses import SHOWN, User, guarded_by, refuse
+from core.datamodel.uses import SHOWN, User
 from core.db import Connection
-from core.targeting import store
+from core.targeting import run_store, store
 from core.targeting.published import present_catalogue
 
 
-async def find_audiences_using(conn: Connection, changes: Sequence[Change]) -> list[User]:
-    """The audiences which ask about what would be hidden or lose values."""
+async def find_questions_using(conn: Connection, changes: Sequence[Change]) -> list[User]:
+    """The audiences and filters which ask about what would be hidden or lose values."""
     hidden = await hidden_names(conn, changes)
     found = await store.list_readers(conn, hidden, SHOWN + 1) if hidden else []
-    return [User("audience", name, tuple(reads)) for name, reads in found]
+    return [User(kind, name, tuple(reads)) for kind, name, reads in found]
 
 
-check_hidden_unused = guarded_by(find_audiences_using)
+async def find_file_audiences_using(conn: Connection, changes: Sequence[Change]) -> list[User]:
+    """The audiences of files whose rows are about to find their profiles by a field that would be hidden."""
+    hidden = {one.field for one in changes if one.action is Action.HIDE and one.entity == "profile" and one.field is not None}
+    found = await run_store.list_by_keys(conn, sorted(hidden)) if hidden else []
+    return [User("file audience", name, tuple(keys)) for name, keys in found]
 
 
 async def hidden_names(conn: Connection, changes: Sequence[Change]) -> list[str]:
@@ -30,16 +34,11 @@ async def hidden_names(conn: Connection, changes: Sequence[Change]) -> list[str]
     return [read for one in gone for read in _reads(one, model)]
 
 
-async def check_events_unused(conn: Connection, event_type: str) -> None:
-    """Raises Conflict (FIELD_IN_USE), naming the audiences which ask about events of a type, or fields of theirs, that are
-    there no longer. Call it after the type was changed or removed, in the same transaction."""
-    refuse(await find_audiences_without_events(conn, event_type))
-
-
-async def find_audiences_without_events(conn: Connection, event_type: str) -> list[User]:
-    """The same audiences."""
+async def find_questions_without_events(conn: Connection, event_type: str) -> list[User]:
+    """The audiences and filters which ask about events of a type, or fields of theirs, that are there no longer. Call it after
+    the type was changed or removed, in the same transaction."""
     found = await store.list_readers_of(conn, f"{EVENT_PREFIX}{event_type}.")
-    return await events_gone(conn, event_type, [("audience", name, reads) for name, reads in found])
+    return await events_gone(conn, event_type, found)
 
 
 async def events_gone(conn: Connection, event_type: str, readers: Sequence[tuple[str, str, list[str]]]) -> list[User]:

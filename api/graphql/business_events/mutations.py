@@ -13,10 +13,11 @@ from api.graphql.mutations import mutation
 from core.content.uses import find_contents_without_events
 from core.datamodel.uses import refuse
 from core.db import Connection
+from core.delivery.uses import find_deliveries_without_events
 from core.events import event_types
 from core.events.recording import record_events
 from core.events.records import OutcomeStatus
-from core.targeting.uses import find_audiences_without_events
+from core.targeting.uses import find_questions_without_events
 
 
 @strawberry.type
@@ -53,4 +54,10 @@ class BusinessEventsMutation:
 
 async def _check_unused(conn: Connection, event_type: str) -> None:
     """Raises Conflict (FIELD_IN_USE) where somebody asks about what is there no longer."""
-    refuse([*await find_audiences_without_events(conn, event_type), *await find_contents_without_events(conn, event_type)])
+    refuse(
+        [
+            *await find_questions_without_events(conn, event_type),
+            *await find_contents_without_events(conn, event_type),
+            *await find_deliveries_without_events(conn, event_type),
+        ]
+    )

@@ -17,18 +17,11 @@ from api.graphql.datamodel.types import (
     SaveKeyInput,
     SaveLinkInput,
 )
+from api.graphql.datamodel.uses import UNUSED
 from api.graphql.mutations import mutation
-from core.content.uses import find_contents_using
 from core.datamodel import builds, drafts, hidden, keys, links, publication
 from core.datamodel.records import Index, Key
-from core.datamodel.uses import guarded_by
 from core.ids import from_global_id
-from core.profiles.import_templates import templates_using
-from core.targeting.uses import find_audiences_using
-from core.transfers.destinations import find_destination
-
-# Whoever names parts of the model, and keeps them from being hidden.
-UNUSED = guarded_by(find_audiences_using, find_contents_using, templates_using(find_destination))
 
 
 @strawberry.type

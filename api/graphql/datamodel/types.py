@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import strawberry
 
+from api.context import Info
 from api.graphql.datamodel.builds import DataIndex, DataKey, LinkKind, OnDelete, shown_indexes, shown_keys
-from api.graphql.leaf import leaf
+from api.graphql.datamodel.uses import find_users
+from api.graphql.leaf import field, leaf
 from core.datamodel import records
 
 FieldKind = strawberry.enum(records.FieldKind, name="DataFieldKind", description="What a field of a team holds.")
@@ -111,6 +114,15 @@ class DataModelStatement:
     )
 
 
+@strawberry.type(description="Something that names what publishing the draft would hide, or values that it would take away.")
+class DataModelUser:
+    """A user."""
+
+    kind: str = strawberry.field(description="In words: audience, filter, content, import template, …")
+    name: str
+    reads: list[str] = strawberry.field(description="What of that which would go.")
+
+
 @strawberry.type(description="What publishing the draft would do. No value is lost by it.")
 class DataModelPreview:
     """A preview."""
@@ -122,6 +134,12 @@ class DataModelPreview:
     afterwards: list[str] = strawberry.field(
         description="What a job runs then, one after the other, while others read and write: see dataModelBuilds."
     )
+
+    @field(list[DataModelUser])
+    async def users(root: strawberry.Parent[Any], info: Info) -> Any:
+        """Who keeps it from being published: some of each kind, where there are many."""
+        async with info.context.lease.use() as conn:
+            return await find_users(conn, root.changes)
 
 
 @strawberry.type(description="A field or a dataset whose values are kept though the published model does not show it.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from api.graphql.datamodel.uses import UNUSED
 from core.access import SYSTEM
 from core.datamodel.drafts import get_draft, save_dataset, save_field
 from core.datamodel.keys import save_index, save_key
@@ -13,7 +14,6 @@ from core.datamodel.publication import publish
 from core.datamodel.records import Build, DataField, FieldKind, Index, Key, Link, LinkKind, Published
 from core.datamodel.store import builds as build_store
 from core.db import Connection
-from core.targeting.uses import check_hidden_unused
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ async def save(conn: Connection, one: DataField, entity: str = "profile") -> Non
 
 async def publish_draft(conn: Connection) -> Published:
     """As it is."""
-    return await publish(conn, SYSTEM, expected_version=(await get_draft(conn)).version, now=NOW, guard=check_hidden_unused)
+    return await publish(conn, SYSTEM, expected_version=(await get_draft(conn)).version, now=NOW, guard=UNUSED)
 
 
 async def publish_fields(conn: Connection, *fields: DataField, entity: str = "profile") -> Published:

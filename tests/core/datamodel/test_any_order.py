@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.graphql.datamodel.uses import UNUSED
 from core.access import SYSTEM
 from core.datamodel.drafts import remove_dataset, remove_field, save_dataset
 from core.datamodel.hidden import drop_hidden, list_hidden
@@ -21,7 +22,6 @@ from core.datamodel.store import model as store
 from core.datamodel.wanted import dropping, wanted
 from core.db import Connection
 from core.errors import ClarionError
-from core.targeting.uses import check_hidden_unused
 from tests.core.datamodel.model import NOW, builds, field, indexed, link, point, publish_draft, save, unique
 
 ENTITIES = st.sampled_from(["profile", "a", "b"])
@@ -135,7 +135,7 @@ async def do(conn: Connection, act: tuple[Any, ...]) -> None:
         case ("publish",):
             await publish_draft(conn)
         case ("back", version):
-            await roll_back(conn, SYSTEM, version, now=NOW, guard=check_hidden_unused)
+            await roll_back(conn, SYSTEM, version, now=NOW, guard=UNUSED)
         case ("drop", number):
             for one in (await list_hidden(conn))[number : number + 1]:
                 part = one.field or one.link

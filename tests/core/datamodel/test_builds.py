@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
+from api.graphql.datamodel.uses import UNUSED
 from core.access import SYSTEM
 from core.datamodel import jobs
 from core.datamodel.builds import retry
@@ -21,7 +22,6 @@ from core.targeting.check import check
 from core.targeting.parse import parse_text
 from core.targeting.published import present_catalogue
 from core.targeting.sql import compile_statement, population
-from core.targeting.uses import check_hidden_unused
 from tests.core.datamodel.building import indexes, shop
 from tests.core.datamodel.model import (
     NOW,
@@ -158,9 +158,9 @@ async def test_foreign_keys_are_checked_for_the_rows_of_before(runtime: Runtime,
 
     assert await db.fetchval(valid) is True
     assert {one.state for one in await builds(db)} == {BuildState.DONE}
-    await roll_back(db, SYSTEM, 1, now=NOW, guard=check_hidden_unused)
+    await roll_back(db, SYSTEM, 1, now=NOW, guard=UNUSED)
     assert [one.kind for one in await builds(db)] == [BuildKind.LINK]
-    await roll_back(db, SYSTEM, 2, now=NOW, guard=check_hidden_unused)
+    await roll_back(db, SYSTEM, 2, now=NOW, guard=UNUSED)
     await jobs.build(runtime)
     assert await db.fetchval(valid) is True
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from api.graphql.datamodel.uses import UNUSED
 from core.access import SYSTEM
 from core.datamodel import jobs
 from core.datamodel.drafts import get_draft
@@ -20,7 +21,6 @@ from core.datamodel.records import BuildKind, BuildState
 from core.db import Connection, transaction
 from core.errors import Conflict
 from core.runtime import Runtime
-from core.targeting.uses import check_hidden_unused
 from tests.core.datamodel.building import begun, free, in_the_middle, indexes, shop, until_free
 from tests.core.datamodel.model import (
     NOW,
@@ -73,7 +73,7 @@ async def test_a_publication_goes_by_what_is_built_or_says_that_it_waits_for_it(
         version = (await get_draft(db)).version
         async with transaction(runtime.pool) as conn:
             with pytest.raises(Conflict) as busy:
-                await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=check_hidden_unused)
+                await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=UNUSED)
         assert busy.value.code == "TABLE_BUSY"
         assert busy.value.message.startswith("purchase.by_amount is being built")
         assert "x_more" not in await columns(db, "x_purchase")

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from api.graphql.datamodel.uses import UNUSED
 from core.access import SYSTEM
 from core.datamodel import link_rules
 from core.datamodel.drafts import get_draft, remove_dataset, remove_field
@@ -16,7 +17,6 @@ from core.datamodel.publication import preview, publish, roll_back
 from core.datamodel.records import Action, FieldKind, LinkKind, OnDelete
 from core.db import Connection, Pool, transaction
 from core.errors import ClarionError, Conflict, NotFound
-from core.targeting.uses import check_hidden_unused
 from tests.core.datamodel.model import (
     NOW,
     columns,
@@ -138,7 +138,7 @@ async def test_a_hidden_link_keeps_its_keys_and_keeps_nobody_from_going(conn: Co
     ]  # fmt: skip
     await conn.execute("DELETE FROM profile WHERE id = $1", one)
 
-    await roll_back(conn, SYSTEM, 1, now=NOW, guard=check_hidden_unused)
+    await roll_back(conn, SYSTEM, 1, now=NOW, guard=UNUSED)
     assert await list_hidden(conn) == []
     kept = await conn.fetch("SELECT x_customer_id FROM x_purchase ORDER BY id")
     assert [row["x_customer_id"] for row in kept] == [None, other]
@@ -358,11 +358,11 @@ async def test_tables_are_locked_before_any_is_changed_and_profiles_last(pool: P
         await writer.execute("INSERT INTO x_purchase DEFAULT VALUES")
         async with transaction(pool) as conn:
             with pytest.raises(Conflict) as busy:
-                await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=check_hidden_unused, lock_timeout_ms=50)
+                await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=UNUSED, lock_timeout_ms=50)
             assert busy.value.code == "TABLE_BUSY"
         await writer.execute("UPDATE profile SET first_name = 'Ann'")
     async with transaction(pool) as conn:
-        await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=check_hidden_unused)
+        await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=UNUSED)
         modes = await conn.fetch(
             """
             SELECT relation::regclass::text AS name, mode FROM pg_locks

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.graphql.datamodel.uses import UNUSED
 from core.access import SYSTEM
 from core.audit import list_entries
 from core.datamodel.drafts import get_draft, remove_dataset, remove_field, save_dataset
@@ -23,7 +24,6 @@ from core.datamodel.records import Action, Choice, FieldKind
 from core.db import Connection, Pool, transaction
 from core.errors import ClarionError, Conflict, Invalid, NotFound, Stale
 from core.paging import PageRequest
-from core.targeting.uses import check_hidden_unused
 from tests.core.datamodel.model import NOW, columns, field, publish_draft, publish_fields, save
 
 LEVELS = (Choice(name="gold", label="Gold"), Choice(name="silver", label="Silver"))
@@ -101,7 +101,7 @@ async def test_what_was_not_previewed_is_not_published(conn: Connection) -> None
     version = (await get_draft(conn)).version
     await save(conn, field("more"))
     with pytest.raises(Stale):
-        await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=check_hidden_unused)
+        await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=UNUSED)
 
 
 async def test_nothing_new_is_not_published(conn: Connection) -> None:
@@ -139,7 +139,7 @@ async def test_a_dataset_is_hidden_with_its_rows_and_shown_with_them(conn: Conne
     await publish_draft(conn)
     assert [(one.entity, one.field) for one in await list_hidden(conn)] == [("purchase", None)]
 
-    await roll_back(conn, SYSTEM, 1, now=NOW, guard=check_hidden_unused)
+    await roll_back(conn, SYSTEM, 1, now=NOW, guard=UNUSED)
 
     assert await list_hidden(conn) == []
     assert await conn.fetchval("SELECT x_amount FROM x_purchase") == Decimal("1.5")
@@ -150,7 +150,7 @@ async def test_going_back_hides_what_came_later_and_shows_what_was_there(conn: C
     await remove_field(conn, SYSTEM, "profile", "tier", now=NOW)
     await publish_fields(conn, field("points", FieldKind.INTEGER))
 
-    done = await roll_back(conn, SYSTEM, 1, now=NOW, guard=check_hidden_unused)
+    done = await roll_back(conn, SYSTEM, 1, now=NOW, guard=UNUSED)
 
     assert done.version == 3
     assert done.model == (await get_draft(conn)).model
@@ -162,7 +162,7 @@ async def test_going_back_keeps_what_has_become_longer(conn: Connection) -> None
     await publish_fields(conn, field("tier", max_length=20))
     await publish_fields(conn, field("tier", label="Level", max_length=30))
 
-    done = await roll_back(conn, SYSTEM, 1, now=NOW, guard=check_hidden_unused)
+    done = await roll_back(conn, SYSTEM, 1, now=NOW, guard=UNUSED)
 
     (tier,) = done.model.entities[0].fields
     assert (tier.label, tier.max_length) == ("Tier", 30)
@@ -172,10 +172,10 @@ async def test_going_back_keeps_what_has_become_longer(conn: Connection) -> None
 async def test_going_back_waits_for_an_open_draft_and_needs_a_version(conn: Connection) -> None:
     await publish_fields(conn, field("tier"))
     with pytest.raises(NotFound):
-        await roll_back(conn, SYSTEM, 7, now=NOW, guard=check_hidden_unused)
+        await roll_back(conn, SYSTEM, 7, now=NOW, guard=UNUSED)
     await save(conn, field("points", FieldKind.INTEGER))
     with pytest.raises(Conflict) as refused:
-        await roll_back(conn, SYSTEM, 0, now=NOW, guard=check_hidden_unused)
+        await roll_back(conn, SYSTEM, 0, now=NOW, guard=UNUSED)
     assert refused.value.code == "DRAFT_OPEN"
 
 
@@ -216,13 +216,13 @@ async def test_a_table_in_use_is_not_waited_for_and_nothing_is_half_done(pool: P
         await reader.fetch("SELECT id FROM profile")
         async with transaction(pool) as conn:
             with pytest.raises(Conflict) as refused:
-                await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=check_hidden_unused, lock_timeout_ms=50)
+                await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=UNUSED, lock_timeout_ms=50)
             assert refused.value.code == "TABLE_BUSY"
             assert (await get_published(conn)).version == 0
             assert await columns(conn, "x_purchase") == {}
             assert not await conn.fetchval("SELECT to_regclass('x_purchase') IS NOT NULL")
     async with transaction(pool) as conn:
-        assert (await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=check_hidden_unused)).version == 1
+        assert (await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=UNUSED)).version == 1
 
 
 async def test_what_a_view_uses_is_refused_with_the_databases_words(conn: Connection) -> None:
@@ -248,7 +248,7 @@ async def test_two_who_publish_at_once_publish_once(pool: Pool) -> None:
     async def attempt() -> str:
         try:
             async with transaction(pool) as conn:
-                await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=check_hidden_unused)
+                await publish(conn, SYSTEM, expected_version=version, now=NOW, guard=UNUSED)
         except ClarionError as error:
             return error.code
         return "done"
@@ -299,6 +299,6 @@ async def _do(conn: Connection, act: tuple[Any, ...]) -> None:
         case ("publish",):
             await publish_draft(conn)
         case ("back", version):
-            await roll_back(conn, SYSTEM, version, now=NOW, guard=check_hidden_unused)
+            await roll_back(conn, SYSTEM, version, now=NOW, guard=UNUSED)
         case ("drop", name):
             await drop_hidden(conn, SYSTEM, "profile", name, confirm=f"profile.{name}")

@@ -12,9 +12,12 @@ from core.db import Connection, transaction
 from core.errors import NotFound
 from core.privacy.records import RequestKind, RequestState
 from core.privacy.work import work
+from core.profiles.import_keys import ImportKey
+from core.profiles.team_fields import Fields, fields_by_keys
 from core.runtime import Runtime
-from core.targeting import audience_files, audience_runs
+from core.targeting import audience_files, audience_runs, row_keys
 from core.targeting.records import RowKey
+from tests.core.datamodel.model import field, publish_fields
 from tests.core.delivery.people import add_person
 from tests.core.privacy.asking import ask, done, get
 from tests.core.targeting.files import loaded, loading, members, reconciled, rows, uploaded, worked
@@ -63,6 +66,32 @@ async def test_rows_go_by_every_key_that_was_tried(
     for one in (audience_id, known):
         assert [data["note"] for _, _, data in await rows(runtime, one)] == ["two"]
     assert ann not in await members(runtime, known)
+
+
+async def test_rows_go_by_a_key_of_several_fields_where_all_of_them_are_theirs(
+    runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two had the card at that time, so that nobody was found. Of another shop the same card is somebody else's."""
+    await publish_fields(db, field("shop"), field("card"))
+    fields = await fields_by_keys(db)
+    key = ImportKey(name="member", label="Member", fields=("shop", "card"), columns=("x_shop", "x_card"))
+
+    async def known(conn: Connection) -> Fields:
+        return Fields(fields.all, fields.settable, keys={**fields.keys, "member": key})
+
+    monkeypatch.setattr(row_keys, "fields_by_keys", known)
+    await add_person(db, ANN, x_shop="Paris", x_card="C-1")
+    await add_person(db, "bob@mail.example", x_shop="Paris", x_card="C-1")
+    audience_id, _ = await loaded(runtime, "no,place\nC-1,Paris\nC-1,Lyon\nC-2,Paris\n")
+    await reconciled(runtime, audience_id, RowKey(field="card", column="no", also=(RowKey(field="shop", column="place"),)))
+    assert await members(runtime, audience_id) == {}
+
+    counts = await erase(runtime)
+
+    assert counts["audience_row"] == 1
+    assert [data for _, _, data in await rows(runtime, audience_id)] == [
+        {"no": "C-1", "place": "Lyon"}, {"no": "C-2", "place": "Paris"},
+    ]  # fmt: skip
 
 
 async def test_rows_of_others_that_quote_somebody_say_nothing_any_more(runtime: Runtime, db: Connection) -> None:

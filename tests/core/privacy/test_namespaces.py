@@ -10,14 +10,13 @@ from core.access import SYSTEM
 from core.datamodel.drafts import remove_field
 from core.datamodel.records import FieldKind, LinkKind
 from core.db import Connection, transaction
-from core.errors import ClarionError
+from core.errors import ClarionError, Conflict
 from core.privacy import namespaces
 from core.privacy.records import Namespace, NamespaceDraft, RequestKind, RequestState
-from core.privacy.work import work
 from core.runtime import Runtime
 from tests.core.datamodel.model import NOW, dataset, field, link, point, publish_draft, publish_fields
 from tests.core.delivery.people import add_person
-from tests.core.privacy.asking import ask, done, get
+from tests.core.privacy.asking import done
 
 
 async def add(runtime: Runtime, name: str, field: str, entity: str = "profile") -> Namespace:
@@ -122,18 +121,12 @@ async def test_a_namespace_stays_while_requests_name_it(runtime: Runtime, db: Co
     assert "unused" not in {one.name for one in await namespaces.list_namespaces(db)}
 
 
-async def test_a_field_that_is_no_longer_published_finds_nobody_until_it_is_again(runtime: Runtime, db: Connection) -> None:
+async def test_a_field_that_people_are_known_by_is_not_hidden(runtime: Runtime, db: Connection) -> None:
     await publish_fields(db, field("card"))
     await add(runtime, "card", "card")
-    ann = await add_person(db, "ann@mail.example", x_card="C-1")
-    request_id = await ask(runtime, RequestKind.DELETE, "card", "C-1")
-    async with db.transaction():
-        await remove_field(db, SYSTEM, "profile", "card", now=NOW)
+
+    await remove_field(db, SYSTEM, "profile", "card", now=NOW)
+    with pytest.raises(Conflict, match=r"the privacy namespace 'card' \(card\)") as refused_for:
         await publish_draft(db)
 
-    await work(runtime)
-
-    request = await get(runtime, request_id)
-    assert request.error is not None
-    assert (request.state, request.error.code) == (RequestState.ERROR, "UNKNOWN_FIELD")
-    assert await left(db) == {ann}
+    assert refused_for.value.code == "FIELD_IN_USE"

@@ -7,6 +7,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from api.graphql.datamodel.uses import UNUSED
 from core.access import SYSTEM
 from core.datamodel.drafts import get_draft, remove_field
 from core.datamodel.hidden import drop_hidden
@@ -17,7 +18,6 @@ from core.rows.deleting import delete_row
 from core.rows.listing import get_rows, list_rows
 from core.rows.records import Mode, RowStatus
 from core.rows.writing import create_row, write_rows
-from core.targeting.uses import check_hidden_unused
 from tests.core.datamodel.model import NOW
 from tests.core.rows.test_reading import ZONE
 from tests.core.rows.test_writing import sent, told
@@ -80,7 +80,7 @@ async def hide_amount(conn: Connection) -> None:
     """Publish purchases without their amount."""
     await remove_field(conn, SYSTEM, "purchase", "amount", now=NOW)
     draft = await get_draft(conn)
-    await publish(conn, SYSTEM, expected_version=draft.version, now=NOW, guard=check_hidden_unused)
+    await publish(conn, SYSTEM, expected_version=draft.version, now=NOW, guard=UNUSED)
 
 
 async def test_what_is_hidden_between_two_requests_is_gone(shop_pool: Pool) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.access import SYSTEM
+from core.datamodel.uses import refuse
 from core.db import Connection
 from core.errors import Conflict
 from core.events.event_types import remove_event_type
@@ -17,7 +18,7 @@ from core.targeting.audiences import count, create_audience, open_question
 from core.targeting.errors import ExpressionError
 from core.targeting.parse import parse_text
 from core.targeting.records import AudienceDraft
-from core.targeting.uses import check_events_unused
+from core.targeting.uses import find_questions_without_events
 from tests.core.consent.made import a_service, join
 from tests.core.events.told import AMOUNT, FIELDS, NOW, add_profile, event, save, tell
 
@@ -63,13 +64,13 @@ async def test_what_audiences_ask_about_events_stays(conn: Connection) -> None:
     )  # fmt: skip
 
     await save(conn, "purchase", *FIELDS[:2])
-    await check_events_unused(conn, "purchase")
+    refuse(await find_questions_without_events(conn, "purchase"))
     await save(conn, "purchase", AMOUNT)
     with pytest.raises(Conflict, match=r"'some' \(event_purchase.product\)"):
-        await check_events_unused(conn, "purchase")
+        refuse(await find_questions_without_events(conn, "purchase"))
     await remove_event_type(conn, SYSTEM, "purchase", confirm="purchase")
     with pytest.raises(Conflict, match="'some'"):
-        await check_events_unused(conn, "purchase")
+        refuse(await find_questions_without_events(conn, "purchase"))
 
 
 async def test_subscribers_of_a_service_are_found(conn: Connection) -> None:

@@ -84,6 +84,8 @@ async def test_a_published_field_is_asked_about_and_kept_while_it_is(house: Hous
     )
     assert made["audience"] == {"target": {"count": 2}}
     removed = await gql.do(REMOVE, dataset="profile", name="tier")
+    preview = (await gql.ask("{ dataModelPreview { changes { field } users { kind name reads } } }"))["dataModelPreview"]
+    assert preview["users"] == [{"kind": "audience", "name": "golden", "reads": ["tier"]}]
     (error,) = await gql.refused(PUBLISH, v=removed["draft"]["version"])
     assert (error["code"], "'golden' (tier)" in error["message"]) == ("FIELD_IN_USE", True)
     assert (await gql.ask(asked))["target"]["count"] == 2

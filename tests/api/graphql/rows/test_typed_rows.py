@@ -11,6 +11,7 @@ from graphql import GraphQLObjectType, get_named_type, parse, validate, validate
 from api.app import App
 from api.context import SCHEMA
 from api.graphql import present
+from api.graphql.datamodel.uses import UNUSED
 from api.graphql.rows.names import field_name, type_name, written
 from api.graphql.rows.typed import typed_schema
 from api.graphql.schema import make_schema
@@ -19,7 +20,6 @@ from core.datamodel.drafts import get_draft, remove_field
 from core.datamodel.publication import publish
 from core.datamodel.records import Entity, FieldKind, Model
 from core.db import transaction
-from core.targeting.uses import check_hidden_unused
 from tests.api.conftest import make_token, settings_for
 from tests.api.gql import Gql, create_profile
 from tests.api.graphql.conftest import House
@@ -106,7 +106,7 @@ async def test_another_process_knows_within_two_seconds(house: House, database_u
             async with transaction(house.runtime.pool) as conn:
                 await remove_field(conn, SYSTEM, "profile", "loyalty_tier", now=NOW)
                 draft = await get_draft(conn)
-                await publish(conn, SYSTEM, expected_version=draft.version, now=NOW, guard=check_hidden_unused)
+                await publish(conn, SYSTEM, expected_version=draft.version, now=NOW, guard=UNUSED)
             hidden = time.monotonic()
             while "errors" not in (await gql.post(text)).json():
                 assert time.monotonic() < hidden + 2
@@ -125,7 +125,7 @@ async def test_what_is_hidden_is_null_for_whoever_asks_by_the_schema_of_before(h
     async with transaction(house.runtime.pool) as conn:
         await remove_field(conn, SYSTEM, "purchase", "amount", now=NOW)
         draft = await get_draft(conn)
-        await publish(conn, SYSTEM, expected_version=draft.version, now=NOW, guard=check_hidden_unused)
+        await publish(conn, SYSTEM, expected_version=draft.version, now=NOW, guard=UNUSED)
 
     house.runtime.resources[SCHEMA].documents = before
     assert (await gql.ask(text))["purchaseRows"]["nodes"] == [{"code": "A1", "amount": None}]
