@@ -63,6 +63,20 @@ async def keep_out(
     await store.insert_addresses(conn, [kind for kind, _ in addresses], key.key_id, hashes, list(spared), now)
 
 
+async def that_are_somebodys(
+    conn: Connection, keyring: Keyring, kind: AddressKind | str, address_keys: Sequence[str]
+) -> list[str]:
+    """These addresses (normalised) without those of people who were erased, which nobody has: none of them is written down."""
+    named = AddressKind(kind).value
+    used = set(await store.list_key_ids(conn, named))
+    hashes = [
+        (key, key_id, hmac.new(secret, key.encode(), hashlib.sha256).digest())
+        for key_id, secret in keyring.derive_all(PURPOSE).items() if key_id in used for key in address_keys
+    ]  # fmt: skip
+    gone = await store.list_gone(conn, named, hashes) if hashes else set()
+    return [key for key in address_keys if key not in gone]
+
+
 async def count_by_key(conn: Connection) -> dict[int, int]:
     """How many addresses are kept under each master key, by its id."""
     return await store.count_by_key(conn)

@@ -15,6 +15,7 @@ from core.access import Actor
 from core.db import Connection
 from core.errors import Invalid
 from core.profiles.address_keys import address_key
+from core.profiles.erased import that_are_somebodys
 from core.profiles.quarantine import TEXT_LENGTH, address_keys, record_changes
 from core.profiles.store import quarantine as store
 from core.profiles.store import quarantine_settings as stops
@@ -37,10 +38,11 @@ async def record_complaint(
 ) -> int:
     """The owners of these addresses reported a message as spam (2.61): denylisted. Returns how many were not before.
 
+    Nothing is kept of addresses of people who were erased: they are not written to anyway.
     Raises Invalid (BAD_EMAIL, …).
     """
     kind = AddressKind(kind)
-    keys = address_keys(kind, addresses, region)
+    keys = await that_are_somebodys(conn, keyring, kind, address_keys(kind, addresses, region))
     said = text[:TEXT_LENGTH].replace("\0", "")
     changed = await store.put_denylisted(conn, kind.value, keys, FailureReason.DENYLISTED_ADDRESS, said, delivery_id, now)
     await record_changes(conn, actor, keyring, "complaint", [(kind.value, key) for key in changed])
@@ -61,10 +63,11 @@ async def record_stop(
 ) -> int:
     """The owners of these phones answered STOP (2.62): nothing more from this short code; None: from none of ours.
 
-    Returns how many had not refused before. Raises Invalid (BAD_PHONE, BAD_SHORT_CODE).
+    Nothing is kept of phones of people who were erased. Returns how many had not refused before. Raises Invalid (BAD_PHONE,
+    BAD_SHORT_CODE).
     """
-    keys = address_keys(AddressKind.MOBILE, phones, region)
     kind = AddressKind.MOBILE.value
+    keys = await that_are_somebodys(conn, keyring, kind, address_keys(AddressKind.MOBILE, phones, region))
     told = {}
     if short_code is None:
         said = text[:TEXT_LENGTH].replace("\0", "")

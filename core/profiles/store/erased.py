@@ -43,6 +43,22 @@ async def insert_addresses(
     )  # fmt: skip
 
 
+async def list_gone(conn: Connection, kind: str, hashes: Sequence[tuple[str, int, bytes]]) -> set[str]:
+    """Those of these addresses, each with a key and its hash under it, that are kept as erased and that no profile has."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT a.address
+          FROM unnest($2::text[], $3::smallint[], $4::bytea[]) AS a (address, key_id, hash)
+          JOIN erased_address e ON e.address_kind = $1 AND e.key_id = a.key_id AND e.hash = a.hash
+         WHERE NOT EXISTS (SELECT FROM profile p WHERE $1 = 'email' AND p.email_key = a.address)
+           AND NOT EXISTS (SELECT FROM profile p WHERE $1 = 'mobile' AND p.mobile_phone = a.address)
+           AND NOT EXISTS (SELECT FROM profile p WHERE $1 = 'phone' AND p.phone = a.address)
+        """,
+        kind, [one for one, _, _ in hashes], [one for _, one, _ in hashes], [one for _, _, one in hashes],
+    )  # fmt: skip
+    return {row["address"] for row in rows}
+
+
 async def count_by_key(conn: Connection) -> dict[int, int]:
     """How many are kept under each master key, by its id."""
     rows = await conn.fetch("SELECT key_id, count(*) AS n FROM erased_address GROUP BY key_id")

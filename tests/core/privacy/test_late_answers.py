@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from core.delivery.store.journal import Entry
 from core.delivery.store.moves import Intent, Settlement
 from core.privacy.records import RequestKind, RequestState
 from core.privacy.work import work
+from core.profiles import refusals
 from core.runtime import Runtime
 from tests.core.delivery.people import Times, add_person, check_equation, confirmed, new_delivery, outcome_of, prepared
 from tests.core.privacy.asking import ask, done, get
@@ -136,3 +138,30 @@ async def test_an_operator_settles_what_is_in_doubt_and_nobody_is_written_to(
     assert (await outcome_of(db, delivery_id, ann))[0] is state
     assert await nothing_of(db, "marker")
     await check_equation(db, delivery_id)
+
+
+async def test_complaints_and_stops_of_whoever_was_erased_are_not_kept(runtime: Runtime, db: Connection) -> None:
+    """They are not written to anyway; whoever has the address by now is heard."""
+    phone, other = "+33698765432", "+33611111111"
+    await add_person(db, ANN, mobile_phone=phone)
+    await add_person(db, BOB, mobile_phone=other)
+    assert (await done(runtime, RequestKind.DELETE, "email", ANN)).state is RequestState.COMPLETE
+
+    async def tell(*addresses: str) -> list[int]:
+        async with db.transaction():
+            common: dict[str, Any] = {"text": "told us", "now": runtime.clock()}
+            mail = [one for one in addresses if "@" in one]
+            calls = [one for one in addresses if "@" not in one]
+            return [
+                await refusals.record_complaint(db, SYSTEM, runtime.keyring, "email", mail, **common),
+                await refusals.record_stop(db, SYSTEM, runtime.keyring, calls, **common),
+                await refusals.record_stop(db, SYSTEM, runtime.keyring, calls, short_code="12345", **common),
+            ]
+
+    assert await tell(ANN.title(), BOB, "+33 6 98 76 54 32", other) == [1, 1, 1]
+    assert await nothing_of(db, "marker|98765432")
+    assert {row["address_key"] for row in await db.fetch("SELECT address_key FROM quarantine")} == {BOB, other}
+    assert [row["address_key"] for row in await db.fetch("SELECT address_key FROM short_code_stop")] == [other]
+
+    await add_person(db, ANN, mobile_phone=phone)
+    assert await tell(ANN, phone) == [1, 1, 1]
