@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from core.profiles.errors import BadValue, shown
 from core.profiles.fields import Field, FieldType
-from core.profiles.values import DEEPEST_JSON, LARGEST_JSON, Reading, clean
+from core.profiles.values import DEEPEST_JSON, LARGEST_JSON, Reading, clean, json_number
 
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _READING = Reading(region="US", today=date.max)  # neither a phone number nor a day of the past is among what teams add
@@ -73,8 +73,15 @@ def _texts(value: object, depth: int) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for each in value:
             yield from _texts(each, depth + 1)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise BadValue("BAD_VALUE", "holds a number that is none")
+    elif isinstance(value, float | Decimal):
+        _check_number(value)
+
+
+def _check_number(value: float | Decimal) -> None:
+    try:
+        json_number(str(value))
+    except (ValueError, ArithmeticError):
+        raise BadValue("BAD_VALUE", f"holds {shown(value)}, for which there is no room") from None
 
 
 _OTHERS = {FieldType.POINT: _point, FieldType.JSON: _json}

@@ -43,6 +43,7 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 DEEPEST_JSON = 50  # levels of one value
 LARGEST_JSON = 100_000  # bytes of one value
 _MOST_DIGITS = 200  # of a decimal, on either side of its point
+_MOST_PLACES, _LARGEST_POWER = 400, 308  # of a number in a JSON that is no whole one
 _CHOICES_SHOWN = 10
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 _EARLIEST = date(1850, 1, 1)
@@ -267,14 +268,26 @@ def _uuid(field: Field, value: object, reading: Reading) -> UUID:
         raise BadValue("BAD_VALUE", f"{shown(value)} is not a UUID") from None
 
 
+def json_number(text: str) -> Decimal:
+    """A number of a JSON, as exact as it was written. Raises ValueError, ArithmeticError where the database has no room."""
+    number = Decimal(text)
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -_MOST_PLACES or max(exponent, number.adjusted()) > _LARGEST_POWER:
+        raise ValueError("a number is too large, or has too many places")
+    return number
+
+
+_decode_json = msgspec.json.Decoder(float_hook=json_number).decode
+
+
 def _json(field: Field, value: object, reading: Reading) -> str:
     """Its text as it stands: what numbers and names in it are is kept exactly."""
     text = _expect_text(value)
     if len(text.encode()) > LARGEST_JSON:
         raise BadValue("TOO_LONG", f"takes more than {LARGEST_JSON:,} bytes")
     try:
-        found = msgspec.json.decode(text)
-    except (ValueError, RecursionError) as error:
+        found = _decode_json(text)
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise BadValue("BAD_VALUE", f"is no JSON: {str(error)[:100]}", 'Write it like {"size": 42}.') from None
     if _NUL.search(text):
         raise BadValue("BAD_TEXT", "holds the character NUL")

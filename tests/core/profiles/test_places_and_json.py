@@ -168,7 +168,8 @@ async def test_cells_that_cannot_be_kept_cost_their_rows(runtime: Runtime, db: C
     await publish_fields(db, HOME, FACTS)
     wrong = {
         '"181,0",': "BAD_VALUE", '"0,91",': "BAD_VALUE", "1,": "BAD_VALUE", '"NaN,0",': "BAD_VALUE", ",{": "BAD_VALUE",
-        ",[NaN]": "BAD_VALUE", ",[1e999]": "BAD_VALUE", f",{'[' * 51}1{']' * 51}": "BAD_VALUE",
+        ",[NaN]": "BAD_VALUE", ",[1e999]": "BAD_VALUE", ",1e-99999": "BAD_VALUE", ",0e99999999999999999999": "BAD_VALUE",
+        f",0.{'0' * 20_000}1": "BAD_VALUE", f",{'9' * 90_000}": "BAD_VALUE", f",{'[' * 51}1{']' * 51}": "BAD_VALUE",
         f",{'[' * 10_000}{']' * 10_000}": "BAD_VALUE", f',"""{"x" * 100_000}"""': "TOO_LONG",
         ',"[""\\u0000""]"': "BAD_TEXT", ',"[""\\ud800""]"': "BAD_VALUE",
     }  # fmt: skip
