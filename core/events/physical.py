@@ -22,8 +22,8 @@ What compares `occurred_at` with bound values reads the months of that window al
         SELECT FROM e_purchase e WHERE e.profile_id = p.id AND e.occurred_at >= $1 AND e.x_amount > $2)
 
 Kinds are stored as the data model stores them (`core/datamodel/physical.py`): text `varchar(n)`, integer `bigint`, decimal
-`numeric`, boolean, date, instant `timestamptz`, enumeration `varchar(30)` with the name of the choice. A column keeps its type
-as long as there are events; that of a field which was taken out stays, unseen.
+`numeric`, boolean, date, instant `timestamptz`, enumeration `varchar(30)` with the name of the choice, JSON `jsonb`. A column
+keeps its type as long as there are events; that of a field which was taken out stays, unseen.
 
 Why not one table for all types: its payload would be JSON, which is neither typed nor has statistics, or more columns than a
 table may have; and a question about rare events would read through the many of others.

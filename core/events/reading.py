@@ -13,17 +13,17 @@ from typing import Any
 
 import msgspec
 
-from core.datamodel.physical import column_of
+from core.datamodel.physical import column_of, sql_type
 from core.datamodel.present import per_model
 from core.datamodel.records import FieldKind
 from core.errors import ClarionError, Invalid, NotFound
 from core.events.physical import KEY_LENGTH
 from core.events.records import EventField, EventType, EventTypes, SentEvent, UnknownFields
 from core.profiles.errors import BadValue, shown
-from core.profiles.fields import Field
+from core.profiles.fields import Field, FieldType
 from core.profiles.identities import ProfileReference, checked
 from core.profiles.team_fields import field_of
-from core.profiles.values import Reading, clean
+from core.profiles.typed_values import read_typed
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(minutes=10)  # clocks of others may be so far before ours
@@ -31,8 +31,8 @@ HASH_BYTES = 16
 
 Plain = Callable[[Any], bool]
 
-_READING = Reading(region="US", today=EARLIEST.date())  # nothing in a payload depends on it
 _encode = msgspec.json.Encoder(order="sorted").encode
+_as_json = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
 
 @dataclass(slots=True, eq=False)  # not frozen: that takes four times as long, and there are many
@@ -46,7 +46,7 @@ class ReadEvent:
     key: str
     key_hash: bytes
     digest: bytes  # of the content, as it was told: who the profile turns out to be is no part of it
-    values: tuple[Any, ...]
+    values: tuple[Any, ...]  # a JSON as its text
 
 
 class TypeReader:
@@ -54,7 +54,7 @@ class TypeReader:
 
     def __init__(self, event_type: EventType):
         self.type = event_type
-        self.columns = tuple(column_of(one.name) for one in event_type.fields)
+        self.columns = {column_of(one.name): sql_type(one) for one in event_type.fields}  # the types of columns, by name
         self._fields: tuple[tuple[str, Field, bool, Plain], ...] = tuple(
             (one.name, field_of(one), one.required, _plain(one)) for one in event_type.fields
         )
@@ -173,9 +173,10 @@ _PLAIN: Mapping[FieldKind, Plain] = {
 
 def _value(field: Field, name: str, value: object) -> Any:
     try:
-        return clean(field, value, _READING)
+        found = read_typed(field, value)
     except BadValue as error:
         raise error.at(f"payload.{name}", field.label) from None
+    return _as_json(found).decode() if field.type is FieldType.JSON else found
 
 
 def _key(key: str) -> str:

@@ -124,7 +124,7 @@ async def _store(
     readers = readers_of(types)
     for name in sorted(by_type):
         rows = [(owners[one.index], one.occurred_at, now, one.key, *one.values) for one in by_type[name]]
-        await store.copy_events(conn, table_of(name), readers[name].columns, rows)
+        await store.store_events(conn, table_of(name), readers[name].columns, rows)
     told = {name: len(events) for name, events in sorted(by_type.items())}
     type_ids = sorted({one.type.id for one in fresh})
     profile_ids = sorted({owners[one.index] for one in fresh})

@@ -15,7 +15,7 @@ from core.events.records import EventField, EventType, EventTypeDraft
 MAX_TYPES = 200
 MAX_FIELDS = 50  # of one type
 LONGEST_RETENTION = 36_500  # days
-KINDS = frozenset(FieldKind) - {FieldKind.JSON, FieldKind.POINT}
+KINDS = frozenset(FieldKind) - {FieldKind.POINT}
 RESERVED = OWN_FIELDS | {"profile", "profile_id", "type", "payload"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +57,21 @@ async def find_digests(conn: Connection, type_ids: Sequence[int], keys: Sequence
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-async def copy_events(conn: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Store events of one type. Each row has the profile, the time, the receipt and the key, then the columns' values."""
-    await conn.copy_records_to_table(table, columns=("profile_id", "occurred_at", "received_at", "key", *columns), records=rows)
+_OWN = {"profile_id": "bigint", "occurred_at": "timestamptz", "received_at": "timestamptz", "key": "text"}
+
+
+async def store_events(conn: Connection, table: str, columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Store events of one type. Each row has the profile, the time, the receipt and the key, then the values of the columns,
+    a JSON as its text."""
+    if "jsonb" not in columns.values():
+        await conn.copy_records_to_table(table, columns=(*_OWN, *columns), records=rows)
+        return
+    # What copies in binary form has no other form for a JSON.
+    types = {**_OWN, **columns}
+    sent = ", ".join(f"${n}::{'text' if of == 'jsonb' else of}[]" for n, of in enumerate(types.values(), start=1))
+    values = ", ".join(f"s.{name}::jsonb" if of == "jsonb" else f"s.{name}" for name, of in types.items())
+    names = ", ".join(types)
+    await conn.execute(
+        f"INSERT INTO {table} ({names}) SELECT {values} FROM unnest({sent}) AS s ({names})",
+        *map(list, zip(*rows, strict=True)),
+    )

@@ -37,9 +37,13 @@ async def list_events(
 def _branch(one: EventType, further: bool) -> str:
     fields = ", ".join(f"'{field.name}', {_plain(column_of(field.name), field.kind)}" for field in one.fields)
     older = "AND (occurred_at, id) < ($3, $4)" if further else ""
+    payload = f"jsonb_build_object({fields})"
+    if any(field.kind is FieldKind.JSON for field in one.fields):  # what is null within it stays
+        payload = f"(SELECT coalesce(jsonb_object_agg(key, value), '{{}}') FROM jsonb_each({payload}) WHERE value <> 'null')"
+    else:
+        payload = f"jsonb_strip_nulls({payload})"
     return (
-        f"SELECT id, '{one.name}' AS type, profile_id, occurred_at, received_at, key,"
-        f" jsonb_strip_nulls(jsonb_build_object({fields})) AS payload"
+        f"SELECT id, '{one.name}' AS type, profile_id, occurred_at, received_at, key, {payload} AS payload"
         f" FROM {table_of(one.name)} WHERE profile_id = asked.profile_id {older}"
         " ORDER BY occurred_at DESC, id DESC LIMIT $2"
     )

@@ -74,7 +74,6 @@ async def test_what_columns_of_says_is_so(conn: Connection) -> None:
         ({"fields": (field("occurred_at"),)}, "RESERVED_NAME", "fields.0.name"),
         ({"fields": (field("Bad"),)}, "BAD_NAME", "fields.0.name"),
         ({"fields": (field(), field())}, "NAME_TAKEN", "fields.1.name"),
-        ({"fields": (field(kind=FieldKind.JSON),)}, "BAD_KIND", "fields.0.kind"),
         ({"fields": (field(kind=FieldKind.POINT),)}, "BAD_KIND", "fields.0.kind"),
         ({"fields": (field(kind=FieldKind.ENUMERATION),)}, "CHOICES_MISSING", "fields.0.choices"),
         ({"fields": (field(kind=FieldKind.TEXT, max_length=0),)}, "BAD_LENGTH", "fields.0.max_length"),
