@@ -114,7 +114,7 @@ async def _publish(
     if model == published.model:
         raise Conflict("nothing differs from what is published", code="NOTHING_TO_PUBLISH", hint="Change the draft first.")
     check_model(model, published.model, tables)
-    await store.hold_published(conn, alone=True)
+    await _hold(conn, lock_timeout_ms)
     await guard(conn, tuple(changes(published.model, model, tables)))
     run = tuple(steps(model, tables))
     await _run(conn, run, tables, lock_timeout_ms)
@@ -125,6 +125,21 @@ async def _publish(
     told = {"from": published.version, "statements": len(run)}
     await record(conn, actor, "data_model.publish", "data_model", done.version, told)
     return done
+
+
+async def _hold(conn: Connection, lock_timeout_ms: int) -> None:
+    """Nobody relies on what is published from here on. Raises Conflict (TABLE_BUSY): while we wait, all who want to save
+    something wait behind us."""
+    try:
+        async with conn.transaction():
+            await store.set_lock_timeout(conn, lock_timeout_ms)
+            await store.hold_published(conn, alone=True)
+            await store.set_lock_timeout(conn, 0)
+    except asyncpg.LockNotAvailableError:
+        raise Conflict(
+            f"somebody was saving what relies on the model for longer than {lock_timeout_ms / 1000:g} seconds; nothing has"
+            " changed", code="TABLE_BUSY", hint="Try again in a moment.",
+        ) from None  # fmt: skip
 
 
 async def _run(conn: Connection, steps: tuple[Step, ...], tables: Tables, lock_timeout_ms: int) -> None:

@@ -35,5 +35,8 @@ class FieldsInvalid(Invalid):
 
 def shown(value: object) -> str:
     """A value in a message: short, and on one line."""
-    text = repr(value) if isinstance(value, str) else str(value)
+    try:
+        text = repr(value) if isinstance(value, str) else str(value)
+    except (RecursionError, ValueError):  # nested without end, or a number of thousands of digits
+        return "a value that is too large"
     return text if len(text) <= 60 else text[:57] + "…" + text[-1]

@@ -176,8 +176,8 @@ def _day(text: str) -> date:
 
 
 def _boolean(field: Field, value: object, reading: Reading) -> bool:
-    found = value if isinstance(value, bool) else _WORDS.get(str(value).lower())
-    if found is None or not isinstance(value, bool | str):
+    found = _WORDS.get(value.lower()) if isinstance(value, str) else value
+    if not isinstance(found, bool):
         raise BadValue("BAD_VALUE", f"{shown(value)} is neither true nor false", "Use true, false, yes, no, 1 or 0.")
     return found
 

@@ -210,3 +210,26 @@ def test_any_json_is_read_as_it_is_or_refused(value: Any) -> None:
 def test_values_that_are_not_the_same(one: Any, other: Any) -> None:
     assert not is_same(one, other)
     assert not is_same(other, one)
+
+
+@pytest.mark.parametrize("value", [nested(900), 10**5000, {"a": nested(900)}], ids=["deep", "long", "both"])
+async def test_values_that_cannot_even_be_shown(conn: Connection, value: Any) -> None:
+    kinds = (
+        FieldKind.INTEGER,
+        FieldKind.DECIMAL,
+        FieldKind.BOOLEAN,
+        FieldKind.DATE,
+        FieldKind.INSTANT,
+        FieldKind.TEXT,
+        FieldKind.POINT,
+    )
+    await publish_fields(conn, *(field(kind.value, kind) for kind in sorted(kinds)))
+    found = await refused(conn, **{kind.value: value for kind in kinds})
+    assert {path for _, path in found} == {f"team_fields.{kind.value}" for kind in kinds}
+    assert {code for code, _ in found} <= {"WRONG_TYPE", "BAD_VALUE"}
+
+
+async def test_a_cell_of_ten_megabytes_costs_its_row_alone(runtime: Runtime, db: Connection) -> None:
+    await publish_fields(db, FACTS)
+    run = await import_people(runtime, f'external_id,facts\nC-1,[]\nC-2,"""{"x" * 10_000_000}"""\nC-3,{{}}\n')
+    assert counts(run) == {"inserted": 2, "rejected": 1}

@@ -95,3 +95,11 @@ async def test_a_dry_run_looks_and_writes_nothing(runtime: Runtime, db: Connecti
     run = await import_rows(runtime, data, "external_id", target=PEOPLE, dry_run=options.dry_run)
     assert counts(run) == {"inserted": 1, "rejected": 1}
     assert await db.fetchval("SELECT count(*) FROM profile") == 0
+
+
+@pytest.mark.parametrize("column", [".code", "favourite.code.x", "favourite.__class__", "nobody.code", "favourite.note"])
+async def test_columns_of_links_that_there_are_not(runtime: Runtime, db: Connection, column: str) -> None:
+    await stores(runtime, db)
+    run = await import_rows(runtime, f"external_id,{column}\nC-1,1\n", "external_id", target=PEOPLE)
+    assert run.error is not None
+    assert run.error.code == "UNKNOWN_COLUMN"
