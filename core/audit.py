@@ -88,7 +88,7 @@ async def list_entries(
           FROM audit_entry
          WHERE ($1::text IS NULL OR object_type = $1)
            AND ($2::text[] IS NULL OR object_id = ANY($2))
-           AND ($3::bigint IS NULL OR id < $3)
+           AND id < coalesce($3::bigint, 9223372036854775807)
          ORDER BY id DESC
          LIMIT $4
         """,

@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, str] = {
     "audiences": "loadtests.bench_audiences",
     "membership": "loadtests.bench_membership",
     "expression": "loadtests.bench_expression",
+    "pages": "loadtests.bench_pages",
     "search": "loadtests.bench_search",
     "redirect": "loadtests.bench_redirect",
     "stream": "loadtests.bench_stream",

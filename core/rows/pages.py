@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
+from enum import Enum
 from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,14 +40,15 @@ from sqlalchemy.types import TypeEngine
 
 from core.datamodel.records import FieldKind
 from core.errors import Invalid
+from core.recent import Recent
 from core.rows.records import Direction, Order
 from core.rows.shape import Shape
 from core.targeting.check import CheckedExpression
-from core.targeting.compiled import Sql
+from core.targeting.compiled import Predicate, Sql
 from core.targeting.linked import entity_table
 from core.targeting.sql import Statement, compile_statement, predicate
 
-Key = tuple[Any, int]  # a value and a number
+Key = tuple[Any, Any]  # a value and a number
 
 _HOUSE: Mapping[str, FieldKind] = MappingProxyType(
     {"id": FieldKind.INTEGER, "created_at": FieldKind.INSTANT, "updated_at": FieldKind.INSTANT}
@@ -62,6 +64,18 @@ _TYPES: Mapping[FieldKind, TypeEngine[Any]] = MappingProxyType(
         FieldKind.INSTANT: TIMESTAMP(timezone=True),
     }
 )
+
+
+class _Given(Enum):
+    """What stands in a statement that is kept for the arguments that each page gives."""
+
+    VALUE = "value"
+    NUMBER = "number"
+    LIMIT = "limit"
+
+
+_MOST_KEPT = 500
+_KEPT: Recent[tuple[int, Order, bool, bool], tuple[Shape, Statement]] = Recent(_MOST_KEPT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,16 +153,31 @@ def key_of(shape: Shape, order: Order) -> SortKey:
 def page_statement(
     shape: Shape, key: SortKey, where: CheckedExpression | None, limit: int, after: Key | None, *, at: datetime, zone: ZoneInfo
 ) -> Statement:
-    """The rows of a page, which starts after a key."""
-    rows = _table(shape, where)
-    found = select(*(rows.c[name] for name in shape.selected))
+    """The rows of a page, which starts after a key. Without a question the text is made once for all pages of an order."""
     if where is not None:
-        found = found.where(predicate(where, at=at, zone=zone, source=rows))
-    parts = [_ordered(part, rows, key).limit(limit) for part in _parts(found, rows, key, after)]
+        rows = _table(shape, where)
+        return _built(shape, key, rows, [predicate(where, at=at, zone=zone, source=rows)], limit, after)
+    of_nothing = after is not None and after[0] is None
+    known = id(shape), key.order, after is None, of_nothing
+    made = _KEPT.get(known)
+    if made is None:
+        start = None if after is None else (None if of_nothing else _Given.VALUE, _Given.NUMBER)
+        made = _KEPT.keep(known, (shape, _built(shape, key, _table(shape, None), [], _Given.LIMIT, start)))
+    text, args = made[1].text, made[1].args
+    given = {_Given.LIMIT: limit, _Given.VALUE: after and after[0], _Given.NUMBER: after and after[1]}
+    return Statement(text=text, args=tuple(given[one] for one in args))
+
+
+def _built(
+    shape: Shape, key: SortKey, rows: TableClause, tests: Sequence[Predicate], limit: int | _Given, after: Key | None
+) -> Statement:  # fmt: skip
+    found = select(*(rows.c[name] for name in shape.selected)).where(*tests)
+    most = bindparam(None, limit, BigInteger())
+    parts = [_ordered(part, rows, key).limit(most) for part in _parts(found, rows, key, after)]
     if len(parts) == 1:
         return compile_statement(parts[0])
     together = union_all(*(part.subquery().select() for part in parts)).subquery()
-    return compile_statement(_ordered(select(together), together, key).limit(limit))
+    return compile_statement(_ordered(select(together), together, key).limit(most))
 
 
 def _table(shape: Shape, where: CheckedExpression | None) -> TableClause:

@@ -242,7 +242,7 @@ async def list_members(conn: Connection, audience_id: int, *, after: int | None,
     rows = await conn.fetch(
         """
         SELECT profile_id, added_at, coalesce(data, '{}') AS data FROM audience_member
-         WHERE audience_id = $1 AND ($2::bigint IS NULL OR profile_id > $2) ORDER BY profile_id LIMIT $3
+         WHERE audience_id = $1 AND profile_id > coalesce($2::bigint, 0) ORDER BY profile_id LIMIT $3
         """,
         audience_id, after, limit,
     )  # fmt: skip
