@@ -2,7 +2,8 @@
 with the same columns, key and indexes.
 
 Ours reads the people's CSV file, checks it, and goes through the job; the reference is given what came out of that, so that
-both tables end with the same rows. Further lines: without phone columns, and the same file again.
+both tables end with the same rows. Further lines: without phone columns, the same file again, and how much more memory the
+process takes than after the first 100,000 rows.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from core.profiles.import_runner import run_import
 from core.profiles.records import ImportRun, MatchKey, RunState
 from core.runtime import Runtime
 from core.secrets import load_keyring
-from loadtests.figures import print_figure
+from loadtests.figures import print_alone, print_figure
+from loadtests.growth import Growth
 from loadtests.people import COLUMNS, MORE_COLUMNS, write_people
 from loadtests.stage import Stage, stage
 
 ROWS = int(os.environ.get("ROWS", "1000000"))
 RUNS = int(os.environ.get("RUNS", "3"))
+SETTLED = min(100_000, ROWS // 2)  # rows after which growth is watched
 WITHOUT_PHONES = tuple(name for name in (*COLUMNS, *MORE_COLUMNS) if "phone" not in name)
 
 
@@ -57,6 +60,18 @@ class Bench:
         if run.unchanged != ROWS:
             raise SystemExit(f"the same file changed something: {run}")
         return seconds
+
+    async def memory(self) -> None:
+        """What an import into an empty table adds to the process."""
+        watch = Growth(SETTLED, self._read)
+        watching = asyncio.create_task(watch.run())
+        await self.ours()
+        watching.cancel()
+        print_alone("import_memory", watch.highest, unit="MB", growth_after_first_100k=round(watch.growth, 1), rows=ROWS)
+
+    async def _read(self) -> int:
+        async with self.runtime.pool.acquire() as conn:
+            return int(await conn.fetchval("SELECT inserted FROM import_run ORDER BY id DESC LIMIT 1") or 0)
 
     async def reference(self, source: Path) -> float:
         """Seconds of COPY."""
@@ -124,6 +139,7 @@ async def measure(name: str, bench: Bench, folder: Path, *, repeat: bool) -> Non
     print_figure(name, ours, reference, unit="s", against=against, rows=ROWS, columns=len(bench.columns))
     if repeat:
         print_figure(f"{name}_again", again, ours, unit="s", against="the first import of the same file", rows=ROWS)
+        await bench.memory()
 
 
 async def bench(on: Stage, folder: Path) -> None:

@@ -19,6 +19,7 @@ from core.profiles.formulas import unescaped
 from core.profiles.import_cells import Memory, compile_rule
 from core.profiles.import_columns import Plan
 from core.profiles.import_options import ColumnRule, OnError
+from core.profiles.import_quick import QUICK
 from core.profiles.import_repeats import Rows, find_disputed, together
 from core.profiles.phones import is_region, plain_phone
 from core.profiles.values import Reading, clean
@@ -120,6 +121,8 @@ class RowReader:
         plain = sheet.plain and index not in self._ruled and index < sheet.width
         if one.type is FieldType.TEXT and plain and not one.choices and _fits(cells, one):
             return [[cell.strip() or None for cell in cells]]
+        if one.type in QUICK and plain and not one.choices:
+            return [sheet.quickly(index, one, QUICK[one.type], self._clean(one))]
         if one.type in _EACH and not one.choices:
             return [sheet.each(index, one, cells, self._clean(one))]
         memo = self._memos[one.name]
@@ -188,6 +191,17 @@ class _Sheet:
                 values.append(read(cell))
             except BadValue as error:
                 values.append(None)
+                self._blame(row, index, one, error)
+        return values
+
+    def quickly(self, index: int, one: Field, quick: Callable[[str], Any], read: Callable[[str], Any]) -> list[Any]:
+        """What is plain to see at once; `read` is for the rest."""
+        cells = self.cells[index]
+        values = list(map(quick, cells))
+        for row in [row for row, value in enumerate(values) if value is None and cells[row]]:
+            try:
+                values[row] = read(cells[row])
+            except BadValue as error:
                 self._blame(row, index, one, error)
         return values
 
