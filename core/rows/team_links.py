@@ -23,6 +23,8 @@ async def find_linked(conn: Connection, of: Extended, given: Mapping[str, Any], 
     Raises Invalid (WRONG_TYPE, BAD_ID, UNKNOWN_KEY, READ_ONLY_FIELD), NotFound (ROW_NOT_FOUND, PROFILE_NOT_FOUND), RowInvalid
     with several.
     """
+    if not given:
+        return {}
     entity = (await present_model(conn)).find(of.entity)
     if entity is None or not any(entity.find_link(name) for name in given):
         return dict(given)
