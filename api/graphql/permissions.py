@@ -184,6 +184,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.createList": Permission.EDIT,
     "Mutation.freezeAudience": Permission.EDIT,
     "Mutation.createSegmentLists": Permission.EDIT,
+    "Mutation.createSegmentedList": Permission.EDIT,
     "Mutation.addToList": Permission.EDIT,
     "Mutation.removeFromList": Permission.EDIT,
     "Query.audienceRun": Permission.READ,

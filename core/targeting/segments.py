@@ -1,7 +1,7 @@
 """Segments: a population is cut up by rules, in their order, and every piece may be limited (feature map 3.34-3.36).
 
 A member is in the first segment whose rule it meets and whose limit has room, unless segments may overlap; who is in none
-is the complement. The same seed draws the same people.
+is the complement. The same seed draws the same people. Members of lists bring the code of their segment along in a column.
 """
 
 from __future__ import annotations
@@ -35,15 +35,18 @@ from core.db import Connection
 from core.errors import Invalid
 from core.targeting import lists, store
 from core.targeting.audiences import open_question, open_value
+from core.targeting.catalogue import Kind
 from core.targeting.checked import CheckedExpression, CheckedValue
 from core.targeting.language import Expression
 from core.targeting.linked import entity_table
 from core.targeting.operators import ORDERED
-from core.targeting.records import Audience
+from core.targeting.records import Audience, MemberColumn
 from core.targeting.sql import population, predicate, value
 
 MAX_SEGMENTS = 50
 CODE_LENGTH = 40  # characters
+FINEST = Decimal("0.000001")  # per cent
+CODE_COLUMN = MemberColumn(name="segment", label="Segment", kind=Kind.TEXT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,20 +111,55 @@ async def list_segments(
 ) -> list[Audience]:
     """A list for each segment, called by the prefix and the code: who is in it now.
 
-    Raises ExpressionError, Invalid, Conflict (NAME_TAKEN).
+    Raises ExpressionError, Invalid (BAD_NAME and as `check_segmentation`), Conflict (NAME_TAKEN).
     """
     require(actor, Permission.EDIT)
     split = await _split(conn, whole, wanted, now, zone)
     labels = {one.code: one.label for one in wanted.segments}
-    codes = [*labels, *([] if wanted.complement is None else [wanted.complement])]
-    made = {
-        code: await lists.create_list(
-            conn, actor, name=f"{prefix}{code}", label=labels.get(code) or code, whom=(), now=now, zone=zone
-        )
-        for code in codes
-    }
-    await store.add_by_code(conn, split, {code: audience.id for code, audience in made.items()}, now)
+    made = {code: await _list(conn, actor, f"{prefix}{code}", labels.get(code) or code, now, zone) for code in codes_of(wanted)}
+    await store.add_by_code(
+        conn, split, {code: audience.id for code, audience in made.items()}, now, column=CODE_COLUMN.name
+    )  # fmt: skip
     return list(made.values())
+
+
+async def list_together(
+    conn: Connection,
+    actor: Actor,
+    whole: Expression,
+    wanted: Segmentation,
+    *,
+    name: str,
+    label: str,
+    now: datetime,
+    zone: ZoneInfo,
+) -> Audience:
+    """One list of all segments, whose members bring their codes along: one delivery writes to all of them.
+
+    Raises as `list_segments`, Invalid (OVERLAP) where a member might have several codes.
+    """
+    require(actor, Permission.EDIT)
+    if wanted.overlap:
+        raise Invalid(
+            "whoever is in several segments would have several codes", code="OVERLAP", path="into.overlap",
+            hint="Let segments not overlap, or put each on a list of its own.",
+        )  # fmt: skip
+    split = await _split(conn, whole, wanted, now, zone)
+    made = await _list(conn, actor, name, label, now, zone)
+    await store.add_by_code(conn, split, dict.fromkeys(codes_of(wanted), made.id), now, column=CODE_COLUMN.name)
+    return made
+
+
+def codes_of(wanted: Segmentation) -> list[str]:
+    """Of the segments in their order, the complement's last."""
+    return [*(one.code for one in wanted.segments), *([] if wanted.complement is None else [wanted.complement])]
+
+
+async def _list(conn: Connection, actor: Actor, name: str, label: str, now: datetime, zone: ZoneInfo) -> Audience:
+    """An empty one."""
+    made = await lists.create_list(conn, actor, name=name, label=label, whom=(), now=now, zone=zone)
+    await store.insert_columns(conn, made.id, [CODE_COLUMN])
+    return made
 
 
 async def _split(conn: Connection, whole: Expression, wanted: Segmentation, at: datetime, zone: ZoneInfo) -> Select[Any]:
@@ -201,7 +239,7 @@ def check_segmentation(wanted: Segmentation) -> None:
     """Raises Invalid (BAD_SEGMENTS, BAD_CODE, BAD_LABEL, BAD_SHARE, BAD_SIZE, NO_LIMIT)."""
     if not 1 <= len(wanted.segments) <= MAX_SEGMENTS:
         raise Invalid(f"give 1 to {MAX_SEGMENTS} segments", code="BAD_SEGMENTS", path="segments")
-    codes = [*(one.code for one in wanted.segments), *([] if wanted.complement is None else [wanted.complement])]
+    codes = codes_of(wanted)
     for number, code in enumerate(codes):
         if not 0 < len(code) <= CODE_LENGTH or not code.isprintable():
             raise Invalid(
@@ -212,8 +250,11 @@ def check_segmentation(wanted: Segmentation) -> None:
     for number, one in enumerate(wanted.segments):
         if one.label:
             check_label(one.label)
-        if one.share is not None and not 0 < one.share <= 100:
-            raise Invalid("a share is more than 0 and up to 100 per cent", code="BAD_SHARE", path=f"segments.{number}.share")
+        if one.share is not None and not _is_share(one.share):
+            raise Invalid(
+                "a share is more than 0 and up to 100 per cent, with up to six decimals", code="BAD_SHARE",
+                path=f"segments.{number}.share",
+            )  # fmt: skip
         if one.size is not None and one.size < 1:
             raise Invalid("a segment has room for one at least", code="BAD_SIZE", path=f"segments.{number}.size")
         limited = one.share is not None or one.size is not None
@@ -222,3 +263,7 @@ def check_segmentation(wanted: Segmentation) -> None:
                 "an order or groups make a difference to a limit only", code="NO_LIMIT", path=f"segments.{number}",
                 hint="Give a share or a size.",
             )  # fmt: skip
+
+
+def _is_share(share: Decimal) -> bool:
+    return share.is_finite() and 0 < share <= 100 and share == share.quantize(FINEST)

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
-from sqlalchemy import TIMESTAMP, BigInteger, ColumnElement, Select, case, column, delete, func, literal, select, table
+from sqlalchemy import TIMESTAMP, BigInteger, ColumnElement, Select, Text, case, column, delete, func, literal, select, table
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.datamodel.store.model import STAMP as MODEL_STAMP
@@ -222,13 +222,16 @@ async def count_by_code(conn: Connection, split: Select[Any]) -> dict[str, int]:
     return {row[0]: row[1] for row in await conn.fetch(counted.text, *counted.args)}
 
 
-async def add_by_code(conn: Connection, split: Select[Any], lists: Mapping[str, int], now: datetime) -> None:
-    """Put the keys of each code on the list of the code."""
+async def add_by_code(
+    conn: Connection, split: Select[Any], lists: Mapping[str, int], now: datetime, *, column: str
+) -> None:  # fmt: skip
+    """Put the keys of each code on the list of the code, with the code in a column of the list."""
     rows = split.subquery()
     chosen = case(*((rows.c.code == code, literal(key, BigInteger())) for code, key in lists.items()))
-    columns = select(rows.c.key, chosen, literal(now, TIMESTAMP(timezone=True)))
+    data = func.jsonb_build_object(literal(column, Text()), rows.c.code)
+    columns = select(rows.c.key, chosen, literal(now, TIMESTAMP(timezone=True)), data)
     added = compile_statement(
-        upsert(_MEMBER).from_select(["profile_id", "audience_id", "added_at"], columns).on_conflict_do_nothing()
+        upsert(_MEMBER).from_select(["profile_id", "audience_id", "added_at", "data"], columns).on_conflict_do_nothing()
     )
     await conn.execute(added.text, *added.args)
 

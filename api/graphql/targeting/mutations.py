@@ -25,7 +25,7 @@ from core.ids import from_global_id
 from core.planning.uses import check_unused
 from core.targeting import audiences, lists
 from core.targeting.records import AudienceDraft
-from core.targeting.segments import list_segments
+from core.targeting.segments import list_segments, list_together
 
 
 @strawberry.type
@@ -92,10 +92,28 @@ class TargetingMutation:
     async def create_segment_lists(
         self, info: Info, population: ExpressionInput, into: SegmentationInput, prefix: str, time_zone: str | None = None
     ) -> Any:  # fmt: skip
-        """Cut a population up, and put each segment on a list of its own, called by the prefix and the segment's code."""
+        """Cut a population up, and put each segment on a list of its own, called by the prefix and the segment's code. Members
+        have the code in the column `segment`."""
         context = info.context
         return await list_segments(
             context.conn, context.actor, population.parsed(), into.record(), prefix=prefix, now=context.now,
+            zone=zone_of(time_zone),
+        )  # fmt: skip
+
+    @mutation(audience=Audience)
+    async def create_segmented_list(
+        self,
+        info: Info,
+        population: ExpressionInput,
+        into: SegmentationInput,
+        name: str,
+        label: str,
+        time_zone: str | None = None,
+    ) -> Any:
+        """Cut a population up, and put all segments on one list. Members have the code of theirs in the column `segment`."""
+        context = info.context
+        return await list_together(
+            context.conn, context.actor, population.parsed(), into.record(), name=name, label=label, now=context.now,
             zone=zone_of(time_zone),
         )  # fmt: skip
 

@@ -76,6 +76,15 @@ async def create_segment_lists(house: House) -> Case:
 
 
 @case
+async def create_segmented_list(house: House) -> Case:
+    """Two halves of somebody."""
+    sent = {
+        "population": QUESTION, "into": {"segments": [{"code": "a", "share": "50"}], "complement": "b"}, "label": "Halves",
+    }  # fmt: skip
+    return Case({**sent, "name": fresh("halves")}, ["audience.create"], {**sent, "name": "Bad name"})
+
+
+@case
 async def add_to_list(house: House) -> Case:
     """Somebody on a list."""
     return await _on_list(house, "audience.add", put_on=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 
 from core.access import SYSTEM
 from core.db import Connection
-from core.errors import ClarionError
+from core.errors import ClarionError, Invalid
 from core.paging import PageRequest
+from core.targeting.audiences import count, open_question
 from core.targeting.lists import list_members
 from core.targeting.parse import parse_text
-from core.targeting.segments import Segment, Segmentation, count_segments, list_segments
+from core.targeting.segments import Segment, Segmentation, count_segments, list_segments, list_together
 
 AT, ZONE = datetime(2026, 6, 1, tzinfo=UTC), ZoneInfo("UTC")
 
@@ -99,6 +101,28 @@ async def test_the_lot_is_the_same_each_time_and_another_with_another_seed(conn:
     assert first != other
 
 
+async def test_members_bring_the_code_of_their_segment_along(conn: Connection) -> None:
+    ann, bob, cat = await people(conn, ("a", 1), ("b", 2), ("c", 3))
+    cut = Segmentation(segments=(segment("of a", "city = 'a'"), segment("%s", "city = 'b'")), complement="rest")
+    whole = parse_text("country = 'FR'")
+
+    made = await list_together(conn, SYSTEM, whole, cut, name="spring", label="Spring", now=AT, zone=ZONE)
+
+    page = await list_members(conn, made.id, PageRequest(first=100))
+    codes = {ann: "of a", bob: "%s", cat: "rest"}
+    assert {row.profile_id: row.data for row in page.rows} == {one: {"segment": code} for one, code in codes.items()}
+    asked = await open_question(conn, parse_text("in_audience('spring') and audience_column('spring', 'segment') = 'rest'"))
+    assert await count(conn, asked, at=AT, zone=ZONE) == 1
+    # And each of lists of their own
+    own = replace(cut, segments=(segment("one", "city = 'a'"), segment("two", "city <> 'b'")), overlap=True)
+    lists = await list_segments(conn, SYSTEM, whole, own, prefix="x-", now=AT, zone=ZONE)
+    found = [[row.data for row in (await list_members(conn, one.id, PageRequest(first=100))).rows] for one in lists]
+    assert found == [[{"segment": "one"}], [{"segment": "two"}] * 2, [{"segment": "rest"}]]
+    with pytest.raises(Invalid) as caught:
+        await list_together(conn, SYSTEM, whole, own, name="both", label="Both", now=AT, zone=ZONE)
+    assert caught.value.code == "OVERLAP"
+
+
 @pytest.mark.parametrize(
     ("wanted", "code"),
     [
@@ -108,6 +132,10 @@ async def test_the_lot_is_the_same_each_time_and_another_with_another_seed(conn:
         (Segmentation(segments=(segment(""),)), "BAD_CODE"),
         (Segmentation(segments=(segment("a", share=Decimal(0)),)), "BAD_SHARE"),
         (Segmentation(segments=(segment("a", share=Decimal(101)),)), "BAD_SHARE"),
+        (Segmentation(segments=(segment("a", share=Decimal("NaN")),)), "BAD_SHARE"),
+        (Segmentation(segments=(segment("a", share=Decimal("sNaN")),)), "BAD_SHARE"),
+        (Segmentation(segments=(segment("a", share=Decimal("Infinity")),)), "BAD_SHARE"),
+        (Segmentation(segments=(segment("a", share=Decimal("1E-1000000")),)), "BAD_SHARE"),
         (Segmentation(segments=(segment("a", size=0),)), "BAD_SIZE"),
         (Segmentation(segments=(segment("a", by="age"),)), "NO_LIMIT"),
         (Segmentation(segments=(segment("a", size=1, by="opt_out"),)), "BAD_ORDER"),
