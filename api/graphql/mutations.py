@@ -12,7 +12,8 @@ Errors that the caller can mend (`api/errors.py` says which) become `userErrors`
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, get_origin
 
@@ -91,6 +92,16 @@ def user_error(error: ClarionError) -> UserError:
         code=error.code, message=error.message, path=public_path(error.path), hint=error.hint,
         **{name: getattr(error, name, None) for name in DETAILS},
     )  # fmt: skip
+
+
+@contextmanager
+def paths_as(**names: str) -> Iterator[None]:
+    """Errors in the block name what the client sent: fields of the operation with another name in the input, by the first."""
+    try:
+        yield
+    except ClarionError as error:
+        error.path = names.get(error.path or "", error.path)
+        raise
 
 
 def _payload_type(function_name: str, results: dict[str, Any]) -> type:

@@ -164,7 +164,7 @@ def _check(draft: ServiceDraft) -> None:
     for path in ("validity", "confirm_within"):
         length = getattr(draft, path)
         if length is not None and not SHORTEST <= length <= LONGEST:
-            raise Invalid(f"{path} is 1 minute to 100 years", code="BAD_VALIDITY", path=path)
+            raise Invalid("this lasts from 1 minute to 100 years", code="BAD_VALIDITY", path=path)
     for act in ("subscribe", "unsubscribe"):
         _check_confirmation(getattr(draft, f"{act}_confirmation"), getattr(draft, f"{act}_event"), f"{act}_event")
 

@@ -205,11 +205,11 @@ async def expire(conn: Connection, now: datetime) -> int:
     return await store.expire(conn, now, EXPIRE_AT_ONCE)
 
 
-def address_keys(kind: AddressKind, addresses: Sequence[str], region: str) -> list[str]:
+def address_keys(kind: AddressKind, addresses: Sequence[str], region: str, path: str = "addresses") -> list[str]:
     """The keys of addresses entered by hand. Raises Invalid, naming the place of the first that is none."""
     if not 1 <= len(addresses) <= MOST_BY_HAND:
-        raise Invalid(f"give 1 to {MOST_BY_HAND} addresses", code="BAD_VALUE", path="addresses")
-    return [address_key(kind, address, region, f"addresses.{n}") for n, address in enumerate(addresses)]
+        raise Invalid(f"give 1 to {MOST_BY_HAND} {path}", code="BAD_VALUE", path=path)
+    return [address_key(kind, address, region, f"{path}.{n}") for n, address in enumerate(addresses)]
 
 
 async def record_changes(

@@ -67,7 +67,7 @@ def _check(draft: _Draft) -> None:
         raise Invalid(f"1 to {MOST_ERRORS} soft errors can quarantine", code="BAD_VALUE", path="soft_errors")
     for field in fields(_Draft)[1:]:
         if not timedelta(0) <= getattr(draft, field.name) <= LONGEST:
-            message = f"{field.name} is from nothing to {LONGEST.days} days"
+            message = f"this length is from nothing to {LONGEST.days} days"
             raise Invalid(message, code="BAD_VALUE", path=field.name)
     if draft.forget_soft_after < draft.between_soft_errors:
         raise Invalid(

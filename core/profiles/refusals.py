@@ -67,7 +67,7 @@ async def record_stop(
     BAD_SHORT_CODE).
     """
     kind = AddressKind.MOBILE.value
-    keys = await that_are_somebodys(conn, keyring, kind, address_keys(AddressKind.MOBILE, phones, region))
+    keys = await that_are_somebodys(conn, keyring, kind, address_keys(AddressKind.MOBILE, phones, region, "phones"))
     told = {}
     if short_code is None:
         said = text[:TEXT_LENGTH].replace("\0", "")
@@ -87,7 +87,7 @@ async def lift_stop(
 
     A refusal of all short codes is lifted by `quarantine.release`. Raises Invalid (BAD_PHONE, BAD_SHORT_CODE).
     """
-    keys = address_keys(AddressKind.MOBILE, phones, region)
+    keys = address_keys(AddressKind.MOBILE, phones, region, "phones")
     changed = await stops.lift_stops(conn, _checked(short_code), keys)
     kind = AddressKind.MOBILE.value
     told = {"short_code": short_code}

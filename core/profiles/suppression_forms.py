@@ -30,6 +30,11 @@ def read_entry(kind: SuppressionKind, text: str, form: EntryForm | None, region:
         return _domain(text, form, path)
     if form in _DOMAINS:
         raise Invalid("this list holds addresses, not domains", code="WRONG_FORM", path=path)
+    if kind is SuppressionKind.EMAIL and text.strip().startswith(("@", "*@")):
+        raise Invalid(
+            f"{shown(text)} is a whole domain, and this list holds addresses", code="WRONG_FORM", path=path,
+            hint="Put the domain on a list of the kind EMAIL_DOMAIN.",
+        )  # fmt: skip
     of = AddressKind(kind.value)
     digits = text.strip().lower()
     if form in _DIGITS:
@@ -73,7 +78,7 @@ def domains_of(address: str) -> list[Entry]:
 def _domain(text: str, form: EntryForm | None, path: str) -> Entry:
     if form is not None and form not in _DOMAINS:
         raise Invalid("this list holds domains, not addresses", code="WRONG_FORM", path=path)
-    bare = text.strip().removeprefix("@").rstrip(".")
+    bare = re.sub(r"^\*?@", "", text.strip()).rstrip(".")
     below = bare.startswith(("*.", "."))
     bare = bare.lstrip("*").removeprefix(".") if below else bare
     try:

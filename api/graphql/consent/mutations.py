@@ -31,7 +31,7 @@ from api.graphql.consent.types import (
     act_of,
     days,
 )
-from api.graphql.mutations import given, mutation
+from api.graphql.mutations import given, mutation, paths_as
 from api.graphql.team_fields import team_values_of
 from core.consent import preferences, purposes, services, subscriptions, wordings
 from core.consent.records import Choice, PurposeDraft, ServiceDraft, Wish
@@ -40,6 +40,7 @@ from core.ids import from_global_id
 from core.profiles.team_rows import Extended
 
 HOUR = timedelta(hours=1)
+LENGTHS = {"validity": "validity_days", "confirm_within": "confirm_within_hours"}  # of time, as inputs call them
 
 
 @strawberry.type
@@ -65,22 +66,24 @@ class ConsentMutation:
             unsubscribe_confirmation=input.unsubscribe_confirmation,
             unsubscribe_event=input.unsubscribe_event,
         )
-        return await services.create_service(
-            info.context.conn, info.context.actor, draft, await team_values_of(info, Extended.SERVICE, input)
-        )
+        with paths_as(**LENGTHS):
+            return await services.create_service(
+                info.context.conn, info.context.actor, draft, await team_values_of(info, Extended.SERVICE, input)
+            )
 
     @mutation(service=Service)
     async def update_service(self, info: Info, input: UpdateServiceInput) -> Any:
         """Change a service; subscriptions keep the end they have."""
         key = from_global_id("Service", input.id, "id")
-        return await services.update_service(
-            info.context.conn,
-            info.context.actor,
-            key,
-            _changes(input),
-            await team_values_of(info, Extended.SERVICE, input),
-            expected_version=input.expected_version,
-        )
+        with paths_as(**LENGTHS):
+            return await services.update_service(
+                info.context.conn,
+                info.context.actor,
+                key,
+                _changes(input),
+                await team_values_of(info, Extended.SERVICE, input),
+                expected_version=input.expected_version,
+            )
 
     @mutation(deleted_id=strawberry.ID)
     async def delete_service(self, info: Info, id: strawberry.ID) -> Any:

@@ -9,10 +9,12 @@ import strawberry
 
 from api.context import Info
 from api.graphql.leaf import field, leaf
-from api.graphql.mutations import given, mutation
+from api.graphql.mutations import given, mutation, paths_as
 from api.graphql.profiles.types import AddressKind, FailureReason, QuarantineStatus
 from channels.contract import AddressKind as AddressKindEnum
 from core.profiles import quarantine, quarantine_correction, quarantine_settings, records, refusals
+
+LENGTHS = ("between_soft_errors", "forget_soft_after", "release_full_after")  # of time, which inputs have in seconds
 
 QuarantineCorrection = strawberry.enum(
     records.Correction,
@@ -89,11 +91,7 @@ class UpdateQuarantineSettingsInput:
 
     def changes(self) -> dict[str, Any]:
         """As the operation takes them."""
-        lengths = given(
-            between_soft_errors=self.between_soft_errors_seconds,
-            forget_soft_after=self.forget_soft_after_seconds,
-            release_full_after=self.release_full_after_seconds,
-        )
+        lengths = given(**{name: getattr(self, f"{name}_seconds") for name in LENGTHS})
         return given(soft_errors=self.soft_errors) | {
             name: timedelta(seconds=value) if value is not None else None for name, value in lengths.items()
         }
@@ -178,9 +176,10 @@ class QuarantineMutation:
     async def update_quarantine_settings(self, info: Info, input: UpdateQuarantineSettingsInput) -> Any:
         """Change the figures of the quarantine. They hold at once, for what happens from now on."""
         context = info.context
-        return await quarantine_settings.update_settings(
-            context.conn, context.actor, input.changes(), expected_version=input.expected_version, now=context.now
-        )
+        with paths_as(**{name: f"{name}_seconds" for name in LENGTHS}):
+            return await quarantine_settings.update_settings(
+                context.conn, context.actor, input.changes(), expected_version=input.expected_version, now=context.now
+            )
 
     @mutation(corrected=int, remaining=int)
     async def correct_quarantine(self, info: Info, input: CorrectQuarantineInput) -> Any:

@@ -72,3 +72,16 @@ async def test_the_figures_and_a_correction(house: House) -> None:
     assert refused == {"code": "COUNT_CHANGED", "path": "expectedCount"}
     done = await gql.do(correct, n=2)
     assert (done["corrected"], done["remaining"]) == (2, 0)
+
+
+async def test_refusals_name_what_was_sent(gql: Gql) -> None:
+    errors = "{ userErrors { code path } }"
+    for mutation, given, wanted in (
+        ("updateQuarantineSettings(input: {betweenSoftErrorsSeconds: -1})", "BAD_VALUE", "betweenSoftErrorsSeconds"),
+        ('recordStop(input: {phones: ["+33612345678", "12"]})', "BAD_PHONE", "phones.1"),
+        ("recordStop(input: {phones: []})", "BAD_VALUE", "phones"),
+        ('createService(input: {name: "x", label: "X", validityDays: 0})', "BAD_VALIDITY", "validityDays"),
+        ('createService(input: {name: "x", label: "X", confirmWithinHours: 0})', "BAD_VALIDITY", "confirmWithinHours"),
+    ):
+        (error,) = await gql.refused(f"mutation {{ {mutation} {errors} }}")
+        assert (error["code"], error["path"]) == (given, wanted)
