@@ -107,10 +107,15 @@ def parts_of(error: ClarionError) -> list[ClarionError]:
 _FIELD_PATH = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+(?=$|[.\[])")
 
 
+_OPTIONS = re.compile(r"options\.(?!mapping\b|constants\b)")  # those have names of a file and of fields behind them
+
+
 def public_path(path: str | None) -> str | None:
-    """A path as the API spells it: the leading field name in camel case, the rest as it is."""
+    """A path as the API spells it: the leading field name in camel case, and all names of options; the rest as it is."""
     if path is None:
         return None
+    if _OPTIONS.match(path):
+        return ".".join(camel(part) for part in path.split("."))
     return _FIELD_PATH.sub(lambda found: camel(found.group()), path, count=1) if _FIELD_PATH.match(path) else path
 
 

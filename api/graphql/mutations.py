@@ -12,7 +12,7 @@ Errors that the caller can mend (`api/errors.py` says which) become `userErrors`
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, get_origin
@@ -23,7 +23,7 @@ from strawberry.types.field import StrawberryField
 from api.context import Info, RequestContext
 from api.errors import DETAILS, parts_of, public_path, told, translate
 from api.graphql.leaf import description_of
-from core.errors import ClarionError
+from core.errors import ClarionError, Invalid
 
 
 @strawberry.type(description="Something in the input or in the state of things that the caller can mend.")
@@ -92,6 +92,16 @@ def user_error(error: ClarionError) -> UserError:
         code=error.code, message=error.message, path=public_path(error.path), hint=error.hint,
         **{name: getattr(error, name, None) for name in DETAILS},
     )  # fmt: skip
+
+
+def once(pairs: Iterable[tuple[Any, Any]], path: str) -> dict[Any, Any]:
+    """What a list of an input says of each thing that it names. Raises Invalid (REPEATED) for one that is named twice."""
+    named: dict[Any, Any] = {}
+    for key, value in pairs:
+        if key in named:
+            raise Invalid("one thing is named twice", code="REPEATED", path=path, hint="Say once what it is to be.")
+        named[key] = value
+    return named
 
 
 @contextmanager

@@ -193,7 +193,7 @@ def _check_present(header: Sequence[str], names: Sequence[str]) -> None:
         if wanted not in titles:
             near = get_close_matches(wanted, titles, 1)
             raise Invalid(
-                f"the file has no column {wanted[:80]!r}, which the mapping names", code="UNKNOWN_COLUMN",
+                f"the file has no column {wanted[:80]!r}, which the options name", code="UNKNOWN_COLUMN",
                 path="line 1", hint=f"Did you mean {near[0]!r}?" if near else None,
             )  # fmt: skip
 

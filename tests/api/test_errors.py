@@ -96,6 +96,9 @@ def test_an_error_of_several_problems_is_told_as_those() -> None:
         ("parts.html:12:5", "parts.html:12:5"),
         ("config.sender_domain", "config.sender_domain"),  # settings of a plugin keep their names
         ("line 1, column 5", "line 1, column 5"),
+        ("options.columns.0.date_format", "options.columns.0.dateFormat"),
+        ("options.most_rejects", "options.mostRejects"),
+        ("options.mapping.first_name", "options.mapping.first_name"),  # a title of the file
         ("/and/0/operands/1", "/and/0/operands/1"),
         ("contactAt", "contactAt"),
     ],

@@ -31,7 +31,7 @@ from api.graphql.consent.types import (
     act_of,
     days,
 )
-from api.graphql.mutations import given, mutation, paths_as
+from api.graphql.mutations import given, mutation, once, paths_as
 from api.graphql.team_fields import team_values_of
 from core.consent import preferences, purposes, services, subscriptions, wordings
 from core.consent.records import Choice, PurposeDraft, ServiceDraft, Wish
@@ -156,11 +156,11 @@ class ConsentMutation:
         context = info.context
         person = await person_of(context, context.conn, input.person)
         changes = preferences.PreferenceChanges(
-            opted_out=_once([(one.channel, one.opted_out) for one in input.channels], "channels"),
-            purposes=_once(
+            opted_out=once([(one.channel, one.opted_out) for one in input.channels], "channels"),
+            purposes=once(
                 [(from_global_id("Purpose", one.purpose_id, "purposes"), one.granted) for one in input.purposes], "purposes"
             ),
-            services=_once(
+            services=once(
                 [(from_global_id("Service", one.service_id, "services"), one.subscribed) for one in input.services], "services"
             ),
         )
@@ -226,10 +226,3 @@ def _results(ids: Sequence[str], done: Sequence[Any]) -> list[SubscriptionResult
         )
         for key, one in zip(ids, done, strict=True)
     ]
-
-
-def _once(pairs: Sequence[tuple[Any, bool]], path: str) -> dict[Any, bool]:
-    """Raises Invalid (REPEATED) for something that is named twice."""
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise Invalid("one thing is named twice", code="REPEATED", path=path, hint="Say once what it is to be.")
-    return dict(pairs)

@@ -9,6 +9,7 @@ from typing import Any
 import strawberry
 
 from api.graphql.leaf import leaf
+from api.graphql.mutations import once
 from api.graphql.nodes import Node, aligned, global_id, link, optional_id, record_of
 from api.graphql.scalars import JSON, Long
 from api.graphql.targeting.inputs import ExpressionInput
@@ -283,9 +284,9 @@ class ColumnRuleInput:
     required: bool = strawberry.field(default=False, description="An empty cell refuses the row.")
     on_error: OnError = import_options.OnError.REFUSE_ROW  # type: ignore[valid-type]
 
-    def record(self) -> import_options.ColumnRule:
-        """As the operation takes it."""
-        values = None if self.values is None else {one.cell: one.value for one in self.values}
+    def record(self, path: str) -> import_options.ColumnRule:
+        """As the operation takes it. Raises Invalid (REPEATED)."""
+        values = None if self.values is None else once(((one.cell, one.value) for one in self.values), f"{path}.values")
         return import_options.ColumnRule(**{**vars(self), "nulls": tuple(self.nulls), "values": values})
 
 
@@ -360,10 +361,10 @@ class ImportOptionsInput:
     target: ImportTargetInput | None = strawberry.field(default=None, description="Profiles when left out.")
 
     def record(self) -> records.ImportOptions:
-        """As the operation takes them."""
+        """As the operation takes them. Raises Invalid (REPEATED)."""
         mapping: dict[str, Any] | None = None
         if self.mapping is not None:
-            mapping = {column.header: column.field for column in self.mapping}
+            mapping = once(((column.header, column.field) for column in self.mapping), "options.mapping")
         return records.ImportOptions(
             delimiter=self.delimiter,
             mapping=mapping,
@@ -373,8 +374,8 @@ class ImportOptionsInput:
             unescape_formulas=self.unescape_formulas,
             default_country=self.default_country,
             file=self.file.record() if self.file is not None else import_options.FileShape(),
-            columns=tuple(one.record() for one in self.columns),
-            constants={one.field: one.value for one in self.constants},
+            columns=tuple(one.record(f"options.columns.{n}") for n, one in enumerate(self.columns)),
+            constants=once(((one.field, one.value) for one in self.constants), "options.constants"),
             nulls=tuple(self.nulls),
             mode=self.mode,
             more_keys=tuple(self.more_keys),

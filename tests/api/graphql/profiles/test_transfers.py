@@ -84,6 +84,19 @@ async def test_bad_options_are_told_with_their_place(gql: Gql) -> None:
     assert error["code"] == "UNKNOWN_FIELD"
 
 
+async def test_nothing_is_said_twice_of_one_thing(gql: Gql) -> None:
+    header = [{"header": "E", "field": "email"}, {"header": "E", "field": "city"}]
+    constants = [{"field": "country", "value": "FR"}, {"field": "country", "value": "DE"}]
+    cells = [{"cell": "a", "value": "b"}, {"cell": "a", "value": "c"}]
+    for options, path in (
+        ({"mapping": header}, "options.mapping"),
+        ({"constants": constants}, "options.constants"),
+        ({"columns": [{"column": "E"}, {"column": "city", "values": cells}]}, "options.columns.1.values"),
+    ):
+        (error,) = await gql.refused(CREATE, input={"matchKey": "EMAIL", "options": options})
+        assert (error["code"], error["path"]) == ("REPEATED", path)
+
+
 async def test_imports_are_listed(gql: Gql) -> None:
     made = await gql.do(CREATE, input={"matchKey": "EMAIL"})
 
