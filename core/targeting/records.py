@@ -65,6 +65,16 @@ class AudienceMember:
     data: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonMembership:
+    """An audience that somebody is in, with the values of its columns by their names."""
+
+    audience_id: int
+    profile_id: int  # as it stands there, maybe merged since
+    added_at: datetime
+    data: Mapping[str, Any]
+
+
 class RowOutcome(StrEnum):
     """What became of a row of a file when it was reconciled."""
 

@@ -12,10 +12,13 @@ from api.graphql.leaf import field
 from api.graphql.nodes import load_one
 from api.graphql.targeting.inputs import ExpressionInput, ParameterValueInput, with_values
 from api.graphql.targeting.loaders import load_audiences
+from api.graphql.targeting.person_types import PersonMembershipConnection
 from api.graphql.targeting.segment_types import SegmentationInput, SegmentCount
 from api.graphql.targeting.types import Audience, Question, Target, TargetEntity, TargetField, ask, zone_of
+from core.ids import from_global_id
 from core.targeting import audiences
 from core.targeting.catalogue import CatalogueField, Entity
+from core.targeting.person_memberships import list_of_person
 from core.targeting.published import present_catalogue
 from core.targeting.segments import count_segments
 
@@ -60,6 +63,17 @@ class TargetingQuery:
     async def audience(self, info: Info, id: strawberry.ID) -> Any:
         """An audience."""
         return await load_one(info.context, "Audience", load_audiences, id)
+
+    @field(PersonMembershipConnection)
+    async def profile_memberships(
+        self, info: Info, profile_id: strawberry.ID, first: int | None = None, after: str | None = None
+    ) -> Listing:
+        """In which lists, files and kept audiences a person is. Audiences whose members are not kept are not there."""
+        page = requested_page(info, first, after)
+        key = from_global_id("Profile", profile_id, "profileId")
+        async with info.context.lease.use() as conn:
+            rows = await list_of_person(conn, key, page)
+        return Listing(rows, None, lambda one: one.audience_id, page.after)
 
     @field(Connection[Audience])
     async def audiences(self, info: Info, first: int | None = None, after: str | None = None) -> Listing:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from core.access import SYSTEM
 from core.db import Connection, Pool, transaction
-from core.errors import ClarionError
+from core.errors import ClarionError, NotFound
 from core.paging import PageRequest
+from core.profiles.merging import merge_profiles
+from core.profiles.records import MergePlan
 from core.targeting import lists
 from core.targeting.audiences import (
     count,
@@ -26,7 +28,9 @@ from core.targeting.audiences import (
 )
 from core.targeting.errors import ExpressionError
 from core.targeting.parse import parse_text
+from core.targeting.person_memberships import list_of_person
 from core.targeting.records import Audience, AudienceDraft, AudienceKind
+from core.targeting.segments import Segment, Segmentation, list_together
 
 AT, ZONE = datetime(2026, 6, 1, tzinfo=UTC), ZoneInfo("UTC")
 
@@ -267,3 +271,34 @@ async def test_a_question_has_no_members_to_change_and_a_list_no_question(conn: 
     )
     await refused(conn, "NAME_TAKEN", "another audience", listed(conn, "l", []))
     await refused(conn, "BAD_VALUE", "10,000", listed(conn, "m", list(range(10_001))))
+
+
+async def test_a_person_is_in_audiences_by_every_profile_that_is_theirs(conn: Connection) -> None:
+    ann, bea, cat = await people(conn, "FR", "FR", "DE")
+    first, second = await listed(conn, "first", [bea, cat]), await listed(conn, "second", [ann, bea])
+    cut = Segmentation(segments=(Segment(code="a", label=""),))
+    third = await list_together(
+        conn, SYSTEM, parse_text("country = 'FR'"), cut, name="third", label="Third", now=AT + timedelta(days=1), zone=ZONE
+    )
+    kept = await saved(conn, "kept", "country = 'FR'")
+    await conn.execute(
+        """
+        WITH k AS (INSERT INTO kept_audience (audience_id, time_zone, created_by, created_at) VALUES ($1, 'UTC', 'x', $2)
+                   RETURNING id)
+        INSERT INTO kept_member (profile_id, kept_id, entered_at) SELECT $3, id, $2 FROM k
+        """,
+        kept.id, AT, ann,
+    )  # fmt: skip
+    await merge_profiles(conn, SYSTEM, MergePlan(survivor_id=ann, other_ids=(bea,)), now=AT)
+
+    for asked in (ann, bea):
+        rows = (await list_of_person(conn, asked, PageRequest(first=9))).rows
+        assert [(one.audience_id, one.profile_id, one.data) for one in rows] == [
+            (first.id, bea, {}), (second.id, ann, {}), (third.id, ann, {"segment": "a"}), (kept.id, ann, {}),
+        ]  # fmt: skip
+        page = await list_of_person(conn, asked, PageRequest(first=2, after=first.id))
+        assert ([one.audience_id for one in page.rows], page.has_next) == ([second.id, third.id], True)
+    assert await found(conn, "in_audience('first')") == [ann, cat]
+    assert [one.audience_id for one in (await list_of_person(conn, cat, PageRequest(first=9))).rows] == [first.id]
+    with pytest.raises(NotFound):
+        await list_of_person(conn, 10**9, PageRequest(first=9))

@@ -150,3 +150,25 @@ async def test_what_can_be_asked_about_is_listed(gql: Gql) -> None:
     assert by_name["email"]["kind"] == "TEXT"
     assert "contains" in by_name["email"]["operators"]
     assert by_name["gender"]["values"]
+
+
+async def test_a_segmented_list_tells_of_a_person_which_segment_it_is(gql: Gql) -> None:
+    name = await people(gql, 2)
+    made = await gql.do(
+        """mutation ($name: String!, $population: ExpressionInput!) {
+             createSegmentedList(name: $name, label: "Spring", population: $population, into: {
+               segments: [{code: "first", size: 1, by: {text: "first_name"}, lowest: true}], complement: "rest" }) {
+               audience { id members(first: 9) { nodes { columns profile { id } } } } userErrors { code path } } }""",
+        name=fresh("spring"), population={"text": f"last_name = '{name}'"},
+    )  # fmt: skip
+    members = made["audience"]["members"]["nodes"]
+    assert [one["columns"] for one in members] == [{"segment": "first"}, {"segment": "rest"}]
+
+    found = await gql.ask(
+        "query ($id: ID!) { profileMemberships(profileId: $id) { nodes { audience { id } profileId columns } } }",
+        id=members[1]["profile"]["id"],
+    )
+
+    assert found["profileMemberships"]["nodes"] == [
+        {"audience": {"id": made["audience"]["id"]}, "profileId": members[1]["profile"]["id"], "columns": {"segment": "rest"}}
+    ]
