@@ -14,6 +14,9 @@ LARGEST_DIRECTORY = 1 << 24  # bytes that name the entries
 LONGEST_COMMENT = 1 << 16  # bytes
 NAMES_SHOWN = 5
 
+# What opening an entry may fail with: of another method, locked, or said to begin where no entry is, even before the file.
+UNREADABLE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, OverflowError, struct.error)
+
 _END = b"PK\x05\x06"
 _END_64 = b"PK\x06\x07"
 
@@ -53,7 +56,7 @@ def unpack_entry(entry: zipfile.ZipInfo) -> Callable[[BinaryIO], BinaryIO]:
     def unpack(file: BinaryIO) -> BinaryIO:
         try:
             return zipfile.ZipFile(file).open(entry)  # type: ignore[return-value]
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        except UNREADABLE as error:
             raise Invalid(
                 f"the archive cannot be read: {str(error)[:100]}", code="BROKEN_ARCHIVE", path="file",
                 hint="Pack the file with the usual method, deflate.",

@@ -62,7 +62,11 @@ class PackedStream:
         self._file = path.open("rb")
         self._size = path.stat().st_size
         self._unpack = unpack
-        self._source = unpack(self._file)
+        try:
+            self._source = unpack(self._file)
+        except BaseException:
+            self._file.close()
+            raise
         self._at = 0
 
     def read(self, size: int) -> bytes:

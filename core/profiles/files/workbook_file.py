@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from core.errors import Invalid
+from core.profiles.files.archives import UNREADABLE
 from core.profiles.files.row_files import RowFile
 from core.profiles.files.sheet_rows import BadSheet, SheetRows
 from core.profiles.files.streams import Packed
@@ -131,7 +132,7 @@ def _check_parts(path: Path) -> None:
             try:
                 with archive.open(part) as file:
                     start = file.read(START)
-            except (*Packed, RuntimeError, NotImplementedError, OSError) as error:
+            except (*Packed, *UNREADABLE) as error:
                 raise _broken(error) from None
             if b"<!" in start.replace(b"\0", b"").replace(b"<!--", b"").replace(b"<![CDATA[", b""):
                 raise Invalid(

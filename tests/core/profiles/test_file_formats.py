@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import gzip
 import io
 import json
@@ -302,6 +303,17 @@ def test_damaged_archives_say_so(path: Path) -> None:
     assert refused(path, archive[: len(archive) // 2]) == "BROKEN_ARCHIVE"
     at = archive.index(b"x.csv") + 20
     assert refused(path, archive[:at] + bytes(20) + archive[at + 20 :]) == "BROKEN_ARCHIVE"
+
+
+def test_an_archive_that_points_elsewhere_says_so_and_is_let_go_of(path: Path) -> None:
+    gc.collect()
+    for data, code in ((as_zip(("x.csv", PEOPLE)), "BROKEN_ARCHIVE"), (as_workbook([["a"], ["b"]]), "BROKEN_WORKBOOK")):
+        for shift in (1000, 7):  # where entries are said to begin: before the file, and somewhere in it
+            moved = bytearray(data)
+            end = moved.rindex(b"PK\x05\x06")
+            struct.pack_into("<L", moved, end + 16, struct.unpack_from("<L", moved, end + 16)[0] + shift)
+            assert refused(path, bytes(moved)) == code
+    gc.collect()  # a file that is still open would be told of
 
 
 @pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/worksheets/sheet1.xml"])
