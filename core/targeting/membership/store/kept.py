@@ -95,7 +95,7 @@ async def list_members(conn: Connection, audience_id: int, after: int, limit: in
         """,
         audience_id, after, limit,
     )  # fmt: skip
-    return [AudienceMember(**row, data={}) for row in rows]
+    return [AudienceMember(**row) for row in rows]
 
 
 async def count_members(conn: Connection, audience_id: int) -> int:
