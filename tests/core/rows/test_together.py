@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import asyncpg
 import pytest
 
 from api.graphql.datamodel.uses import UNUSED
@@ -13,7 +12,7 @@ from core.datamodel.drafts import get_draft, remove_field
 from core.datamodel.hidden import drop_hidden
 from core.datamodel.publication import publish
 from core.db import Connection, Pool, transaction
-from core.errors import ClarionError, Invalid
+from core.errors import ClarionError, Conflict, Invalid
 from core.rows.deleting import delete_row
 from core.rows.listing import get_rows, list_rows
 from core.rows.records import Mode, RowStatus
@@ -112,10 +111,9 @@ async def test_who_writes_keeps_the_model_as_it_is(shop_pool: Pool) -> None:
     async with transaction(shop_pool) as first:
         await create_row(first, SYSTEM, "purchase", sent(code="A", amount=1), now=NOW)
         async with shop_pool.acquire() as other:
-            await other.execute("SET lock_timeout = '200ms'")
-            with pytest.raises(asyncpg.LockNotAvailableError):
+            with pytest.raises(Conflict) as refused:
                 async with other.transaction():
                     await hide_amount(other)
-            await other.execute("RESET lock_timeout")
+            assert refused.value.code == "TABLE_BUSY"
     async with transaction(shop_pool) as other:
         await hide_amount(other)
