@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from core.config import Settings
 from core.secrets import Keyring
-from render_ext import Token, TokenKey, TokenSigner, verify
+from render_ext import Identity, Token, TokenKey, TokenKind, TokenSigner, verify
 
 PURPOSE = "public-tokens"
+_NOT_COUNTED = 1  # the link number of mirror tokens of the team; those in messages have none
 
 
 class PublicUrls:
@@ -21,6 +22,20 @@ class PublicUrls:
         """A signer with the given key (KeyError when it was taken out of the settings)."""
         return TokenSigner(base_url or self.base_url, self._keys[key_id])
 
+    def uncounted_mirror(self, key_id: int, base_url: str, *recipient: int) -> str | None:
+        """The address of a mirror page for the team, whose visits are not the recipient's; None when the key is gone.
+
+        `recipient`: the key of the ledger row, which is delivery, recipient kind, recipient and occurrence.
+        """
+        if key_id not in self._keys:
+            return None
+        return self.signer(key_id, base_url).url(TokenKind.MIRROR, Identity(*recipient), _NOT_COUNTED)
+
     def read(self, text: str) -> Token | None:
         """The token, or None for anything forged, altered or made with a key that is gone."""
         return verify(text, self._keys)
+
+
+def is_counted(token: Token) -> bool:
+    """Whether a visit of the mirror page with this token is the recipient's."""
+    return token.link != _NOT_COUNTED

@@ -258,6 +258,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.settleDoubtful": Permission.START,
     # tracking and reporting
     "Query.profileHistory": Permission.READ,
+    "HistoryEntry.mirrorUrl": Permission.EDIT,  # one could unsubscribe the person there
     "Query.profileMemberships": Permission.READ,
     "Query.trackingEvents": Permission.READ,
     "Query.machineRules": Permission.READ,

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.http import public_pages as pages
 from core.errors import NotFound, Unavailable
 from core.log import get_logger
+from core.public_urls import is_counted
 from core.runtime import Runtime
 from core.tracking.process import Tracking, open_tracking
 from core.tracking.records import USER_AGENT_LENGTH, Hit, Message, TrackingKind
@@ -158,7 +159,7 @@ class PublicPages:
         tracking = self._open_tracking
         reads = _reads(scope)
         parts = await tracking.sent.parts(message_of(token))
-        if reads:
+        if reads and is_counted(token):
             await tracking.recorder.record(self._hit(scope, TrackingKind.MIRROR, token))
         if parts.html is not None:
             await _send(scope, send, 200, _MIRROR, parts.html.encode())

@@ -1,4 +1,7 @@
-"""What was sent to a person, what they did and said. Read through merges: facts keep the profile that they were about."""
+"""What was sent to a person, what they did and said, and what was told of them.
+
+Read through merges: facts keep the profile that they were about.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,46 @@ from datetime import UTC, datetime, timedelta
 
 from core.db import Connection
 from core.errors import Invalid
+from core.events.history import list_events
 from core.paging import Page, decode_key, encode_key
 from core.profiles import merging, profiles
+from core.public_urls import PublicUrls
 from core.reporting import store
-from core.reporting.records import HistoryEntry, MergeWarning
+from core.reporting.records import HistoryEntry, HistoryKind, MergeWarning
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_TOLD = 4  # the rank of business events among what has one time: behind those of `store`
 
 
-async def history(conn: Connection, profile_id: int, *, first: int, after: str | None = None) -> Page[HistoryEntry]:
-    """Messages, opens and clicks, subscriptions and decisions of a person, the newest first.
+async def history(
+    conn: Connection, profile_id: int, *, urls: PublicUrls, first: int, after: str | None = None
+) -> Page[HistoryEntry]:
+    """Messages, opens and clicks, subscriptions, decisions and business events of a person, the newest first.
 
-    Raises NotFound, Invalid (BAD_CURSOR).
+    `urls` makes the addresses of mirror pages. Raises NotFound, Invalid (BAD_CURSOR).
     """
     started = None if after is None else _decode(after)
     person = await profiles.get_profile(conn, profile_id)
     aliases = (await merging.get_aliases(conn, [person.id])).get(person.id, [])
-    rows = await store.list_history(conn, [person.id, *aliases], started, first + 1)
+    rows = await store.list_history(conn, [person.id, *aliases], started, first + 1, urls)
+    rows = sorted([*rows, *await _told(conn, person.id, started, first + 1)], key=lambda one: one.cursor, reverse=True)
     return Page(rows=rows[:first], has_next=len(rows) > first)
+
+
+async def _told(
+    conn: Connection, profile_id: int, after: tuple[datetime, int, int, int] | None, limit: int
+) -> list[HistoryEntry]:
+    """Business events behind a place in the order: at its very moment those alone that stand behind it."""
+    before = None if after is None else (after[0], after[2] if after[1] == _TOLD else 0)
+    found = await list_events(conn, [profile_id], before=before, limit=limit)
+    return [
+        HistoryEntry(
+            at=one.occurred_at, kind=HistoryKind.BUSINESS_EVENT, profile_id=one.profile_id, event=one,
+            cursor=(one.occurred_at, _TOLD, one.id, 0),
+        )
+        for one in found[profile_id].rows
+    ]  # fmt: skip
 
 
 def cursor_of(entry: HistoryEntry) -> str:

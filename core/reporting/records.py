@@ -11,6 +11,7 @@ from channels.contract import FailureReason
 from core.consent.records import Decision, EventKind
 from core.content.records import TrackingMode
 from core.delivery.records import DeliveryRun, LedgerCounts, LedgerState
+from core.events.records import BusinessEvent
 from core.profiles.records import Channel
 from core.targeting.language import Expression
 from core.tracking.records import ANY_LINK, TrackingCount
@@ -101,7 +102,8 @@ class DeliveryProgress:
 
 
 class HistoryKind(IntEnum):
-    """What an entry of a history is: a message, what was done with it (the codes of `TrackingKind`), or what was said."""
+    """What an entry of a history is: a message, what was done with it (the codes of `TrackingKind`), what was said, or what
+    another system told."""
 
     MESSAGE = 0
     CLICK = 1
@@ -110,29 +112,32 @@ class HistoryKind(IntEnum):
     MIRROR = 6
     SUBSCRIPTION = 100  # to a service: it began, ended, …
     DECISION = 101  # on a channel or a purpose
+    BUSINESS_EVENT = 102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """A message, an event or a decision of a person. `cursor` is its place in the order."""
+    """A message, something done, said or told of a person. `cursor` is its place in the order."""
 
     at: datetime  # of a message: when it was settled, or is due; of a decision: when it is said to have happened
     kind: HistoryKind
-    delivery_id: int | None  # of messages and what was done with them
     profile_id: int  # that which it was about, maybe merged since
-    occurrence: int | None
-    state: LedgerState | None  # of a message
-    reason: FailureReason | None  # of a message that was not sent
-    address: str | None
-    answer: str | None
-    link: int | None  # of a click
-    url: str | None
-    machine: bool | None  # of an event: a rule took it for a machine's doing
+    delivery_id: int | None = None  # of messages and what was done with them
+    occurrence: int | None = None
+    state: LedgerState | None = None  # of a message
+    reason: FailureReason | None = None  # of a message that was not sent
+    address: str | None = None
+    answer: str | None = None
+    mirror_url: str | None = None  # of a message that was handed over and can be shown
+    link: int | None = None  # of a click
+    url: str | None = None
+    machine: bool | None = None  # of what was done: a rule took it for a machine's doing
     service_id: int | None = None
     subscription: EventKind | None = None  # what became of it
     channel: Channel | None = None  # of a decision; or a purpose
     purpose_id: int | None = None
     decision: Decision | None = None
+    event: BusinessEvent | None = None
     cursor: tuple[datetime, int, int, int] = field(repr=False)
 
 

@@ -18,6 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from api.http.tracking import PublicPages
 from core.db import Pool, open_pool
+from core.public_urls import PublicUrls
+from core.reporting import people
+from core.secrets import new_key_text, parse_keyring
 from core.tracking import reading
 from core.tracking.process import tracking_of
 from core.tracking.records import TrackingEvent, TrackingKind
@@ -163,6 +166,32 @@ async def test_the_mirror_page_is_what_was_sent(client: httpx.AsyncClient, campa
     assert "allow-same-origin" not in policy
     assert "set-cookie" not in answer.headers
     assert [one.kind for one in await events(pool)] == [TrackingKind.MIRROR]
+
+
+async def test_the_team_sees_the_mirror_page_of_a_message_that_went_out_without_being_counted(
+    client: httpx.AsyncClient, campaign: Campaign, pool: Pool, anna: int
+) -> None:
+    urls = PublicUrls(campaign.runtime.settings, campaign.runtime.keyring)
+    gone = PublicUrls(campaign.runtime.settings, parse_keyring(new_key_text(2)))
+    async with pool.acquire() as conn:
+        (before,) = (await people.history(conn, anna, urls=urls, first=5)).rows
+        await conn.execute("UPDATE ledger SET state = 4, settled_at = now()")
+        (message,) = (await people.history(conn, anna, urls=urls, first=5)).rows
+        (without_key,) = (await people.history(conn, anna, urls=gone, first=5)).rows
+    assert (before.mirror_url, without_key.mirror_url) == (None, None)
+
+    assert message.mirror_url is not None
+    assert message.mirror_url.startswith(f"{BASE_URL}/m/")
+    shown = await client.get(message.mirror_url)
+    assert shown.status_code == 200
+    assert shown.text.rstrip("\n") == (await campaign.html(anna)).replace("\r\n", "\n").rstrip("\n")
+    assert await events(pool) == []
+
+    await pool.execute("UPDATE ledger SET values = NULL, address = NULL, address_key = NULL")
+    async with pool.acquire() as conn:
+        (erased,) = (await people.history(conn, anna, urls=urls, first=5)).rows
+    assert erased.mirror_url is None
+    assert (await client.get(message.mirror_url)).status_code == 410
 
 
 async def test_after_erasure_the_mirror_is_gone_and_links_lead_nowhere_personal(

@@ -101,6 +101,11 @@ async def test_events_are_told_and_read(gql: Gql) -> None:
         "payload": {**payload, "until": "2026-03-02T00:00:00.000000Z"},
     }  # fmt: skip
     # And those of one type can be asked for alone
+    history = "query ($id: ID!) { profileHistory(profileId: $id, first: 9) { nodes { kind mirrorUrl event { type key } } } }"
+    entries = (await gql.ask(history, id=profile_id))["profileHistory"]["nodes"]
+    assert [(one["kind"], one["mirrorUrl"], one["event"]["key"]) for one in entries] == [
+        ("BUSINESS_EVENT", None, "b"), ("BUSINESS_EVENT", None, "a"), ("BUSINESS_EVENT", None, "a"),
+    ]  # fmt: skip
     alone = (await gql.ask(EVENTS, id=profile_id, types=[other]))["profile"]["events"]
     assert [one["type"] for one in alone["nodes"]] == [other]
 
