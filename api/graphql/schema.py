@@ -36,6 +36,8 @@ from api.graphql.planning.queries import PlanningQuery
 from api.graphql.planning.seeds import HoldoutMutation, HoldoutQuery, load_holdouts
 from api.graphql.privacy.requests import PrivacyMutation, PrivacyQuery
 from api.graphql.privacy.types import load_namespaces, load_requests
+from api.graphql.profiles.app_types import load_app_subscriptions
+from api.graphql.profiles.apps import AppsMutation, AppsQuery
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.merges import MergesMutation, MergesQuery, load_merges
 from api.graphql.profiles.mutations import ProfilesMutation
@@ -84,6 +86,7 @@ _KINDS = (
     NodeKind(name="ApiToken", permission=Permission.ADMINISTER, load=load_tokens),
     NodeKind(name="Profile", permission=Permission.READ, load=load_profiles),
     NodeKind(name="TestProfile", permission=Permission.READ, load=load_test_profiles),
+    NodeKind(name="AppSubscription", permission=Permission.READ, load=load_app_subscriptions),
     NodeKind(name="DatasetRow", permission=Permission.READ, load=load_rows, read=read_row_id),
     NodeKind(name="Service", permission=Permission.READ, load=load_services),
     NodeKind(name="Purpose", permission=Permission.READ, load=load_purposes),
@@ -117,6 +120,7 @@ class Query(
     RowsQuery,
     ProfilesQuery,
     TestProfilesQuery,
+    AppsQuery,
     QuarantineQuery,
     SuppressionQuery,
     SuppressionTransfersQuery,
@@ -158,6 +162,7 @@ class Mutation(
     RowsMutation,
     ProfilesMutation,
     TestProfilesMutation,
+    AppsMutation,
     QuarantineMutation,
     SuppressionMutation,
     SuppressionTransfersMutation,

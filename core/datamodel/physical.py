@@ -28,11 +28,21 @@ MIRRORS: Mapping[str, str] = MappingProxyType({"profile": "test_profile"})
 
 # What questions have besides a team's things: entities, links of entities, and how those of business events begin. Tests hold
 # them together with the catalogue of questions.
-HOUSE_ENTITIES = frozenset({"message", "reaction", "subscription", "purpose", "consent", *BUILT_IN})
+HOUSE_ENTITIES = frozenset({"message", "reaction", "subscription", "app_subscription", "purpose", "consent", *BUILT_IN})
 HOUSE_LINKS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "profile": frozenset(
-            {"messages", "received", "reactions", "opens", "clicks", "unsubscribes", "subscriptions", "consents"}
+            {
+                "messages",
+                "received",
+                "reactions",
+                "opens",
+                "clicks",
+                "unsubscribes",
+                "subscriptions",
+                "app_subscriptions",
+                "consents",
+            }
         ),
         "delivery": frozenset({"campaign"}),
     }

@@ -70,6 +70,7 @@ async def find_person(conn: Connection, namespace: Namespace, value: str, *, gon
     person = _known_by(rows, model, compared)
     addresses = dict.fromkeys((*person.addresses, *_named_address(namespace, value)))
     addresses |= dict.fromkeys(map(_address, await store.addresses_written_to(conn, list(every)))) if every else {}
+    addresses |= {(AddressKind.PUSH.value, token): None for token in await store.devices_of(conn, list(every))}
     words = dict.fromkeys((*person.words, value, *(key for _, key in addresses)))
     return replace(person, profile_ids=every, addresses=tuple(addresses), words=tuple(words))
 

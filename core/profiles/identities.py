@@ -77,6 +77,15 @@ async def identify(conn: Connection, references: Iterable[ProfileReference]) -> 
     return {one: found[one] if one in found else _unknown(one) for one in wanted}
 
 
+async def hold_identified(
+    conn: Connection, references: Iterable[ProfileReference]
+) -> dict[ProfileReference, int | ClarionError]:
+    """The same, and whoever is found stays until the transaction ends: for what is stored because of them."""
+    found = await identify(conn, references)
+    held = await store.hold(conn, sorted({one for one in found.values() if isinstance(one, int)}))
+    return {one: owner if not isinstance(owner, int) or owner in held else _unknown(one) for one, owner in found.items()}
+
+
 def _ambiguous(profiles: int) -> Conflict:
     return Conflict(
         f"{profiles} profiles have this address", code="AMBIGUOUS_EMAIL", path="email",

@@ -46,6 +46,10 @@ TABLES = (
         other="id survivor_id refused merged_at merged_by undone_at undone_by",
     ),
     Kept(
+        table="app_subscription", rows=of_profile(), goes=Goes.ROWS, personal="registration_token",
+        other="id app platform opted_out profile_id created_at updated_at",
+    ),
+    Kept(
         table="quarantine", rows=of_address("address_key", "address_kind"), goes=Goes.ROWS,
         personal="address_key error_text",
         other="address_kind status reason error_count first_error_at last_error_at last_delivery_id created_at updated_at",

@@ -217,6 +217,7 @@ PROFILE = entity(
         _to_facts("clicks", "Clicks, machines' left out", "reaction", kind=REACTION_KINDS["click"]),
         _to_facts("unsubscribes", "Unsubscriptions by link", "reaction", kind=REACTION_KINDS["unsubscribe"]),
         _to_facts("subscriptions", "Subscriptions to services", "subscription"),
+        _to_facts("app_subscriptions", "Devices that apps may send to", "app_subscription"),
         _to_facts("consents", "What was said to purposes", "consent"),
     ),
     columns=("merged_into",),
@@ -278,6 +279,20 @@ SUBSCRIPTION = entity(
     links=(_to_one("profile", "Profile", "profile_id"), _to_one("service", "Service", "service_id")),
     time="since",
 )
+APP_SUBSCRIPTION = entity(
+    "app_subscription",
+    "Subscription to an app",
+    table="app_subscription",
+    key="id",
+    fields=(
+        CatalogueField(name="app", label="App", kind=Kind.TEXT, column="app", nullable=False, writing=Writing.EXACT),
+        _stored_name("platform", "Platform", "ios", "android", "web"),
+        CatalogueField(name="opted_out", label="Refuses messages", kind=Kind.BOOLEAN, column="opted_out", nullable=False),
+        CatalogueField(name="created_at", label="Since when", kind=Kind.INSTANT, column="created_at", nullable=False),
+    ),
+    links=(_to_one("profile", "Profile", "profile_id"),),
+    time="created_at",
+)
 PURPOSE = entity("purpose", "Purpose", table="consent_purpose", key="id", fields=_id_name_label("Purpose"))
 CONSENT = entity(
     "consent",
@@ -292,5 +307,5 @@ CONSENT = entity(
     time="since",
 )
 
-OURS = (PROFILE, CAMPAIGN, DELIVERY, MESSAGE, REACTION, SERVICE, SUBSCRIPTION, PURPOSE, CONSENT)
+OURS = (PROFILE, CAMPAIGN, DELIVERY, MESSAGE, REACTION, SERVICE, SUBSCRIPTION, APP_SUBSCRIPTION, PURPOSE, CONSENT)
 CATALOGUE = Catalogue(entities=MappingProxyType({one.name: one for one in OURS}))

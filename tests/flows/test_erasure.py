@@ -51,6 +51,7 @@ EXPECTED = {
     "quarantine.address_key", "quarantine.error_text", "suppression_entry.value", "suppression_entry.comment",
     "consent_entry.proof", "consent_entry.origin", "subscription.origin", "subscription_event.origin", "ledger.address",
     "ledger.address_key", "ledger.values", "tracking_event.user_agent", "e_visit.x_note", "e_visit.key",
+    "app_subscription.registration_token",
     "x_order.x_note", "x_review.x_words", "idempotency_key.response", "stored_file.name", "privacy_request.name",
     "privacy_request.label", "privacy_request.value", "audit_entry.changes", "audience_row.data", "audience_member.data",
     "audience_column.name", "audience_column.label", "import_run.header", "import_run.options", "audience_run.request",
@@ -119,6 +120,13 @@ async def know_her(place: Place, she: str, conn: asyncpg.Connection) -> None:
                        f"{MARK}-77", f"{MARK} ordered")  # fmt: skip
     await conn.execute("INSERT INTO x_review (x_words, x_who_id) SELECT $2, id FROM profile WHERE external_id = $1",
                        f"{MARK}-77", f"{MARK} wrote")  # fmt: skip
+    await client.do(
+        "mutation ($s: [AppSubscriptionInput!]!) { saveAppSubscriptions(subscriptions: $s) { results { outcome }"
+        " userErrors { code } } }",
+        s=[{"app": "com.shop", "registrationToken": f"{MARK}-token", "platform": "IOS", "profile": {"id": she}}],
+    )
+    await do(client, "quarantineAddresses", "QuarantineInput", "entries { __typename }",
+             addressKind="PUSH", addresses=[f"{MARK}-token"])  # fmt: skip
     await do(client, "quarantineAddresses", "QuarantineInput", "entries { __typename }",
              addressKind="MOBILE", addresses=[PHONE], text=f"{MARK} does not answer")  # fmt: skip
     made = await do(client, "createSuppressionList", "CreateSuppressionListInput", "suppressionList { id }",
@@ -313,8 +321,8 @@ async def check_given(given: bytes, html: str) -> None:
         assert "tables/profile.csv" in archive.namelist()
     assert set(data["tables"]) >= {
         "profile", "profile_alias", "profile_merge", "consent_entry", "subscription", "subscription_event", "purpose_consent",
-        "audience_member", "quarantine", "suppression_entry", "ledger", "tracking_event", "e_visit", "x_order", "x_review",
-        "audit_entry", "audience_row",
+        "app_subscription", "audience_member", "quarantine", "suppression_entry", "ledger", "tracking_event", "e_visit",
+        "x_order", "x_review", "audit_entry", "audience_row",
     }  # fmt: skip
     assert {row["x_card"] for row in data["tables"]["profile"]} == {f"{MARK}-card", None}
     assert f"Hello {MARK}First!" in data["messages"][0]["html"]

@@ -134,8 +134,8 @@ class SaveEventTypeInput:
         )  # fmt: skip
 
 
-@strawberry.input(one_of=True, description="Whose event it is.")
-class EventProfileInput:
+@strawberry.input(one_of=True, description="A profile, by one of what others know it by.")
+class ProfileReferenceInput:
     """One of what a profile is known by."""
 
     id: strawberry.Maybe[strawberry.ID]
@@ -157,7 +157,7 @@ class RecordEventInput:
     """An event."""
 
     type: str
-    profile: EventProfileInput
+    profile: ProfileReferenceInput
     occurred_at: datetime
     key: str = strawberry.field(description="Your own name for it: sent again under the same key it is stored once.")
     payload: JSON | None = strawberry.field(default=None, description="An object with values of the type's fields.")

@@ -14,6 +14,7 @@ from api.graphql.business_events.types import BusinessEventConnection
 from api.graphql.connections import ForwardPage, Listing, requested_page
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, record_of
+from api.graphql.profiles.app_types import AppSubscription, load_devices_of
 from api.graphql.profiles.loaders import load_aliases, load_quarantine
 from api.graphql.rows.linked import linked_field
 from api.graphql.scalars import JSON
@@ -116,6 +117,13 @@ async def _merged_ids(root: strawberry.Parent[Any], info: Info) -> Any:
     return [to_global_id("Profile", one) for one in await info.context.loader(load_aliases).load(profile.id)]
 
 
+@field(list[AppSubscription])
+async def _app_subscriptions(root: strawberry.Parent[Any], info: Info) -> Any:
+    """The person's devices that apps may send to, the 100 newest of them, the newest first."""
+    profile: records.Profile = root
+    return await info.context.loader(load_devices_of).load(profile.id)
+
+
 def shown_value(name: str, value: Any) -> Any:
     """The value of a field of ours or of the team, as JSON has it; enumerations by name."""
     one = FIELDS.get(name)
@@ -150,6 +158,7 @@ def _profile_type() -> Any:
         "team_fields": team_fields_field(Extended.PROFILE),
         "merged_ids": _merged_ids,
         "quarantine": _quarantine,
+        "app_subscriptions": _app_subscriptions,
         "events": _events,
         "linked": linked_field("profile"),
         "is_type_of": record_of(records.Profile),

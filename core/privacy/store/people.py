@@ -79,6 +79,12 @@ async def addresses_written_to(conn: Connection, ids: Sequence[int]) -> list[str
     return [row["address_key"] for row in rows]
 
 
+async def devices_of(conn: Connection, ids: Sequence[int]) -> list[str]:
+    """The tokens of these profiles' devices."""
+    rows = await conn.fetch("SELECT registration_token FROM app_subscription WHERE profile_id = ANY($1::bigint[])", ids)
+    return [row["registration_token"] for row in rows]
+
+
 async def others_with(
     conn: Connection, kinds: Sequence[str], keys: Sequence[str], ids: Sequence[int]
 ) -> list[tuple[int, str, str]]:

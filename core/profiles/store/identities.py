@@ -32,3 +32,9 @@ async def ids_by_email(conn: Connection, keys: Sequence[str]) -> dict[str, tuple
         keys,
     )
     return {row["email_key"]: (row["id"], row["profiles"]) for row in rows}
+
+
+async def hold(conn: Connection, ids: Sequence[int]) -> set[int]:
+    """Those that exist; they stay until the transaction ends. In the order of ids, against deadlocks."""
+    rows = await conn.fetch("SELECT id FROM profile WHERE id = ANY($1::bigint[]) ORDER BY id FOR KEY SHARE", ids)
+    return {row["id"] for row in rows}

@@ -47,6 +47,25 @@ async def delete_profile(house: House) -> Case:
     return Case({"id": await create_profile(house.gql, **PERSON)}, ["profile.delete"])
 
 
+DEVICE = {"app": "com.shop.app", "registrationToken": "Markerovic:token-4711"}
+
+
+@case
+async def save_app_subscriptions(house: House) -> Case:
+    """Somebody's."""
+    await make(house, "createProfile", input=PERSON)
+    sent = {**DEVICE, "platform": "IOS", "profile": {"email": EMAIL}}
+    bad = {"subscriptions": [{**sent, "profile": {"id": "x"}}]}
+    return Case({"subscriptions": [sent]}, ["app_subscription.save"], bad)
+
+
+@case
+async def remove_app_subscriptions(house: House) -> Case:
+    """One that is there."""
+    await make(house, "saveAppSubscriptions", subscriptions=[{**DEVICE, "platform": "WEB"}])
+    return Case({"subscriptions": [DEVICE]}, ["app_subscription.remove"], {"subscriptions": []})
+
+
 @case
 async def merge_profiles(house: House) -> Case:
     """Two who are one, with a value given by hand."""

@@ -153,6 +153,8 @@ OPERATIONS: dict[str, tuple[str, int]] = {
     "who am I": ("{ viewer { name permissions } }", 0),
     "a page": ("{ profiles(first: 30) { nodes { id email firstName } pageInfo { endCursor } } }", 1),
     "a page with old ids and quarantine": ("{ profiles(first: 30) { nodes { id mergedIds quarantine { status } } } }", 3),
+    "a page with devices": ("{ profiles(first: 30) { nodes { id appSubscriptions { app optedOut } } } }", 2),
+    "devices": ("{ appSubscriptions(first: 30) { nodes { app registrationToken } } }", 1),
     "a search that fills a page": ('{ searchProfiles(text: "p", first: 20) { nodes { id email } } }', 3),
     "a search for nobody": ('{ searchProfiles(text: "qqqqq", first: 20) { nodes { id email } } }', 5),
     "groups of duplicates with their people": (
