@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -167,14 +167,18 @@ class PublicPages:
             await _send(scope, send, 200, _OURS, pages.text_page(parts.subject, parts.text or ""))
 
     async def _unsubscribe(self, scope: Scope, receive: Receive, send: Send, token: Token) -> None:
+        unsubscriptions = self._open_tracking.unsubscriptions
         if scope["method"] != "POST":
             _reads(scope, "GET, HEAD, POST")
-            await _send(scope, send, 200, _OURS, pages.CONFIRM)
+            page = pages.confirm_page(await unsubscriptions.offer(token.delivery_id))
+            await _send(scope, send, 200, _OURS, page)
             return
-        # The button of the page, or RFC 8058's List-Unsubscribe=One-Click: the token says it all, so any form will do.
-        await _drain(receive)
-        await self._open_tracking.unsubscriptions.act(self._hit(scope, TrackingKind.UNSUBSCRIBE, token))
-        await _send(scope, send, 200, _OURS, pages.UNSUBSCRIBED)
+        # The button of the page, or RFC 8058's List-Unsubscribe=One-Click: any form leaves what the delivery names, as the
+        # token says it all, but for the one that asks for the whole channel.
+        whole_channel = _asks_for_channel(await _form(receive))
+        await unsubscriptions.act(self._hit(scope, TrackingKind.UNSUBSCRIBE, token), whole_channel=whole_channel)
+        page = pages.unsubscribed_page(await unsubscriptions.offer(token.delivery_id), whole_channel=whole_channel)
+        await _send(scope, send, 200, _OURS, page)
 
     def _hit(self, scope: Scope, kind: TrackingKind, token: Token, url: str | None = None) -> Hit:
         return Hit(
@@ -228,18 +232,22 @@ def _neutral() -> _Answer:
     return _Answer(404, _OURS, pages.NOT_FOUND)
 
 
-async def _drain(receive: Receive) -> None:
-    """Read the body of a form to its end. Answers 413 when it has none in sight."""
-    size = 0
+async def _form(receive: Receive) -> bytes:
+    """The body of a form, to its end. Answers 413 when it has none in sight."""
+    body = bytearray()
     while True:
         event: Any = await receive()
         if event["type"] == "http.disconnect":
-            return
-        size += len(event.get("body", b""))
-        if size > BODY_LIMIT:
+            return bytes(body)
+        body += event.get("body", b"")
+        if len(body) > BODY_LIMIT:
             raise _Answer(413, [*_OURS, (b"connection", b"close")], pages.TOO_LARGE)
         if not event.get("more_body", False):
-            return
+            return bytes(body)
+
+
+def _asks_for_channel(body: bytes) -> bool:
+    return pages.WHOLE_CHANNEL.encode() in parse_qs(body).get(pages.SCOPE.encode(), [])
 
 
 async def _send(scope: Scope, send: Send, status: int, headers: list[Header], body: bytes) -> None:
