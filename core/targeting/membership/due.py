@@ -48,6 +48,7 @@ from core.targeting.language import (
 )
 from core.targeting.linked import Rows, rows_of, tell_beyond
 from core.targeting.membership.instants import Instants
+from core.targeting.membership.leaving import Reach, reach_of
 from core.targeting.membership.records import Upkeep
 from core.targeting.moments import Asked
 from core.targeting.scopes import Scope
@@ -67,6 +68,7 @@ class Window:
     rows: Rows | None = None
     only: tuple[Predicate, ...] = ()
     groups: Groups | None = None  # what linked rows come to, of all who are asked about: it is about that
+    matters: Predicate | None = None  # for which groups of linked rows it does, where that can be told
     after: Predicate | None = None  # of a column: holds wherever there is such an instant, so that an index may find them
 
     @property
@@ -158,8 +160,8 @@ class _Windows:
         negated = isinstance(node, Or)
         return moving, [compiler.condition(term, negated=negated) for term in still] if moving else []
 
-    def _selection(self, selection: Selection, compiler: TreeCompiler) -> Iterator[Window]:
-        """The first of those of the linked rows."""
+    def _selection(self, selection: Selection, compiler: TreeCompiler, reach: Reach | None = None) -> Iterator[Window]:
+        """The first of those of the linked rows. `reach`: of groups that come to something."""
         if selection.where is None:
             return
         rows = rows_of(compiler, Selection(selection.path))
@@ -171,15 +173,16 @@ class _Windows:
         after = [one.after for one in windows if one.after is not None]
         if found and len(after) == len(found):
             rows.tests.append(or_(*after))
+        matters = reach.test(inner) if reach else None
         tell_beyond(compiler, rows, inner, compiler.scope)
         if found:
-            yield Window(at=least(found), rows=rows)
+            yield Window(at=least(found), rows=rows, matters=matters)
 
     def _operation(self, node: Operation, compiler: TreeCompiler) -> Iterator[Window]:
         first, *others = node.operands
         for operand in node.operands:
             if isinstance(operand, Aggregate):
-                yield from self._aggregate(operand, compiler)
+                yield from self._aggregate(operand, compiler, reach_of(operand, others) if operand is first else None)
         if all(self._stands_still(one, compiler) for one in node.operands):
             return
         if isinstance(first, Field) and self._is_age(first, compiler) and all(_is_number(one) for one in others):
@@ -209,8 +212,8 @@ class _Windows:
     def _is_still_value(self, node: Operand, compiler: TreeCompiler) -> bool:
         return not isinstance(node, Literal) and self._stands_still(node, compiler)
 
-    def _aggregate(self, node: Aggregate, compiler: TreeCompiler) -> Iterator[Window]:
-        yield from self._selection(node.selection, compiler)
+    def _aggregate(self, node: Aggregate, compiler: TreeCompiler, reach: Reach | None) -> Iterator[Window]:
+        yield from self._selection(node.selection, compiler, reach)
         for part in (node.value, node.by):
             if part is not None:
                 self._untold(part, compiler)

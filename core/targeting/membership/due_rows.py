@@ -55,7 +55,8 @@ def _of_groups(one: Window, rows: Rows, people: FromClause, *, some: bool) -> Se
         found = found.where(whose.in_(select(others.c.id)))
     else:
         found = found.where(whose.is_not(None))
-    return _of_whom(one, found.group_by(whose), people)
+    grouped = found.group_by(whose)
+    return _of_whom(one, grouped if one.matters is None else grouped.having(one.matters), people)
 
 
 def _of_whom(one: Window, found: Select[Any], people: FromClause) -> Select[Any]:

@@ -17,6 +17,7 @@ from core.targeting.linked import entity_table
 from core.targeting.membership.due import POPULATION, due_of
 from core.targeting.membership.due_rows import due_rows
 from core.targeting.membership.records import Kept, NotedChange, Upkeep
+from core.targeting.membership.sharing import theirs_of
 from core.targeting.membership.sources import Sources, Way
 from core.targeting.membership.store.members import PEOPLE, Question
 from core.targeting.moments import Asked, today
@@ -89,7 +90,7 @@ def _question(one: Opened, day: date) -> Question:
     holds = select(people.c.id).where(condition(one.checked, asked=asked, source=people))
     return Question(
         kept_id=one.kept.id, columns=frozenset(one.sources[Way.PROFILE, "profile"].columns), holds=compile_statement(holds),
-        dues=_dues(one, asked, people, some=True),
+        dues=_dues(one, asked, people, some=True), theirs=theirs_of(one.checked, one.sources),
     )  # fmt: skip
 
 

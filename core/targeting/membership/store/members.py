@@ -7,7 +7,8 @@ written of that in the log, and who is due when.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,12 +20,34 @@ PEOPLE = "person_asked"  # what questions call the people they are about, with t
 _NUMBERED = re.compile(r"'(?:[^']|'')*'|\$(\d+)")
 
 
+SHARED = 4  # statements that read the same rows of people: these are fetched once for all of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Theirs:
+    """Rows of a table that are linked to the people of `PEOPLE`: a column says whose they are."""
+
+    table: str
+    owner: str
+    merged: bool  # whether those of who is merged into somebody count as the other's
+
+    @property
+    def select(self) -> str:
+        """All of them."""
+        whose = f"SELECT id FROM {PEOPLE}"
+        if self.merged:
+            whose += f" UNION ALL SELECT p.id FROM profile p JOIN {PEOPLE} a ON a.id = p.merged_into"
+        return f'SELECT t.* FROM "{self.table}" t WHERE t."{self.owner}" IN ({whose})'
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """A kept audience as it is asked about the people of `PEOPLE`. `holds` gives the numbers of those who are members, `dues`
-    `profile_id` and `due_at` of those who are due at all; None: nobody ever is."""
+    `profile_id` and `due_at` of those who are due at all; None: nobody ever is. `theirs` are all linked rows that it reads
+    of them, where these may be fetched beforehand."""
 
     kept_id: int
+    theirs: tuple[Theirs, ...]
     columns: frozenset[str]  # of profiles, that it reads
     holds: Statement
     dues: Statement | None
@@ -35,41 +58,36 @@ class Question:
         return replace(self, kept_id=kept_id, holds=self.holds.known(at), dues=dues)
 
 
+# Those who differ are found by one join of who is a member, and who was.
 _ENTER_AND_LEAVE = """
-entered AS (
+moved AS MATERIALIZED (
+    SELECT profile_id, kept_id, a.is_in IS NOT NULL AS entered
+      FROM (SELECT profile_id, kept_id, true AS is_in FROM asked) AS a
+      FULL JOIN (SELECT profile_id, kept_id, true AS was_in FROM members) AS m USING (profile_id, kept_id)
+     WHERE a.is_in IS NULL OR m.was_in IS NULL
+), entered AS (
     INSERT INTO kept_member (profile_id, kept_id, entered_at)
-    SELECT a.profile_id, a.kept_id, $1::timestamptz FROM asked a
-     WHERE NOT EXISTS (SELECT FROM members m WHERE m.profile_id = a.profile_id AND m.kept_id = a.kept_id)
-     ORDER BY a.kept_id, a.profile_id
-    RETURNING profile_id, kept_id
+    SELECT profile_id, kept_id, $1::timestamptz FROM moved WHERE entered ORDER BY kept_id, profile_id
 ), gone AS (
-    DELETE FROM kept_member k
-     USING (SELECT profile_id, kept_id FROM members m
-             WHERE NOT EXISTS (SELECT FROM asked a WHERE m.profile_id = a.profile_id AND m.kept_id = a.kept_id)) AS old
-     WHERE k.profile_id = old.profile_id AND k.kept_id = old.kept_id
-    RETURNING k.profile_id, k.kept_id
-), moved AS (
-    SELECT profile_id, kept_id, true AS entered FROM entered UNION ALL SELECT profile_id, kept_id, false FROM gone
+    DELETE FROM kept_member k USING moved m WHERE NOT m.entered AND k.profile_id = m.profile_id AND k.kept_id = m.kept_id
 ), logged AS (
     INSERT INTO membership_log (kept_id, position, profile_id, entered, at)
     SELECT kept_id, nextval('membership_position'), profile_id, entered, $1 FROM moved
 )"""
 
 _DUE = """,
-due AS (
+due_otherwise AS MATERIALIZED (
+    SELECT profile_id, kept_id, a.due_at, k.due_at AS known_at
+      FROM dues a FULL JOIN known_dues k USING (profile_id, kept_id) WHERE a.due_at IS DISTINCT FROM k.due_at
+), due AS (
     INSERT INTO kept_due (profile_id, kept_id, due_at)
-    SELECT a.profile_id, a.kept_id, a.due_at FROM dues a
-     WHERE NOT EXISTS (SELECT FROM known_dues k WHERE k.profile_id = a.profile_id AND k.kept_id = a.kept_id)
-     ORDER BY a.kept_id, a.profile_id
-), due_otherwise AS (
-    UPDATE kept_due d SET due_at = a.due_at
-      FROM dues a JOIN known_dues k ON k.profile_id = a.profile_id AND k.kept_id = a.kept_id AND k.due_at <> a.due_at
-     WHERE d.profile_id = a.profile_id AND d.kept_id = a.kept_id
+    SELECT profile_id, kept_id, due_at FROM due_otherwise WHERE known_at IS NULL ORDER BY kept_id, profile_id
+), due_at_another_time AS (
+    UPDATE kept_due d SET due_at = o.due_at FROM due_otherwise o
+     WHERE o.due_at IS NOT NULL AND o.known_at IS NOT NULL AND d.profile_id = o.profile_id AND d.kept_id = o.kept_id
 ), never_due AS (
-    DELETE FROM kept_due d
-     USING (SELECT profile_id, kept_id FROM known_dues k
-             WHERE NOT EXISTS (SELECT FROM dues a WHERE k.profile_id = a.profile_id AND k.kept_id = a.kept_id)) AS old
-     WHERE d.profile_id = old.profile_id AND d.kept_id = old.kept_id
+    DELETE FROM kept_due d USING due_otherwise o
+     WHERE o.due_at IS NULL AND d.profile_id = o.profile_id AND d.kept_id = o.kept_id
 )"""
 
 _COUNT_MEMBERS = """
@@ -83,26 +101,37 @@ async def ask_about(conn: Connection, questions: Sequence[Question], profile_ids
     """Make those of these people members of whom a question says so, and the others not."""
     writing = _Writing(now, list(profile_ids), [one.kept_id for one in questions])
     columns = sorted({"id", "merged_into"}.union(*(one.columns for one in questions)))
-    dated = [one for one in questions if one.dues is not None]
+    dated = [(one, one.dues) for one in questions if one.dues is not None]
+    asked = [(one, one.holds) for one in questions]
+    shared = _shared([one for one, _ in (*asked, *dated)])
+    holds = writing.together([(one.kept_id, _reading(one, shared), sql) for one, sql in asked], "profile_id")
     parts = [
         f"""{PEOPLE} AS MATERIALIZED (
             SELECT {", ".join(f'"{name}"' for name in columns)} FROM profile
              WHERE id = ANY($2::bigint[]) AND merged_into IS NULL
         )""",
-        f"asked AS MATERIALIZED ({writing.together([(one.kept_id, one.holds) for one in questions], 'profile_id')})",
+        *(f'"{name}" AS MATERIALIZED ({one.select})' for one, name in shared.items()),
+        f"asked AS MATERIALIZED ({holds})",
         *_known("members", "kept_member", "profile_id, kept_id"),
-        _ENTER_AND_LEAVE,
     ]
-    due = ""
     if dated:
-        dues = writing.together([(one.kept_id, one.dues) for one in dated if one.dues], "profile_id, due_at")
-        parts[-1:] = [
-            f"dues AS MATERIALIZED ({dues})",
-            *_known("known_dues", "kept_due", "profile_id, kept_id, due_at"),
-            parts[-1],
-        ]
-        due = _DUE
-    await conn.execute(f"WITH {', '.join(parts)}{due} {_COUNT_MEMBERS}", *writing.args)
+        dues = writing.together([(one.kept_id, _reading(one, shared), sql) for one, sql in dated], "profile_id, due_at")
+        parts += [f"dues AS MATERIALIZED ({dues})", *_known("known_dues", "kept_due", "profile_id, kept_id, due_at")]
+    parts.append(_ENTER_AND_LEAVE)
+    await conn.execute(f"WITH {', '.join(parts)}{_DUE if dated else ''} {_COUNT_MEMBERS}", *writing.args)
+
+
+def _shared(read: Sequence[Question]) -> dict[Theirs, str]:
+    """The rows that many statements read, and what they are called once they are fetched."""
+    times = Counter(one for question in read for one in question.theirs)
+    often = (one for one, count in times.items() if count >= SHARED)
+    return {one: f"theirs_{number}" for number, one in enumerate(often)}
+
+
+def _reading(question: Question, shared: Mapping[Theirs, str]) -> str:
+    """Puts what is fetched in the place of the tables."""
+    found = [f'"{one.table}" AS (SELECT * FROM "{shared[one]}")' for one in question.theirs if one in shared]
+    return f"WITH {', '.join(found)} " if found else ""
 
 
 def _known(name: str, table: str, columns: str) -> Iterator[str]:
@@ -111,16 +140,18 @@ def _known(name: str, table: str, columns: str) -> Iterator[str]:
     yield f"{name} AS MATERIALIZED (SELECT {columns} FROM all_{name} WHERE kept_id = ANY($3::bigint[]))"
 
 
+_NOBODY_DUE = "SELECT NULL::bigint AS kept_id, NULL::bigint AS profile_id, NULL::timestamptz AS due_at WHERE false"
+
+
 async def count_everybody(conn: Connection, kept_id: int, holds: Statement, dues: Statement | None, now: datetime) -> None:
     """Make those members whom a question finds, and nobody else. `dues` is asked of everybody."""
     writing = _Writing(now)
-    known_dues = "SELECT profile_id, kept_id, due_at FROM kept_due WHERE kept_id = {kept_id}"
-    empty = "SELECT NULL::bigint AS profile_id, NULL::bigint AS kept_id, NULL::timestamptz AS due_at WHERE false"
+    key = int(kept_id)
     parts = [
-        f"asked AS MATERIALIZED ({writing.together([(kept_id, holds)], 'profile_id')})",
-        f"members AS MATERIALIZED (SELECT profile_id, kept_id FROM kept_member WHERE kept_id = {kept_id:d})",
-        f"dues AS MATERIALIZED ({writing.together([(kept_id, dues)], 'profile_id, due_at') if dues else empty})",
-        f"known_dues AS MATERIALIZED ({known_dues.format(kept_id=int(kept_id))})",
+        f"asked AS ({writing.together([(key, '', holds)], 'profile_id')})",
+        f"members AS (SELECT profile_id, kept_id FROM kept_member WHERE kept_id = {key})",
+        f"dues AS ({writing.together([(key, '', dues)], 'profile_id, due_at') if dues else _NOBODY_DUE})",
+        f"known_dues AS (SELECT profile_id, kept_id, due_at FROM kept_due WHERE kept_id = {key})",
         _ENTER_AND_LEAVE,
     ]
     await conn.execute(f"WITH {', '.join(parts)}{_DUE} {_COUNT_MEMBERS}", *writing.args)
@@ -132,11 +163,11 @@ class _Writing:
     def __init__(self, *args: object) -> None:
         self.args = list(args)
 
-    def together(self, statements: Sequence[tuple[int, Statement]], columns: str) -> str:
-        """What each gives, with the number of its audience before it."""
+    def together(self, statements: Sequence[tuple[int, str, Statement]], columns: str) -> str:
+        """What each gives, with the number of its audience before it; beside that what the statement begins with."""
         return " UNION ALL ".join(
-            f"SELECT {kept_id:d}::bigint AS kept_id, f.* FROM ({self._add(one)}) AS f ({columns})"
-            for kept_id, one in statements
+            f"SELECT {kept_id:d}::bigint AS kept_id, f.* FROM ({reading}{self._add(one)}) AS f ({columns})"
+            for kept_id, reading, one in statements
         )
 
     def _add(self, statement: Statement) -> str:
