@@ -48,7 +48,8 @@ SELECT {audience_id}, profile_id, entered, '{at}' FROM differing
 
 _DIFFERENT = """
 SELECT count(*)
-  FROM (SELECT k.audience_id, m.profile_id FROM kept_member m JOIN kept_audience k ON k.id = m.kept_id) AS ours
+  FROM (SELECT k.audience_id, m.profile_id FROM kept_member m JOIN kept_audience k ON k.id = m.kept_id
+         WHERE m.entered_at IS NOT NULL) AS ours
   FULL JOIN recount_member AS theirs USING (audience_id, profile_id)
  WHERE ours.profile_id IS NULL OR theirs.profile_id IS NULL
 """

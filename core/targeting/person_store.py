@@ -18,7 +18,8 @@ async def list_memberships(
           FROM (SELECT audience_id, profile_id, added_at, data FROM audience_member WHERE profile_id = ANY($1::bigint[])
                 UNION ALL
                 SELECT k.audience_id, m.profile_id, m.entered_at, NULL
-                  FROM kept_member m JOIN kept_audience k ON k.id = m.kept_id WHERE m.profile_id = ANY($1::bigint[])) m
+                  FROM kept_member m JOIN kept_audience k ON k.id = m.kept_id
+                 WHERE m.profile_id = ANY($1::bigint[]) AND m.entered_at IS NOT NULL) m
          WHERE audience_id > coalesce($2::bigint, 0)
          ORDER BY audience_id, added_at, profile_id LIMIT $3
         """,

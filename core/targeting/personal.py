@@ -120,8 +120,7 @@ TABLES = (
         " members created_by created_at",
     ),
     # Whose profile goes leaves by the log, which holds numbers of profiles alone.
-    Kept(table="kept_member", rows=of_profile(), other="profile_id kept_id entered_at"),
-    Kept(table="kept_due", rows=of_profile(), other="profile_id kept_id due_at"),
+    Kept(table="kept_member", rows=of_profile(), other="profile_id kept_id entered_at due_at"),
     Kept(table="membership_log", rows=of_profile(), other="kept_id position profile_id entered at"),
     Kept(table="membership_change", other="id at entity columns profile_ids"),
 )  # fmt: skip

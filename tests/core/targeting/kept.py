@@ -35,7 +35,9 @@ async def settle(conn: Connection, now: datetime = AT) -> None:
 async def members(conn: Connection, audience_id: int) -> set[int]:
     """As they are kept."""
     rows = await conn.fetch(
-        "SELECT profile_id FROM kept_member m JOIN kept_audience k ON k.id = m.kept_id WHERE k.audience_id = $1", audience_id
+        "SELECT profile_id FROM kept_member m JOIN kept_audience k ON k.id = m.kept_id WHERE k.audience_id = $1"
+        " AND m.entered_at IS NOT NULL",
+        audience_id,
     )
     return {row["profile_id"] for row in rows}
 

@@ -75,7 +75,7 @@ async def test_what_is_released_is_cleared_away(conn: Connection) -> None:
     assert len(await members(conn, key)) == 2
     await release_audience(conn, SYSTEM, key)
     await settle(conn)
-    for table in ("kept_audience", "kept_member", "kept_due", "membership_log", "membership_change"):
+    for table in ("kept_audience", "kept_member", "membership_log", "membership_change"):
         assert await conn.fetchval(f"SELECT count(*) FROM {table}") == 0, table
     triggers = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'membership%'"
     assert await conn.fetchval(triggers) == 0

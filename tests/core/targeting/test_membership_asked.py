@@ -119,6 +119,8 @@ async def test_who_is_due(conn: Connection) -> None:
 async def due(conn: Connection, key: int) -> dict[int, timedelta]:
     """After how many days somebody is due, about."""
     rows = await conn.fetch(
-        "SELECT profile_id, due_at FROM kept_due d JOIN kept_audience k ON k.id = d.kept_id WHERE k.audience_id = $1", key
+        "SELECT profile_id, due_at FROM kept_member d JOIN kept_audience k ON k.id = d.kept_id"
+        " WHERE k.audience_id = $1 AND due_at IS NOT NULL",
+        key,
     )
     return {row["profile_id"]: timedelta(days=round((row["due_at"] - AT) / timedelta(days=1))) for row in rows}

@@ -17,7 +17,7 @@ SELECT k.id AS kept_id, k.audience_id, k.time_zone, k.state, k.upkeep, k.reasons
        k.recount_at,
        CASE WHEN k.counted_at IS NOT NULL THEN greatest(0, extract(epoch FROM $1::timestamptz - least(
            (SELECT c.at FROM membership_change c ORDER BY c.id LIMIT 1),
-           (SELECT d.due_at FROM kept_due d WHERE d.kept_id = k.id ORDER BY d.due_at LIMIT 1),
+           (SELECT d.due_at FROM kept_member d WHERE d.kept_id = k.id AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1),
            CASE WHEN k.state <> 'kept' THEN k.counting_since END,
            CASE WHEN k.upkeep = 'recounted' THEN k.counted_at END,
            $1)))::float8 END AS freshness,
@@ -91,7 +91,7 @@ async def list_members(conn: Connection, audience_id: int, after: int, limit: in
         """
         SELECT m.profile_id, m.entered_at AS added_at, '{}'::jsonb AS data
           FROM kept_audience k JOIN kept_member m ON m.kept_id = k.id
-         WHERE k.audience_id = $1 AND m.profile_id > $2 ORDER BY m.profile_id LIMIT $3
+         WHERE k.audience_id = $1 AND m.profile_id > $2 AND m.entered_at IS NOT NULL ORDER BY m.profile_id LIMIT $3
         """,
         audience_id, after, limit,
     )  # fmt: skip
@@ -206,7 +206,7 @@ async def clear_released(conn: Connection, limit: int) -> bool:
     kept_id = await conn.fetchval("SELECT id FROM kept_audience WHERE audience_id IS NULL ORDER BY id LIMIT 1")
     if kept_id is None:
         return False
-    for table in ("kept_due", "membership_log", "kept_member"):
+    for table in ("membership_log", "kept_member"):
         done: str = await conn.execute(
             f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE kept_id = $1 LIMIT $2))", kept_id, limit
         )

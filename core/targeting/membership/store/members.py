@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -58,37 +58,37 @@ class Question:
         return replace(self, kept_id=kept_id, holds=self.holds.known(at), dues=dues)
 
 
-# Those who differ are found by one join of who is a member, and who was.
-_ENTER_AND_LEAVE = """
-moved AS MATERIALIZED (
-    SELECT profile_id, kept_id, a.is_in IS NOT NULL AS entered
-      FROM (SELECT profile_id, kept_id, true AS is_in FROM asked) AS a
-      FULL JOIN (SELECT profile_id, kept_id, true AS was_in FROM members) AS m USING (profile_id, kept_id)
-     WHERE a.is_in IS NULL OR m.was_in IS NULL
-), entered AS (
-    INSERT INTO kept_member (profile_id, kept_id, entered_at)
-    SELECT profile_id, kept_id, $1::timestamptz FROM moved WHERE entered ORDER BY kept_id, profile_id
-), gone AS (
-    DELETE FROM kept_member k USING moved m WHERE NOT m.entered AND k.profile_id = m.profile_id AND k.kept_id = m.kept_id
+# Whoever differs is found by a join of what is so now and what was known. A row that says nothing any more is dropped: so does
+# one whose due date was taken off.
+_WRITE = """
+found AS (
+    SELECT profile_id, kept_id, a.is_in IS NOT NULL AS is_in, d.due_at
+      FROM (SELECT profile_id, kept_id, true AS is_in FROM asked) AS a FULL JOIN dues d USING (profile_id, kept_id)
+), differing AS MATERIALIZED (
+    SELECT profile_id, kept_id, coalesce(f.is_in, false) AS is_in, k.entered_at IS NOT NULL AS was_in, f.due_at,
+           k.known IS NOT NULL AS known
+      FROM found f FULL JOIN (SELECT profile_id, kept_id, entered_at, due_at, true AS known FROM before) AS k
+           USING (profile_id, kept_id)
+     WHERE f.is_in IS DISTINCT FROM (k.entered_at IS NOT NULL) OR f.due_at IS DISTINCT FROM k.due_at
+), added AS (
+    INSERT INTO kept_member (profile_id, kept_id, entered_at, due_at)
+    SELECT profile_id, kept_id, CASE WHEN is_in THEN $1::timestamptz END, due_at
+      FROM differing WHERE NOT known ORDER BY kept_id, profile_id
+), changed AS (
+    UPDATE kept_member k SET entered_at = CASE WHEN d.is_in THEN coalesce(k.entered_at, $1) END, due_at = d.due_at
+      FROM differing d
+     WHERE d.known AND (d.is_in OR d.due_at IS NOT NULL) AND k.profile_id = d.profile_id AND k.kept_id = d.kept_id
+), dropped AS (
+    DELETE FROM kept_member k USING differing d
+     WHERE d.known AND NOT d.is_in AND d.due_at IS NULL AND k.profile_id = d.profile_id AND k.kept_id = d.kept_id
+), moved AS (
+    SELECT profile_id, kept_id, is_in AS entered FROM differing WHERE is_in <> was_in
 ), logged AS (
     INSERT INTO membership_log (kept_id, position, profile_id, entered, at)
     SELECT kept_id, nextval('membership_position'), profile_id, entered, $1 FROM moved
 )"""
 
-_DUE = """,
-due_otherwise AS MATERIALIZED (
-    SELECT profile_id, kept_id, a.due_at, k.due_at AS known_at
-      FROM dues a FULL JOIN known_dues k USING (profile_id, kept_id) WHERE a.due_at IS DISTINCT FROM k.due_at
-), due AS (
-    INSERT INTO kept_due (profile_id, kept_id, due_at)
-    SELECT profile_id, kept_id, due_at FROM due_otherwise WHERE known_at IS NULL ORDER BY kept_id, profile_id
-), due_at_another_time AS (
-    UPDATE kept_due d SET due_at = o.due_at FROM due_otherwise o
-     WHERE o.due_at IS NOT NULL AND o.known_at IS NOT NULL AND d.profile_id = o.profile_id AND d.kept_id = o.kept_id
-), never_due AS (
-    DELETE FROM kept_due d USING due_otherwise o
-     WHERE o.due_at IS NULL AND d.profile_id = o.profile_id AND d.kept_id = o.kept_id
-)"""
+_NOBODY_DUE = "SELECT NULL::bigint AS kept_id, NULL::bigint AS profile_id, NULL::timestamptz AS due_at WHERE false"
 
 _COUNT_MEMBERS = """
 UPDATE kept_audience k SET members = members + g.by
@@ -105,6 +105,7 @@ async def ask_about(conn: Connection, questions: Sequence[Question], profile_ids
     asked = [(one, one.holds) for one in questions]
     shared = _shared([one for one, _ in (*asked, *dated)])
     holds = writing.together([(one.kept_id, _reading(one, shared), sql) for one, sql in asked], "profile_id")
+    dues = writing.together([(one.kept_id, _reading(one, shared), sql) for one, sql in dated], "profile_id, due_at")
     parts = [
         f"""{PEOPLE} AS MATERIALIZED (
             SELECT {", ".join(f'"{name}"' for name in columns)} FROM profile
@@ -112,13 +113,13 @@ async def ask_about(conn: Connection, questions: Sequence[Question], profile_ids
         )""",
         *(f'"{name}" AS MATERIALIZED ({one.select})' for one, name in shared.items()),
         f"asked AS MATERIALIZED ({holds})",
-        *_known("members", "kept_member", "profile_id, kept_id"),
+        f"dues AS MATERIALIZED ({dues})",
+        # First all of theirs, by the index, then those of the audiences.
+        "all_before AS MATERIALIZED (SELECT * FROM kept_member WHERE profile_id = ANY($2))",
+        "before AS MATERIALIZED (SELECT * FROM all_before WHERE kept_id = ANY($3::bigint[]))",
+        _WRITE,
     ]
-    if dated:
-        dues = writing.together([(one.kept_id, _reading(one, shared), sql) for one, sql in dated], "profile_id, due_at")
-        parts += [f"dues AS MATERIALIZED ({dues})", *_known("known_dues", "kept_due", "profile_id, kept_id, due_at")]
-    parts.append(_ENTER_AND_LEAVE)
-    await conn.execute(f"WITH {', '.join(parts)}{_DUE if dated else ''} {_COUNT_MEMBERS}", *writing.args)
+    await conn.execute(f"WITH {', '.join(parts)} {_COUNT_MEMBERS}", *writing.args)
 
 
 def _shared(read: Sequence[Question]) -> dict[Theirs, str]:
@@ -134,27 +135,17 @@ def _reading(question: Question, shared: Mapping[Theirs, str]) -> str:
     return f"WITH {', '.join(found)} " if found else ""
 
 
-def _known(name: str, table: str, columns: str) -> Iterator[str]:
-    """What was found of these people before: first all of theirs, by the index, then those of the audiences."""
-    yield f"all_{name} AS MATERIALIZED (SELECT {columns} FROM {table} WHERE profile_id = ANY($2))"
-    yield f"{name} AS MATERIALIZED (SELECT {columns} FROM all_{name} WHERE kept_id = ANY($3::bigint[]))"
-
-
-_NOBODY_DUE = "SELECT NULL::bigint AS kept_id, NULL::bigint AS profile_id, NULL::timestamptz AS due_at WHERE false"
-
-
 async def count_everybody(conn: Connection, kept_id: int, holds: Statement, dues: Statement | None, now: datetime) -> None:
     """Make those members whom a question finds, and nobody else. `dues` is asked of everybody."""
     writing = _Writing(now)
     key = int(kept_id)
     parts = [
         f"asked AS ({writing.together([(key, '', holds)], 'profile_id')})",
-        f"members AS (SELECT profile_id, kept_id FROM kept_member WHERE kept_id = {key})",
-        f"dues AS ({writing.together([(key, '', dues)], 'profile_id, due_at') if dues else _NOBODY_DUE})",
-        f"known_dues AS (SELECT profile_id, kept_id, due_at FROM kept_due WHERE kept_id = {key})",
-        _ENTER_AND_LEAVE,
+        f"dues AS ({writing.together([(key, '', dues)] if dues else [], 'profile_id, due_at')})",
+        f"before AS (SELECT * FROM kept_member WHERE kept_id = {key})",
+        _WRITE,
     ]
-    await conn.execute(f"WITH {', '.join(parts)}{_DUE} {_COUNT_MEMBERS}", *writing.args)
+    await conn.execute(f"WITH {', '.join(parts)} {_COUNT_MEMBERS}", *writing.args)
 
 
 class _Writing:
@@ -165,9 +156,12 @@ class _Writing:
 
     def together(self, statements: Sequence[tuple[int, str, Statement]], columns: str) -> str:
         """What each gives, with the number of its audience before it; beside that what the statement begins with."""
-        return " UNION ALL ".join(
-            f"SELECT {kept_id:d}::bigint AS kept_id, f.* FROM ({reading}{self._add(one)}) AS f ({columns})"
-            for kept_id, reading, one in statements
+        return (
+            " UNION ALL ".join(
+                f"SELECT {kept_id:d}::bigint AS kept_id, f.* FROM ({reading}{self._add(one)}) AS f ({columns})"
+                for kept_id, reading, one in statements
+            )
+            or _NOBODY_DUE
         )
 
     def _add(self, statement: Statement) -> str:

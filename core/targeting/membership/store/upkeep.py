@@ -38,10 +38,10 @@ async def take_due(conn: Connection, now: datetime, limit: int) -> dict[int, lis
     rows = await conn.fetch(
         """
         WITH taken AS (
-            DELETE FROM kept_due WHERE (profile_id, kept_id) IN (
+            UPDATE kept_member SET due_at = NULL WHERE (profile_id, kept_id) IN (
                 SELECT d.profile_id, d.kept_id
                   FROM kept_audience k,
-                       LATERAL (SELECT profile_id, kept_id FROM kept_due
+                       LATERAL (SELECT profile_id, kept_id FROM kept_member
                                  WHERE kept_id = k.id AND due_at <= $1 ORDER BY due_at LIMIT $2) AS d
                  LIMIT $2)
             RETURNING profile_id, kept_id
@@ -69,13 +69,13 @@ async def remove_gone(conn: Connection, kept_ids: Sequence[int], profile_ids: Se
             DELETE FROM kept_member m
              WHERE m.profile_id = ANY($2) AND m.kept_id = ANY($1)
                AND NOT EXISTS (SELECT FROM profile p WHERE p.id = m.profile_id AND p.merged_into IS NULL)
-            RETURNING m.profile_id, m.kept_id
+            RETURNING m.profile_id, m.kept_id, m.entered_at IS NOT NULL AS was_in
         ), logged AS (
             INSERT INTO membership_log (kept_id, position, profile_id, entered, at)
-            SELECT kept_id, nextval('membership_position'), profile_id, false, $3 FROM gone
+            SELECT kept_id, nextval('membership_position'), profile_id, false, $3 FROM gone WHERE was_in
         )
         UPDATE kept_audience k SET members = k.members - g.by
-          FROM (SELECT kept_id, count(*) AS by FROM gone GROUP BY kept_id) AS g WHERE k.id = g.kept_id
+          FROM (SELECT kept_id, count(*) AS by FROM gone WHERE was_in GROUP BY kept_id) AS g WHERE k.id = g.kept_id
         """,
         list(kept_ids), list(profile_ids), now,
     )  # fmt: skip
