@@ -1,7 +1,8 @@
 """Linked rows that many questions about the same people read: fetched once for all of them. Pure.
 
 What is fetched has no index. So only those questions read it that look at all of it at once: not those that would look through
-it for each of the people.
+it for each of the people. And all that the people have is fetched: not where it is kept by months, of which each question reads
+some.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ _LOOKING_FURTHER = (Aggregate, Exists, Following, Member, Top)
 def theirs_of(checked: CheckedExpression, sources: Sources) -> tuple[Theirs, ...]:
     """The rows that may be fetched beforehand; none where the question asks for any in another way, too."""
     found = [_rows(checked, selection) for selection in _selections(checked.expression.root)]
-    entities = checked.catalogue.entities
-    far = {entities[name].table for way, name in sources if way is Way.FAR and name in entities}
-    theirs = tuple(dict.fromkeys(one for one in found if one is not None and one.table not in far))
+    owned = {source.table for (way, _), source in sources.items() if way is Way.OWNED}
+    far = {source.table for (way, _), source in sources.items() if way is Way.FAR}
+    theirs = tuple(dict.fromkeys(one for one in found if one is not None and one.table in owned - far))
     return theirs if len(theirs) == len(set(found)) else ()
 
 

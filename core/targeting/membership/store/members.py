@@ -88,6 +88,7 @@ found AS (
     SELECT kept_id, nextval('membership_position'), profile_id, entered, $1 FROM moved
 )"""
 
+_BEFORE = "SELECT profile_id, kept_id, entered_at, due_at FROM kept_member"
 _NOBODY_DUE = "SELECT NULL::bigint AS kept_id, NULL::bigint AS profile_id, NULL::timestamptz AS due_at WHERE false"
 
 _COUNT_MEMBERS = """
@@ -115,7 +116,7 @@ async def ask_about(conn: Connection, questions: Sequence[Question], profile_ids
         f"asked AS MATERIALIZED ({holds})",
         f"dues AS MATERIALIZED ({dues})",
         # First all of theirs, by the index, then those of the audiences.
-        "all_before AS MATERIALIZED (SELECT * FROM kept_member WHERE profile_id = ANY($2))",
+        f"all_before AS MATERIALIZED ({_BEFORE} WHERE profile_id = ANY($2))",
         "before AS MATERIALIZED (SELECT * FROM all_before WHERE kept_id = ANY($3::bigint[]))",
         _WRITE,
     ]
@@ -142,7 +143,7 @@ async def count_everybody(conn: Connection, kept_id: int, holds: Statement, dues
     parts = [
         f"asked AS ({writing.together([(key, '', holds)], 'profile_id')})",
         f"dues AS ({writing.together([(key, '', dues)] if dues else [], 'profile_id, due_at')})",
-        f"before AS (SELECT * FROM kept_member WHERE kept_id = {key})",
+        f"before AS ({_BEFORE} WHERE kept_id = {key})",
         _WRITE,
     ]
     await conn.execute(f"WITH {', '.join(parts)} {_COUNT_MEMBERS}", *writing.args)
