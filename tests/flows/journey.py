@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.flows.client import Client, Subscription
+from tests.flows.house import PATIENCE, deadline_of
 
 _numbers = itertools.count(1)
 
@@ -60,7 +61,7 @@ async def start_import(client: Client, import_id: str) -> None:
 
 async def import_ended(client: Client, import_id: str, seconds: float = 30) -> dict[str, Any]:
     """Wait for an import to end, however it does."""
-    deadline = time.monotonic() + seconds
+    deadline = deadline_of(seconds)
     while True:
         run = (await client.ask(f"query ($id: ID!) {{ import(id: $id) {{ {IMPORT_FIELDS} }} }}", id=import_id))["import"]
         if run["state"] in ("FINISHED", "FAILED", "CANCELLED"):
@@ -240,7 +241,7 @@ def check_equation(counts: Mapping[str, int]) -> None:
 
 async def reach(client: Client, delivery_id: str, *states: str, seconds: float = 30) -> dict[str, Any]:
     """Wait until the delivery is in one of the states; returns its status."""
-    deadline = time.monotonic() + seconds
+    deadline = deadline_of(seconds)
     while True:
         status = await status_of(client, delivery_id)
         if status["state"] in states:
@@ -329,7 +330,7 @@ class Watcher:
 
     async def until(self, batches: Subscription, count: int, seconds: float = 15) -> None:
         """Take batches until so many events were seen over all connections."""
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds * PATIENCE):
             while len(self.seen) < count:
                 batch = await anext(batches)
                 self.seen += batch["events"]

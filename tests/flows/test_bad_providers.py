@@ -20,7 +20,7 @@ import pytest_asyncio
 
 from api.cli.sink import Behaviour, Sink, Stage
 from tests.flows.client import Client
-from tests.flows.house import house
+from tests.flows.house import deadline_of, house
 from tests.flows.journey import (
     ask_for,
     create_account,
@@ -229,7 +229,7 @@ async def play(client: Client, folder: Path, trouble: Trouble) -> Case:
 
 async def _play(client: Client, case: Case) -> Case:
     trouble = case.trouble
-    deadline = time.monotonic() + 30
+    deadline = deadline_of(30)
     while not await is_clear(client, case):
         assert time.monotonic() < deadline, (
             await status_of(client, case.delivery),

@@ -23,7 +23,7 @@ from core.delivery import lifecycle, reading
 from core.delivery.records import DeliveryState, LedgerCounts, LedgerState
 from core.delivery.store import ledger
 from loadtests.campaign import fill_profiles, make_delivery, page
-from tests.flows.house import House, connect, free_port, house, make_database, until
+from tests.flows.house import House, connect, deadline_of, free_port, house, make_database, until
 
 MESSAGES = int(os.environ.get("CRASH_MESSAGES", "20000"))
 CONNECTIONS = 20
@@ -82,7 +82,7 @@ async def started_delivery(made: House, sink_port: int, messages: int, **options
 
 async def state_of(made: House, delivery_id: int, states: set[DeliveryState], seconds: float) -> None:
     """Wait until the delivery is in one of the states; the database may be away in between."""
-    deadline = time.monotonic() + seconds
+    deadline = deadline_of(seconds)
     while True:
         conn = await made.connect()
         try:
@@ -107,7 +107,7 @@ async def counts_of(made: House, delivery_id: int) -> LedgerCounts:
 async def progress(made: House, delivery_id: int, more: int, seconds: float) -> None:
     """Wait until `more` further messages were accepted; there must be enough left."""
     before = (await counts_of(made, delivery_id)).accepted
-    deadline = time.monotonic() + seconds
+    deadline = deadline_of(seconds)
     while True:
         now = await counts_of(made, delivery_id)
         if now.accepted >= before + more:

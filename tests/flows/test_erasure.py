@@ -19,6 +19,7 @@ import asyncpg
 from core.secrets import parse_keyring
 from tests.flows.client import Client
 from tests.flows.conftest import Place
+from tests.flows.house import deadline_of
 from tests.flows.journey import (
     create_account,
     create_audience,
@@ -187,7 +188,7 @@ async def put_her_on_lists(place: Place, account: str, content: str) -> None:
 
 async def runs_ended(client: Client, audience: str, wanted: int, seconds: float = 30) -> None:
     """Wait until so many runs of an audience are finished."""
-    deadline = time.monotonic() + seconds
+    deadline = deadline_of(seconds)
     text = "query ($id: ID!) { audienceRuns(audienceId: $id) { nodes { state error { code message } } } }"
     while True:
         found = (await client.ask(text, id=audience))["audienceRuns"]["nodes"]
@@ -199,7 +200,7 @@ async def runs_ended(client: Client, audience: str, wanted: int, seconds: float 
 
 async def until(client: Client, name: str, key: str, field: str, *wanted: str, seconds: float = 30) -> str:
     """Wait until something is in a state."""
-    deadline = time.monotonic() + seconds
+    deadline = deadline_of(seconds)
     while True:
         data = await client.ask(f"query ($id: ID!) {{ {name}(id: $id) {{ {field} }} }}", id=key)
         found: str = data[name][field]

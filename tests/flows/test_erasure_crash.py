@@ -12,7 +12,7 @@ import asyncpg
 
 from core.secrets import parse_keyring
 from tests.flows.client import Client
-from tests.flows.house import House, house
+from tests.flows.house import House, deadline_of, house
 from tests.flows.journey import import_people
 from tests.flows.scan import in_files, in_tables
 from tests.flows.test_crash import RESUME_SECONDS, WORKER, kill_one
@@ -37,7 +37,7 @@ async def held_up(made: House, table: str) -> AsyncIterator[None]:
 
 async def waits_at(conn: asyncpg.Connection, table: str) -> None:
     """Wait until somebody wants to write to a table that is held up."""
-    deadline = time.monotonic() + RESUME_SECONDS
+    deadline = deadline_of(RESUME_SECONDS)
     text = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass)"
     while not await conn.fetchval(text, table):
         assert time.monotonic() < deadline, f"nobody waits at {table}"

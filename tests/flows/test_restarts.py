@@ -23,7 +23,7 @@ import redis
 from api.cli.sink import Behaviour
 from tests.flows.client import Client, Refused
 from tests.flows.conftest import Place
-from tests.flows.house import House, empty_broker, house, until
+from tests.flows.house import House, deadline_of, empty_broker, house, until
 from tests.flows.journey import (
     Watcher,
     ask_for,
@@ -69,7 +69,7 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
 
 async def patiently(act: Callable[[], Awaitable[Any]], seconds: float = 30) -> Any:
     """Do it as soon as the house can again."""
-    deadline = time.monotonic() + seconds
+    deadline = deadline_of(seconds)
     while True:
         try:
             return await act()

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from core.delivery.records import DeliveryState
-from tests.flows.house import house
+from tests.flows.house import deadline_of, house
 from tests.flows.test_crash import WORKER, recording_sink, started_delivery, state_of
 
 
@@ -20,7 +20,7 @@ async def test_every_worker_process_takes_a_share(tmp_path: Path) -> None:
         delivery_id = await started_delivery(made, port, 6000, connections=6)
         # Then all of them hold connections for it before it ends
         conn = await made.connect()
-        deadline = time.monotonic() + 30
+        deadline = deadline_of(30)
         sharing = 0
         while sharing < 3:
             sharing = await conn.fetchval("SELECT count(DISTINCT worker) FROM lease WHERE delivery_id = $1", delivery_id)
