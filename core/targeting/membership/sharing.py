@@ -20,6 +20,7 @@ from core.targeting.language import (
     Following,
     Literal,
     Member,
+    Not,
     Operation,
     Selection,
     Top,
@@ -34,10 +35,10 @@ _LOOKING_FURTHER = (Aggregate, Exists, Following, Member, Top)
 def theirs_of(checked: CheckedExpression, sources: Sources) -> tuple[Theirs, ...]:
     """The rows that may be fetched beforehand; none where the question asks for any in another way, too."""
     found = [_rows(checked, selection) for selection in _selections(checked.expression.root)]
-    owned = {source.table for (way, _), source in sources.items() if way is Way.OWNED}
+    owners = {source.table: source.owners for (way, _), source in sources.items() if way is Way.OWNED}
     far = {source.table for (way, _), source in sources.items() if way is Way.FAR}
-    theirs = tuple(dict.fromkeys(one for one in found if one is not None and one.table in owned - far))
-    return theirs if len(theirs) == len(set(found)) else ()
+    fit = {one for one in found if one and one.table not in far and owners.get(one.table) == {one.owner}}
+    return tuple(dict.fromkeys(one for one in found if one)) if fit == set(found) else ()
 
 
 def _selections(condition: Any) -> Iterator[Selection | None]:
@@ -46,7 +47,7 @@ def _selections(condition: Any) -> Iterator[Selection | None]:
         case And(terms=terms):
             for term in terms:
                 yield from _selections(term)
-        case Exists(selection=selection):
+        case Exists(selection=selection) | Not(term=Exists(selection=selection)):
             yield selection
         case Operation(operands=(Aggregate() as first, *others)) if all(isinstance(one, Literal) for one in others):
             further = any(_looks_further(one) for one in (first.value, first.by) if one is not None)

@@ -17,10 +17,9 @@ from core.targeting.sql import Statement
 
 PEOPLE = "person_asked"  # what questions call the people they are about, with their columns under the names of `profile`
 
-_NUMBERED = re.compile(r"'(?:[^']|'')*'|\$(\d+)")
-
-
 SHARED = 4  # statements that read the same rows of people: these are fetched once for all of them
+
+_NUMBERED = re.compile(r"'(?:[^']|'')*'|\$(\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
