@@ -12,8 +12,6 @@ ALTER TABLE kept_member ALTER COLUMN entered_at DROP NOT NULL, ADD COLUMN due_at
 INSERT INTO kept_member AS m (profile_id, kept_id, due_at) SELECT profile_id, kept_id, due_at FROM kept_due
     ON CONFLICT (profile_id, kept_id) DO UPDATE SET due_at = excluded.due_at;
 DROP TABLE kept_due;
-DROP INDEX kept_member_audience;
-CREATE INDEX kept_member_audience ON kept_member (kept_id, profile_id) WHERE entered_at IS NOT NULL;
 CREATE INDEX kept_member_due ON kept_member (kept_id, due_at) WHERE due_at IS NOT NULL;
 """
 
