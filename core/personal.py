@@ -35,6 +35,7 @@ class Person:
     addresses: tuple[tuple[str, str], ...] = ()  # kind and normalised address: those that nobody else has
     words: tuple[str, ...] = ()  # what names them in a text, each by itself: addresses, identifiers, …
     names: tuple[tuple[str, ...], ...] = ()  # what names them where all of it stands together: first and last name
+    known_by: tuple[str, ...] = ()  # the fields of which each of the profiles has a value among the words
     linked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by a profile's column: what is compared with it
 
 

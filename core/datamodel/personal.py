@@ -58,6 +58,13 @@ async def linked_columns(conn: Connection) -> tuple[str, ...]:
     return tuple(sorted({far for edge in edges for far in (edge.other_column, *(other for _, other in edge.more))}))
 
 
+async def datasets_of_nobody(conn: Connection) -> tuple[str, ...]:
+    """The names of entities whose rows no link ties to a person."""
+    model, tables = await present_model(conn), await store.read_tables(conn)
+    reached = _ways([*_references(tables), *_by_value(model)]).keys() | {ROOT}
+    return tuple(one.name for one in model.entities if table_of(one) not in reached)
+
+
 def _declared(model: Model, tables: Tables) -> Iterator[Kept]:
     edges = [*_references(tables), *_by_value(model)]
     ways = _ways(edges)

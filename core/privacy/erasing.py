@@ -66,5 +66,6 @@ def together(persons: Sequence[Person]) -> Person:
         addresses=tuple(dict.fromkeys(found for one in persons for found in one.addresses)),
         words=tuple(dict.fromkeys(found for one in persons for found in one.words)),
         names=tuple(dict.fromkeys(found for one in persons for found in one.names)),
+        known_by=tuple(one for one in persons[0].known_by if all(one in other.known_by for other in persons)),
         linked=linked,
     )

@@ -19,6 +19,7 @@ from core.personal import Person
 from core.privacy.namespaces import PROFILE, links_to_profiles
 from core.privacy.records import Namespace
 from core.privacy.store import people as store
+from core.privacy.words import SHORTEST
 from core.profiles.address_keys import address_key
 from core.targeting.personal import key_columns
 
@@ -72,7 +73,9 @@ async def find_person(conn: Connection, namespace: Namespace, value: str, *, gon
     addresses |= dict.fromkeys(map(_address, await store.addresses_written_to(conn, list(every)))) if every else {}
     addresses |= {(AddressKind.PUSH.value, token): None for token in await store.devices_of(conn, list(every))}
     words = dict.fromkeys((*person.words, value, *(key for _, key in addresses)))
-    return replace(person, profile_ids=every, addresses=tuple(addresses), words=tuple(words))
+    named = _named_by(namespace, value)
+    known_by = tuple(one for one in (person.known_by if rows else named) if not left or one in named)
+    return replace(person, profile_ids=every, addresses=tuple(addresses), words=tuple(words), known_by=known_by)
 
 
 async def _profiles(conn: Connection, model: Model, namespace: Namespace, value: str) -> list[int]:
@@ -108,22 +111,38 @@ async def _left_of(conn: Connection, namespace: Namespace, value: str) -> list[i
 def _known_by(rows: Sequence[Mapping[str, Any]], model: Model, compared: Iterable[str]) -> Person:
     fields = [one for one in _team_fields(model) if one.personal or one.sensitive]
     addresses: dict[tuple[str, str], None] = {}
-    words: dict[str, None] = {}
+    own = [_words_of(row, fields) for row in rows]
     names: dict[tuple[str, ...], None] = {}
     for row in rows:
         found = (("email", row["email_key"]), ("mobile", row["mobile_phone"]), ("phone", row["phone"]), ("fax", row["fax"]))
         addresses |= {(kind, key): None for kind, key in found if key}
-        words |= dict.fromkeys(str(row[name]) for name in _WORDS if row[name])
-        long = [row[name] for name in _LONG_WORDS] + [row.get(column_of(one.name)) for one in fields]
-        words |= dict.fromkeys(str(one) for one in long if one and len(str(one)) >= _LONG)
         if all(row[name] for name in _NAMES):
             names[tuple(row[name] for name in _NAMES)] = None
     return Person(
         addresses=tuple(addresses),
-        words=tuple(words),
+        words=tuple(dict.fromkeys(word for words in own for word in words.values())),
         names=tuple(names),
+        known_by=_known_in_all(own),
         linked={name: tuple({str(row[name]) for row in rows if row.get(name) is not None}) for name in compared},
     )
+
+
+def _words_of(row: Mapping[str, Any], fields: Iterable[DataField]) -> dict[str, str]:
+    """What is somebody's own in a profile, by field."""
+    ours = {name: str(row[name]) for name in _WORDS if row[name]}
+    long = {name: row[name] for name in _LONG_WORDS} | {one.name: row.get(column_of(one.name)) for one in fields}
+    return ours | {name: str(one) for name, one in long.items() if one and len(str(one)) >= _LONG}
+
+
+def _known_in_all(profiles: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """The fields by which each of the profiles is found in a file."""
+    sought = [{name for name, word in words.items() if len(word) >= SHORTEST} for words in profiles]
+    return tuple(sorted(set.intersection(*sought))) if sought else ()
+
+
+def _named_by(namespace: Namespace, value: str) -> tuple[str, ...]:
+    """The field that the request itself names: all that is known of whose profile is gone."""
+    return (namespace.field,) if namespace.entity == PROFILE and len(value) >= SHORTEST else ()
 
 
 def _team_fields(model: Model) -> list[DataField]:

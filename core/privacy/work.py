@@ -5,9 +5,9 @@ A deletion goes on in steps, each committed by itself and harmless when it is do
 1. whom it is about is found, and everything that is declared is erased; from that moment nobody writes to them;
 2. it waits for what had begun before and may have read them: transactions, imports and exports, messages in flight;
 3. whoever came back meanwhile (by a file that was being read) is found and erased like before;
-4. once nobody is found any more, uploads that name the person go; behind them all tables are gone through a last time, and
-   texts that quote the person are blotted out; behind that go files and stored answers that were made of these, and the proof
-   is made.
+4. once nobody is found any more, uploads that name the person or may hold them go; behind them all tables are gone through a
+   last time, and texts that quote the person are blotted out; behind that go files and stored answers that were made of
+   these, and the proof is made.
 
 What it waits for it looks at again with every sweep. A worker that is killed lets go of the lock by that, and the next one goes
 on with what is committed.
@@ -16,7 +16,6 @@ on with what is committed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from datetime import timedelta
 
 from core import files as stored_files
@@ -33,8 +32,8 @@ from core.privacy.finding import find_person
 from core.privacy.gathering import gather
 from core.privacy.proofs import make_proof
 from core.privacy.records import OPEN, Namespace, PrivacyRequest, RequestError, RequestKind, RequestState
+from core.privacy.removing import GIVEN, MADE, remove_files
 from core.privacy.sealing import open_person, open_value, seal_person
-from core.privacy.searching import Search
 from core.privacy.store import namespaces as namespace_store
 from core.privacy.store import people, requests
 from core.privacy.words import quoted_in, quotes_of
@@ -42,9 +41,6 @@ from core.profiles import erased
 from core.runtime import Runtime
 
 KEEP_VALUES = timedelta(days=30)  # of requests that ended in an error, for trying again
-FILES_AT_ONCE = 100
-_GIVEN = frozenset({FileKind.UPLOAD})
-_MADE = frozenset({FileKind.REJECTS, FileKind.EXPORT, FileKind.ACCESS})  # of what stood in tables
 
 log = get_logger(__name__)
 
@@ -220,7 +216,7 @@ async def _finish(runtime: Runtime, request: PrivacyRequest) -> None:
     """The last round, with the proof. Where somebody has begun to work with a file that names the person it waits on."""
     async with transaction(runtime.pool) as conn:
         person = await _person(conn, runtime, request)
-    if not await _remove_files(runtime, request, person, _GIVEN):
+    if not await remove_files(runtime, request, person, GIVEN):
         return
     async with transaction(runtime.pool) as conn:
         counts = await erasing.erase(conn, person, runtime.clock())
@@ -229,7 +225,7 @@ async def _finish(runtime: Runtime, request: PrivacyRequest) -> None:
         counts["stored_answer"] = await answers.forget_answers(conn, runtime.keyring, person)
         await _clean_requests(conn, runtime, person)
         await requests.add_counts(conn, request.id, {name: number for name, number in counts.items() if number})
-    if await _waits(runtime, request) or not await _remove_files(runtime, request, person, _MADE):
+    if await _waits(runtime, request) or not await remove_files(runtime, request, person, MADE):
         return
     async with transaction(runtime.pool) as conn:
         held = await requests.lock_request(conn, request.id)
@@ -253,39 +249,3 @@ async def _clean_requests(conn: Connection, runtime: Runtime, person: Person) ->
         if value is None or value in person.words or quoted_in(value, person):
             naming.append(request_id)
     await requests.forget_value(conn, naming)
-
-
-async def _remove_files(runtime: Runtime, request: PrivacyRequest, person: Person, kinds: Collection[FileKind]) -> bool:
-    """Remove files that name the person, whole; False: somebody works with one. Of uploads those that were there when the
-    person was erased: later ones are of whom has come back."""
-    async with transaction(runtime.pool) as conn:
-        gone_at = await requests.set_gone(conn, request.id)  # by the database's clock, as the time of files
-    before = gone_at if FileKind.UPLOAD in kinds else None
-    search, after, free = Search([person]), 0, True
-    while True:
-        async with runtime.pool.acquire() as conn:
-            portion = await stored_files.list_of_kinds(conn, kinds, before, after, FILES_AT_ONCE)
-        if not portion:
-            break
-        after = portion[-1].id
-        naming = [one for one in portion if await asyncio.to_thread(search.finds, runtime.files.path(one))]
-        if naming:
-            async with transaction(runtime.pool) as conn:
-                busy = await stored_files.give_up(conn, [one.id for one in naming], runtime.clock())
-                await requests.add_counts(conn, request.id, {"file": len(naming) - len(busy)})
-            free = free and not busy
-    await _empty(runtime)
-    if not free:
-        async with transaction(runtime.pool) as conn:
-            await requests.set_waiting(conn, request.id, "files")
-    return free
-
-
-async def _empty(runtime: Runtime) -> None:
-    """The bytes of files that were given up, now or before a crash."""
-    listing = await asyncio.to_thread(runtime.files.listing, runtime.clock())
-    async with runtime.pool.acquire() as conn:
-        unwanted = await stored_files.find_unwanted(conn, dict.fromkeys(listing, False))
-    refused = await asyncio.to_thread(runtime.files.remove, unwanted)
-    if refused:
-        raise refused[0][1]

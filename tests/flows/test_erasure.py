@@ -137,8 +137,10 @@ async def know_her(place: Place, she: str, conn: asyncpg.Connection) -> None:
     made = await do(client, "createCampaign", "CreateCampaignInput", "campaign { id }", name=fresh_name("c"),
                     label=f"For {EMAIL}")  # fmt: skip
     await do(client, "updateCampaign", "UpdateCampaignInput", "campaign { id }", id=made["campaign"]["id"], label="For all")
-    made = await do(client, "createExport", "CreateExportInput", "export { id }", fileName="everybody.csv")
-    await until(client, "export", made["export"]["id"], "state", "FINISHED")
+    # Of the exports the second has no marker but her name, and the third none but what she ordered.
+    for one in ({"fileName": "everybody.csv"}, {"columns": ["id", "last_name"]}, {"dimension": "order"}):
+        made = await do(client, "createExport", "CreateExportInput", "export { id }", **one)
+        await until(client, "export", made["export"]["id"], "state", "FINISHED")
     await client.http.post(
         f"{client.base_url}/graphql", headers={"authorization": f"Bearer {place.house.token}", "idempotency-key": "again-1"},
         json={"query": "mutation ($i: UpdateProfileInput!) { updateProfile(input: $i) { profile { email } } }",
@@ -270,7 +272,7 @@ async def test_whoever_is_erased_leaves_nothing_that_names_her(place: Place) -> 
     before |= {one for one in await in_tables(conn, keyring, MARKERS) if one.startswith("privacy_request.")}
     assert before >= EXPECTED, EXPECTED - before
     files = in_files(settings.var_dir / "files", MARKERS)
-    assert len(files) == 10, "three uploads, rejects, an export, what she was given, three files of audiences, an export of one"
+    assert len(files) == 12, "three uploads, rejects, three exports, what she was given, three of audiences, an export of one"
 
     # And the erasure has waited for whoever had seen her before
     await until(client, "privacyRequest", request_id, "status", "DELETE_IN_PROGRESS")
@@ -333,6 +335,7 @@ async def check_proof(client: Client, proof: dict[str, Any]) -> None:
     """What she was erased from; and its signature."""
     assert proof["erased"]["profile"] == 2
     assert proof["erased"]["file"] == 10
+    assert proof["erased"]["file_not_searchable"] == 2, "exports that hold nothing by which she can be looked for"
     assert proof["erased"]["stored_answer"] >= 1
     await check_signed(client, proof)
 
