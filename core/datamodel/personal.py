@@ -13,9 +13,20 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, column, false, func, or_, select, table, tuple_
 
-from core.datamodel.physical import BUILT_IN, MIRRORS, PREFIX, Tables, column_of, has_column, is_pair, table_named, table_of
+from core.datamodel.physical import (
+    BUILT_IN,
+    MIRRORS,
+    PREFIX,
+    Tables,
+    column_of,
+    has_column,
+    is_pair,
+    link_column,
+    table_named,
+    table_of,
+)
 from core.datamodel.present import present_model
-from core.datamodel.records import Entity, Link, LinkKind, Model, OnDelete
+from core.datamodel.records import Entity, Link, LinkKind, Model, ModelWarning, OnDelete
 from core.datamodel.store import model as store
 from core.db import Connection
 from core.personal import Goes, Kept, Person, Rows, ids, of_profile, texts
@@ -56,6 +67,21 @@ async def linked_columns(conn: Connection) -> tuple[str, ...]:
     """The columns of profiles with whose values rows of datasets are compared."""
     edges = [edge for edge in _by_value(await present_model(conn)) if edge.above == ROOT]
     return tuple(sorted({far for edge in edges for far in (edge.other_column, *(other for _, other in edge.more))}))
+
+
+def not_erased(draft: Model, tables: Tables) -> Iterator[ModelWarning]:
+    """Datasets with fields that are marked as personal or sensitive whose rows no link ties to a person: erasures do not reach
+    them. Links to many tie no row, and what is added to campaigns, deliveries and services is the team's own."""
+    reached = _ways([*_references(tables), *_by_column(draft), *_by_value(draft)])
+    for entity in draft.entities:
+        marked = tuple(one.name for one in entity.fields if one.personal or one.sensitive)
+        is_covered = entity.name == ROOT or (table_of(entity) in reached and not entity.built_in)
+        if marked and not is_covered:
+            yield ModelWarning(
+                code="NOT_ERASED", entity=entity.name, fields=marked,
+                message=f"privacy requests do not reach {', '.join(marked)}: no link ties a {entity.name} to a profile",
+                hint="Link the dataset to profiles, by a link that is not to many, or see to these values yourself.",
+            )  # fmt: skip
 
 
 async def datasets_of_nobody(conn: Connection) -> tuple[str, ...]:
@@ -107,6 +133,15 @@ def _references(tables: Tables) -> Iterator[_Edge]:
     for (name, place), one in tables.references.items():
         if name != ROOT:
             yield _Edge(name, place, one.target, "id", one.on_delete is OnDelete.DELETE or is_pair(name))
+
+
+def _by_column(model: Model) -> Iterator[_Edge]:
+    """By links of a draft whose columns may not be there yet."""
+    for entity in model.entities:
+        for link in entity.links:
+            if has_column(link) and table_of(entity) != ROOT:
+                goes = link.on_delete is OnDelete.DELETE
+                yield _Edge(table_of(entity), link_column(link.name), table_named(link.target), "id", goes)
 
 
 def _by_value(model: Model) -> Iterator[_Edge]:

@@ -13,6 +13,7 @@ from core.audit import record
 from core.authored import check_version, not_found
 from core.datamodel import builds
 from core.datamodel.model_rules import check_model
+from core.datamodel.personal import not_erased
 from core.datamodel.physical import BUILT_IN, Tables, as_long_as
 from core.datamodel.preview import changes
 from core.datamodel.records import Change, Model, Preview, Published, Step
@@ -57,6 +58,7 @@ async def preview(conn: Connection) -> Preview:
         changes=tuple(changes(published.model, draft.model, tables)),
         steps=tuple(steps(draft.model, tables)),
         afterwards=later,
+        warnings=tuple(not_erased(draft.model, tables)),
     )
 
 

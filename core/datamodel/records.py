@@ -196,6 +196,17 @@ class Hidden:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelWarning:
+    """What may be published, and should be looked at before."""
+
+    code: str
+    entity: str
+    fields: tuple[str, ...]
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """What publishing the draft would do."""
 
@@ -204,6 +215,7 @@ class Preview:
     changes: tuple[Change, ...]
     steps: tuple[Step, ...]
     afterwards: tuple[str, ...]  # statements that a job runs then, which keep nobody from reading or writing
+    warnings: tuple[ModelWarning, ...]
 
 
 class BuildKind(StrEnum):

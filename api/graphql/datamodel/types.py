@@ -123,6 +123,17 @@ class DataModelUser:
     reads: list[str] = strawberry.field(description="What of that which would go.")
 
 
+@strawberry.type(description="What may be published, and should be looked at before.")
+class DataModelWarning:
+    """A warning."""
+
+    code: str = strawberry.field(description="NOT_ERASED: privacy requests do not reach these fields.")
+    dataset: str = leaf(lambda warning: warning.entity)
+    fields: list[str]
+    message: str
+    hint: str
+
+
 @strawberry.type(description="What publishing the draft would do. No value is lost by it.")
 class DataModelPreview:
     """A preview."""
@@ -134,6 +145,8 @@ class DataModelPreview:
     afterwards: list[str] = strawberry.field(
         description="What a job runs then, one after the other, while others read and write: see dataModelBuilds."
     )
+
+    warnings: list[DataModelWarning]
 
     @field(list[DataModelUser])
     async def users(root: strawberry.Parent[Any], info: Info) -> Any:

@@ -186,3 +186,40 @@ async def test_links_keys_and_indexes_are_drafted_published_built_and_told(house
 def build_id(number: int) -> str:
     """The id of a build."""
     return to_global_id("DataModelBuild", number)
+
+
+async def test_fields_of_people_that_no_erasure_reaches_are_warned_of(house: House) -> None:
+    gql = house.gql
+    dataset = f"mutation ($i: SaveDatasetInput!) {{ saveDataset(input: $i) {{ draft {{ version }} {ERRORS} }} }}"
+    link = f"mutation ($i: SaveLinkInput!) {{ saveLink(input: $i) {{ draft {{ version }} {ERRORS} }} }}"
+    ask = "{ dataModelPreview { warnings { code dataset fields message hint } } }"
+
+    async def warned() -> dict[str, list[str]]:
+        found = (await gql.ask(ask))["dataModelPreview"]["warnings"]
+        assert {one["code"] for one in found} <= {"NOT_ERASED"}
+        assert all(one["dataset"] in one["message"] and one["hint"] for one in found)
+        return {one["dataset"]: one["fields"] for one in found}
+
+    for name in ("ticket", "seat", "show"):
+        await gql.do(dataset, i={"name": name, "label": name.title()})
+    text = {"kind": "TEXT", "maxLength": 30}
+    marks = {"holder": {"personal": True}, "needs": {"sensitive": True}, "row": {}}
+    for name, mark in marks.items():
+        await gql.do(SAVE, input={"dataset": "ticket", "name": name, "label": name.title(), **text, **mark})
+    for owner in ("profile", "campaign", "seat"):
+        await gql.do(SAVE, input={"dataset": owner, "name": "guest", "label": "Guest", "personal": True, **text})
+    assert await warned() == {"ticket": ["holder", "needs"], "seat": ["guest"], "campaign": ["guest"]}
+
+    # Through pairs no row is a person's; through a row that goes with them those behind it are.
+    many = {"dataset": "ticket", "name": "visitors", "label": "Visitors", "target": "profile", "kind": "MANY_TO_MANY"}
+    await gql.do(link, i={**many, "reverseName": "visits", "reverseLabel": "Visits"})
+    on = {"dataset": "seat", "name": "ticket", "label": "Ticket", "target": "ticket", "onDelete": "DELETE"}
+    await gql.do(link, i={**on, "reverseName": "seats", "reverseLabel": "Seats"})
+    assert set(await warned()) == {"ticket", "seat", "campaign"}
+    to = {"dataset": "ticket", "name": "buyer", "label": "Buyer", "target": "profile", "reverseLabel": "Tickets"}
+    await gql.do(link, i={**to, "reverseName": "tickets", "onDelete": "CLEAR"})
+    assert set(await warned()) == {"seat", "campaign"}, "a ticket stays without its buyer, and its seat with it"
+    saved = await gql.do(link, i={**to, "reverseName": "tickets", "onDelete": "DELETE"})
+    assert set(await warned()) == {"campaign"}
+    await gql.do(PUBLISH, v=saved["draft"]["version"])
+    assert set(await warned()) == {"campaign"}
