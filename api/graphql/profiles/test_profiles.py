@@ -50,7 +50,9 @@ def _test_profile_type() -> Any:
         "id": global_id("TestProfile"),
         "team_fields": team_fields_field(Extended.TEST_PROFILE),
         "app_token": strawberry.field(description="Where an app of a phone is reached."),
-        "event_type": strawberry.field(description="Of the business event that it stands for in previews."),
+        "event_type": strawberry.field(
+            description="Of a business event that is kept with it; Clarion's previews do not read it."
+        ),
         "built_in": strawberry.field(description="Read-only."),
         "is_type_of": record_of(records.TestProfile),
         "__doc__": "A test profile.",
