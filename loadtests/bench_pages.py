@@ -8,7 +8,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from core.access import SYSTEM
 from core.audit import list_entries
 from core.datamodel.present import present_model
+from core.datamodel.records import Index, Model
 from core.datamodel.store.model import find_published, insert_published
 from core.db import Connection
 from core.paging import PageRequest
@@ -37,6 +38,8 @@ WARM = 10  # times that each page is asked before
 SIZE = 50  # rows of a page
 PAGE = min(10_000, ROWS // SIZE)
 ZONE = ZoneInfo("UTC")
+_PROFILE, _PURCHASE = MODEL.entities
+ORDERED = Model(entities=(_PROFILE, replace(_PURCHASE, indexes=(Index(name="by_amount", fields=("amount", "id")),))))
 AT = datetime(2026, 6, 15, 12, tzinfo=UTC)
 
 
@@ -51,9 +54,8 @@ class Listing:
 
 async def fill(conn: Connection) -> int:
     """So many people, purchases, entries of the audit, and members of a list, whose number is given back."""
-    await fill_shop(conn, people=ROWS, purchases=ROWS, events=0, at=AT)
-    await insert_published(conn, (await find_published(conn)).version + 1, MODEL, [], "bench", AT)
-    await conn.execute("CREATE INDEX ON x_purchase (x_amount, id)")
+    await fill_shop(conn, people=ROWS, purchases=ROWS, events=0, at=AT, model=ORDERED)
+    await insert_published(conn, (await find_published(conn)).version + 1, ORDERED, [], "bench", AT)
     listed = await create_list(
         conn, SYSTEM, name="listed", label="Listed", whom=parse_text("id > 0"), now=AT, zone=ZONE
     )  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from core.datamodel.records import DataField, Entity, FieldKind, Link, LinkKind, Model
+from core.datamodel.records import BuildKind, DataField, Entity, FieldKind, Index, Link, LinkKind, Model
+from core.datamodel.wanted import wanted
 from core.db import Connection
 from core.partitions import ensure_month, month_of
 from core.tracking.partitions import EVENTS
@@ -12,7 +13,10 @@ from loadtests.campaign import fill_profiles
 
 MODEL = Model(
     entities=(
-        Entity(name="profile", label="Profile", built_in=True),
+        Entity(
+            name="profile", label="Profile", built_in=True,
+            indexes=(Index(name="by_place", fields=("latitude", "longitude")),),
+        ),
         Entity(
             name="purchase",
             label="Purchase",
@@ -27,6 +31,7 @@ MODEL = Model(
                     reverse_label="Purchases",
                 ),
             ),
+            indexes=(Index(name="by_buyer", fields=("profile", "bought_at", "amount")),),
         ),
     )
 )  # fmt: skip
@@ -44,8 +49,6 @@ INSERT INTO x_purchase (x_shop, x_amount, x_bought_at, x_profile_id)
 SELECT 'Shop ' || {shop} % 50, {amount} % 20000 / 100.0, timestamptz '{at}' - {when} % 63072000 * interval '1 second',
        {whose} % {people} + 1
   FROM generate_series(1, {rows}::bigint) AS n;
-CREATE INDEX ON x_purchase (x_profile_id);
-CREATE INDEX ON x_purchase (x_profile_id) INCLUDE (x_bought_at, x_amount);
 ALTER TABLE x_purchase ADD FOREIGN KEY (x_profile_id) REFERENCES profile;
 """
 
@@ -81,8 +84,8 @@ def _by_chance(*names: str) -> dict[str, str]:
     return {name: f"(hashint8extended(n, {index + 1}) & 1152921504606846975)" for index, name in enumerate(names)}
 
 
-async def fill_shop(conn: Connection, *, people: int, purchases: int, events: int, at: datetime) -> None:
-    """The tables, each by statements of its own."""
+async def fill_shop(conn: Connection, *, people: int, purchases: int, events: int, at: datetime, model: Model = MODEL) -> None:
+    """The tables, each by statements of its own, with the indexes that publishing the model would build."""
     await fill_profiles(conn, people)
     await conn.execute(
         """
@@ -92,9 +95,11 @@ async def fill_shop(conn: Connection, *, people: int, purchases: int, events: in
         """,
         at,
     )
-    await conn.execute("CREATE INDEX ON profile (latitude, longitude)")
     chances = _by_chance("shop", "amount", "when", "whose", "delivery", "failed")
     await conn.execute(_PURCHASES.format(people=people, rows=purchases, at=at, **chances))
+    for one in wanted(model):
+        if one.kind is not BuildKind.REFERENCE:
+            await conn.execute(one.sql)
     await conn.execute(_DELIVERIES.format(deliveries=DELIVERIES))
     for delivery in range(1, DELIVERIES + 1):
         chances |= {"delivery": str(delivery), "got": f"(hashint8extended(n, {10 + delivery}) & 1048575)"}

@@ -21,48 +21,57 @@ class Column:
     max_length: int | None = None  # characters, of a text
     folded: bool = False  # a text that is compared without case
     ours: bool = True
+    indexed: bool = False  # by Clarion itself: an index of it alone would be the same again
 
 
-def _text(name: str, length: int, *, folded: bool = False) -> Column:
-    return Column(name=name, kind=FieldKind.TEXT, max_length=length, folded=folded)
+def _text(name: str, length: int, *, folded: bool = False, indexed: bool = False) -> Column:
+    return Column(name=name, kind=FieldKind.TEXT, max_length=length, folded=folded, indexed=indexed)
 
 
-_ID = Column(name="id", kind=FieldKind.INTEGER)
-_MOMENTS = {name: Column(name=name, kind=FieldKind.INSTANT) for name in ("created_at", "updated_at")}
-_DATASET: Mapping[str, Column] = {"id": _ID, **_MOMENTS}
+def _of(kind: FieldKind, *names: str) -> dict[str, Column]:
+    return {name: Column(name=name, kind=kind) for name in names}
+
+
+_ID = Column(name="id", kind=FieldKind.INTEGER, indexed=True)
+_NAME = _text("name", 64, indexed=True)
+_DATASET: Mapping[str, Column] = {"id": _ID, **_of(FieldKind.INSTANT, "created_at", "updated_at")}
+_FLAGS = (
+    "opt_out", "opt_out_email", "opt_out_mobile", "opt_out_phone", "opt_out_fax", "opt_out_postal", "opt_out_push",
+    "ccpa_opt_out",
+)  # fmt: skip
 
 # An email is compared in its normal form, which is a column of its own.
 _OURS: Mapping[str, Mapping[str, Column]] = MappingProxyType(
     {
         "profile": {
             **_DATASET,
-            "external_id": _text("external_id", 100),
-            "email": _text("email_key", 254),
+            "external_id": _text("external_id", 100, indexed=True),
+            "email": _text("email_key", 254, indexed=True),
             "email_domain": _text("email_domain", 253),
-            "mobile_phone": _text("mobile_phone", 32),
-            "last_name": _text("last_name", 100, folded=True),
+            "mobile_phone": _text("mobile_phone", 32, indexed=True),
+            "last_name": _text("last_name", 100, folded=True, indexed=True),
             "city": _text("city", 100, folded=True),
             "zip_code": _text("zip_code", 20, folded=True),
             "country": _text("country", 2),
             "language": _text("language", 35, folded=True),
-            "birth_date": Column(name="birth_date", kind=FieldKind.DATE),
+            **_of(FieldKind.DATE, "birth_date"),
+            **_of(FieldKind.DECIMAL, "latitude", "longitude"),
+            **_of(FieldKind.BOOLEAN, *_FLAGS),
         },
         "campaign": {
             **_DATASET,
-            "name": _text("name", 64),
-            "starts_on": Column(name="starts_on", kind=FieldKind.DATE),
-            "ends_on": Column(name="ends_on", kind=FieldKind.DATE),
+            "name": _NAME,
+            **_of(FieldKind.DATE, "starts_on", "ends_on"),
         },
         "delivery": {
             **_DATASET,
-            "name": _text("name", 64),
-            "contact_at": Column(name="contact_at", kind=FieldKind.INSTANT),
+            "name": _NAME,
+            **_of(FieldKind.INSTANT, "contact_at"),
         },
         "service": {
             **_DATASET,
-            "name": _text("name", 64),
-            "starts_at": Column(name="starts_at", kind=FieldKind.INSTANT),
-            "ends_at": Column(name="ends_at", kind=FieldKind.INSTANT),
+            "name": _NAME,
+            **_of(FieldKind.INSTANT, "starts_at", "ends_at"),
         },
     }
 )

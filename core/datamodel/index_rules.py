@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 from core.datamodel.columns import WIDEST, Column, columns_of, width
@@ -11,7 +13,8 @@ from core.errors import Conflict, Invalid
 
 MAX_KEYS = 30  # keys and indexes of one entity: each is written with every row
 MAX_PARTS = 8  # fields of one
-_NOT_ORDERED = frozenset({FieldKind.JSON, FieldKind.POINT})
+_NOT_UNIQUE = frozenset({FieldKind.JSON, FieldKind.POINT})
+_NOT_ORDERED = frozenset({FieldKind.JSON})  # a place is ordered by its latitude, then by its longitude
 
 
 def check_keys(model: Model) -> None:
@@ -37,6 +40,23 @@ def check_index(one: Key | Index) -> None:
         raise Invalid("a field is named twice", code="BAD_FIELDS", path="fields", hint="Name it once.")
 
 
+def would_serve(entity: Entity, fields: Sequence[str]) -> bool:
+    """Whether an index of these fields can be made, and none that there is begins with the first of them."""
+    columns = columns_of(entity)
+    if any(one.fields[0] == fields[0] and (isinstance(one, Index) or not _is_text(columns[fields[0]])) for one in _all(entity)):
+        return False
+    made = replace(entity, indexes=(*entity.indexes, Index(name="", fields=tuple(fields))))
+    try:
+        check_keys(Model(entities=(made,)))
+    except (Invalid, Conflict):
+        return False
+    return True
+
+
+def _is_text(column: Column) -> bool:
+    return column.max_length is not None
+
+
 def _check_parts(entity: Entity, one: Key | Index, columns: dict[str, Column]) -> None:
     for name in one.fields:
         column = columns.get(name)
@@ -47,15 +67,20 @@ def _check_parts(entity: Entity, one: Key | Index, columns: dict[str, Column]) -
                 f"{entity.name} has no field {name[:80]!r} that {_a(one)} could have, and {one.name} names it",
                 code="UNKNOWN_FIELD", path="fields", hint=f"{hint} Who removes a field removes {one.name} first.",
             )  # fmt: skip
-        if column.kind in _NOT_ORDERED:
+        if column.kind in (_NOT_UNIQUE if isinstance(one, Key) else _NOT_ORDERED):
             raise Invalid(
                 f"{name} is {a_kind(column.kind)}, which has no order", code="NOT_INDEXABLE", path="fields",
                 hint="Choose fields of other kinds.",
             )  # fmt: skip
-    if all(columns[name].ours for name in one.fields):
+    if isinstance(one, Key) and all(columns[name].ours for name in one.fields):
         raise Invalid(
             f"{one.name} has no field or link of yours", code="BAD_FIELDS", path="fields",
-            hint="Add one: what Clarion needs of its own columns is there.",
+            hint="Add one: what is unique of Clarion's own columns is known.",
+        )  # fmt: skip
+    if isinstance(one, Index) and len(one.fields) == 1 and columns[one.fields[0]].indexed:
+        raise Conflict(
+            f"Clarion has an index of {one.fields[0]} alone", code="DUPLICATE_INDEX", path="fields",
+            hint=f"Leave {one.name} out, or add a field.",
         )  # fmt: skip
     if sum(width(columns[name]) for name in one.fields) > WIDEST:
         raise Invalid(
@@ -88,7 +113,7 @@ def _meanings(one: Key | Index, columns: dict[str, Column]) -> list[tuple[object
     if isinstance(one, Index):
         return [one.fields]
     whole: tuple[object, ...] = (frozenset(one.fields),)
-    return [whole] if any(columns[name].max_length is not None for name in one.fields) else [whole, one.fields]
+    return [whole] if any(_is_text(columns[name]) for name in one.fields) else [whole, one.fields]
 
 
 def _all(entity: Entity) -> tuple[Key | Index, ...]:

@@ -95,7 +95,7 @@ def _key(entity: Entity, key: Key, columns: Mapping[str, Column]) -> Wanted:
 
 
 def _ordered(entity: Entity, index: Index, columns: Mapping[str, Column]) -> Wanted:
-    return _index(BuildKind.INDEX, entity, index.name, [_compared(columns[name]) for name in index.fields])
+    return _index(BuildKind.INDEX, entity, index.name, [part for name in index.fields for part in _compared(columns[name])])
 
 
 def _of_link(model: Model, entity: Entity, link: Link) -> Iterator[Wanted]:
@@ -117,11 +117,13 @@ def _of_link(model: Model, entity: Entity, link: Link) -> Iterator[Wanted]:
         yield _index(BuildKind.LINK, entity, link.name, [one.name for one in ends], table=table_named(link.target))
 
 
-def _compared(column: Column) -> str:
-    """As expressions compare it: texts without case and accents, and by their beginnings."""
+def _compared(column: Column) -> tuple[str, ...]:
+    """As expressions compare it: texts without case and accents, and by their beginnings; of places the two angles."""
+    if column.kind is FieldKind.POINT:
+        return f"({column.name}[1])", f"({column.name}[0])"
     if column.max_length is None:
-        return column.name
-    return f"fold_text({column.name}) text_pattern_ops" if column.folded else f"{column.name} text_pattern_ops"
+        return (column.name,)
+    return (f"fold_text({column.name}) text_pattern_ops" if column.folded else f"{column.name} text_pattern_ops",)
 
 
 def _index(

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Double,
+    Integer,
     Numeric,
     Select,
     Text,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     extract,
     false,
     func,
+    literal_column,
     not_,
     or_,
     select,
@@ -76,6 +78,7 @@ from core.targeting.sequences import following_test, top_test
 from core.targeting.value_checks import is_written, kind_of_literal
 
 _NOW = Relative(Anchor.NOW)
+_FIRST, _SECOND = literal_column("0", Integer()), literal_column("1", Integer())
 _LEVELS = {"exactly": Level.EXACT, "accented": Level.ACCENTED}
 
 
@@ -285,7 +288,7 @@ class TreeCompiler:
             kind, sql = Kind.TEXT, _name_of(value.field, sql)
         if kind is Kind.POINT and parts is None:
             pair: Sql = type_coerce(sql, ARRAY(Double()))
-            parts = pair[0], pair[1]
+            parts = pair[_FIRST], pair[_SECOND]  # written out, not bound: indexes are of these very expressions
         return Argument(
             kind=kind,
             sql=sql,

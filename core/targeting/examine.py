@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from core.datamodel.index_rules import would_serve
+from core.datamodel.present import present_model
+from core.datamodel.records import Model
 from core.db import Connection
 from core.targeting import store
-from core.targeting.catalogue import Catalogue, CatalogueField, Entity
+from core.targeting.catalogue import Catalogue, CatalogueField, Derived, Entity, Kind
 from core.targeting.check import CheckedExpression
 from core.targeting.language import (
     Aggregate,
+    Call,
     Field,
     Literal,
     Operation,
@@ -34,6 +38,10 @@ _SERVED = frozenset(
         Operator.STARTS_WITH,
     }
 )  # fmt: skip
+_SERVED_OF_TEXTS = frozenset({Operator.EQUAL, Operator.IN, Operator.STARTS_WITH})  # indexes have no order of code points
+_WRITTEN = frozenset({"exactly", "accented", "point"})  # functions whose values are known where their arguments are
+
+Compared: TypeAlias = dict[str, list[tuple[str, tuple[str, ...]]]]  # by table, entities with fields that one index could be of
 
 
 async def examine(conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> Examination:
@@ -43,13 +51,14 @@ async def examine(conn: Connection, checked: CheckedExpression, *, at: datetime,
     scanned = [(node["Relation Name"], int(node["Plan Rows"])) for node in _nodes(plan) if node["Node Type"] == "Seq Scan"]
     sizes = await store.table_sizes(conn, sorted({table for table, _ in scanned}))
     scans = tuple(Scan(table=table, rows=sizes.get(table, 0), wanted=wanted) for table, wanted in scanned)
-    compared = {table: names for table, names in _compared(checked).items() if names}
+    compared, model = _compared(checked), await present_model(conn)
+    large = [(one, _makeable(compared.get(one.table, []), model)) for one in scans if one.rows > SMALL]
     return Examination(
         sql=statement.text,
         cost=float(plan["Total Cost"]),
         estimate=int(plan["Plan Rows"]),
         scans=scans,
-        advice=tuple(dict.fromkeys(_advice(one, compared) for one in scans if one.rows > SMALL)),
+        advice=tuple(dict.fromkeys(_advice(one, indexes) for one, indexes in large)),
     )
 
 
@@ -59,27 +68,34 @@ def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from _nodes(below)
 
 
-def _advice(scan: Scan, compared: Mapping[str, list[str]]) -> str:
-    names = compared.get(scan.table, [])
+def _advice(scan: Scan, indexes: list[str]) -> str:
     read = f"all {scan.rows:,} rows of {scan.table} are read"
-    if not names or scan.wanted > scan.rows * FEW:
-        return f"{read}: the question needs most of them, or compares nothing that an index could serve"
-    return f"{read} to find about {scan.wanted:,}: an index on {' or '.join(names)} would help"
+    if not indexes or scan.wanted > scan.rows * FEW:
+        return f"{read}: the question needs most of them, or compares nothing that another index could serve"
+    return f"{read} to find about {scan.wanted:,}: an index on {' or '.join(indexes)} would help"
 
 
-def _compared(checked: CheckedExpression) -> dict[str, list[str]]:
-    """By table, the fields that are compared with something known beforehand."""
-    found: dict[str, list[str]] = {}
+def _makeable(found: list[tuple[str, tuple[str, ...]]], model: Model) -> list[str]:
+    """Those that the data model takes and does not have, as people write them."""
+    entities = {name: model.find(name) for name, _ in found}
+    kept = [(name, fields) for name, fields in found if (one := entities[name]) is not None and would_serve(one, fields)]
+    return [f"{name}.{fields[0]}" if len(fields) == 1 else f"{name} ({', '.join(fields)})" for name, fields in kept]
+
+
+def _compared(checked: CheckedExpression) -> Compared:
+    """What is compared with something known beforehand."""
+    found: Compared = {}
     _walk(checked.expression.root, Scope(entity=checked.entity), checked.catalogue, found)
     return found
 
 
-def _walk(node: Any, scope: Scope | None, catalogue: Catalogue, found: dict[str, list[str]]) -> None:
+def _walk(node: Any, scope: Scope | None, catalogue: Catalogue, found: Compared) -> None:
     if isinstance(node, Operation):
         first, *others = node.operands
-        known = all(isinstance(one, Literal | Relative) for one in others)
-        if isinstance(first, Field) and known and node.operator in _SERVED:
-            return _note(first.path, scope, catalogue, found)
+        if isinstance(first, Field) and all(_is_known(one) for one in others):
+            return _note(node.operator, first.path, scope, catalogue, found)
+    if isinstance(node, Call) and node.function == "within_km":
+        return _note_place(node, scope, catalogue, found)
     inner = _end(node.path, scope, catalogue) if isinstance(node, Selection) else scope
     if isinstance(node, Aggregate | Stage):
         inner = _end(node.selection.path, scope, catalogue)
@@ -88,14 +104,53 @@ def _walk(node: Any, scope: Scope | None, catalogue: Catalogue, found: dict[str,
     return None
 
 
-def _note(path: tuple[str, ...], scope: Scope | None, catalogue: Catalogue, found: dict[str, list[str]]) -> None:
+def _is_known(operand: Any) -> bool:
+    """Whether every row is compared with the same."""
+    if isinstance(operand, Call):
+        return operand.function in _WRITTEN and all(_is_known(one) for one in operand.arguments)
+    return isinstance(operand, Literal | Relative)
+
+
+def _note(
+    operator: Operator, path: tuple[str, ...], scope: Scope | None, catalogue: Catalogue, found: Compared
+) -> None:  # fmt: skip
+    entity, field = _field_at(path, scope, catalogue)
+    if entity is None or field is None or operator not in (_SERVED_OF_TEXTS if field.kind is Kind.TEXT else _SERVED):
+        return
+    if field.derived in (None, Derived.AGE):  # an age is asked of the birth date
+        _add(entity, (field.name if field.derived is None else field.column,), found)
+
+
+def _note_place(node: Call, scope: Scope | None, catalogue: Catalogue, found: Compared) -> None:
+    """Who is near a place that is written down: by an index of the two angles, the latitude first."""
+    place, center, _ = node.arguments
+    if not _is_known(center):
+        return
+    if isinstance(place, Field):
+        angles = [place]
+    elif isinstance(place, Call) and place.function == "point":
+        angles = [one for one in reversed(place.arguments) if isinstance(one, Field)]
+        if len(angles) < len(place.arguments):
+            return
+    else:
+        return
+    ends = [_field_at(one.path, scope, catalogue) for one in angles]
+    entity = ends[0][0]
+    if entity is not None and all(one is entity for one, _ in ends):
+        _add(entity, tuple(field.name for _, field in ends if field is not None), found)
+
+
+def _add(entity: Entity, fields: tuple[str, ...], found: Compared) -> None:
+    noted = found.setdefault(entity.table, [])
+    if (entity.name, fields) not in noted:
+        noted.append((entity.name, fields))
+
+
+def _field_at(
+    path: tuple[str, ...], scope: Scope | None, catalogue: Catalogue
+) -> tuple[Entity, CatalogueField] | tuple[None, None]:  # fmt: skip
     end = _end(path[:-1], scope, catalogue)
-    if end is not None:
-        entity: Entity = end.entity
-        field: CatalogueField = entity.fields[path[-1]]
-        names = found.setdefault(entity.table, [])
-        if field.derived is None and f"{entity.name}.{field.name}" not in names:
-            names.append(f"{entity.name}.{field.name}")
+    return (None, None) if end is None else (end.entity, end.entity.fields[path[-1]])
 
 
 def _end(path: tuple[str, ...], scope: Scope | None, catalogue: Catalogue) -> Scope | None:

@@ -30,6 +30,11 @@ def _real(value: float) -> Sql:
     return raw(f"({value!r})::double precision", Double())
 
 
+def _angle(value: float) -> Sql:
+    """Of whichever type it is compared with, so that no column is cast and an index on it serves."""
+    return raw(f"({value!r})", Numeric())
+
+
 def _degrees(value: Sql, most: int) -> Sql:
     """An angle of the earth, NULL beyond it."""
     held: Sql = within(cast(value, Double()), _real(-most - 1e-9), _real(most + 1e-9))
@@ -90,16 +95,16 @@ def _box(parts: tuple[Sql, Sql], center: tuple[float, float], distance: float) -
     longitude, latitude = center
     angle = distance / RADIUS * 1.000001 + 1e-9
     high = math.degrees(angle)
-    box: list[Sql] = [parts[1] >= _real(max(latitude - high, -90 - 1e-9)), parts[1] <= _real(min(latitude + high, 90 + 1e-9))]
+    box: list[Sql] = [parts[1] >= _angle(max(latitude - high, -90 - 1e-9)), parts[1] <= _angle(min(latitude + high, 90 + 1e-9))]
     if abs(latitude) + high >= 90:
         return box, False  # a pole lies within
     wide = math.degrees(math.asin(min(1.0, math.sin(angle) / math.cos(math.radians(latitude)))))
     west, east = longitude - wide, longitude + wide
     if west < -180:
-        return [*box, or_(parts[0] >= _real(west + 360), parts[0] <= _real(east))], False
+        return [*box, or_(parts[0] >= _angle(west + 360), parts[0] <= _angle(east))], False
     if east > 180:
-        return [*box, or_(parts[0] >= _real(west), parts[0] <= _real(east - 360))], False
-    return [*box, parts[0] >= _real(west), parts[0] <= _real(east)], True
+        return [*box, or_(parts[0] >= _angle(west), parts[0] <= _angle(east - 360))], False
+    return [*box, parts[0] >= _angle(west), parts[0] <= _angle(east)], True
 
 
 def _inner_box(parts: tuple[Sql, Sql], center: tuple[float, float], distance: float) -> Sql:
@@ -115,8 +120,8 @@ def _inner_box(parts: tuple[Sql, Sql], center: tuple[float, float], distance: fl
     wide = math.degrees(2 * math.asin(math.sqrt(min(left / widest, 1.0))))
     high = math.degrees(high)
     return and_(
-        parts[1] >= _real(latitude - high), parts[1] <= _real(latitude + high),
-        parts[0] >= _real(longitude - wide), parts[0] <= _real(longitude + wide),
+        parts[1] >= _angle(latitude - high), parts[1] <= _angle(latitude + high),
+        parts[0] >= _angle(longitude - wide), parts[0] <= _angle(longitude + wide),
     )  # fmt: skip
 
 
@@ -146,7 +151,8 @@ PLACES = (
     _of_place(
         name="within_km", parameters=(_PLACE, _OTHER, _DISTANCE), gives=Kind.BOOLEAN, build=_within_km,
         nulls=Nulls.PARTIAL, uses=5,
-        label="whether two places are that near; indexes on the columns of a place help where the other is written down",
+        label="whether two places are that near; an index on its two fields, or on a place of yours, helps where the other is"
+        " written down",
         example="within_km(point(longitude, latitude), point(2.35, 48.86), 30)",
     ),
 )  # fmt: skip

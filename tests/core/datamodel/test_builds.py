@@ -190,19 +190,44 @@ async def test_what_others_dropped_is_built_again_when_asked(runtime: Runtime, d
     assert len(await usable_keys(db, "purchase")) == 1
 
 
+# Names of indexes and their fields, with questions that each of them is to serve.
+SERVED = {
+    ("tier", ("tier",)): ("tier = 'Gold'", "tier starts_with 'go'", "tier in ('Gold', 'Silver')", "tier = exactly('Gold')"),
+    ("points", ("points", "country")): ("points > 3",),
+    ("city", ("city",)): ("city = 'Köln'", "city starts_with 'SÃO'", "city in ('Lyon', 'Metz')", "city = accented('Orléans')"),
+    ("zip", ("zip_code",)): ("zip_code starts_with '75'",),
+    ("country", ("country", "updated_at")): ("country = 'FR'", "country in ('FR', 'DE') and updated_at > now - 2 days"),
+    ("changed", ("updated_at",)): ("updated_at >= now - 1 day", "updated_at = 2026-02-03"),
+    ("born", ("birth_date",)): ("birth_date < 1990-01-01", "age >= 18", "age between 30 and 39"),
+    ("mail", ("opt_out_email",)): ("opt_out_email", "opt_out_email = true"),
+    ("sale", ("ccpa_opt_out",)): ("not ccpa_opt_out",),
+    ("place", ("latitude", "longitude")): (
+        "within_km(point(longitude, latitude), point(2.35, 48.86), 30)",
+        "latitude > 45.5",
+        "latitude between 44 and 45",
+    ),
+    ("shop", ("shop",)): ("within_km(shop, point(2.35, 48.86), 30)", "within_km(shop, point(179.9, 10), 100)"),
+    ("grid", ("north", "east")): ("within_km(point(east, north), point(-2.5, -48.86), 30)",),
+}
+
+
 async def test_the_questions_of_audiences_are_served_by_an_index(runtime: Runtime, db: Connection) -> None:
-    await publish_fields(db, field("tier", max_length=30), field("points", FieldKind.INTEGER))
-    await indexed(db, "by_tier", "tier", entity="profile")
-    await indexed(db, "by_points", "points", "country", entity="profile")
+    await publish_fields(
+        db, field("tier", max_length=30), field("points", FieldKind.INTEGER), field("shop", FieldKind.POINT),
+        field("north", FieldKind.DECIMAL), field("east", FieldKind.DECIMAL),
+    )  # fmt: skip
+    for name, fields in SERVED:
+        await indexed(db, f"by_{name}", *fields, entity="profile")
     await publish_draft(db)
     await jobs.build(runtime)
     await db.execute("SET enable_seqscan = off")
     catalogue = await present_catalogue(db)
-    for question, name in (("tier = 'Gold'", "by_tier"), ("tier starts_with 'go'", "by_tier"), ("points > 3", "by_points")):
-        asked = compile_statement(population(check(parse_text(question), catalogue), at=NOW, zone=ZoneInfo("UTC")))
-        plan = "\n".join(row[0] for row in await db.fetch(f"EXPLAIN {asked.text}", *asked.args))
-        assert f"_profile_{name}" in plan, plan
-        assert "Index Cond" in plan, plan
+    for (name, _), questions in SERVED.items():
+        for question in questions:
+            asked = compile_statement(population(check(parse_text(question), catalogue), at=NOW, zone=ZoneInfo("UTC")))
+            plan = "\n".join(row[0] for row in await db.fetch(f"EXPLAIN {asked.text}", *asked.args))
+            assert f"_profile_by_{name}" in plan, f"{question}\n{plan}"
+            assert "Index Cond" in plan, f"{question}\n{plan}"
 
 
 async def test_automatic_ids_rewrite_no_row_and_are_indexed(runtime: Runtime, db: Connection) -> None:

@@ -46,13 +46,10 @@ async def shop(conn: Connection) -> None:
         ("by_none", (), "BAD_FIELDS"),
         ("by_code", ("code", "code"), "BAD_FIELDS"),
         ("by_much", tuple(f"f{n}" for n in range(9)), "BAD_FIELDS"),
-        ("by_id", ("id",), "BAD_FIELDS"),
-        ("by_moment", ("created_at", "id"), "BAD_FIELDS"),
         ("by_cod", ("cod",), "UNKNOWN_FIELD"),
         ("by_twin", ("twin",), "UNKNOWN_FIELD"),  # it has no column
         ("by_email", ("code", "email"), "UNKNOWN_FIELD"),  # profiles have one
         ("by_more", ("more",), "NOT_INDEXABLE"),
-        ("by_place", ("day", "place"), "NOT_INDEXABLE"),
         ("by_story", ("story",), "TOO_WIDE"),
         ("by_texts", ("note", "code", "day"), None),
         ("by_row", ("customer", "paid", "created_at"), None),
@@ -83,6 +80,31 @@ async def test_columns_of_ours_stand_beside_those_of_the_team(conn: Connection) 
         "profile (country text_pattern_ops, fold_text(city) text_pattern_ops, fold_text(x_tier) text_pattern_ops,"
         " email_key text_pattern_ops)",
     ]
+
+
+async def test_an_index_may_be_of_columns_of_ours_and_of_places_and_a_key_may_not(conn: Connection) -> None:
+    await shop(conn)
+    for fields, code in ((("created_at", "id"), "BAD_FIELDS"), (("day", "place"), "NOT_INDEXABLE")):
+        with pytest.raises(ClarionError) as refused:
+            await unique(conn, "by_these", *fields)
+        assert refused.value.code == code
+        await indexed(conn, f"by_{fields[0]}", *fields)
+    for name in ("latitude", "opt_out_email", "city"):
+        with pytest.raises(ClarionError) as refused:
+            await unique(conn, "by_ours", name, entity="profile")
+        assert refused.value.code == "BAD_FIELDS"
+        await indexed(conn, f"by_{name}", name, entity="profile")
+    found = [one.partition(" ON ")[2] for one in (await preview(conn)).afterwards if "INDEX" in one]
+    assert {"x_purchase (created_at, id)", "x_purchase (x_day, (x_place[1]), (x_place[0]))", "profile (latitude)",
+            "profile (opt_out_email)", "profile (fold_text(city) text_pattern_ops)"} <= set(found)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["id", "external_id", "email", "mobile_phone", "last_name"])
+async def test_what_clarion_has_an_index_of_takes_no_other(conn: Connection, name: str) -> None:
+    with pytest.raises(Conflict) as refused:
+        await indexed(conn, "by_it", name, entity="profile")
+    assert refused.value.code == "DUPLICATE_INDEX"
+    await indexed(conn, "by_it", name, "updated_at", entity="profile")
 
 
 async def test_names_and_meanings_are_there_once(conn: Connection) -> None:
