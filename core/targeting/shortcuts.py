@@ -40,32 +40,13 @@ def _number(name: str, label: str, default: int | None = None) -> Parameter:
 
 _DELIVERY = _text("delivery", "Name of a delivery")
 _SINCE = "at > add_days(now, 0 - parameter('days'))"
-_THAT_DAY = "add_days(today, parameter('in_days'))"
-# The day before the first one, and the last one, of the days from today to another, which may be an earlier one.
-_BEFORE = "add_days(today, least(parameter('days'), 0) - 1)"
-_LAST = "add_days(today, greatest(parameter('days'), 0))"
 
 _ALL = (
     Shortcut(
         name="has_birthday", label="Has a birthday in so many days; today if not said", formerly="birthday",
         parameters=(_number("in_days", "Days from today", 0),),
-        # Whoever was born on 29 February has it on 1 March of a common year, as `age` counts.
-        text=f"month(birth_date) = month({_THAT_DAY}) and day(birth_date) = day({_THAT_DAY}) "
-        "or month(birth_date) = 2 and day(birth_date) = 29 "
-        f"and month({_THAT_DAY}) = 3 and day({_THAT_DAY}) = 1 and day(add_days({_THAT_DAY}, -1)) = 28",
-    ),
-    Shortcut(
-        name="birthday_within", label="Has a birthday today or in the next so many days; in the last ones if it is negative",
-        formerly="birthday", parameters=(_number("days", "Days from today"),),
-        # What is after 28 February and not after 1 March holds 29 February, too: that is how common years have it.
-        text=f"year({_BEFORE}) = year({_LAST}) and month(birth_date) between month({_BEFORE}) and month({_LAST}) "
-        f"and (month(birth_date) > month({_BEFORE}) or day(birth_date) > day({_BEFORE})) "
-        f"and (month(birth_date) < month({_LAST}) or day(birth_date) <= day({_LAST})) "
-        f"or year({_BEFORE}) < year({_LAST}) "
-        f"and (month(birth_date) > month({_BEFORE}) "
-        f"or month(birth_date) = month({_BEFORE}) and day(birth_date) > day({_BEFORE}) "
-        f"or month(birth_date) < month({_LAST}) or month(birth_date) = month({_LAST}) and day(birth_date) <= day({_LAST})) "
-        f"or days_between({_BEFORE}, {_LAST}) > 365 and not birth_date is_null",
+        text="month(birth_date) = month(add_days(today, parameter('in_days'))) "
+        "and day(birth_date) = day(add_days(today, parameter('in_days')))",
     ),
     Shortcut(
         name="has_email", label="Has this address, however it is spelled", formerly="byEmail",
