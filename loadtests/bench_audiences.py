@@ -10,6 +10,7 @@ import asyncio
 import os
 import statistics
 import time
+from calendar import isleap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -90,10 +91,11 @@ QUESTIONS: Mapping[str, Question] = {
         " + cos(radians(latitude)) * cos(radians(45)) * pow(sin(radians(longitude - 10) / 2), 2))) <= 100",
     ),
     "anniversary": Question(
-        "month(birth_date) = month(today) and day(birth_date) = day(today)",
+        "has_birthday()",
         "SELECT count(*) FROM profile WHERE floor(extract(month FROM birth_date)) = $1"
-        " AND floor(extract(day FROM birth_date)) = $2",
-        (AT.month, AT.day),
+        " AND floor(extract(day FROM birth_date)) = $2"
+        " OR $3 AND floor(extract(month FROM birth_date)) = 2 AND floor(extract(day FROM birth_date)) = 29",
+        (AT.month, AT.day, (AT.month, AT.day) == (3, 1) and not isleap(AT.year)),
     ),
     "top by spend": Question(
         "top(1000 by sum(purchases.amount))",

@@ -45,8 +45,12 @@ _ALL = (
     Shortcut(
         name="has_birthday", label="Has a birthday in so many days; today if not said", formerly="birthday",
         parameters=(_number("in_days", "Days from today", 0),),
-        text="month(birth_date) = month(add_days(today, parameter('in_days'))) "
-        "and day(birth_date) = day(add_days(today, parameter('in_days')))",
+        text="anniversary_within(birth_date, parameter('in_days'), parameter('in_days'))",
+    ),
+    Shortcut(
+        name="birthday_within", label="Has a birthday today or in the next so many days; in the last ones if it is negative",
+        formerly="birthday", parameters=(_number("days", "Days from today"),),
+        text="anniversary_within(birth_date, 0, parameter('days'))",
     ),
     Shortcut(
         name="has_email", label="Has this address, however it is spelled", formerly="byEmail",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from zoneinfo import ZoneInfo, available_timezones
 
-from sqlalchemy import Date, Numeric, cast, extract, func
+from sqlalchemy import Date, Numeric, and_, cast, extract, func, or_
 
 from core.targeting.catalogue import Kind
 from core.targeting.functions.bounds import (
@@ -37,6 +38,7 @@ from core.targeting.language import Scalar
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
 _MOST_DAYS = 4_000_000  # more than there are in the calendar
 _MOST_MONTHS = 130_000
+_YEAR = 365
 
 
 def _refuse_zone(value: Scalar) -> str | None:
@@ -132,6 +134,35 @@ def _ago(months: int, asking: Asking, number: Argument) -> Sql:
     if months:
         return day_within(cast(local_of(today, asking.zone) - func.make_interval(raw("0"), step), Date))
     return day_within(today.sql - step)
+
+
+def _anniversary_within(asking: Asking, time: Argument, start: Argument, end: Argument) -> Sql:
+    """Whether the day of the year comes round on a day after `before`, and on `last` at the latest.
+
+    Days are compared as an index on month and day has them. 29 February comes after 28 February and before 1 March in every
+    year, so that a common year has it on 1 March.
+    """
+    early, late = sorted(int(str(one.constant)) for one in (start, end))
+    before, last = _moved(asking.today, early - 1), _moved(asking.today, late)
+    month, day = _part("month", asking, time), _part("day", asking, time)
+    low, low_day, high, high_day = (raw(str(one)) for one in (before.month, before.day, last.month, last.day))
+    if (last - before).days > _YEAR:
+        return month > raw("0")  # everybody's who has one
+    if early == late and (before.month, before.day, last.day) != (2, 28, 1):
+        return and_(month == high, day == high_day)
+    if before.year == last.year:
+        return and_(month >= low, month <= high, or_(month > low, day > low_day), or_(month < high, day <= high_day))
+    return or_(month > low, and_(month == low, day > low_day), month < high, and_(month == high, day <= high_day))
+
+
+def _moved(day: date, days: int) -> date:
+    """A day some days later, or the first or last there is."""
+    return date.fromordinal(min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal()))
+
+
+def _refuse_days(value: Scalar) -> str | None:
+    good = isinstance(value, int) and abs(value) <= _MOST_DAYS
+    return None if good else f"a number of days from -{_MOST_DAYS} to {_MOST_DAYS}"
 
 
 _NUMBER = Parameter(name="n", takes=frozenset({Kind.INTEGER}))
@@ -270,6 +301,7 @@ def _between() -> list[Function]:
             example=f"{unit}_old(created_at) >= 30",
             formerly=(f"{unit.title()}Old",),
             uses=uses,
+            daily=True,
         )
         for unit, build, uses, _ in rows[:3]
     ]
@@ -283,10 +315,30 @@ def _between() -> list[Function]:
             example=f"birth_date > {unit}_ago(30)",
             formerly=formerly,
             nulls=Nulls.PARTIAL,
+            daily=True,
         )
         for unit, months, formerly in (("months", 1, ("MonthsAgo",)), ("days", 0, ("DaysAgo", "DaysAgoInt")))
     ]
     return pairs + olds + agos
 
 
-DATES = (*_parts(), *_starts(), *_adding(), *_between())
+def _anniversaries() -> list[Function]:
+    from_, to = (
+        Parameter(name=name, takes=frozenset({Kind.INTEGER}), constant=True, refuse=_refuse_days) for name in ("start", "end")
+    )
+    return [
+        _of_time(
+            name="anniversary_within",
+            parameters=(_time(), from_, to),
+            gives=Kind.BOOLEAN,
+            build=_anniversary_within,
+            label="whether its day of the year comes round from so many days after today to so many; "
+            "29 February is 1 March of a common year",
+            example="anniversary_within(created_at, 0, 7)",
+            uses=8,
+            daily=True,
+        )
+    ]
+
+
+DATES = (*_parts(), *_starts(), *_adding(), *_between(), *_anniversaries())

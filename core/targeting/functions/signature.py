@@ -123,6 +123,7 @@ class Function:
     tail: tuple[Parameter, ...] = ()  # may follow once after those that were repeated
     nulls: Nulls = Nulls.OF_ANY
     uses: int = 1
+    daily: bool = False  # it asks what day it is, so that its value changes at midnight
 
     def expects(self, count: int) -> tuple[Parameter, ...] | None:
         """The parameters for so many arguments; None where it does not take so many."""

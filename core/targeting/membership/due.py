@@ -27,6 +27,7 @@ from core.targeting.catalogue import AGE, HELD_OUT, Derived
 from core.targeting.checked import CheckedExpression
 from core.targeting.compiled import Plan, Predicate, Sql
 from core.targeting.compiler import TreeCompiler
+from core.targeting.functions import FUNCTIONS
 from core.targeting.language import (
     Aggregate,
     Anchor,
@@ -223,6 +224,8 @@ class _Windows:
         match node:
             case Relative():
                 return False
+            case Call(function=name) if name in FUNCTIONS and FUNCTIONS[name].daily:
+                return False
             case Field():
                 return not self._is_age(node, compiler) and not self._is_held_out(node)
             case Aggregate():
@@ -242,7 +245,7 @@ class _Windows:
     def _untold(self, node: Any, compiler: TreeCompiler) -> None:
         """The times in it are those of the whole audience."""
         for time in self._times(node, compiler.checked):
-            at_midnight = isinstance(time, Field) or (isinstance(time, Relative) and time.anchor is Anchor.TODAY)
+            at_midnight = isinstance(time, Field | Call) or (isinstance(time, Relative) and time.anchor is Anchor.TODAY)
             if isinstance(time, Top):
                 self._due.often.add(POPULATION)
             elif isinstance(time, Field) and self._is_held_out(time):
@@ -264,6 +267,10 @@ class _Windows:
                 named = checked.audiences[node.audience, node.version]
                 if isinstance(named, CheckedExpression):
                     yield from self._times(named.expression.root, named)
+            case Call(function=name) if name in FUNCTIONS and FUNCTIONS[name].daily:
+                yield node
+                for part in parts_below(node):
+                    yield from self._times(part, checked)
             case _:
                 for part in parts_below(node):
                     yield from self._times(part, checked)

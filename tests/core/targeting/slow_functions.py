@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 import unicodedata
+from calendar import isleap
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
@@ -325,6 +326,24 @@ def _digest(name: str) -> Callable[..., str]:
     return lambda asked, text: hashlib.new(name, text.encode()).hexdigest()
 
 
+def _anniversary_within(asked: Asked, time: Any, start: int, end: int) -> bool:
+    """Day by day; who had one in more than a year's days had one."""
+    born, today = asked.day(time), asked.day(asked.at)
+    early, late = min(start, end), max(start, end)
+    if late - early > 366:
+        return True
+    for number in range(early, late + 1):
+        ordinal = today.toordinal() + number
+        if not 1 <= ordinal <= date.max.toordinal():
+            continue
+        day = date.fromordinal(ordinal)
+        if (born.month, born.day) == (day.month, day.day):
+            return True
+        if (born.month, born.day, day.month, day.day) == (2, 29, 3, 1) and not isleap(day.year):
+            return True
+    return False
+
+
 DAY_PARTS = ("year", "quarter", "month", "week", "day", "day_of_year", "week_day")
 
 
@@ -371,6 +390,7 @@ STRICT: Mapping[str, Callable[..., Any]] = {
     "days_old": _until_today(_days_between),
     "months_ago": _ago(1, 0),
     "days_ago": _ago(0, 1),
+    "anniversary_within": _anniversary_within,
     "add": lambda asked, one, other: Decimal(one) + Decimal(other),
     "subtract": lambda asked, one, other: Decimal(one) - Decimal(other),
     "multiply": _product,

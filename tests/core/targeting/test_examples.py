@@ -85,6 +85,7 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
         ("year(created_at) = year(today) - 1", "Cyd"),
         ("month(birth_date) = month(today) and day(birth_date) = day(today)", "Ann"),
         ("has_birthday(2)", "Bob"),
+        ("birthday_within(7)", "Ann Bob"),
         ("month(birth_date) = month(today)", "Ann Bob"),
     ],
     "3.15 booleans and enumerations": [

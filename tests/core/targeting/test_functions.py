@@ -91,6 +91,8 @@ CONSTANTS: Mapping[str, st.SearchStrategy[Any]] = {
     "length": st.sampled_from([0, 1, 4, 20]),
     "n": st.sampled_from([1, 2, 3, 1000]),
     "separator": st.sampled_from(["", ", ", "'"]),
+    "start": st.sampled_from([-366, -30, -1, 0, 1]),
+    "end": st.sampled_from([0, 1, 7, 90, 400]),
     "code": st.sampled_from([1, 39, 65, 233, 0x1F600]),
 }
 GIVEN: Sequence[Function] = [one for one in FUNCTIONS.values() if one.name not in APART | INEXACT | TREES | ZONED | {"point"}]
