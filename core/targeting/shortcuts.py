@@ -84,7 +84,11 @@ _ALL = (
         parameters=(_DELIVERY,), text="exists(clicks where delivery.name = parameter('delivery'))",
     ),
     Shortcut(
-        name="has_clicked_link", label="Clicked a link, by its address as it was written", formerly="clicked link by label",
+        name="has_clicked_label", label="Clicked a link, by its label", formerly="clicked link by label",
+        parameters=(_text("label", "Label of the link"),), text="exists(clicks where label = parameter('label'))",
+    ),
+    Shortcut(
+        name="has_clicked_link", label="Clicked a link, by its address as it was written", formerly="",
         parameters=(_text("url", "Address of the link, or a piece of it"),),
         text="exists(clicks where url contains parameter('url'))",
     ),

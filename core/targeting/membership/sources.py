@@ -64,7 +64,9 @@ _BASES: Mapping[str, _Base] = MappingProxyType(
             columns=MappingProxyType({"profile_id": "recipient_id", "at": "settled_at"}),
         ),
         "reaction": _Base(
-            table="tracking_event", only=("recipient_kind", 1), columns=MappingProxyType({"profile_id": "recipient_id"}),
+            table="tracking_event", only=("recipient_kind", 1),
+            # What a link is called stays as it was when its delivery was prepared.
+            columns=MappingProxyType({"profile_id": "recipient_id", "label": "link", "category": "link"}),
         ),
     }
 )  # fmt: skip

@@ -53,6 +53,9 @@ class House:
             INSERT INTO delivery (name, label, channel_account_id, audience_id, content_id, created_by)
             SELECT 'd' || n, 'd', a.id, u.id, c.id, 'x'
               FROM channel_account a, content c, audience u, generate_series(1, 2) AS n WHERE u.name = 'every';
+            INSERT INTO program (delivery_id, channel, config, content, fields, token_key_id, base_url, engine_version)
+            VALUES (1, 'memory', '{}', '{}', '{}', 1, 'https://clarion.example', 1);
+            INSERT INTO tracked_link (program_id, link, url, label) SELECT id, 1, 'https://x.example', 'Sale' FROM program;
             CREATE TABLE ledger_all PARTITION OF ledger FOR VALUES FROM (1) TO (1000000);
             """
         )
@@ -173,8 +176,8 @@ class House:
         """An opening or a click."""
         self.hits += 1
         await self.conn.execute(
-            "INSERT INTO tracking_event (position, at, delivery_id, recipient_id, kind) VALUES ($1, $2, 1, $3, $4)",
-            self.hits, self.now - ago, self.who(n), kind,
+            "INSERT INTO tracking_event (position, at, delivery_id, recipient_id, kind, link) VALUES ($1, $2, 1, $3, $4, $5)",
+            self.hits, self.now - ago, self.who(n), kind, self.hits % 2,
         )  # fmt: skip
 
     async def correct(self) -> None:

@@ -112,6 +112,10 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
         ("has_opened('spring')", "Ann Bob"),
         ("has_clicked('spring')", "Ann"),
         ("has_clicked_link('/sale')", "Ann"),
+        ("has_clicked_label('the SALE')", "Ann"),
+        ("has_clicked_label('les soldes') or exists(reactions where label is_null and kind = 'click')", ""),
+        ("exists(clicks where category = 'shoes' and link = 1)", "Ann"),
+        ("exists(opens where link is_null and label is_null)", "Ann Bob"),
         ("has_failed('mailbox_full')", "Eve"),
         ("subscribes_to('weekly')", "Ann"),
         ("not_contacted(5)", "Bob Cyd Dee Eve"),
@@ -301,11 +305,30 @@ async def _sent(conn: Connection, ids: dict[str, int]) -> None:
         ("Ann", "2026-05-24T12:05", "click", "https://shop.example/sale"),
     ]  # fmt: skip
     await conn.executemany(
-        "INSERT INTO tracking_event (position, at, delivery_id, recipient_id, kind, url) VALUES ($1, $2, $3, $4, $5, $6)",
+        """
+        INSERT INTO tracking_event (position, at, delivery_id, recipient_id, kind, url, link)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """,
         [
-            (number, at(when), found["spring"], ids[who], REACTION_KINDS[kind], url)
+            (number, at(when), found["spring"], ids[who], REACTION_KINDS[kind], url, 1 if url else 0)
             for number, (who, when, kind, url) in enumerate(hits, 1)
         ],
+    )
+
+    # Two variants with the same link, each in its words: the first one's count.
+    await conn.execute(
+        """
+        INSERT INTO program (delivery_id, variant, channel, config, content, fields, token_key_id, base_url, engine_version)
+        SELECT $1, v, 'memory', '{}', '{}', '{}', 1, 'https://clarion.example', 1 FROM generate_series(0, 1) AS v
+        """,
+        found["spring"],
+    )
+    await conn.execute(
+        """
+        INSERT INTO tracked_link (program_id, link, url, label, category)
+        SELECT id, 1, 'https://shop.example/sale', CASE variant WHEN 0 THEN 'The sale' ELSE 'Les soldes' END, 'shoes'
+          FROM program
+        """
     )
 
 
@@ -332,6 +355,7 @@ async def test_examples(conn: Connection, chapter: str) -> None:
         ("event_signup", "plan = 'pro' and occurred_at > now - 1 week", 1),
         ("message", "state = 'failed'", 1),
         ("reaction", "kind = 'click' and delivery.name = 'spring'", 1),
+        ("reaction", "label = 'the sale' and profile.first_name = 'Ann'", 1),
         ("subscription", "state = 'active'", 1),
         ("delivery", "name = 'spring'", 1),
     ],
@@ -340,3 +364,12 @@ async def test_other_rows_than_people_are_asked_for(conn: Connection, entity: st
     await world(conn)
     asked = await open_question(conn, parse_text(question), entity)
     assert await count(conn, asked, at=AT, zone=PARIS) == expected
+
+
+async def test_who_asks_for_no_label_reads_no_links(conn: Connection) -> None:
+    await world(conn)
+    for question, read in (("exists(clicks where url contains 'sale')", False), ("has_clicked_label('the sale')", True)):
+        asked = await open_question(conn, parse_text(question))
+        statement = compile_statement(population(asked, at=AT, zone=PARIS))
+        plan = "\n".join(row[0] for row in await conn.fetch(f"EXPLAIN {statement.text}", *statement.args))
+        assert ("tracked_link" in plan) is read, question

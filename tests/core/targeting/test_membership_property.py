@@ -46,6 +46,7 @@ QUESTIONS = (
     "count(event_visit where way = 'web') = 1",
     "exists(opens where at >= now - 2 days)",
     "exists(received) and not exists(clicks)",
+    "has_clicked_label('sale')",
     "exists(received where delivery.name = 'd1' and at > now - 4 days)",
     "exists(subscriptions where service.name = 'news' and state = 'active' and (expires_at is_null or expires_at > now))",
     "in_audience('chosen') and country = 'FR'",
