@@ -9,15 +9,20 @@ from typing import Any
 from sqlalchemy import (
     FromClause,
     Select,
+    Text,
+    bindparam,
+    cast,
     func,
     select,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
 
 from core.targeting.catalogue import Kind
 from core.targeting.compiled import Compiler, Plan, Predicate, Sql, Value
+from core.targeting.functions.bounds import MOST_CHARACTERS
 from core.targeting.language import (
+    SEPARATOR,
     Aggregate,
     Field,
     Measure,
@@ -73,18 +78,30 @@ def built(node: Aggregate, asked: Asked) -> Sql:
     assert rule.build is not None
     if asked.value is None:
         return func.count()
+    if node.measure is Measure.JOIN:
+        return _joined(node, asked)
     built = rule.build(asked.value.sql.distinct() if node.distinct else asked.value.sql)
     return built if rule.nothing is None or node.measure is Measure.COUNT else func.coalesce(built, rule.nothing)
+
+
+def _joined(node: Aggregate, asked: Asked) -> Sql:
+    """The texts of rows that have a time, in its order, as far as a text may go."""
+    assert asked.value is not None
+    assert asked.by is not None
+    separator = bindparam(None, SEPARATOR if node.separator is None else node.separator, Text())
+    texts = func.string_agg(cast(asked.value.sql, Text()), aggregate_order_by(separator, *_order(node, asked)))
+    return func.left(texts.filter(asked.by.is_not(None)), MOST_CHARACTERS, type_=Text())
 
 
 def aggregate_of_one(compiler: Compiler, node: Aggregate) -> Value:
     """What the rows linked to one come to, asked for each by itself."""
     asked = asked_of(compiler, node)
     rows = asked.rows
-    if asked.by is None:
+    if MEASURES[node.measure].build is not None:
         found = rows.select(built(node, asked)).where(*rows.tied)
     else:
         assert asked.value is not None
+        assert asked.by is not None
         present = asked.by.is_not(None)
         found = rows.select(asked.value.sql).where(*rows.tied, present).order_by(*_order(node, asked)).limit(1)
     return _value(node, asked, found.scalar_subquery())
@@ -122,10 +139,11 @@ def groups_of(compiler: Compiler, node: Aggregate) -> Groups | None:
     present: list[Predicate] = [key.is_not(None) for key in theirs]
     if compiler.plan is Plan.OF_THESE:
         present.append(_of_these(compiler.scope, rows))
-    if asked.by is None:
+    if MEASURES[node.measure].build is not None:
         made = rows.select(*keyed, built(node, asked).label("value")).where(*present).group_by(*theirs)
     else:
         assert asked.value is not None
+        assert asked.by is not None
         made = (
             rows.select(*keyed, asked.value.sql.label("value"))
             .where(*present, asked.by.is_not(None))

@@ -45,6 +45,7 @@ _OF_TIMES = {
 _MEASURES = {
     Measure.COUNT: "the number of", Measure.SUM: "the sum of", Measure.MIN: "the least", Measure.MAX: "the greatest",
     Measure.AVG: "the average", Measure.FIRST: "the earliest", Measure.LAST: "the latest",
+    Measure.JOIN: "all, one after the other,",
 }  # fmt: skip
 
 

@@ -99,7 +99,8 @@ def _aggregate(node: Aggregate) -> Any:
     value = {} if node.value is None else {"value": to_json(node.value)}
     distinct = {"distinct": True} if node.distinct else {}
     rows = {"of": ".".join(node.selection.path), **_by(node.by), **distinct, **_where(node.selection.where)}
-    return {"aggregate": node.measure.value, **value, **rows}
+    separator = {} if node.separator is None else {"separator": node.separator}
+    return {"aggregate": node.measure.value, **value, **rows, **separator}
 
 
 def _stage(stage: Stage) -> Any:
@@ -156,7 +157,7 @@ _OTHER_KEYS: Mapping[str, tuple[str, ...]] = {
     "function": ("arguments",),
     "case": ("else",),
     "exists": ("where",),
-    "aggregate": ("value", "of", "by", "distinct", "where"),
+    "aggregate": ("value", "of", "by", "distinct", "where", "separator"),
     "top": ("by", "lowest", "where"),
     "audience": ("version",),
 }
@@ -232,7 +233,13 @@ class _Reader:
         if value is None and (measure is not Measure.COUNT or distinct):
             raise _wrong(f"{name} needs a value of the rows", str(place), "nothing", "an operand under value")
         selection = self._selection(tree, "of", pointer, depth)
-        return Aggregate(measure, selection, value, self._by(tree, pointer, depth), distinct, place)
+        separator = None
+        if "separator" in tree:
+            at = Place(pointer=f"{pointer}/separator")
+            if not isinstance(tree["separator"], str):
+                raise _wrong("a separator is a text", str(at), shown(tree["separator"]), "a text")
+            separator = str(text_of(tree["separator"], at).value)
+        return Aggregate(measure, selection, value, self._by(tree, pointer, depth), distinct, separator, place)
 
     def _sequence(self, items: Any, pointer: str, depth: int) -> Following:
         stages = self._list(items, pointer)

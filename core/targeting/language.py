@@ -27,6 +27,8 @@ MAX_LIST_VALUES = 5_000  # values of all `in` together
 MAX_LINKS = 10  # of one path: each is a join
 MAX_STEPS = 30  # of one sequence, its links counted: likewise
 MAX_TOP = 10_000_000  # rows of one `top`
+MAX_SEPARATOR = 200  # characters between the texts of a `join`
+SEPARATOR = ", "
 MAX_YEARS = 1_000  # how far a relative time may reach
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -107,6 +109,7 @@ class Measure(StrEnum):
     AVG = "avg"
     FIRST = "first"  # the value of the earliest row
     LAST = "last"
+    JOIN = "join"  # texts, one after the other
 
 
 class Operator(StrEnum):
@@ -227,13 +230,14 @@ class Exists:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One value of many rows. `value` is asked of each (none: rows are counted); `by` orders them for `first` and `last`."""
+    """One value of many rows. `value` is asked of each (none: rows are counted); `by` orders them, where order matters."""
 
     measure: Measure
     selection: Selection
     value: Operand | None = None
     by: Operand | None = None
     distinct: bool = False  # `count` of different values
+    separator: str | None = None  # what stands between the texts of `join`; None: SEPARATOR
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 

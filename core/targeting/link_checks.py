@@ -10,6 +10,7 @@ from core.targeting.checked import Checker
 from core.targeting.errors import BAD_VALUE, SYNTAX, UNKNOWN_FIELD, WRONG_TYPE, ExpressionError, closest, shown
 from core.targeting.language import (
     MAX_LINKS,
+    MAX_SEPARATOR,
     MAX_STEPS,
     MAX_TOP,
     MAX_YEARS,
@@ -124,6 +125,7 @@ def check_aggregate(checker: Checker, node: Aggregate, depth: int) -> Kind:
             f"{node.measure.value} takes every value", code=SYNTAX, place=node.place, found="distinct",
             expected="no distinct here", suggestion="count(distinct …)",
         )  # fmt: skip
+    _check_separator(node)
     with checker.about(scope):
         kind = None if node.value is None else checker.kind(node.value, depth + 1)
         if kind is not None and kind not in rule.takes:
@@ -146,6 +148,18 @@ def check_aggregate(checker: Checker, node: Aggregate, depth: int) -> Kind:
     if (field := checker.fields.get(id(node.value))) is not None:
         checker.fields[id(node)] = field
     return kind
+
+
+def _check_separator(node: Aggregate) -> None:
+    if node.separator is None:
+        return
+    if node.measure is not Measure.JOIN:
+        raise ExpressionError(
+            f"{node.measure.value} puts nothing between", code=SYNTAX, place=node.place, found="a separator",
+            expected="no separator here", suggestion="join(… , ', ')",
+        )  # fmt: skip
+    if len(node.separator) > MAX_SEPARATOR:
+        raise too_large("a separator is too long", node.place, f"{len(node.separator)} characters", MAX_SEPARATOR, "characters")
 
 
 def _moment(

@@ -98,5 +98,6 @@ MEASURES: Mapping[Measure, MeasureRule] = MappingProxyType(
         Measure.AVG: MeasureRule(takes=NUMBERS, gives=Kind.DECIMAL, build=func.avg),
         Measure.FIRST: MeasureRule(takes=EVERY, ordered=True),
         Measure.LAST: MeasureRule(takes=EVERY, ordered=True),
+        Measure.JOIN: MeasureRule(takes=TEXTS, gives=Kind.TEXT, build=func.string_agg, ordered=True),
     }
 )

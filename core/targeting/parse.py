@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, TypeAlias
@@ -163,16 +164,18 @@ def aggregate_of(
 ) -> Aggregate:  # fmt: skip
     """An aggregate as people write it: `sum(amount of purchases)`, or for short `sum(purchases.amount)`."""
     if rows is not None:
-        return Aggregate(measure, Selection(_path(rows), where, rows.place), asked, by, distinct, place)
+        return Aggregate(measure, Selection(_path(rows), where, rows.place), asked, by, distinct, place=place)
     path = _path(asked)
     if measure is Measure.COUNT and not distinct:
-        return Aggregate(measure, Selection(path, where, asked.place), None, by, distinct, place)
+        return Aggregate(measure, Selection(path, where, asked.place), None, by, distinct, place=place)
     if len(path) < 2:
         raise ExpressionError(
             f"{measure.value} needs a value of the rows", code=SYNTAX, place=asked.place, found=shown(path[0]),
             expected=f"a field of them, as in {measure.value}({path[0]}.amount)",
         )  # fmt: skip
-    return Aggregate(measure, Selection(path[:-1], where, asked.place), Field(path[-1:], asked.place), by, distinct, place)
+    return Aggregate(
+        measure, Selection(path[:-1], where, asked.place), Field(path[-1:], asked.place), by, distinct, place=place
+    )
 
 
 def _path(operand: Operand) -> tuple[str, ...]:
@@ -278,12 +281,15 @@ class _Builder(Transformer[Token, Condition]):
 
     def aggregate(self, children: _Children) -> Aggregate:
         word, *rest = children
+        separator = self.text([rest.pop()]).value if isinstance(rest[-1], Token) else None
         clauses = _clauses(rest)
         *distinct, asked = clauses[""]
-        return aggregate_of(
+        assert separator is None or isinstance(separator, str), "so the grammar has it"
+        found = aggregate_of(
             Measure(word.lower()), asked, rows=_only(clauses, "OF"), by=_only(clauses, "BY"),
             where=_only(clauses, "WHERE"), distinct=bool(distinct), place=_at(word),
         )  # fmt: skip
+        return found if separator is None else replace(found, separator=separator)
 
     def field(self, children: _Children) -> Field:
         return field_of([str(name) for name in children], _at(children[0]))

@@ -83,7 +83,8 @@ def _aggregate(node: Aggregate) -> str:
             asked = f"{path}.{name}"
         case value:
             asked = f"{_condition(value)} of {path}"
-    rest = _by(node.by) + _where(node.selection.where)
+    separator = "" if node.separator is None else f", {_condition(Literal(node.separator))}"
+    rest = _by(node.by) + _where(node.selection.where) + separator
     return f"{node.measure.value}({'distinct ' if node.distinct else ''}{asked}{rest})"
 
 

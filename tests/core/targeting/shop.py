@@ -208,6 +208,8 @@ class Slow(Evaluator):
             timed = [(one.value(node.by or Field((str(one.entity.time),))), one.row[one.entity.key], one) for one in rows]
             timed = sorted(((at, key, one) for at, key, one in timed if at is not None), key=lambda each: each[:2])
             return timed[0 if node.measure is Measure.FIRST else -1][2].value(node.value) if timed else None
+        if node.measure is Measure.JOIN:
+            return self.joined(node, rows)
         if node.value is None:
             return len(rows)
         values = [value for value in (one.value(node.value) for one in rows) if value is not None]
@@ -222,6 +224,13 @@ class Slow(Evaluator):
                 return min(values, default=None)
             case _:
                 return max(values, default=None)
+
+    def joined(self, node: Aggregate, rows: Sequence[Slow]) -> str | None:
+        assert node.value is not None
+        timed = [(one.value(node.by or Field((str(one.entity.time),))), one.row[one.entity.key], one) for one in rows]
+        ordered = sorted(((at, key, one) for at, key, one in timed if at is not None), key=lambda each: each[:2])
+        texts = [text for text in (one.value(node.value) for _, _, one in ordered) if text is not None]
+        return (", " if node.separator is None else node.separator).join(texts) if texts else None
 
     def field(self, node: Operand) -> CatalogueField | None:
         """The field that a node is, or takes its values from."""
