@@ -103,8 +103,9 @@ QUESTIONS: Mapping[str, Question] = {
         " ORDER BY sum(x_amount) DESC, x_profile_id LIMIT 1000) AS g",
     ),
     "changed, with consent": Question(
-        "updated_at >= now - 1 day and not opt_out and not opt_out_email",
-        "SELECT count(*) FROM profile WHERE updated_at >= $1 AND NOT opt_out AND NOT opt_out_email",
+        "updated_at >= now - 1 day and exists(consents where purpose.name = 'profiling' and decision = 'granted')",
+        "SELECT count(*) FROM profile p JOIN purpose_consent c ON c.profile_id = p.id WHERE p.updated_at >= $1"
+        " AND c.purpose_id = (SELECT id FROM consent_purpose WHERE name = 'profiling') AND c.decision = 'granted'",
         (AT - timedelta(days=1),),
     ),
 }

@@ -60,6 +60,15 @@ INSERT INTO delivery (name, label, channel_account_id, audience_id, content_id, 
 SELECT 'd' || n, 'd' || n, 1, 1, 1, 'x' FROM generate_series(1, {deliveries}) AS n;
 """
 
+# Half of the people have said something to one purpose, and a third to another; two in three of them agree.
+_CONSENTS = """
+INSERT INTO consent_purpose (name, label, created_by) VALUES ('profiling', 'Profiling', 'x'), ('sharing', 'Sharing', 'x');
+INSERT INTO purpose_consent (purpose_id, profile_id, decision, since)
+SELECT u.id, n, CASE WHEN {decided} % 3 = 0 THEN 'refused' ELSE 'granted' END, timestamptz '{at}' - n % 400 * interval '1 day'
+  FROM consent_purpose u, generate_series(1, {people}) AS n
+ WHERE n % CASE u.name WHEN 'profiling' THEN 2 ELSE 3 END = 0;
+"""
+
 # Half of the people get each delivery; one in twenty messages fails.
 _LEDGER = """
 CREATE TABLE ledger_{delivery} PARTITION OF ledger FOR VALUES FROM ({delivery}) TO ({delivery} + 1);
@@ -100,6 +109,7 @@ async def fill_shop(conn: Connection, *, people: int, purchases: int, events: in
     for one in wanted(model):
         if one.kind is not BuildKind.REFERENCE:
             await conn.execute(one.sql)
+    await conn.execute(_CONSENTS.format(people=people, at=at, **_by_chance("decided")))
     await conn.execute(_DELIVERIES.format(deliveries=DELIVERIES))
     for delivery in range(1, DELIVERIES + 1):
         chances |= {"delivery": str(delivery), "got": f"(hashint8extended(n, {10 + delivery}) & 1048575)"}
