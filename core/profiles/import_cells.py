@@ -112,9 +112,13 @@ def _dates(rule: ColumnRule, field: Field) -> Transform:
         if found.tzinfo is None:
             found = found.replace(tzinfo=zone)
         try:
-            return found.astimezone(UTC).isoformat()
+            instant = found.astimezone(UTC)
+            skipped = instant.astimezone(found.tzinfo).replace(tzinfo=None) != found.replace(tzinfo=None)
         except OverflowError:
             raise BadValue("BAD_DATE", f"{shown(text)} is not a time of the calendar") from None
+        if skipped:  # what comes twice is the first of the two, as in expressions
+            raise BadValue("SKIPPED_TIME", f"{shown(text)} is a time that the clocks of {rule.time_zone} skip")
+        return instant.isoformat()
 
     return read
 

@@ -83,6 +83,30 @@ def test_times_are_of_their_zone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("zone", "text", "read"),
+    [
+        ("Europe/Paris", "31.03.2024 01:59", "2024-03-31T00:59:00+00:00"),
+        ("Europe/Paris", "31.03.2024 02:00", None),
+        ("Europe/Paris", "31.03.2024 02:59", None),
+        ("Europe/Paris", "31.03.2024 03:00", "2024-03-31T01:00:00+00:00"),
+        ("Europe/Paris", "27.10.2024 02:30", "2024-10-27T00:30:00+00:00"),  # comes twice: the first
+        ("Europe/Paris", "27.10.2024 03:00", "2024-10-27T02:00:00+00:00"),
+        ("Australia/Lord_Howe", "06.10.2024 02:15", None),  # half an hour is skipped
+        ("Pacific/Apia", "30.12.2011 12:00", None),  # a day is
+        (None, "31.03.2024 02:30", "2024-03-31T02:30:00+00:00"),
+    ],
+)
+def test_a_time_that_clocks_skip_is_refused_and_one_that_comes_twice_is_the_first(
+    zone: str | None, text: str, read: str | None
+) -> None:
+    rule = ColumnRule(column="a", date_format="DD.MM.YYYY HH:MI", time_zone=zone)
+    if read is None:
+        assert refusal(rule, text, SEEN) == "SKIPPED_TIME"
+    else:
+        assert cell(rule, text, SEEN) == read
+
+
+@pytest.mark.parametrize(
     "text", ["", "YYYY", "MM/YYYY", "dd/mm/yyyy", "DD/MM/YYYY Q", "%", "%Q", "%d/%m", "%Y-%m-%d" * 20, "[YYYY"]
 )
 def test_what_does_not_say_a_day_is_refused(text: str) -> None:
