@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from channels.contract import AddressKind
 from core.access import Actor
 from core.audit import record_many
 from core.authored import not_found
@@ -18,6 +19,11 @@ from core.consent.store import people as store
 from core.db import Connection
 from core.profiles.records import Channel
 from core.provenance import tell_provenance
+
+FLAGS: Mapping[AddressKind, str] = {
+    kind: store.OPT_OUT_COLUMNS[Channel(kind.value)] for kind in AddressKind if kind.value in {one.value for one in Channel}
+}
+"""The flag by which people refuse what is sent to an address of a kind. Applications have none."""
 
 
 async def opt_out(

@@ -37,6 +37,7 @@ from channels.contract import AddressKind, FailureReason
 from core.consent.records import Purpose
 from core.content.readable import OURS, Readable
 from core.content.readers import Preference, Reach, preferences
+from core.delivery.reached_by import POSTAL, address_of
 from core.delivery.recipient_values import DRAWN, profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
 from core.delivery.steps import Step, StepContext, of_addresses
@@ -50,13 +51,6 @@ from core.targeting.objects import object_of
 from core.targeting.sql import Statement, compile_statement, predicate, present
 
 UTC = ZoneInfo("UTC")
-
-# address kind → (column as a message is addressed, column by which addresses are compared)
-ADDRESS_COLUMNS = {
-    AddressKind.EMAIL: ("email", "email_key"),
-    AddressKind.MOBILE: ("mobile_phone", "mobile_phone"),
-    AddressKind.PHONE: ("phone", "phone"),
-}
 
 _LEDGER = table(
     "ledger",
@@ -134,7 +128,8 @@ class Population:
     ) -> Statement:
         """Write the ledger rows of test profiles, and count them: see `trap_rows`. Call it once all others are written.
         `columns` are those that they have from a member."""
-        source = trap_rows(self._profile(), self.delivery_id, traps, kept, last_id)
+        own = {*kept, *POSTAL} if self.address_kind is AddressKind.POSTAL else kept  # a letter must not reach a member
+        source = trap_rows(self._profile(), self.delivery_id, traps, own, last_id)
         shared = replace(self, columns=columns)
         return self._writing(shared._rows(source, RecipientKind.TRAP, of_addresses(self.steps)), slot=TRAP_SLOT)
 
@@ -209,7 +204,7 @@ class Population:
     def _joined(self, profile: FromClause) -> tuple[StepContext, FromClause]:
         quarantine = _QUARANTINE.alias("q")
         duplicate = _DUPLICATE.alias("d")
-        address, key = (profile.c[name] for name in ADDRESS_COLUMNS[self.address_kind])
+        address, key = address_of(self.address_kind, profile)
         merged = self.audience.catalogue.merged  # then what counts is what all say that are one person
         subscription: FromClause | None = None
         purpose_consent: FromClause | None = None

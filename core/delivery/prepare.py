@@ -24,8 +24,9 @@ from core.content.readable import present_readable
 from core.content.records import Content
 from core.db import TRY_LATER, Connection, Pool, transaction
 from core.delivery import control_group, lifecycle, traps, versions
-from core.delivery.population import ADDRESS_COLUMNS, Population
+from core.delivery.population import Population
 from core.delivery.programs import Programs
+from core.delivery.reached_by import KINDS
 from core.delivery.records import DeliveryRun, LedgerState, LogLevel, ProgramVariant
 from core.delivery.state import PREPARING, Move, after
 from core.delivery.steps import Step
@@ -287,7 +288,7 @@ _CODES = [int(state) for state in PREPARING]
 
 def _known(kind: AddressKind) -> AddressKind:
     """Raises Invalid (ADDRESS_KIND_UNKNOWN) for a kind of address that profiles do not have."""
-    if kind not in ADDRESS_COLUMNS:
+    if kind not in KINDS:
         raise Invalid(
             f"profiles have no {kind.value} address", code="ADDRESS_KIND_UNKNOWN", path="channelAccountId",
             hint="Send over a channel of another kind.",

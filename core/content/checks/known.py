@@ -22,6 +22,7 @@ ADDRESSES: Mapping[AddressKind, frozenset[str]] = MappingProxyType(
         AddressKind.EMAIL: frozenset({"email", "email_domain"}),
         AddressKind.MOBILE: frozenset({"mobile_phone"}),
         AddressKind.PHONE: frozenset({"phone"}),
+        AddressKind.FAX: frozenset({"fax"}),
     }
 )
 MOST_SAMPLES = 20  # values of one path that are tried

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from core.consent.opt_outs import FLAGS
 from core.profiles.erased import BY_HAND, IMPORTED
 
 # The suppression lists that apply, with the forms of entries that each holds. The LIMIT keeps it at one probe for each list and
@@ -29,7 +30,14 @@ RETURNING id,
           EXISTS (SELECT FROM erased_address WHERE address_kind = $3)
 """
 
-_HAD = """
+
+def _refused(profile: str) -> str:
+    """As `core/delivery/steps/consent.py`: of a kind of address that nobody can refuse everybody has."""
+    flags = " ".join(f"WHEN '{kind.value}' THEN {profile}.{flag}" for kind, flag in FLAGS.items())
+    return f"{profile}.opt_out OR CASE $3::text {flags} ELSE true END"
+
+
+_HAD = f"""
                 WHEN p.merged_into IS NULL AND EXISTS (                                             -- had by an alias
                      SELECT FROM profile a
                        JOIN ledger o ON o.delivery_id = $1 AND o.recipient_kind = 1 AND o.recipient_id = a.id
@@ -42,9 +50,7 @@ _HAD = """
                 WHEN p.merged_into IS NOT NULL AND EXISTS (                                         -- the survivor refused
                      SELECT FROM profile s
                       WHERE s.id = p.merged_into
-                        AND (s.opt_out OR CASE $3::text WHEN 'email' THEN s.opt_out_email WHEN 'mobile' THEN s.opt_out_mobile
-                                               WHEN 'phone' THEN s.opt_out_phone WHEN 'push' THEN s.opt_out_push
-                                               WHEN 'postal' THEN s.opt_out_postal ELSE false END)) THEN 8"""
+                        AND ({_refused("s")})) THEN 8"""
 
 _AGREEMENT = """, agreement AS (
     SELECT d.service_id, d.purpose_id, o.needs_consent
@@ -140,9 +146,7 @@ WITH candidate AS (
            CASE WHEN c.recipient_kind = 1 AND p.id IS NULL THEN 22                                  -- profile deleted
                 {_NO_TRAP if trapped else ""}
                 {_HAD if merged else ""}
-                WHEN p.opt_out OR CASE $3::text WHEN 'email' THEN p.opt_out_email WHEN 'mobile' THEN p.opt_out_mobile
-                                          WHEN 'phone' THEN p.opt_out_phone WHEN 'push' THEN p.opt_out_push
-                                          WHEN 'postal' THEN p.opt_out_postal ELSE false END THEN 8 -- denylisted
+                WHEN {_refused("p")} THEN 8                                                         -- denylisted
                 {disagreed}
                 WHEN q.address_key IS NOT NULL THEN 9                                               -- quarantined
                 {_STOPPED if stopped else ""}
