@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Select
+
 from core import files as stored_files
 from core.access import Actor, Permission, require
 from core.audit import record
@@ -20,13 +22,14 @@ from core.profiles.records import RunState
 from core.targeting import run_store, store
 from core.targeting.audiences import get_audience, open_audience, open_question
 from core.targeting.checked import CheckedExpression
-from core.targeting.enrichment import ComputedColumn, open_columns
+from core.targeting.enrichment import ComputedColumn, enriched, open_columns
 from core.targeting.examine import examine
 from core.targeting.json_form import to_json
 from core.targeting.language import Expression
 from core.targeting.records import AudienceKind, AudienceRun, RowOutcome, Task
 from core.targeting.run_requests import asked_columns, asked_segments
-from core.targeting.segments import Segmentation, check_segmentation
+from core.targeting.segments import Segmentation, check_codes_exclude, codes_of, split_up
+from core.targeting.sql import compile_statement
 
 QUESTION_MINUTES = 60  # that a question may take, unless more are asked for
 MOST_MINUTES = 360
@@ -58,9 +61,9 @@ async def start_freeze(
     checked = await _open(conn, whom)
     check_name(name)
     check_label(label)
-    await open_columns(conn, columns)
+    found, data = enriched(checked, await open_columns(conn, columns), at=now, zone=zone)
     await _check_free(conn, [name])
-    await check_cost(conn, checked, at=now, zone=zone)
+    await check_cost(conn, checked, None if data is None else found.add_columns(data), at=now, zone=zone)
     request = {
         "name": name, "label": label, "expires_at": expires_at.isoformat() if expires_at else None,
         "columns": asked_columns(columns), "expression": to_json(whom if isinstance(whom, Expression) else checked.expression),
@@ -69,24 +72,39 @@ async def start_freeze(
 
 
 async def start_segmentation(
-    conn: Connection, actor: Actor, whole: Expression, into: Segmentation, *, prefix: str | None, zone: ZoneInfo, now: datetime,
-    minutes: int = QUESTION_MINUTES,
+    conn: Connection, actor: Actor, whole: Expression, into: Segmentation, *, zone: ZoneInfo, now: datetime,
+    prefix: str | None = None, name: str | None = None, label: str | None = None, minutes: int = QUESTION_MINUTES,
 ) -> AudienceRun:  # fmt: skip
-    """Count the segments of a population, or with a prefix put each on a list. Raises as `start_count` and `list_segments`."""
+    """Count the segments of a population, or with a prefix put each on a list, or with a name all on one.
+
+    Raises as `start_count`, `list_segments` and `list_together`, Invalid (ONE_LIST_OR_MANY).
+    """
     require(actor, Permission.EDIT)
     checked = await open_question(conn, whole)
-    check_segmentation(into)
-    for one in into.segments:
-        if one.where is not None:
-            await open_question(conn, one.where)
-    if prefix is not None:
-        codes = [*(one.code for one in into.segments), *([] if into.complement is None else [into.complement])]
-        for code in codes:
-            check_name(f"{prefix}{code}", "prefix")
-        await _check_free(conn, [f"{prefix}{code}" for code in codes])
-    await check_cost(conn, checked, at=now, zone=zone)
-    request = {"expression": to_json(whole), "into": asked_segments(into), "prefix": prefix}
+    split = await split_up(conn, whole, into, at=now, zone=zone)
+    wanted = _lists_wanted(into, prefix, name, label)
+    for one in wanted:
+        check_name(one, "prefix" if name is None else "name")
+    await _check_free(conn, wanted)
+    await check_cost(conn, checked, split, at=now, zone=zone)
+    request = {
+        "expression": to_json(whole), "into": asked_segments(into), "prefix": prefix, "name": name, "label": label or name,
+    }  # fmt: skip
     return await add_run(conn, actor, Task.SEGMENT, request, zone=zone, minutes=minutes, now=now)
+
+
+def _lists_wanted(into: Segmentation, prefix: str | None, name: str | None, label: str | None) -> list[str]:
+    """The names of the lists that are to be made."""
+    if name is None:
+        return [] if prefix is None else [f"{prefix}{code}" for code in codes_of(into)]
+    if prefix is not None:
+        raise Invalid(
+            "a prefix is for a list of each segment, and a name for one of all", code="ONE_LIST_OR_MANY", path="prefix",
+            hint="Give one of them.",
+        )  # fmt: skip
+    check_codes_exclude(into)
+    check_label(label or name)
+    return [name]
 
 
 async def start_export(
@@ -185,14 +203,23 @@ async def add_run(
     return run
 
 
-async def check_cost(conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> None:
-    """Raises LimitReached (QUESTION_TOO_COSTLY) for a question of which Postgres says that it would run for days."""
+async def check_cost(
+    conn: Connection, checked: CheckedExpression, whole: Select[Any] | None = None, *, at: datetime, zone: ZoneInfo
+) -> None:
+    """Raises LimitReached (QUESTION_TOO_COSTLY) for a question of which Postgres says that it would run for days.
+
+    `whole` is what is asked of those whom the question finds, and runs with it: rules and orders of segments, columns.
+    """
     found = await examine(conn, checked, at=at, zone=zone)
-    if found.cost <= MOST_COST:
+    cost = found.cost
+    if whole is not None:
+        plan = await store.explain(conn, compile_statement(whole))
+        cost = max(cost, float(plan["Total Cost"]))
+    if cost <= MOST_COST:
         return
     advice = "; ".join(found.advice[:3]) or "Narrow the question down"
     raise LimitReached(
-        f"the question would cost {found.cost:.1g}, more than {MOST_COST:.0g}", code="QUESTION_TOO_COSTLY",
+        f"the question would cost {cost:.1g}, more than {MOST_COST:.0g}", code="QUESTION_TOO_COSTLY",
         hint=f"{advice}. Or ask it in parts: freeze one part into a list, and ask the rest of its members.",
     )  # fmt: skip
 

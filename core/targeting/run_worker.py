@@ -27,7 +27,7 @@ from core.targeting.reconciling import reconcile_rows
 from core.targeting.records import AudienceRun, Task
 from core.targeting.run_requests import read_columns, read_segments
 from core.targeting.run_store import RunTable
-from core.targeting.segments import count_segments, list_segments
+from core.targeting.segments import count_segments, list_segments, list_together
 from core.targeting.watching import Fenced, Stopping, watched
 
 log = get_logger(__name__)
@@ -86,19 +86,26 @@ async def _freeze(runtime: Runtime, run: AudienceRun) -> None:
 
 
 async def _segment(runtime: Runtime, run: AudienceRun) -> None:
-    whole, into = read_stored(run.request["expression"]), read_segments(run.request["into"])
+    told = run.request
+    whole, into = read_stored(told["expression"]), read_segments(told["into"])
     async with transaction(runtime.pool) as conn:
         at, zone = runtime.clock(), ZoneInfo(run.time_zone)
         result: dict[str, Any] = {"at": at.isoformat()}
-        if run.request["prefix"] is None:
-            counted = await count_segments(conn, whole, into, at=at, zone=zone)
-            result["segments"] = [{"code": one.code, "label": one.label, "count": one.count} for one in counted]
-        else:
-            made = await list_segments(
-                conn, _author(run), whole, into, prefix=run.request["prefix"], now=at, zone=zone
+        one: int | None = None
+        if told.get("name") is not None:
+            together = await list_together(
+                conn, _author(run), whole, into, name=told["name"], label=told["label"], now=at, zone=zone
             )  # fmt: skip
-            result["audience_ids"] = [one.id for one in made]
-        await _finish(conn, runtime, run, result)
+            one = together.id
+            result |= {"count": await lists.count_members(conn, one), "audience_ids": [one]}
+            await store.keep_count(conn, one, result["count"], at)
+        elif told["prefix"] is not None:
+            made = await list_segments(conn, _author(run), whole, into, prefix=told["prefix"], now=at, zone=zone)
+            result["audience_ids"] = [audience.id for audience in made]
+        else:
+            counted = await count_segments(conn, whole, into, at=at, zone=zone)
+            result["segments"] = [{"code": each.code, "label": each.label, "count": each.count} for each in counted]
+        await _finish(conn, runtime, run, result, one)
 
 
 def _author(run: AudienceRun) -> Actor:

@@ -100,7 +100,7 @@ async def count_segments(
     conn: Connection, whole: Expression, wanted: Segmentation, *, at: datetime, zone: ZoneInfo
 ) -> list[SegmentCount]:
     """How many of a population are in each segment, in their order, the complement last. Raises ExpressionError, Invalid."""
-    found = await store.count_by_code(conn, await _split(conn, whole, wanted, at, zone))
+    found = await store.count_by_code(conn, await split_up(conn, whole, wanted, at=at, zone=zone))
     labels = [(one.code, one.label) for one in wanted.segments]
     labels += [] if wanted.complement is None else [(wanted.complement, "")]
     return [SegmentCount(code=code, label=label, count=found.get(code, 0)) for code, label in labels]
@@ -114,7 +114,7 @@ async def list_segments(
     Raises ExpressionError, Invalid (BAD_NAME and as `check_segmentation`), Conflict (NAME_TAKEN).
     """
     require(actor, Permission.EDIT)
-    split = await _split(conn, whole, wanted, now, zone)
+    split = await split_up(conn, whole, wanted, at=now, zone=zone)
     labels = {one.code: one.label for one in wanted.segments}
     made = {code: await _list(conn, actor, f"{prefix}{code}", labels.get(code) or code, now, zone) for code in codes_of(wanted)}
     await store.add_by_code(
@@ -139,12 +139,8 @@ async def list_together(
     Raises as `list_segments`, Invalid (OVERLAP) where a member might have several codes.
     """
     require(actor, Permission.EDIT)
-    if wanted.overlap:
-        raise Invalid(
-            "whoever is in several segments would have several codes", code="OVERLAP", path="into.overlap",
-            hint="Let segments not overlap, or put each on a list of its own.",
-        )  # fmt: skip
-    split = await _split(conn, whole, wanted, now, zone)
+    check_codes_exclude(wanted)
+    split = await split_up(conn, whole, wanted, at=now, zone=zone)
     made = await _list(conn, actor, name, label, now, zone)
     await store.add_by_code(conn, split, dict.fromkeys(codes_of(wanted), made.id), now, column=CODE_COLUMN.name)
     return made
@@ -162,8 +158,8 @@ async def _list(conn: Connection, actor: Actor, name: str, label: str, now: date
     return made
 
 
-async def _split(conn: Connection, whole: Expression, wanted: Segmentation, at: datetime, zone: ZoneInfo) -> Select[Any]:
-    """Codes and keys, all segments in one statement."""
+async def split_up(conn: Connection, whole: Expression, wanted: Segmentation, *, at: datetime, zone: ZoneInfo) -> Select[Any]:
+    """Codes and keys, all segments in one statement. Raises ExpressionError, Invalid."""
     check_segmentation(wanted)
     checked = await open_question(conn, whole)
     opened = [await _open(conn, one) for one in wanted.segments]
@@ -263,6 +259,15 @@ def check_segmentation(wanted: Segmentation) -> None:
                 "an order or groups make a difference to a limit only", code="NO_LIMIT", path=f"segments.{number}",
                 hint="Give a share or a size.",
             )  # fmt: skip
+
+
+def check_codes_exclude(wanted: Segmentation) -> None:
+    """Raises Invalid (OVERLAP) where a member of one list might have several codes."""
+    if wanted.overlap:
+        raise Invalid(
+            "whoever is in several segments would have several codes", code="OVERLAP", path="into.overlap",
+            hint="Let segments not overlap, or put each on a list of its own.",
+        )  # fmt: skip
 
 
 def _is_share(share: Decimal) -> bool:

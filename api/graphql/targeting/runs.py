@@ -121,13 +121,14 @@ class AudienceRunsMutation:
     @mutation(run=AudienceRun)
     async def start_segmentation(
         self, info: Info, population: ExpressionInput, into: SegmentationInput, prefix: str | None = None,
-        time_zone: str | None = None, minutes: int | None = None,
+        name: str | None = None, label: str | None = None, time_zone: str | None = None, minutes: int | None = None,
     ) -> Any:  # fmt: skip
-        """Cut a population up as a job: count the segments, or with a prefix put each on a list."""
+        """Cut a population up as a job: count the segments, or with a prefix put each on a list, or with a name all on one,
+        whose members have the code of theirs in the column `segment`. `label` is that of the one list; none: its name."""
         context = info.context
         return await audience_runs.start_segmentation(
-            context.conn, context.actor, population.parsed(), into.record(), prefix=prefix, zone=zone_of(time_zone),
-            now=context.now, minutes=_minutes(minutes),
+            context.conn, context.actor, population.parsed(), into.record(), prefix=prefix, name=name, label=label,
+            zone=zone_of(time_zone), now=context.now, minutes=_minutes(minutes),
         )  # fmt: skip
 
     @mutation(run=AudienceRun)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from core.targeting.audiences import create_audience, find_audience_by_name, get
 from core.targeting.enrichment import ComputedColumn
 from core.targeting.parse import parse_text
 from core.targeting.records import AudienceDraft, AudienceRun
+from core.targeting.segments import Segment, Segmentation
 from tests.core.targeting.files import members, seen, worked
 from tests.core.targeting.test_audience_files import people, refused
 
@@ -37,6 +39,13 @@ async def freezing(runtime: Runtime, question: str, name: str, *columns: Compute
     async with transaction(runtime.pool) as conn:
         return await audience_runs.start_freeze(
             conn, SYSTEM, parse_text(question), name=name, label=name, zone=ZONE, now=runtime.clock(), columns=columns, **how
+        )  # fmt: skip
+
+
+async def cutting(runtime: Runtime, question: str, into: Segmentation, **how: Any) -> AudienceRun:
+    async with transaction(runtime.pool) as conn:
+        return await audience_runs.start_segmentation(
+            conn, SYSTEM, parse_text(question), into, zone=ZONE, now=runtime.clock(), **how
         )  # fmt: skip
 
 
@@ -78,6 +87,38 @@ async def test_a_freeze_makes_a_list_with_columns_that_expires(runtime: Runtime,
     run = await worked(runtime, late.id)
     assert run.error is not None
     assert (run.state, run.error.code) == (RunState.FAILED, "NAME_TAKEN")
+
+
+OURS = Segmentation(
+    segments=(Segment(code="ours", label="Ours", where=parse_text("email ends_with '@x.example'")),), complement="rest"
+)
+
+
+async def test_one_list_of_all_segments_is_made_as_a_job(runtime: Runtime, db: Connection) -> None:
+    ann, bob, eve = await people(db, "ann@x.example", "bob@x.example", "eve@y.example")
+
+    run = await worked(runtime, (await cutting(runtime, "id > 0", OURS, name="spring", label="Spring")).id)
+    assert (run.state, run.error, run.result["count"]) == (RunState.FINISHED, None, 3)
+    made = await find_audience_by_name(db, "spring")
+    assert made is not None
+    assert (made.label, made.counted, run.audience_id, run.result["audience_ids"]) == ("Spring", 3, made.id, [made.id])
+    assert await members(runtime, made.id) == {ann: {"segment": "ours"}, bob: {"segment": "ours"}, eve: {"segment": "rest"}}
+
+    # A list of each, and none
+    run = await worked(runtime, (await cutting(runtime, "id > 0", OURS, prefix="cut_")).id)
+    assert len(run.result["audience_ids"]) == 2
+    run = await worked(runtime, (await cutting(runtime, "id > 0", OURS)).id)
+    assert [(one["code"], one["count"]) for one in run.result["segments"]] == [("ours", 2), ("rest", 1)]
+
+
+async def test_what_one_list_cannot_be_is_told_before_the_work(runtime: Runtime, db: Connection) -> None:
+    await audience(db, "taken", "id > 0")
+    error = await refused("ONE_LIST_OR_MANY", cutting(runtime, "id > 0", OURS, name="one", prefix="many_"))
+    assert error.path == "prefix"
+    await refused("OVERLAP", cutting(runtime, "id > 0", replace(OURS, overlap=True), name="one"))
+    await refused("BAD_NAME", cutting(runtime, "id > 0", OURS, name="Not a name"))
+    await refused("NAME_TAKEN", cutting(runtime, "id > 0", OURS, name="taken"))
+    assert await db.fetchval("SELECT count(*) FROM audience_run") == 0
 
 
 async def test_what_is_cancelled_does_nothing_more(runtime: Runtime, db: Connection) -> None:
@@ -156,6 +197,24 @@ async def test_what_would_run_for_days_is_refused_with_advice(
     assert "freeze one part into a list" in (error.hint or "")
     await refused("QUESTION_TOO_COSTLY", freezing(runtime, "city = 'c7'", "dear"))
     assert await db.fetchval("SELECT count(*) FROM audience_run") == 0
+
+
+async def test_columns_and_rules_cost_too(runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a question that costs little, and what is asked of each whom it finds besides
+    await db.execute("INSERT INTO profile (city) SELECT 'c' || n FROM generate_series(1, 2000) AS n")
+    await db.execute("ANALYZE profile")
+    dear = "count(received) + count(opens) + count(clicks)"
+    monkeypatch.setattr(audience_runs, "MOST_COST", 1000)
+    by = Segment(code="best", label="Best", size=10, by=parse_text(dear))
+    per = Segment(code="groups", label="Groups", size=10, per=parse_text(dear))
+    where = Segment(code="rule", label="Rule", where=parse_text(f"{dear} > 3"))
+    column = ComputedColumn(name="much", label="Much", expression=parse_text(dear))
+
+    await cutting(runtime, "id > 0", OURS, name="cheap")
+    await freezing(runtime, "id > 0", "cheap_too")
+    for one in (by, per, where):
+        await refused("QUESTION_TOO_COSTLY", cutting(runtime, "id > 0", Segmentation(segments=(one,)), name="dear"))
+    await refused("QUESTION_TOO_COSTLY", freezing(runtime, "id > 0", "dear", column))
 
 
 async def test_a_question_without_a_meaning_by_then_fails_with_its_error(runtime: Runtime, db: Connection) -> None:
