@@ -10,12 +10,21 @@ from enum import StrEnum
 from core.targeting.language import Expression
 
 
+class Insertion(StrEnum):
+    """Where traps stand in what is written in one piece, as the file of a direct mail (2.35)."""
+
+    MIXED = "mixed"  # in the order of all
+    START = "start"
+    END = "end"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traps:
     """Test profiles that get a delivery's real messages (2.34): those named, and those whose fields answer the question."""
 
     test_profile_ids: tuple[int, ...] = ()  # in their order
     question: Expression | None = None
+    insertion: Insertion = Insertion.MIXED
 
 
 class Extraction(StrEnum):

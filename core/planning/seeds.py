@@ -54,6 +54,7 @@ async def set_traps(conn: Connection, actor: Actor, delivery_id: int, traps: Tra
         raise _vanished() from None
     await delivery_store.add_version(conn, delivery_id)
     told = {"test_profiles": list(traps.test_profile_ids), "question": traps.question is not None}
+    told["insertion"] = traps.insertion.value
     await record(conn, actor, "delivery.set_traps", "delivery", delivery_id, told)
     return True
 

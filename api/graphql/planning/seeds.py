@@ -27,6 +27,11 @@ Extraction = strawberry.enum(
     name="Extraction",
     description="How a control group is taken out of those who would get the message: NONE takes out only whom it names.",
 )
+Insertion = strawberry.enum(
+    seed_records.Insertion,
+    name="TrapInsertion",
+    description="Where traps stand in the file of a direct mail: in the order of all, at its start, or at its end.",
+)
 SameFor = strawberry.enum(
     seed_records.SameFor,
     name="SameFor",
@@ -59,6 +64,7 @@ class Traps:
     """The traps of a delivery, as planned."""
 
     question: str | None = leaf(lambda traps: traps.question and traps.question.text, description="Asked of their fields.")
+    insertion: Insertion  # type: ignore[valid-type]
 
     @field(list[TestProfile])
     async def test_profiles(root: strawberry.Parent[Any], info: Info) -> Any:
@@ -94,12 +100,16 @@ class SetDeliveryTrapsInput:
     question: ExpressionInput | None = strawberry.field(
         default=None, description="Asked of the fields of test profiles, as of a profile's; those that are traps join."
     )
+    insertion: Insertion = strawberry.field(  # type: ignore[valid-type]
+        default=seed_records.Insertion.MIXED, description="For channels that write all messages into one file."
+    )
 
     def traps(self) -> seed_records.Traps:
         """Raises Invalid (BAD_ID), ExpressionError."""
         return seed_records.Traps(
             test_profile_ids=tuple(from_global_id("TestProfile", one, "test_profile_ids") for one in self.test_profile_ids),
             question=parsed(self.question),
+            insertion=self.insertion,
         )
 
 

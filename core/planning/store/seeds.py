@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.db import Connection
-from core.planning.seed_records import ControlGroup, Extraction, Reader, SameFor, Traps
+from core.planning.seed_records import ControlGroup, Extraction, Insertion, Reader, SameFor, Traps
 from core.targeting.json_form import read_stored, to_json
 from core.targeting.language import Expression
 
@@ -16,20 +16,25 @@ def _read(stored: Any, text: str | None) -> Expression | None:
 
 
 async def get_traps(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, Traps]:
-    """By delivery; one that has none is left out."""
+    """By delivery; one that has none, and no place for them but the usual, is left out."""
     rows = await conn.fetch(
         """
-        SELECT d.id, q.question, q.text, t.ids
-          FROM unnest($1::bigint[]) AS d (id)
+        SELECT d.id, q.question, q.text, t.ids, d.trap_insertion
+          FROM delivery d
           LEFT JOIN delivery_trap_question q ON q.delivery_id = d.id
          CROSS JOIN LATERAL (SELECT array_agg(test_profile_id ORDER BY test_profile_id) AS ids
                                FROM delivery_trap WHERE delivery_id = d.id) AS t
-         WHERE q.delivery_id IS NOT NULL OR t.ids IS NOT NULL
+         WHERE d.id = ANY ($1::bigint[]) AND (q.delivery_id IS NOT NULL OR t.ids IS NOT NULL OR d.trap_insertion <> 'mixed')
         """,
         list(delivery_ids),
     )
     return {
-        row["id"]: Traps(test_profile_ids=tuple(row["ids"] or ()), question=_read(row["question"], row["text"])) for row in rows
+        row["id"]: Traps(
+            test_profile_ids=tuple(row["ids"] or ()),
+            question=_read(row["question"], row["text"]),
+            insertion=Insertion(row["trap_insertion"]),
+        )
+        for row in rows
     }
 
 
@@ -43,11 +48,13 @@ async def set_traps(conn: Connection, delivery_id: int, traps: Traps, reads: Seq
                 INSERT INTO delivery_trap_question (delivery_id, question, text, reads) SELECT $1, $3::jsonb, $4, $5
                  WHERE $3::jsonb IS NOT NULL
                 ON CONFLICT (delivery_id) DO UPDATE
-                   SET question = excluded.question, text = excluded.text, reads = excluded.reads)
+                   SET question = excluded.question, text = excluded.text, reads = excluded.reads),
+             placed AS (UPDATE delivery SET trap_insertion = $6 WHERE id = $1 AND trap_insertion <> $6)
         INSERT INTO delivery_trap (delivery_id, test_profile_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING
         """,
         delivery_id, list(traps.test_profile_ids),
         None if traps.question is None else to_json(traps.question), traps.question and traps.question.text, list(reads),
+        traps.insertion.value,
     )  # fmt: skip
 
 

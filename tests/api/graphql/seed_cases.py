@@ -49,7 +49,12 @@ async def delete_test_profile(house: House) -> Case:
 @case
 async def set_delivery_traps(house: House) -> Case:
     """One that is named, and a question that names somebody."""
-    sent = {"id": await house.delivery(), "testProfileIds": [await _test_profile(house)], "question": QUESTION}
+    sent = {
+        "id": await house.delivery(),
+        "testProfileIds": [await _test_profile(house)],
+        "question": QUESTION,
+        "insertion": "END",
+    }
     return Case({"input": sent}, ["delivery.set_traps"])
 
 

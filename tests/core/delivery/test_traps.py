@@ -22,7 +22,7 @@ from core.delivery.records import DeliveryState, LedgerCounts, LedgerState, Reci
 from core.errors import IllegalMove, Invalid, NotFound
 from core.paging import PageRequest
 from core.planning import seeds
-from core.planning.seed_records import ControlGroup, Extraction, Traps
+from core.planning.seed_records import ControlGroup, Extraction, Insertion, Traps
 from core.profiles import test_profile_records, test_profiles
 from core.profiles.profiles import create_profile
 from core.runtime import Runtime
@@ -296,6 +296,34 @@ async def test_other_traps_make_a_preparation_stale_and_a_sent_delivery_keeps_it
     assert await ending.start(runtime.pool, delivery_id, runtime.clock())
     with pytest.raises(IllegalMove):
         await set_traps(db, runtime, delivery_id, trap)
+
+
+async def test_the_place_of_traps_is_kept_with_them(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    await add_people(db, 2)
+    trap = await add_trap(db)
+    delivery_id = await new_delivery(runtime, db)
+
+    async def place(insertion: Insertion, *ids: int) -> None:
+        async with db.transaction():
+            await lifecycle.set_traps(
+                db, SYSTEM, delivery_id, Traps(test_profile_ids=ids, insertion=insertion), runtime.clock()
+            )  # fmt: skip
+
+    await set_traps(db, runtime, delivery_id, trap)
+    assert (await seeds.get_traps(db, [delivery_id]))[delivery_id].insertion is Insertion.MIXED
+    await prepared(engine, runtime, db, delivery_id)
+    await place(Insertion.END, trap)
+    assert (await lifecycle.get_run(db, delivery_id)).state is DeliveryState.EDITION
+    assert await seeds.get_traps(db, [delivery_id]) == {delivery_id: Traps(test_profile_ids=(trap,), insertion=Insertion.END)}
+    # And it may be said before there are any
+    await place(Insertion.START)
+    assert await seeds.get_traps(db, [delivery_id]) == {delivery_id: Traps(insertion=Insertion.START)}
+    await place(Insertion.MIXED)
+    assert await seeds.get_traps(db, [delivery_id]) == {}
+    told = await db.fetch(
+        "SELECT changes ->> 'insertion' AS place FROM audit_entry WHERE action = 'delivery.set_traps' ORDER BY id"
+    )
+    assert [one["place"] for one in told] == ["mixed", "end", "start", "mixed"]
 
 
 async def test_what_traps_may_be(runtime: Runtime, db: Connection, engine: Engine) -> None:

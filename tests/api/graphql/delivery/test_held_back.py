@@ -11,7 +11,7 @@ from tests.api.graphql.mutation_cases import make
 
 LEDGER = """query ($id: ID!) { delivery(id: $id) {
     counts { targeted excluded accepted } trapCounts { targeted accepted }
-    traps { question testProfiles { label email } }
+    traps { question insertion testProfiles { label email } }
     controlGroup { extraction share size sameFor by question audience { id } } ignoresHoldout
     report { traps { accepted } excluded { reason count } metrics { name value } }
     ledger(first: 20) { nodes { recipientKind recipientId isTest state reason profile { email } testProfile { label } } } } }"""
@@ -39,7 +39,9 @@ async def test_a_trap_gets_the_message_and_a_control_group_does_not(house: House
     trap = await _trap(house)
     delivery_id = await house.delivery()
     await make(
-        house, "setDeliveryTraps", input={"id": delivery_id, "testProfileIds": [trap], "question": {"text": "city = 'X'"}}
+        house,
+        "setDeliveryTraps",
+        input={"id": delivery_id, "testProfileIds": [trap], "question": {"text": "city = 'X'"}, "insertion": "END"},
     )
     group = {"extraction": "FIRST", "by": {"text": "zip_code"}, "share": "20"}
     await make(house, "setDeliveryControlGroup", input={"id": delivery_id, "controlGroup": group})
@@ -64,7 +66,9 @@ async def test_a_trap_gets_the_message_and_a_control_group_does_not(house: House
     }  # fmt: skip
     assert [one["recipientId"] for one in rows[:-1]] == people
     assert not any(one["isTest"] for one in rows[:-1])
-    assert found["traps"] == {"question": "city = 'X'", "testProfiles": [{"label": "Trap", "email": "trap@mail.example"}]}
+    assert found["traps"] == {
+        "question": "city = 'X'", "insertion": "END", "testProfiles": [{"label": "Trap", "email": "trap@mail.example"}],
+    }  # fmt: skip
     assert found["controlGroup"] == {
         "extraction": "FIRST", "share": "20.00", "size": None, "sameFor": "DELIVERY", "by": "zip_code", "question": None,
         "audience": None,
