@@ -131,6 +131,19 @@ async def set_preferences(
     return results
 
 
+async def try_preferences(
+    conn: Connection, actor: Actor, person: Person, changes: PreferenceChanges, act: Act, *, now: datetime
+) -> tuple[list[PreferenceResult], Preferences]:
+    """What `set_preferences` would do and how the person would stand then; nothing of it stays. Raises as it does."""
+    attempt = conn.transaction()
+    await attempt.start()
+    try:
+        results = await set_preferences(conn, actor, person, changes, act, now=now)
+        return results, await get_preferences(conn, actor, person, now=now)
+    finally:
+        await attempt.rollback()
+
+
 async def confirm_subscription(
     conn: Connection, actor: Actor, person: Person, service_id: int, act: Act, *, now: datetime
 ) -> Done:

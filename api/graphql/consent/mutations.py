@@ -151,7 +151,7 @@ class ConsentMutation:
     async def set_preferences(self, info: Info, input: SetPreferencesInput) -> Any:
         """Set what a person agrees to and refuses, many things at once, each with a result of its own.
 
-        By the person's own link a token needs no more than PREFERENCES.
+        By the person's own link a token needs no more than PREFERENCES. With `dryRun` nothing is stored.
         """
         context = info.context
         person = await person_of(context, context.conn, input.person)
@@ -165,6 +165,11 @@ class ConsentMutation:
             ),
         )
         act = act_of(input.source)
+        if input.dry_run:
+            tried = await preferences.try_preferences(
+                context.conn, context.actor, person, changes, act, now=context.now
+            )  # fmt: skip
+            return dict(zip(("results", "preferences"), tried, strict=True))
         results = await preferences.set_preferences(context.conn, context.actor, person, changes, act, now=context.now)
         after = await preferences.get_preferences(context.conn, context.actor, person, now=context.now)
         return {"results": results, "preferences": after}

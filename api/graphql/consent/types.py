@@ -455,6 +455,9 @@ class SetPreferencesInput:
     purposes: list[PurposePreferenceInput] = strawberry.field(default_factory=list)
     services: list[ServicePreferenceInput] = strawberry.field(default_factory=list)
     source: ConsentSourceInput | None = None
+    dry_run: bool = strawberry.field(
+        default=False, description="Tell what would become of each, and how the person would stand; nothing is stored."
+    )
 
 
 @strawberry.type(description="What became of one item: a channel, a purpose or a service.")

@@ -82,6 +82,37 @@ async def test_a_front_end_sets_what_a_person_wants_by_their_own_link_and_reads_
     assert nodes[1]["service"]["subscribers"]["nodes"] == [{"profile": {"id": ann}}]
 
 
+async def test_a_dry_run_answers_alike_and_stores_nothing(house: House) -> None:
+    # Given somebody who is subscribed to one service and not to another
+    left, joined, purpose = await a_service(house), await a_service(house), await a_purpose(house)
+    ann = await create_profile(house.gql, email="ann@shop.example")
+    await house.gql.do(SUBSCRIBE, input={"serviceId": left, "profileIds": [ann]})
+    tables = ("consent_entry", "subscription_event", "subscription", "purpose_consent", "audit_entry", "profile", "outbox")
+    texts = " UNION ALL ".join(f"SELECT '{table}', t::text FROM {table} t" for table in tables)
+    before = await house.runtime.pool.fetch(f"{texts} ORDER BY 1, 2")
+    changes = {
+        "person": {"profileId": ann},
+        "channels": [{"channel": "EMAIL", "optedOut": True}],
+        "purposes": [{"purposeId": purpose, "granted": False}],
+        "services": [{"serviceId": left, "subscribed": False}, {"serviceId": joined, "subscribed": True}],
+    }
+
+    # When it is tried, with a mistake and without, and then done
+    bad = {**changes, "source": {"origin": "x" * 1_000}, "dryRun": True}
+    refused = (await house.gql.ask(SET, input=bad))["setPreferences"]
+    tried = await house.gql.do(SET, input={**changes, "dryRun": True})
+    stored = await house.runtime.pool.fetch(f"{texts} ORDER BY 1, 2")
+    done = await house.gql.do(SET, input=changes)
+
+    # Then the answers are the same, and only the last one is stored
+    assert [one["code"] for one in refused["userErrors"]] == ["BAD_ORIGIN"]
+    assert tried == done
+    assert [one["outcome"] for one in tried["results"]] == ["RECORDED", "RECORDED", "UNSUBSCRIBED", "SUBSCRIBED"]
+    assert [one["state"] for one in tried["preferences"]["services"]] == ["UNSUBSCRIBED", "ACTIVE"]
+    assert stored == before
+    assert await house.runtime.pool.fetch(f"{texts} ORDER BY 1, 2") != before
+
+
 async def test_the_link_of_a_merged_profile_is_its_survivors(house: House) -> None:
     ann, bea = [await create_profile(house.gql, firstName=name) for name in ("Ann", "Bea")]
     opt_in_id = (await house.gql.ask("query ($id: ID!) { profile(id: $id) { optInId } }", id=bea))["profile"]["optInId"]
