@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0041"
-down_revision = "0035"
+down_revision = "0040"
 
 SQL = """
 ALTER TABLE delivery ADD COLUMN trap_insertion text NOT NULL DEFAULT 'mixed'
