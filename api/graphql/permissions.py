@@ -262,6 +262,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     # tracking and reporting
     "Query.profileHistory": Permission.READ,
     "HistoryEntry.mirrorUrl": Permission.EDIT,  # one could unsubscribe the person there
+    "Query.activeProfiles": Permission.READ,
     "Query.profileMemberships": Permission.READ,
     "Query.trackingEvents": Permission.READ,
     "Query.machineRules": Permission.READ,

@@ -61,6 +61,7 @@ from api.graphql.profiles.transfers import (
     load_exports,
     load_imports,
 )
+from api.graphql.reporting.active import ActiveProfilesQuery
 from api.graphql.reporting.history import ReportingQuery
 from api.graphql.reporting.subscriptions import ReportingSubscription
 from api.graphql.rows.loaders import load_rows
@@ -138,6 +139,7 @@ class Query(
     DeliveryQuery,
     TrackingQuery,
     ReportingQuery,
+    ActiveProfilesQuery,
     PrivacyQuery,
     AuditQuery,
 ):

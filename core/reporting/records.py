@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntEnum, StrEnum
 
 from channels.contract import FailureReason
@@ -169,6 +169,20 @@ class Conversion:
     where: Expression | None = None  # asked of each row
     time: str | None = None  # the field that says when it was, where it is not the rows' own
     value: str | None = None  # a field with a number, which is added up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveProfiles:
+    """Who was targeted in a month or in the eleven before it."""
+
+    month: date  # its first day
+    profiles: int
+    anonymous: int  # devices, and whom events named without a profile
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.profiles + self.anonymous
 
 
 class Group(StrEnum):
