@@ -93,7 +93,7 @@ async def list_rows(
     key = pages.key_of(shape, order)
     started = None if after is None else key.read_cursor(after)
     statement = pages.page_statement(shape, key, where, first + 1, started, at=at, zone=zone)
-    async with as_published(), _patient(patience):
+    async with as_published(), patient(patience):
         found = await store.fetch(conn, statement, patience)
     rows = [shape.row(one) for one in found[:first]]
     cursors = [key.cursor(one[key.column], one["id"]) for one in found[:first]]
@@ -104,7 +104,7 @@ async def count_rows(
     conn: Connection, dataset: str, where: CheckedExpression | None = None, *, at: datetime, zone: ZoneInfo
 ) -> int:
     """How many there are. Raises NotFound (DATASET_NOT_FOUND), LimitReached (QUESTION_TOO_SLOW), Stale (MODEL_CHANGED)."""
-    async with as_published(), _patient(audiences.PATIENCE):
+    async with as_published(), patient(audiences.PATIENCE):
         if where is not None:
             return await audiences.count(conn, where, at=at, zone=zone)
         shape = shape_of(await present_model(conn), dataset)
@@ -112,7 +112,8 @@ async def count_rows(
 
 
 @asynccontextmanager
-async def _patient(seconds: float) -> AsyncIterator[None]:
+async def patient(seconds: float) -> AsyncIterator[None]:
+    """Raises LimitReached (QUESTION_TOO_SLOW) where what is within was given up."""
     try:
         yield
     except TimeoutError:

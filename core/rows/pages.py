@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -66,6 +66,25 @@ _TYPES: Mapping[FieldKind, TypeEngine[Any]] = MappingProxyType(
 )
 
 
+ORDERED = frozenset(_TYPES)  # kinds of fields by which rows can be in order
+
+
+class Listed(Protocol):
+    """What is read of each row of a table, by identity: statements are kept of it."""
+
+    @property
+    def table(self) -> str:
+        """The table."""
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """Its columns that are read."""
+
+    @property
+    def living(self) -> str | None:
+        """A column that is empty in the rows that count; None where all do."""
+
+
 class _Given(Enum):
     """What stands in a statement that is kept for the arguments that each page gives."""
 
@@ -75,7 +94,16 @@ class _Given(Enum):
 
 
 _MOST_KEPT = 500
-_KEPT: Recent[tuple[int, Order, bool, bool], tuple[Shape, Statement]] = Recent(_MOST_KEPT)
+_KEPT: Recent[tuple[int, Order, bool, bool], tuple[Listed, Statement]] = Recent(_MOST_KEPT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sorted:
+    """A column by which rows can be in order."""
+
+    column: str
+    kind: FieldKind
+    nullable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +122,7 @@ class SortKey:
 
     def cursor(self, value: Any, number: int) -> str:
         """The cursor of a row."""
-        told = value.isoformat() if isinstance(value, date) else str(value) if isinstance(value, Decimal) else value
+        told = value.isoformat() if isinstance(value, date) else str(value) if isinstance(value, Decimal | float) else value
         key = [self.order.field, self.order.direction.value, told, number]
         return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
@@ -134,44 +162,62 @@ class SortKey:
 
 
 def key_of(shape: Shape, order: Order) -> SortKey:
-    """Raises Invalid (UNKNOWN_FIELD)."""
-    house = _HOUSE.get(order.field)
-    if house is not None:
-        return SortKey(order=order, column=order.field, kind=house, nullable=False)
-    ordered = {name: one for name, one in shape.columns.items() if one.field is not None and one.field.kind in _TYPES}
-    found = ordered.get(order.field)
-    if found is None or found.field is None:
-        near = get_close_matches(order.field[:80], [*ordered, *_HOUSE], 1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join([*_HOUSE, *list(ordered)[:30]])}."
+    """Of rows of a dataset. Raises Invalid (UNKNOWN_FIELD)."""
+    house = {name: Sorted(column=name, kind=kind, nullable=False) for name, kind in _HOUSE.items()}
+    return sort_key(order, house | sorted_fields(shape), f"rows of {shape.entity.name}")
+
+
+def sorted_fields(shape: Shape) -> dict[str, Sorted]:
+    """The fields of a team's by which rows can be in order."""
+    return {
+        name: Sorted(column=one.column, kind=one.field.kind, nullable=True)
+        for name, one in shape.columns.items()
+        if one.field is not None and one.field.kind in ORDERED
+    }
+
+
+def sort_key(order: Order, orders: Mapping[str, Sorted], rows: str) -> SortKey:
+    """One of these orders. Raises Invalid (UNKNOWN_FIELD)."""
+    found = orders.get(order.field)
+    if found is None:
+        near = get_close_matches(order.field[:80], orders, 1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(list(orders)[:33])}."
         raise Invalid(
-            f"rows of {shape.entity.name} have no order by {order.field[:80]!r}", code="UNKNOWN_FIELD", path="orderBy.field",
-            hint=hint,
+            f"{rows} have no order by {order.field[:80]!r}", code="UNKNOWN_FIELD", path="orderBy.field", hint=hint
         )  # fmt: skip
-    return SortKey(order=order, column=found.column, kind=found.field.kind, nullable=True)
+    return SortKey(order=order, column=found.column, kind=found.kind, nullable=found.nullable)
 
 
 def page_statement(
-    shape: Shape, key: SortKey, where: CheckedExpression | None, limit: int, after: Key | None, *, at: datetime, zone: ZoneInfo
+    listed: Listed,
+    key: SortKey,
+    where: CheckedExpression | None,
+    limit: int,
+    after: Key | None,
+    *,
+    at: datetime,
+    zone: ZoneInfo,
 ) -> Statement:
     """The rows of a page, which starts after a key. Without a question the text is made once for all pages of an order."""
     if where is not None:
-        rows = _table(shape, where)
-        return _built(shape, key, rows, [predicate(where, at=at, zone=zone, source=rows)], limit, after)
+        rows = _table(listed, where)
+        return _built(listed, key, rows, [predicate(where, at=at, zone=zone, source=rows)], limit, after)
     of_nothing = after is not None and after[0] is None
-    known = id(shape), key.order, after is None, of_nothing
+    known = id(listed), key.order, after is None, of_nothing
     made = _KEPT.get(known)
     if made is None:
         start = None if after is None else (None if of_nothing else _Given.VALUE, _Given.NUMBER)
-        made = _KEPT.keep(known, (shape, _built(shape, key, _table(shape, None), [], _Given.LIMIT, start)))
+        made = _KEPT.keep(known, (listed, _built(listed, key, _table(listed, None), [], _Given.LIMIT, start)))
     text, args = made[1].text, made[1].args
     given = {_Given.LIMIT: limit, _Given.VALUE: after and after[0], _Given.NUMBER: after and after[1]}
     return Statement(text=text, args=tuple(given[one] for one in args))
 
 
 def _built(
-    shape: Shape, key: SortKey, rows: TableClause, tests: Sequence[Predicate], limit: int | _Given, after: Key | None
+    listed: Listed, key: SortKey, rows: TableClause, tests: Sequence[Predicate], limit: int | _Given, after: Key | None
 ) -> Statement:  # fmt: skip
-    found = select(*(rows.c[name] for name in shape.selected)).where(*tests)
+    living = [] if listed.living is None else [rows.c[listed.living].is_(None)]
+    found = select(*(rows.c[name] for name in listed.selected)).where(*living, *tests)
     most = bindparam(None, limit, BigInteger())
     parts = [_ordered(part, rows, key).limit(most) for part in _parts(found, rows, key, after)]
     if len(parts) == 1:
@@ -180,10 +226,11 @@ def _built(
     return compile_statement(_ordered(select(together), together, key).limit(most))
 
 
-def _table(shape: Shape, where: CheckedExpression | None) -> TableClause:
+def _table(listed: Listed, where: CheckedExpression | None) -> TableClause:
     """With all columns that are selected or asked about."""
+    living = [] if listed.living is None else [listed.living]
     asked = [] if where is None else [one.name for one in entity_table(where.entity).c]
-    return table(shape.table, *(column(name) for name in dict.fromkeys([*shape.selected, *asked])))
+    return table(listed.table, *(column(name) for name in dict.fromkeys([*listed.selected, *living, *asked])))
 
 
 def _ordered(found: Select[Any], rows: Any, key: SortKey) -> Select[Any]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from core.errors import ClarionError
+from core.profiles.records import Profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,15 @@ class RowPage:
     """Rows with the cursor of each."""
 
     rows: Sequence[Row]
+    cursors: Sequence[str]
+    has_next: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfilePage:
+    """People with the cursor of each."""
+
+    rows: Sequence[Profile]
     cursors: Sequence[str]
     has_next: bool
 

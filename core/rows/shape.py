@@ -45,6 +45,11 @@ class Shape:
     ends: Mapping[str, str]  # of links, the entities to which they lead
 
     @property
+    def living(self) -> None:
+        """All rows count."""
+        return None
+
+    @property
     def selected(self) -> tuple[str, ...]:
         """The columns of a row."""
         return ("id", "created_at", "updated_at", *(one.column for one in self.columns.values()))

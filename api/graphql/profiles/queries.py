@@ -21,9 +21,15 @@ from api.graphql.profiles.types import (
     QuarantineConnection,
     QuarantineEntry,
 )
+from api.graphql.rows.types import RowOrderInput
+from api.graphql.targeting.inputs import ExpressionInput
+from api.graphql.targeting.types import zone_of
 from core.errors import Invalid
 from core.paging import Page
 from core.profiles import profiles, quarantine, search
+from core.rows.listing import BY_ID
+from core.rows.profile_pages import list_people
+from core.targeting.audiences import count, open_question
 
 
 @strawberry.type
@@ -42,8 +48,19 @@ class ProfilesQuery:
             return await profiles.find_profile_by(conn, *_key(key))
 
     @field(Connection[Profile])
-    async def profiles(self, info: Info, first: int | None = None, after: str | None = None) -> Listing:
-        """Profiles, in the order of their creation."""
+    async def profiles(
+        self,
+        info: Info,
+        where: ExpressionInput | None = None,
+        order_by: RowOrderInput | None = None,
+        time_zone: str | None = None,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> Listing:
+        """Profiles for which an expression holds, in the order of a field; by default all, in the order of their creation. A
+        cursor is of the order, and of having a question or none, that it was given with."""
+        if where is not None or order_by is not None:
+            return await _found(info, where, order_by, time_zone, first, after)
         page = requested_page(info, first, after)
         async with info.context.lease.use() as conn:
             rows = await profiles.list_profiles(conn, page)
@@ -99,6 +116,27 @@ class ProfilesQuery:
         `objectType` is "quarantine" or "suppression". One for each master key, the newest key's first."""
         runtime = info.context.runtime
         return quarantine.audit_references(runtime.keyring, address_kind, address, region=runtime.settings.default_country)
+
+
+async def _found(
+    info: Info,
+    where: ExpressionInput | None,
+    order_by: RowOrderInput | None,
+    time_zone: str | None,
+    first: int | None,
+    after: str | None,
+) -> Listing:
+    context, zone = info.context, zone_of(time_zone)
+    size = requested_page(info, first, None).first
+    order = BY_ID if order_by is None else order_by.order()
+    async with context.lease.use() as conn:
+        checked = None if where is None else await open_question(conn, where.parsed())
+        page = await list_people(conn, where=checked, order=order, first=size, after=after, at=context.now, zone=zone)
+    cursors = {row.id: cursor for row, cursor in zip(page.rows, page.cursors, strict=True)}
+    counted = context.counted(profiles.count_profiles)
+    if checked is not None:
+        counted = context.counted(count, checked=checked, at=context.now, zone=zone)
+    return Listing(Page(rows=page.rows, has_next=page.has_next), counted, lambda row: cursors[row.id], after)
 
 
 def _key(key: ProfileKeyInput) -> tuple[str, object]:

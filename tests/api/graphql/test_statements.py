@@ -163,6 +163,10 @@ OPERATIONS: dict[str, tuple[str, int]] = {
         3,  # the first: which data model counts
     ),
     "audiences with their memberships": ("{ audiences(first: 30) { nodes { id membership { state count cursor } } } }", 2),
+    "a page by a question in an order": (
+        """{ profiles(where: {text: "not opt_out"}, orderBy: {field: "updated_at"}, first: 30) { nodes { id email } } }""",
+        3,
+    ),
     "a page, counted": ("{ profiles(first: 30) { totalCount nodes { id email } } }", 2),
     "two pages": ("{ profiles(first: 30) { nodes { id } } campaigns(first: 30) { nodes { id name } } }", 2),
     "deliveries": ("{ deliveries(first: 30) { nodes { id name state allowedMoves } } }", 2),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.api.gql import CREATE_PROFILE, Gql, create_profile, fresh
@@ -140,3 +142,25 @@ async def test_addresses_are_put_into_quarantine_and_let_out(gql: Gql) -> None:
     # Then nothing is known against it any more
     assert out["released"] == 1
     assert (await gql.ask(read, a=address))["quarantineEntry"] is None
+
+
+async def test_people_are_listed_by_a_question_in_an_order(gql: Gql) -> None:
+    city = fresh("Town")
+    ids = [await create_profile(gql, city=city, lastName=name) for name in ("Mira", "Zoe", "Abel")]
+    text = """query ($where: ExpressionInput, $order: RowOrderInput, $after: String) {
+      profiles(where: $where, orderBy: $order, first: 2, after: $after) {
+        totalCount nodes { id lastName } pageInfo { endCursor hasNextPage } } }"""
+    asked: dict[str, Any] = {
+        "where": {"text": f"city = '{city.upper()}'"}, "order": {"field": "last_name", "direction": "DESCENDING"},
+    }  # fmt: skip
+
+    first = (await gql.ask(text, **asked))["profiles"]
+    second = (await gql.ask(text, **asked, after=first["pageInfo"]["endCursor"]))["profiles"]
+
+    assert [row["lastName"] for row in first["nodes"] + second["nodes"]] == ["Zoe", "Mira", "Abel"]
+    assert (first["totalCount"], first["pageInfo"]["hasNextPage"], second["pageInfo"]["hasNextPage"]) == (3, True, False)
+    assert {row["id"] for row in first["nodes"] + second["nodes"]} == set(ids)
+    plain = (await gql.ask("{ profiles(first: 1) { pageInfo { endCursor } } }"))["profiles"]["pageInfo"]["endCursor"]
+    assert await gql.code(text, **asked, after=plain) == "BAD_CURSOR"
+    assert await gql.code(text, where={"text": "cty = 'x'"}) == "UNKNOWN_FIELD"
+    assert await gql.code(text, order={"field": "cty"}) == "UNKNOWN_FIELD"
