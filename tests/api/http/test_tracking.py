@@ -377,6 +377,9 @@ async def test_while_the_database_is_away_people_are_asked_to_come_again(
         answers = await asyncio.gather(*wanted)
         # Then nothing is pretended: 503, and when to come again
         assert [(answer.status_code, answer.headers["retry-after"]) for answer in answers] == [(503, "5")] * 4
+        # But the page that only asks is shown, without what the delivery names
+        asked = await client.get(paths.unsubscribe)
+        assert (asked.status_code, asked.text.count("<form")) == (200, 1)
         await outside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
         await outside.close()
         assert not await opted_out(pool, anna)
