@@ -81,6 +81,12 @@ CREATE TABLE x_club (id bigint PRIMARY KEY, created_at timestamptz DEFAULT now()
 CREATE TABLE x__club__members (source_id bigint, target_id bigint, PRIMARY KEY (source_id, target_id));
 """
 
+# What there are rows of, each after those that it points to.
+TOLD = (
+    "profile", "x_product", "x_purchase", "x_visit", "x_club", "x__club__members", "service", "subscription",
+    "consent_purpose", "purpose_consent",
+)  # fmt: skip
+
 Row = Mapping[str, Any]
 
 
@@ -93,11 +99,11 @@ class Data:
     async def store(self, conn: Connection) -> None:
         """Into tables that are made for it."""
         await conn.execute(TABLES)
-        for table in ("profile", "x_product", "x_purchase", "x_visit", "x_club", "x__club__members"):
+        for table in TOLD:
             for row in self.tables.get(table, ()):
                 names = ", ".join(row)
                 marks = ", ".join(f"${index + 1}" for index in range(len(row)))
-                await conn.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", *row.values())
+                await conn.execute(f"INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE VALUES ({marks})", *row.values())
 
     def linked(self, entity: CatalogueEntity, row: Row, link: CatalogueLink) -> list[Row]:
         """The rows at the end of a link, in the order of their keys."""

@@ -134,8 +134,8 @@ def checked(source: str, entity: str = "profile") -> CheckedExpression:
     return check(parse_text(source), CATALOGUE, entity=entity)
 
 
-async def found(conn: Connection, asked: CheckedExpression, plan: Plan) -> set[int]:
-    statement = compile_statement(population(asked, at=AT, zone=ZONE, plan=plan))
+async def found(conn: Connection, asked: CheckedExpression, plan: Plan, at: datetime = AT, zone: ZoneInfo = ZONE) -> set[int]:
+    statement = compile_statement(population(asked, at=at, zone=zone, plan=plan))
     return {row[0] for row in await conn.fetch(statement.text, *statement.args)}
 
 
@@ -340,9 +340,31 @@ def shops(draw: st.DrawFn) -> Data:
     return Data(
         tables={
             "profile": people, "x_product": products, "x_purchase": purchases, "x_visit": visits, "x_club": clubs,
-            "x__club__members": pairs,
+            "x__club__members": pairs, **draw(said([1000 + index for index in range(len(people))])),
         }
     )  # fmt: skip
+
+
+@st.composite
+def said(draw: st.DrawFn, people: Sequence[int]) -> dict[str, list[dict[str, Any]]]:
+    """Two services and two purposes, and how some of the people stand with them."""
+    made = {"label": "x", "created_by": "x"}
+    pairs = st.sets(st.tuples(st.sampled_from([1, 2]), st.sampled_from(people)), max_size=4)
+    services = [{"id": number, "name": name, "address_kind": "email", **made} for number, name in ((1, "news"), (2, "offers"))]
+    subscriptions = [
+        {
+            "service_id": service, "profile_id": person, "state": draw(st.sampled_from(["pending", "active", "expired"])),
+            "since": draw(MOMENTS), "expires_at": draw(MOMENTS | st.none()), "origin": draw(st.sampled_from(["", "shop"])),
+        }
+        for service, person in sorted(draw(pairs))
+    ]  # fmt: skip
+    purposes = [{"id": number, "name": name, **made} for number, name in ((1, "profiling"), (2, "sharing"))]
+    consents = [
+        {"purpose_id": purpose, "profile_id": person, "decision": draw(st.sampled_from(["granted", "refused"])),
+         "since": draw(MOMENTS)}
+        for purpose, person in sorted(draw(pairs))
+    ]  # fmt: skip
+    return {"service": services, "subscription": subscriptions, "consent_purpose": purposes, "purpose_consent": consents}
 
 
 def either(*some: str) -> st.SearchStrategy[str]:
@@ -402,6 +424,15 @@ OF_PERSON = st.one_of(
            only=either("", " where country = 'FR'")),
     filled("top(lowest {n} by count(purchases{where}))", n=either("1", "2"), where=WHERE),
     filled("country {op} 'FR'", op=either("=", "!=")),
+    filled("exists(subscriptions where {test})", test=either(
+        "state = 'active'", "service.name = 'news'", "expires_at < now", "expires_at is_null and not origin = 'shop'",
+        "since >= today - 9 days", "state != 'active' and service.name = 'offers'")),
+    filled("exists(consents where purpose.name = 'profiling' and decision {op} 'granted')", op=either("=", "!=")),
+    filled("count(consents) {op} 1", op=COMPARED),
+    filled("{m}(subscriptions.since) {op} 2025-06-06", m=either("max", "min", "last"), op=COMPARED),
+    either("sequence(subscriptions then purchases within 3 days)", "sequence(consents then subscriptions)",
+           "last(consents.decision) = 'granted'", "last(service.name of subscriptions) = 'news'",
+           "exists(purchases where to_date(bought_at) = today - 9 days)", "max(hour(bought_at) of purchases) >= 12"),
     filled("in_audience('{name}')", name=either("buyers", "french")),
     either("exists(clubs where title = 'readers')", "count(clubs.members) > 1", "exists(clubs.members.purchases)"),
 )  # fmt: skip
@@ -416,14 +447,20 @@ AUDIENCES: Mapping[tuple[str, int | None], CheckedExpression] = {
 }
 
 
-async def answers(conn: Connection, asked: Sequence[CheckedExpression], plan: Plan) -> dict[int, list[bool]]:
+ZONES = st.sampled_from(["UTC", "Europe/Paris", "America/New_York", "Pacific/Apia", "Asia/Kathmandu"]).map(ZoneInfo)
+ASKED_AT = st.just(AT) | st.builds(lambda day, hour: datetime(2025, 6, day, hour, 30, tzinfo=UTC), DAYS, st.integers(0, 23))
+
+
+async def answers(
+    conn: Connection, asked: Sequence[CheckedExpression], plan: Plan, at: datetime, zone: ZoneInfo
+) -> dict[int, list[bool]]:
     """For each profile, whether each question finds it; the plan of one by one all in one statement."""
     if plan is Plan.ONE_BY_ONE:
         rows = entity_table(CATALOGUE.entities["profile"]).alias("p")
-        tests = [predicate(one, at=AT, zone=ZONE, source=rows).is_(true()) for one in asked]
+        tests = [predicate(one, at=at, zone=zone, source=rows).is_(true()) for one in asked]
         statement = compile_statement(select(rows.c.id, *(test.label(f"t{index}") for index, test in enumerate(tests))))
         return {row[0]: list(row)[1:] for row in await conn.fetch(statement.text, *statement.args)}
-    sets = [await found(conn, one, plan) for one in asked]
+    sets = [await found(conn, one, plan, at, zone) for one in asked]
     return {row["id"]: [row["id"] in one for one in sets] for row in await conn.fetch("SELECT id FROM profile")}
 
 
@@ -432,8 +469,10 @@ async def answers(conn: Connection, asked: Sequence[CheckedExpression], plan: Pl
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(data=shops(), questions=st.lists(QUESTIONS, min_size=4, max_size=10))
-async def test_the_answer_is_that_of_a_slow_evaluator(conn: Connection, data: Data, questions: list[str]) -> None:
+@given(data=shops(), questions=st.lists(QUESTIONS, min_size=4, max_size=10), at=ASKED_AT, zone=ZONES)
+async def test_the_answer_is_that_of_a_slow_evaluator(
+    conn: Connection, data: Data, questions: list[str], at: datetime, zone: ZoneInfo
+) -> None:
     trees: list[Expression] = [parse_text(source) for source in questions]
     members: dict[str, Condition] = {name: question.root for name, question in MEMBERS.items()}
     savepoint = conn.transaction()
@@ -442,11 +481,11 @@ async def test_the_answer_is_that_of_a_slow_evaluator(conn: Connection, data: Da
         await data.store(conn)
         asked = [check(tree, CATALOGUE, audiences=AUDIENCES) for tree in trees]
         for plan in Plan:
-            got = await answers(conn, asked, plan)
+            got = await answers(conn, asked, plan, at, zone)
             for row in data.tables["profile"]:
-                slow = Slow(data, "profile", row, AT, ZONE, members=members)
+                slow = Slow(data, "profile", row, at, zone, members=members)
                 for source, tree, answered in zip(questions, trees, got[row["id"]], strict=True):
-                    assert answered is slow.holds(tree.root), f"{plan}: {source} about {row}"
+                    assert answered is slow.holds(tree.root), f"{plan}: {source} about {row} at {at} in {zone}"
     finally:
         await savepoint.rollback()
 
