@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from core.access import Actor, Permission, require
 from core.audit import record
@@ -20,7 +21,7 @@ from core.datamodel.physical import (
     table_of,
 )
 from core.datamodel.publication import LOCK_TIMEOUT_MS, changing
-from core.datamodel.records import Entity, Hidden, LinkKind, Model
+from core.datamodel.records import Entity, Hidden, LinkKind, Model, Step
 from core.datamodel.store import builds as build_store
 from core.datamodel.store import model as store
 from core.db import Connection
@@ -30,7 +31,33 @@ from core.errors import Conflict, Invalid
 async def list_hidden(conn: Connection) -> list[Hidden]:
     """Columns and tables of teams that the published model does not show."""
     published = await store.find_published(conn)
-    return list(_hidden(published.model, await store.read_tables(conn)))
+    tables = await store.read_tables(conn)
+    return [replace(one, steps=dropping(one, tables)) for one in _hidden(published.model, tables)]
+
+
+async def count_values(conn: Connection, found: Hidden) -> int | None:
+    """How many would go: values of a field or link, pairs, or rows of a dataset; None once it is dropped.
+
+    Reads the whole table.
+    """
+    tables = await store.read_tables(conn)
+    table, column = _place(found, tables)
+    there = table in tables.columns and (column is None or column in tables.columns[table])
+    return await store.count_values(conn, table, column) if there else None
+
+
+def dropping(found: Hidden, tables: Tables) -> tuple[Step, ...]:
+    """The statements by which it is dropped, and what they lock."""
+    table, column = _place(found, tables)
+    if column is None:
+        held = sorted({one.target for place, one in tables.references.items() if place[0] == table} - {table})
+        return (Step(sql=f"DROP TABLE {table}", locks=(table, *held)),)
+    reference = tables.references.get((table, column))
+    held = [] if reference is None or reference.target == table else [reference.target]
+    every = [table, MIRRORS[table]] if table in MIRRORS else [table]
+    return tuple(
+        Step(sql=f"ALTER TABLE {one} DROP COLUMN {column}", locks=(one, *(held if one == table else ()))) for one in every
+    )
 
 
 async def drop_hidden(
@@ -62,14 +89,13 @@ async def drop_hidden(
     if _is_drafted(draft.model.find(entity), found):
         raise Conflict(f"the draft shows {name} again", code="IN_DRAFT", hint="Take it out of the draft first.")
     _check_not_linked(found, tables)
-    table, column = _place(found, tables)
+    table, _ = _place(found, tables)
     async with changing(conn, {table}, lock_timeout_ms):
-        await store.drop(conn, table, column)
-        if column is not None and table in MIRRORS:
-            await store.drop(conn, MIRRORS[table], column)
+        for step in dropping(found, tables):
+            await store.run(conn, step.sql)
     await build_store.forget(conn, entity, part)
     await record(conn, actor, "data_model.drop", "data_model", name)
-    return found
+    return replace(found, steps=dropping(found, tables))
 
 
 def _is_drafted(entity: Entity | None, found: Hidden) -> bool:

@@ -193,6 +193,7 @@ class Hidden:
     field: str | None  # None: a link, or the whole dataset
     sql_type: str | None
     link: str | None = None
+    steps: tuple[Step, ...] = ()  # by which it is dropped for good
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from api.graphql.datamodel.builds import DataIndex, DataKey, LinkKind, OnDelete,
 from api.graphql.datamodel.uses import find_users
 from api.graphql.leaf import field, leaf
 from core.datamodel import records
+from core.datamodel.hidden import count_values
 
 FieldKind = strawberry.enum(records.FieldKind, name="DataFieldKind", description="What a field of a team holds.")
 Action = strawberry.enum(records.Action, name="DataModelAction", description="What publishing does to a field or a dataset.")
@@ -155,6 +156,9 @@ class DataModelPreview:
             return await find_users(conn, root.changes)
 
 
+_resolved = field  # HiddenData has a field of that name
+
+
 @strawberry.type(description="A field or a dataset whose values are kept though the published model does not show it.")
 class HiddenData:
     """Hidden data."""
@@ -163,6 +167,15 @@ class HiddenData:
     field: str | None
     link: str | None = strawberry.field(description="Both null: the whole dataset.")
     sql_type: str | None
+    statements: list[DataModelStatement] = leaf(
+        lambda hidden: hidden.steps, description="What dropHiddenData runs, and the tables that it locks."
+    )
+
+    @_resolved(int | None)
+    async def values(root: strawberry.Parent[Any], info: Info) -> Any:
+        """How many would go: values of a field or a link, pairs, or rows of a dataset. Null once they are dropped."""
+        async with info.context.lease.use() as conn:
+            return await count_values(conn, root)
 
 
 @strawberry.input(description="An authorised value.")

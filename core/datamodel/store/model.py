@@ -176,6 +176,6 @@ async def run(conn: Connection, statement: str) -> None:
     await conn.execute(statement)
 
 
-async def drop(conn: Connection, table: str, column: str | None) -> None:
-    """Drop a hidden column or table for good."""
-    await conn.execute(f"DROP TABLE {table}" if column is None else f"ALTER TABLE {table} DROP COLUMN {column}")
+async def count_values(conn: Connection, table: str, column: str | None) -> int:
+    """How many rows of a table have something in a column, or there are."""
+    return int(await conn.fetchval(f"SELECT count({column or '*'}) FROM {table}"))

@@ -18,7 +18,7 @@ from api.graphql.datamodel.uses import UNUSED
 from core.access import SYSTEM
 from core.audit import list_entries
 from core.datamodel.drafts import get_draft, remove_dataset, remove_field, save_dataset
-from core.datamodel.hidden import drop_hidden, list_hidden
+from core.datamodel.hidden import count_values, drop_hidden, list_hidden
 from core.datamodel.publication import get_published, list_published, preview, publish, roll_back
 from core.datamodel.records import Action, Choice, FieldKind
 from core.db import Connection, Pool, transaction
@@ -302,3 +302,20 @@ async def _do(conn: Connection, act: tuple[Any, ...]) -> None:
             await roll_back(conn, SYSTEM, version, now=NOW, guard=UNUSED)
         case ("drop", name):
             await drop_hidden(conn, SYSTEM, "profile", name, confirm=f"profile.{name}")
+
+
+async def test_what_dropping_would_do_is_told_beforehand(conn: Connection) -> None:
+    await publish_fields(conn, field("tier"))
+    await conn.execute("INSERT INTO profile (x_tier) VALUES ('gold'), (NULL), ('red')")
+    await remove_field(conn, SYSTEM, "profile", "tier", now=NOW)
+    await publish_draft(conn)
+
+    (found,) = await list_hidden(conn)
+
+    assert await count_values(conn, found) == 2
+    assert [(one.sql, one.locks) for one in found.steps] == [
+        ("ALTER TABLE profile DROP COLUMN x_tier", ("profile",)),
+        ("ALTER TABLE test_profile DROP COLUMN x_tier", ("test_profile",)),
+    ]
+    dropped = await drop_hidden(conn, SYSTEM, "profile", "tier", confirm="profile.tier")
+    assert (dropped.steps, await count_values(conn, dropped)) == (found.steps, None)

@@ -45,6 +45,8 @@ async def test_a_field_is_drafted_previewed_published_hidden_and_dropped(house: 
     removed = await gql.do(REMOVE, dataset="profile", name="tier")
     await gql.do(PUBLISH, v=removed["draft"]["version"])
     assert (await gql.ask("{ hiddenData { dataset field } }"))["hiddenData"] == [{"dataset": "profile", "field": "tier"}]
+    (told,) = (await gql.ask("{ hiddenData { values statements { locks } } }"))["hiddenData"]
+    assert told == {"values": 0, "statements": [{"locks": ["profile"]}, {"locks": ["test_profile"]}]}
     (error,) = await gql.refused(DROP, confirm="yes")
     assert (error["code"], error["path"]) == ("NOT_CONFIRMED", "confirm")
     assert "'profile.tier'" in error["hint"]
