@@ -34,6 +34,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.xdist_group("broker" if alone else file))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long bytes are no name: packed ones hold the time, and all processes are to call a test the same."""
+    return argname if isinstance(val, bytes) and len(val) > 40 else None
+
+
 def with_database(url: str, name: str) -> str:
     """The same server, another database."""
     parts = urlsplit(url)
