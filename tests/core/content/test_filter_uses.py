@@ -49,7 +49,7 @@ async def test_what_a_filter_asks_is_frozen_with_the_content(conn: Connection) -
     manifest = ChannelRegistry.load().manifest("memory")
     frozen = freeze(content, manifest, label="x", date=NOW, seed="", base_url="https://x.example", library=library)
     (condition,) = frozen.dynamic["hero"]
-    assert condition.startswith("country = 'FR' and age >= 21 or not age >= 18 or month(birth_date) = ")
+    assert condition == "country = 'FR' and age >= 21 or not age >= 18 or anniversary_within(birth_date, 1, 1)"
     reads = await conn.fetchval("SELECT reads FROM content WHERE id = $1", content.id)
     assert reads == ["age", "birth_date", "country", "filter:french", "filter:grown"]
 
