@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0036"
-down_revision = "0035"
+revision = "0034"
+down_revision = "0033"
 
 SQL = """
 -- A device that an app may send to. It is known by its token before anybody knows whose it is: profile_id comes later, or

@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0041"
-down_revision = "0040"
+revision = "0037"
+down_revision = "0036"
 
 SQL = """
 ALTER TABLE delivery ADD COLUMN trap_insertion text NOT NULL DEFAULT 'mixed'

@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0040"
-down_revision = "0037"
+revision = "0036"
+down_revision = "0035"
 
 # Number 0 is that of no link. A link of several variants is told as the first of them has it. Who asks for neither label nor
 # category joins nothing: Postgres leaves out a join that finds one row at most and whose columns nobody reads.

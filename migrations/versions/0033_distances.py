@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0035"
-down_revision = "0034"
+revision = "0033"
+down_revision = "0032"
 
 # What is squared is never too small for floating point, and not known where an angle is not known.
 SQL = """

@@ -2,7 +2,7 @@
 
 from migrations.runner import run_sql
 
-revision = "0034"
+revision = "0032"
 down_revision = "0031"
 
 SQL = """

@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0037"
-down_revision = "0036"
+revision = "0035"
+down_revision = "0034"
 
 SQL = """
 -- entered_at: NULL for who is no member and may become one by time alone. due_at: when the answer may become another one by
