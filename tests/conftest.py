@@ -25,13 +25,15 @@ from core.db import Connection, Pool, open_pool, set_up_connection
 from migrations.runner import migrate
 
 
+USE_A_BROKER = ("tests/flows/", "tests/core/workers/", "tests/api/cli/test_story.py", "tests/api/cli/test_main.py")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Which tests are run by one process: those of a file; those that share a broker which is everybody's."""
     shared = "CLARION_BROKER_URL" in os.environ
     for item in items:
         file = item.path.relative_to(config.rootpath).as_posix()
-        alone = shared and (file.startswith("tests/flows/") or file == "tests/core/workers/test_relay.py")
-        item.add_marker(pytest.mark.xdist_group("broker" if alone else file))
+        item.add_marker(pytest.mark.xdist_group("broker" if shared and file.startswith(USE_A_BROKER) else file))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
