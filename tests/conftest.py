@@ -24,7 +24,6 @@ from core.access import SYSTEM, Actor
 from core.db import Connection, Pool, open_pool, set_up_connection
 from migrations.runner import migrate
 
-
 USE_A_BROKER = ("tests/flows/", "tests/core/workers/", "tests/api/cli/test_story.py", "tests/api/cli/test_main.py")
 
 
