@@ -24,16 +24,6 @@ from core.access import SYSTEM, Actor
 from core.db import Connection, Pool, open_pool, set_up_connection
 from migrations.runner import migrate
 
-USE_A_BROKER = ("tests/flows/", "tests/core/workers/", "tests/api/cli/test_story.py", "tests/api/cli/test_main.py")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Which tests are run by one process: those of a file; those that share a broker which is everybody's."""
-    shared = "CLARION_BROKER_URL" in os.environ
-    for item in items:
-        file = item.path.relative_to(config.rootpath).as_posix()
-        item.add_marker(pytest.mark.xdist_group("broker" if shared and file.startswith(USE_A_BROKER) else file))
-
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Long bytes are no name: packed ones hold the time, and all processes are to call a test the same."""
