@@ -18,7 +18,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
-INSTALLED := tests/render_ext tests/channels tests/migrations tests/api/http tests/api/cli tests/core/workers tests/flows/test_campaign.py
+INSTALLED := tests/render_ext tests/channels tests/migrations tests/api/http tests/core/workers tests/flows/test_campaign.py
 ENGINE := $(wildcard render_ext/*.pyx render_ext/*.pxd)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1
 
