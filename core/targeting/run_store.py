@@ -16,6 +16,10 @@ _COLUMNS = (
     "id, task, state, audience_id, file_id, request, time_zone, seconds, total, done, position, lines_read, result, error,"
     " fence, created_by, created_at, started_at, heartbeat_at, finished_at"
 )
+# Every field by which the rows of a run `r` are found as `k`, those of keys of several fields too.
+_KEY_FIELDS = """
+    jsonb_array_elements_text(jsonb_path_query_array(r.request, '$.keys[*].field')
+                              || jsonb_path_query_array(r.request, '$.keys[*].also[*].field')) AS k"""
 
 
 class RunTable(StrEnum):
@@ -126,12 +130,8 @@ async def end_run(
 async def list_key_fields(conn: Connection) -> list[str]:
     """The fields of profiles by which rows of files were ever to be found."""
     rows = await conn.fetch(
-        """
-        SELECT DISTINCT k AS field
-          FROM audience_run r, jsonb_path_query_array(r.request, '$.keys[*].field') AS first,
-               jsonb_path_query_array(r.request, '$.keys[*].also[*].field') AS also,
-               jsonb_array_elements_text(first || also) AS k
-         ORDER BY 1
+        f"""
+        SELECT DISTINCT k AS field FROM audience_run r, {_KEY_FIELDS} ORDER BY 1
         """
     )
     return [row["field"] for row in rows]
@@ -140,13 +140,10 @@ async def list_key_fields(conn: Connection) -> list[str]:
 async def list_by_keys(conn: Connection, fields: Sequence[str]) -> list[tuple[str, list[str]]]:
     """The audiences of files which are being reconciled by any of these fields, or wait for that: the name and those fields."""
     rows = await conn.fetch(
-        """
+        f"""
         SELECT a.name, f.found
           FROM audience_run r JOIN audience a ON a.id = r.audience_id,
-               jsonb_path_query_array(r.request, '$.keys[*].field') AS first,
-               jsonb_path_query_array(r.request, '$.keys[*].also[*].field') AS also,
-               LATERAL (SELECT array_agg(DISTINCT k ORDER BY k) AS found
-                          FROM jsonb_array_elements_text(first || also) AS k WHERE k = ANY ($1)) AS f
+               LATERAL (SELECT array_agg(DISTINCT k ORDER BY k) AS found FROM {_KEY_FIELDS} WHERE k = ANY ($1)) AS f
          WHERE r.finished_at IS NULL AND f.found IS NOT NULL ORDER BY r.id
         """,
         list(fields),

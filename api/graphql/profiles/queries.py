@@ -21,6 +21,7 @@ from api.graphql.profiles.types import (
     QuarantineConnection,
     QuarantineEntry,
 )
+from api.graphql.rows.pages import listed
 from api.graphql.rows.types import RowOrderInput
 from api.graphql.targeting.inputs import ExpressionInput
 from api.graphql.targeting.types import zone_of
@@ -132,11 +133,10 @@ async def _found(
     async with context.lease.use() as conn:
         checked = None if where is None else await open_question(conn, where.parsed())
         page = await list_people(conn, where=checked, order=order, first=size, after=after, at=context.now, zone=zone)
-    cursors = {row.id: cursor for row, cursor in zip(page.rows, page.cursors, strict=True)}
     counted = context.counted(profiles.count_profiles)
     if checked is not None:
         counted = context.counted(count, checked=checked, at=context.now, zone=zone)
-    return Listing(Page(rows=page.rows, has_next=page.has_next), counted, lambda row: cursors[row.id], after)
+    return listed(page, counted, after)
 
 
 def _key(key: ProfileKeyInput) -> tuple[str, object]:

@@ -9,10 +9,10 @@ import strawberry
 from api.context import Info
 from api.graphql.connections import Listing, requested_page
 from api.graphql.leaf import field
+from api.graphql.rows.pages import listed
 from api.graphql.rows.types import DatasetRow, DatasetRowConnection, RowKeyInput, RowOrderInput
 from api.graphql.targeting.inputs import ExpressionInput
 from api.graphql.targeting.types import zone_of
-from core.paging import Page
 from core.rows import listing
 
 
@@ -34,9 +34,8 @@ async def rows_listing(
         page = await listing.list_rows(
             conn, dataset, where=checked, order=order, first=size, after=after, at=context.now, zone=zone
         )  # fmt: skip
-    cursors = {row.id: cursor for row, cursor in zip(page.rows, page.cursors, strict=True)}
     counted = context.counted(listing.count_rows, dataset=dataset, where=checked, at=context.now, zone=zone)
-    return Listing(Page(rows=page.rows, has_next=page.has_next), counted, lambda row: cursors[row.id], after)
+    return listed(page, counted, after)
 
 
 @strawberry.type
