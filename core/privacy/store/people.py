@@ -162,8 +162,10 @@ async def still_at_work(
                           WHERE l.delivery_id IN (SELECT delivery_id FROM ledger_count WHERE slot = -1)
                             AND l.recipient_kind = 4 AND l.state IN (2, 3) AND l.values IS NULL)
                  THEN 'sending'
+            -- of clients only: vacuuming is a transaction too, and hands nothing on
             WHEN EXISTS (SELECT FROM pg_stat_activity
-                          WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < $4)
+                          WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < $4
+                            AND backend_type = 'client backend')
                  THEN 'transactions'
         END
         """,
