@@ -9,7 +9,24 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import TIMESTAMP, BigInteger, Date, Integer, Numeric, Text, bindparam, case, cast, func, literal_column
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    BindParameter,
+    ColumnClause,
+    ColumnElement,
+    Date,
+    Integer,
+    Numeric,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import TypeEngine
 
 from core.targeting.catalogue import Kind
@@ -95,19 +112,65 @@ def to_local(instant: Sql, zone: ZoneInfo | str) -> Sql:
 
 
 def to_instant(local: Sql, zone: ZoneInfo | str) -> Sql:
-    """The instant of a wall-clock time: of one that comes twice the first, as `moments.to_utc` has it.
-
-    Postgres takes a skipped time with the offset before the change, as we do, but of two the last. The offset
-    of the day before gives the first; it is taken where it leads to the same wall clock.
-    """
-    kind = TIMESTAMP(timezone=True)
+    """The instant of a wall-clock time: of one that comes twice the first, as `moments.to_utc` has it."""
     if (zone if isinstance(zone, str) else zone.key) == _UTC:
-        return func.timezone(zone_name(zone), local, type_=kind)
-    last = func.timezone(zone_name(zone), local, type_=kind)
-    eve = last - raw("interval '1 day'")
-    offset = to_local(eve, zone) - to_local(eve, _UTC)
-    first = func.timezone(zone_name(_UTC), local - offset, type_=kind)
-    return case((to_local(first, zone) == local, first), else_=last)
+        return func.timezone(zone_name(zone), local, type_=TIMESTAMP(timezone=True))
+    return FirstInstant(local, zone_name(zone))
+
+
+class FirstInstant(ColumnElement[Any]):
+    """Of a wall-clock time that comes twice the first instant.
+
+    Postgres takes a skipped time with the offset before the change, as we do, but of two the last. The offset of the day before
+    gives the first; it is taken where it leads to the same wall clock. `OFFSET 0` keeps each step from being computed again
+    wherever it is named; what is the same for all rows is written out instead, for Postgres to compute while it plans.
+    """
+
+    inherit_cache = False
+    type = TIMESTAMP(timezone=True)
+
+    def __init__(self, local: Sql, zone: Sql) -> None:
+        self.local = local
+        self.zone = zone
+
+    @property
+    def of_rows(self) -> bool:
+        """Whether it is another one for another row, or may be."""
+        return any(_differs(one) for one in iterate(self.local))
+
+    @property
+    def _from_objects(self) -> list[Any]:  # what SQLAlchemy asks for to find the tables of a statement
+        return list(self.local._from_objects)
+
+
+def _differs(part: Any) -> bool:
+    """Whether a part of SQL, without the parts of it, says something else of another row."""
+    match part:
+        case FirstInstant():
+            return part.of_rows
+        case ColumnClause():
+            return not part.is_literal
+        case _:
+            return not isinstance(part, BindParameter) and not list(part.get_children())
+
+
+_STEPS = (
+    "(SELECT CASE WHEN timezone({zone}, early) = wall THEN early ELSE late END FROM"
+    " (SELECT wall, late, timezone('UTC', wall - ({before})) AS early FROM"
+    " (SELECT wall, timezone({zone}, wall) AS late FROM (SELECT {wall} AS wall OFFSET 0) AS of_wall OFFSET 0) AS of_late"
+    " OFFSET 0) AS of_early)"
+)
+_BEFORE = "timezone({zone}, {late} - interval '1 day') - timezone('UTC', {late} - interval '1 day')"
+
+
+@compiles(FirstInstant)
+def _write_first(element: FirstInstant, compiler: SQLCompiler, **options: Any) -> str:
+    zone, wall = compiler.process(element.zone, **options), compiler.process(element.local, **options)
+    if element.of_rows:
+        return _STEPS.format(zone=zone, wall=wall, before=_BEFORE.format(zone=zone, late="late"))
+    late = f"timezone({zone}, {wall})"
+    early = f"timezone('UTC', {wall} - ({_BEFORE.format(zone=zone, late=late)}))"
+    return f"CASE WHEN timezone({zone}, {early}) = {wall} THEN {early} ELSE {late} END"
 
 
 def local_of(argument: Argument, zone: ZoneInfo | str) -> Sql:
