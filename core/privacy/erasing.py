@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+import asyncpg
+
 from core.db import Connection
 from core.personal import Person
 from core.privacy.perimeter import ERASERS, TABLES, TEAM_TABLES, all_tables
 from core.privacy.store import people as people_store
+from core.privacy.store import statistics
 from core.privacy.store import tables as store
 from core.privacy.words import quotes_of
 
@@ -44,6 +47,19 @@ async def quoted_by_authors(conn: Connection, person: Person) -> dict[str, int]:
     for kept in await all_tables(conn):
         counts[kept.table] += await store.count_quoting(conn, kept, quotes)
     return {name: number for name, number in counts.items() if number}
+
+
+async def sample_again(conn: Connection, person: Person) -> bool:
+    """Have the database forget the values that it has sampled of somebody's rows; False: somebody else holds such a table."""
+    quotes = quotes_of(person)
+    patterns = dict.fromkeys((*quotes.words, *(part for names in quotes.names for part in names)))
+    try:
+        async with conn.transaction():
+            for table in await statistics.list_quoting(conn, list(patterns)):
+                await statistics.sample_again(conn, table)
+    except asyncpg.LockNotAvailableError:
+        return False
+    return True
 
 
 async def without_shared(conn: Connection, person: Person) -> tuple[Person, list[int]]:

@@ -7,7 +7,7 @@ A deletion goes on in steps, each committed by itself and harmless when it is do
 3. whoever came back meanwhile (by a file that was being read) is found and erased like before;
 4. once nobody is found any more, uploads that name the person or may hold them go; behind them all tables are gone through a
    last time, and texts that quote the person are blotted out; behind that go files and stored answers that were made of
-   these, and the proof is made.
+   these, and what the database has sampled of the person's values for its plans; and the proof is made.
 
 What it waits for it looks at again with every sweep. A worker that is killed lets go of the lock by that, and the next one goes
 on with what is committed.
@@ -227,6 +227,10 @@ async def _finish(runtime: Runtime, request: PrivacyRequest) -> None:
         await requests.add_counts(conn, request.id, {name: number for name, number in counts.items() if number})
     if await _waits(runtime, request) or not await remove_files(runtime, request, person, MADE):
         return
+    async with transaction(runtime.pool) as conn:
+        if not await erasing.sample_again(conn, person):
+            await requests.set_waiting(conn, request.id, "transactions")
+            return
     async with transaction(runtime.pool) as conn:
         held = await requests.lock_request(conn, request.id)
         if held is None or held.state not in OPEN:
