@@ -19,10 +19,18 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 import pytest_asyncio
+import structlog
 
 from core.access import SYSTEM, Actor
 from core.db import Connection, Pool, open_pool, set_up_connection
 from migrations.runner import migrate
+
+
+def pytest_configure() -> None:
+    """Errors that are logged come without the values of all variables: to write those takes seconds, within a transaction."""
+    *shared, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*shared, plain])
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
