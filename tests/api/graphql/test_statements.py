@@ -20,6 +20,7 @@ from core.runtime import Runtime
 from core.secrets import load_keyring
 from tests.api.conftest import make_token, settings_for
 from tests.api.gql import Gql, create_campaign, create_profile, fresh
+from tests.conftest import clone, drop
 from tests.core.rows.shop import publish_shop
 
 STATEMENTS: list[str] = []
@@ -52,12 +53,20 @@ class Counting(asyncpg.Connection):  # type: ignore[misc]
 
 
 @pytest_asyncio.fixture(scope="module")
-async def counted(api_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gql]:
+async def database(server_url: str, template: str) -> AsyncIterator[str]:
+    """One of its own: what other tests leave has no part in the counts."""
+    url = await clone(server_url, template)
+    yield url
+    await drop(server_url, url)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def counted(database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gql]:
     """An administrator of an API whose connections count, with 30 deliveries and as many profiles."""
-    settings = settings_for(api_database, tmp_path_factory.mktemp("counted") / "var")
+    settings = settings_for(database, tmp_path_factory.mktemp("counted") / "var")
     settings.var_dir.mkdir(parents=True, exist_ok=True)
     pool = await asyncpg.create_pool(
-        api_database, min_size=1, max_size=5, connection_class=Counting, init=set_up_connection,
+        database, min_size=1, max_size=5, connection_class=Counting, init=set_up_connection,
         server_settings={"timezone": "UTC"},
     )  # fmt: skip
     runtime = Runtime(
@@ -124,9 +133,9 @@ async def fill(gql: Gql) -> None:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def shop(counted: Gql, api_database: str) -> None:
+async def shop(counted: Gql, database: str) -> None:
     """20 purchases of as many people."""
-    conn = await asyncpg.connect(api_database, server_settings={"timezone": "UTC"})
+    conn = await asyncpg.connect(database, server_settings={"timezone": "UTC"})
     await set_up_connection(conn)
     await publish_shop(conn)
     await conn.close()
