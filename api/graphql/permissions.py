@@ -176,6 +176,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.recordEvents": Permission.IMPORT,
     # targeting
     "Query.target": Permission.READ,
+    "Query.targetValue": Permission.READ,
     "Query.targetFields": Permission.READ,
     "Query.targetEntities": Permission.READ,
     "Query.segmentation": Permission.READ,

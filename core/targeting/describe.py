@@ -1,16 +1,19 @@
-"""A question in plain words, for whoever has not written it."""
+"""A question, or what an expression computes, in plain words, for whoever has not written it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from core.targeting.catalogue import Catalogue
-from core.targeting.check import CheckedExpression
+from core.targeting.check import CheckedExpression, CheckedValue
+from core.targeting.functions import FUNCTIONS
 from core.targeting.language import (
+    SIGNS,
     Aggregate,
     Anchor,
     And,
     Call,
+    Case,
     Condition,
     Exists,
     Field,
@@ -26,8 +29,10 @@ from core.targeting.language import (
     Relative,
     Selection,
     Stage,
+    Test,
     Top,
     Unit,
+    every_node,
 )
 from core.targeting.member_columns import column_named
 from core.targeting.scopes import Scope
@@ -47,11 +52,22 @@ _MEASURES = {
     Measure.AVG: "the average", Measure.FIRST: "the earliest", Measure.LAST: "the latest",
     Measure.JOIN: "all, one after the other,",
 }  # fmt: skip
+_SIGN_OF = {function: sign for sign, function in SIGNS.items()}
 
 
 def describe(checked: CheckedExpression) -> str:
     """One sentence without a full stop, with the labels of fields and links."""
     return _Words(checked.catalogue, Scope(entity=checked.entity)).condition(checked.expression.root)
+
+
+def describe_value(checked: CheckedValue) -> str:
+    """What an expression computes, and what the functions are that it calls."""
+    root = checked.expression.root
+    words = _Words(checked.catalogue, Scope(entity=checked.entity))
+    told = f"whether {words.condition(root)}" if isinstance(root, Test) else words.operand(root)
+    called = (node.function for node in every_node(root) if isinstance(node, Call))
+    named = [FUNCTIONS[name] for name in dict.fromkeys(called) if name in FUNCTIONS and name not in _SIGN_OF]
+    return "; ".join([told, *(f"{one.signature} is {one.label}" for one in named)])
 
 
 class _Words:
@@ -105,13 +121,30 @@ class _Words:
                 return self._aggregate(node)
             case Call() if (column := column_named(node)) is not None:
                 return f"the column {column.column!r} of the audience {column.audience!r}"
-            case _:
-                return to_text(node)
+            case Call(function=function, arguments=(left, right)) if function in _SIGN_OF:
+                return f"{self._term(left)} {_SIGN_OF[function]} {self._term(right)}"
+            case Call(function=function, arguments=arguments):
+                return f"{function}({', '.join(map(self._argument, arguments))})"
+            case Case():
+                return self._case(node)
 
     def rows(self, node: Selection) -> str:
         labels, end = self._walk(node.path)
         where = "" if node.where is None or end is None else f" where {_Words(self.catalogue, end).condition(node.where)}"
         return " of ".join(reversed(labels)) + where
+
+    def _argument(self, node: Condition) -> str:
+        return self.condition(node) if isinstance(node, Test) else self.operand(node)
+
+    def _term(self, node: Condition) -> str:
+        """What stands beside a sign of arithmetic."""
+        whole = isinstance(node, Field | Literal) or (isinstance(node, Call) and node.function not in _SIGN_OF)
+        return self._argument(node) if whole else f"({self._argument(node)})"
+
+    def _case(self, node: Case) -> str:
+        parts = [f"{self.operand(then)} where {self._part(when, Or)}" for when, then in node.branches]
+        last = "no value" if node.otherwise is None else self.operand(node.otherwise)
+        return ", ".join([*parts, f"else {last}"])
 
     def _part(self, node: Condition, *grouped: type[And | Or]) -> str:
         return f"({self.condition(node)})" if isinstance(node, grouped) else self.condition(node)

@@ -1,4 +1,4 @@
-"""What asking a question costs, and which index would make it cheaper: Postgres is asked for its plan, nothing runs."""
+"""What a question or a value costs, and which index would make it cheaper: Postgres is asked for its plan, nothing runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.datamodel.records import Model
 from core.db import Connection
 from core.targeting import store
 from core.targeting.catalogue import Catalogue, CatalogueField, Derived, Entity, Kind
-from core.targeting.check import CheckedExpression
+from core.targeting.check import CheckedExpression, CheckedValue
 from core.targeting.language import (
     Aggregate,
     Call,
@@ -29,6 +29,7 @@ from core.targeting.language import (
 from core.targeting.plans import cheaper
 from core.targeting.records import Examination, Scan
 from core.targeting.scopes import Scope
+from core.targeting.sql import Statement, compile_statement, values
 
 FEW = 0.1  # of a table: where fewer rows are wanted, an index is worth it
 SMALL = 10_000  # rows, of tables that are read faster than looked up
@@ -47,12 +48,25 @@ Compared: TypeAlias = dict[str, list[tuple[str, tuple[str, ...]]]]  # by table, 
 async def examine(conn: Connection, checked: CheckedExpression, *, at: datetime, zone: ZoneInfo) -> Examination:
     """The SQL of a question, what Postgres expects of it, and what would help."""
     statement = await cheaper(conn, checked, store.everyone, at=at, zone=zone)
+    return await _examined(conn, statement, checked)
+
+
+async def examine_value(conn: Connection, checked: CheckedValue, *, at: datetime, zone: ZoneInfo) -> Examination:
+    """The same of a value that is computed for every row of the entity."""
+    statement = compile_statement(values(checked, at=at, zone=zone))
+    return await _examined(conn, statement, checked, whole=checked.entity.table)
+
+
+async def _examined(
+    conn: Connection, statement: Statement, checked: CheckedExpression, *, whole: str | None = None
+) -> Examination:  # fmt: skip
+    """`whole` is a table that is read from one end to the other by intent."""
     plan = await store.explain(conn, statement)
     scanned = [(node["Relation Name"], int(node["Plan Rows"])) for node in _nodes(plan) if node["Node Type"] == "Seq Scan"]
     sizes = await store.table_sizes(conn, sorted({table for table, _ in scanned}))
     scans = tuple(Scan(table=table, rows=sizes.get(table, 0), wanted=wanted) for table, wanted in scanned)
     compared, model = _compared(checked), await present_model(conn)
-    large = [(one, _makeable(compared.get(one.table, []), model)) for one in scans if one.rows > SMALL]
+    large = [(one, _makeable(compared.get(one.table, []), model)) for one in scans if one.rows > SMALL and one.table != whole]
     return Examination(
         sql=statement.text,
         cost=float(plan["Total Cost"]),

@@ -37,9 +37,9 @@ async def open_question(conn: Connection, expression: Expression, entity: str = 
     return await _opened(conn, expression, entity, _QUESTIONS, check)
 
 
-async def open_value(conn: Connection, expression: Expression) -> CheckedValue:
-    """An expression that computes, of profiles, likewise. Raises ExpressionError, Conflict (AUDIENCE_NOT_RECONCILED)."""
-    return await _opened(conn, expression, "profile", _VALUES, check_value)
+async def open_value(conn: Connection, expression: Expression, entity: str = "profile") -> CheckedValue:
+    """An expression that computes, likewise. Raises as `open_question`."""
+    return await _opened(conn, expression, entity, _VALUES, check_value)
 
 
 async def _opened(

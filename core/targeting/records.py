@@ -228,6 +228,15 @@ class Examination:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowValue:
+    """What an expression computes on a row; values as JSON has them."""
+
+    key: int
+    value: Any  # None: there is none
+    row: Mapping[str, Any]  # its fields by their names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
     """A place in a filter's question that its callers fill. With a default (a value, or a time) it may be left out."""
 

@@ -111,6 +111,12 @@ def value(checked: CheckedValue, *, at: datetime, zone: ZoneInfo, source: FromCl
     return TreeCompiler(checked, scope, asked_at(at, zone), Plan.ONE_BY_ONE).value(checked)
 
 
+def values(checked: CheckedValue, *, at: datetime, zone: ZoneInfo) -> Select[Any]:
+    """The keys of all rows, and beside each what an expression computes, in no order."""
+    rows = entity_table(checked.entity)
+    return select(rows.c[checked.entity.key], value(checked, at=at, zone=zone, source=rows)).where(present(checked.entity))
+
+
 def _keys_of_groups(checked: CheckedExpression, asked: Asked) -> Select[Any] | None:
     """The whole question is one aggregate: whoever has rows that pass is a key of the groups, and no other table is read."""
     node = checked.expression.root

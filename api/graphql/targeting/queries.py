@@ -15,6 +15,7 @@ from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.person_types import PersonMembershipConnection
 from api.graphql.targeting.segment_types import SegmentationInput, SegmentCount
 from api.graphql.targeting.types import Audience, Question, Target, TargetEntity, TargetField, ask, zone_of
+from api.graphql.targeting.value_types import TargetValue, ValueQuestion, ask_value
 from core.ids import from_global_id
 from core.targeting import audiences
 from core.targeting.catalogue import CatalogueField, Entity
@@ -35,6 +36,15 @@ class TargetingQuery:
         """Check an expression; then count or sample whom it finds. Days are those of the time zone, UTC by default. It may
         be about any entity of targetEntities: then rows shows some. parameters are the values of parameter('name') in it."""
         return await ask(info, with_values(expression, parameters), time_zone, entity)
+
+    @field(TargetValue)
+    async def target_value(
+        self, info: Info, expression: ExpressionInput, time_zone: str | None = None, entity: str = "profile",
+        parameters: list[ParameterValueInput] | None = None,
+    ) -> ValueQuestion:  # fmt: skip
+        """Check an expression that computes a value, as columns, orders and groups do; then show what it comes to on some
+        rows. Arguments are those of target; a condition is a value too, true or false."""
+        return await ask_value(info, with_values(expression, parameters), time_zone, entity)
 
     @field(list[TargetField])
     async def target_fields(self, info: Info) -> list[CatalogueField]:

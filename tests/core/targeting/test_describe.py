@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.targeting.check import check
-from core.targeting.describe import describe
+from core.targeting.check import check, check_value
+from core.targeting.describe import describe, describe_value
 from core.targeting.parse import parse_text
 from tests.core.targeting.shop import CATALOGUE
 from tests.core.targeting.test_linked import AUDIENCES
@@ -39,8 +39,40 @@ from tests.core.targeting.test_linked import AUDIENCES
         ),
         ("top(1000 by sum(purchases.amount))", "it is among the 1,000 with the highest the sum of Amount of Purchases"),
         ("not in_audience('french')", "it is not in the audience 'french'"),
-        ("length(city) > 3", "length(city) is more than 3"),
+        ("length(city) > 3", "length(City) is more than 3"),
+        ("age + 1 > 3", "Age in years + 1 is more than 3"),
     ],
 )  # fmt: skip
 def test_the_words(question: str, words: str) -> None:
     assert describe(check(parse_text(question), CATALOGUE, audiences=AUDIENCES)) == words
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("city", "City"),
+        ("30", "30"),
+        ("country = 'FR'", "whether Country (ISO 3166-1 alpha-2) is 'FR'"),
+        ("(age + 1) * 2", "(Age in years + 1) * 2"),
+        ("last(purchases.shop)", "the latest Shop of Purchases"),
+        ("length(city)", "length(City); length(x) is the number of its characters"),
+        (
+            "upper(left(city, 2))",
+            "upper(left(City, 2)); upper(x) is in capitals; left(x, n) is its first n characters; all but the last -n if n is"
+            " negative",
+        ),
+        (
+            "case when age < 18 or city is_null then 'young' when opt_out then 'silent' end",
+            "'young' where (Age in years is less than 18 or City has no value), 'silent' where No longer contact by any channel"
+            " is true, else no value",
+        ),
+        ("case when age < 18 then 1 else age - 1 end + 1", "(1 where Age in years is less than 18, else Age in years - 1) + 1"),
+        (
+            "if(exists(purchases), 'buyer', 'guest')",
+            "if(there are Purchases, 'buyer', 'guest'); if(condition, then, else?) is one value where a condition holds, else"
+            " the other, or none",
+        ),
+    ],
+)  # fmt: skip
+def test_the_words_of_a_value(expression: str, words: str) -> None:
+    assert describe_value(check_value(parse_text(expression), CATALOGUE)) == words

@@ -11,12 +11,12 @@ from core.datamodel.present import present_model
 from core.datamodel.records import FieldKind
 from core.datamodel.wanted import wanted
 from core.db import Connection
-from core.targeting.check import check
-from core.targeting.examine import examine
+from core.targeting.check import check, check_value
+from core.targeting.examine import examine, examine_value
 from core.targeting.parse import parse_text
 from core.targeting.published import present_catalogue
 from core.targeting.records import Examination
-from tests.core.datamodel.model import field, indexed, publish_draft, publish_fields
+from tests.core.datamodel.model import dataset, field, indexed, link, point, publish_draft, publish_fields
 
 AT, ZONE = datetime(2026, 6, 1, tzinfo=UTC), ZoneInfo("UTC")
 
@@ -123,3 +123,27 @@ async def test_what_is_asked_of_linked_rows_is_looked_up_among_theirs(conn: Conn
     found = await examined(conn, "sum(if(kind = 'click' and url contains 'x', 1, 0) of reactions where kind = 'open') > 3")
 
     assert "reaction" in found.sql
+
+
+async def test_a_value_is_examined_for_every_row(conn: Connection) -> None:
+    await dataset(conn, "purchase", field("code", max_length=30), field("amount", FieldKind.INTEGER))
+    await point(conn, link("buyer", reverse_name="purchases"))
+    await publish_draft(conn)
+    await fill(conn)
+    await conn.execute(
+        """
+        INSERT INTO x_purchase (x_code, x_amount, x_buyer_id)
+        SELECT 'C' || n, n, (SELECT min(id) FROM profile) + n % 20000 FROM generate_series(1, 20000) AS n
+        """
+    )
+    await conn.execute("ANALYZE x_purchase")
+    catalogue = await present_catalogue(conn)
+    plain = await examine_value(conn, check_value(parse_text("upper(city)"), catalogue), at=AT, zone=ZONE)
+    assert [(scan.table, scan.rows) for scan in plain.scans] == [("profile", 20_000)]
+    assert plain.advice == (), "all its rows are read because all are wanted"
+    assert plain.estimate == 20_000
+    linked = await examine_value(conn, check_value(parse_text("sum(purchases.amount)"), catalogue), at=AT, zone=ZONE)
+    assert linked.cost > plain.cost
+    assert "x_purchase" in linked.sql
+    seven = check_value(parse_text("count(purchases where code = exactly('C7'))"), catalogue)
+    assert "C7" not in (await examine_value(conn, seven, at=AT, zone=ZONE)).sql

@@ -138,3 +138,72 @@ async def test_a_filter_that_a_content_calls_is_known_at_the_door(house: House) 
     ann = await create_profile(house.gql, birthDate="1990-01-01")
     read = "query ($input: PreviewInput!) { preview(input: $input) { text } }"
     assert (await house.gql.ask(read, input={"contentId": content, "profileId": ann}))["preview"]["text"].strip() == "Grown"
+
+
+VALUE = """query ($entity: String!, $text: String!, $where: ExpressionInput, $zone: String, $values: [ParameterValueInput!]) {
+  targetValue(entity: $entity, expression: {text: $text}, timeZone: $zone, parameters: $values) {
+    kind text json explanation reads examination { sql cost estimate advice }
+    sample(size: 3, where: $where) { empty rows { value row profile { firstName } } } } }"""
+
+
+async def test_what_computes_is_explained_and_shown(gql: Gql) -> None:
+    name = fresh("Montague")
+    for first, city in (("Ann", "Lyon"), ("Bob", None), ("Cyd", "Nice")):
+        await create_profile(gql, lastName=name, firstName=first, city=city)
+    where = {"text": f"last_name = '{name}'"}
+    values = [{"name": "n", "value": {"json": 2}}]
+    asked = "upper(left(city, parameter('n')))"
+    found = (await gql.ask(VALUE, entity="profile", text=asked, where=where, values=values))["targetValue"]
+    assert (found["kind"], found["text"], found["reads"]) == ("TEXT", "upper(left(city, 2))", ["city"])
+    assert found["explanation"].startswith("upper(left(City, 2)); upper(x) is in capitals")
+    assert found["json"]["function"] == "upper"
+    assert found["examination"]["sql"].startswith("SELECT")
+    assert found["examination"]["cost"] > 0
+    assert found["examination"]["advice"] == []
+    assert found["sample"]["empty"] == 1
+    shown = [(one["value"], one["profile"]["firstName"], one["row"]["first_name"]) for one in found["sample"]["rows"]]
+    assert shown == [("LY", "Ann", "Ann"), (None, "Bob", "Bob"), ("NI", "Cyd", "Cyd")]
+
+
+async def test_days_of_a_value_are_those_of_the_zone(gql: Gql) -> None:
+    name = fresh("Montague")
+    await create_profile(gql, lastName=name)
+    where = {"text": f"last_name = '{name}'"}
+    text = "to_text(2024-06-01T23:30:00Z)"
+    days = [
+        (await gql.ask(VALUE, entity="profile", text=text, where=where, zone=zone))["targetValue"]["sample"]["rows"][0]["value"]
+        for zone in ("UTC", "Europe/Paris")
+    ]
+    assert days == ["2024-06-01T23:30:00", "2024-06-02T01:30:00"]
+
+
+async def test_a_field_of_every_entity_is_a_value(house: House) -> None:
+    entities = (await house.gql.ask("{ targetEntities { name fields { name kind } } }"))["targetEntities"]
+    for one in entities:
+        for asked in one["fields"]:
+            found = (await house.gql.ask(VALUE, entity=one["name"], text=asked["name"]))["targetValue"]
+            assert found["kind"] == asked["kind"]
+            assert found["explanation"]
+            assert all(row["profile"] is None for row in found["sample"]["rows"]) or one["name"] == "profile"
+
+
+@pytest.mark.parametrize(
+    ("entity", "text", "where", "code", "path"),
+    [
+        ("profile", "lenght(city)", None, "UNKNOWN_FUNCTION", "line 1, column 1"),
+        ("profile", "length(cty)", None, "UNKNOWN_FIELD", "line 1, column 8"),
+        ("profile", "age +", None, "EXPRESSION_SYNTAX", "line 1, column 6"),
+        ("profile", "age + city", None, "WRONG_TYPE", "line 1, column 7"),
+        ("profile", "parameter('n')", None, "UNKNOWN_FUNCTION", None),
+        ("nothing", "age", None, "UNKNOWN_ENTITY", "entity"),
+        ("profile", "age", {"text": "age"}, "WRONG_TYPE", "line 1, column 1"),
+        ("delivery", "name", {"text": "age > 3"}, "UNKNOWN_FIELD", "line 1, column 1"),
+    ],
+)
+async def test_mistakes_in_a_value_are_told_with_their_place(
+    gql: Gql, entity: str, text: str, where: Any, code: str, path: str | None
+) -> None:
+    (error,) = await gql.errors(VALUE, entity=entity, text=text, where=where)
+    assert error["extensions"]["code"] == code
+    assert path in (None, error["extensions"]["path"])
+    assert error["extensions"]["hint"]
