@@ -46,7 +46,7 @@ def _orders_of(model: Model) -> _Orders:
     keys = {
         field.name: pages.Sorted(column=field.column, kind=FieldKind(field.kind), nullable=field.nullable)
         for field in PROFILE.fields.values()
-        if field.derived is None and not field.values and FieldKind(field.kind) in pages.ORDERED
+        if field.derived is None and not field.values and field.kind.value in pages.ORDERED
     }
     shape: Shape | None = shapes_of(model).get("profile")
     keys |= pages.sorted_fields(shape) if shape is not None else {}

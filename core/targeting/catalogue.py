@@ -27,6 +27,7 @@ class Kind(StrEnum):
     ENUMERATION = "enumeration"
     POINT = "point"
     JSON = "json"
+    UUID = "uuid"
 
 
 class Writing(Enum):
@@ -124,7 +125,8 @@ _KINDS: Mapping[FieldType, tuple[Kind, Writing]] = {
     FieldType.ENUMERATION: (Kind.ENUMERATION, Writing.FREE),
     FieldType.INTEGER: (Kind.INTEGER, Writing.FREE),
     FieldType.INSTANT: (Kind.INSTANT, Writing.FREE),
-}  # an opt-in id is no business of a question
+    FieldType.UUID: (Kind.UUID, Writing.FREE),
+}
 _COLUMNS = {"email": "email_key"}  # where it is not the field's name
 _WRITINGS = {"email_domain": Writing.DOMAIN}
 

@@ -39,6 +39,7 @@ from core.targeting.language import (
     Top,
 )
 from core.targeting.link_checks import check_aggregate, check_following, check_top, find_field, rows_of
+from core.targeting.literals import uuid_of
 from core.targeting.operators import NUMBERS, OPERATORS, TIMES
 from core.targeting.scopes import Scope
 from core.targeting.value_checks import (
@@ -150,6 +151,10 @@ class TreeChecker:
             field = self.fields.get(id(one))
             if field and field.values and isinstance(value, Literal) and isinstance(value.value, str):
                 return check_name_of_value(field, value)
+        for one_kind, value in ((kind, operand), (other, first)):
+            if one_kind is Kind.UUID and isinstance(value, Literal) and isinstance(value.value, str):
+                uuid_of(value.value, value.place)
+                return None
         if kind is Kind.ENUMERATION and other is kind:
             if self._values(first) == self._values(operand):
                 return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -71,6 +72,8 @@ class Comparisons:
             return self._compare_days(operator, left, right)
         if Kind.ENUMERATION in (left.kind, right.kind):
             return _apply(operator, left.sql, _stored(left, right))
+        if Kind.UUID in (left.kind, right.kind):
+            return _apply(operator, left.sql, _as_uuid(right))
         if left.kind is Kind.TEXT:
             return _compare_texts(operator, left, right)
         if left.field and left.field.derived is Derived.AGE and isinstance(right.constant, int):
@@ -125,6 +128,8 @@ class Comparisons:
             return first.sql == any_(bindparam(None, constants, ARRAY(_type_of_code(constants[0]))))
         if first.kind is Kind.TEXT:
             constants = [as_kept(first.writing, str(value.constant)) for value in values]
+        elif first.kind is Kind.UUID:
+            constants = [UUID(str(value.constant)) for value in values]
         else:
             constants = [value.constant for value in values]
         exact = type(first.sql.type) is Numeric or any(isinstance(constant, Decimal) for constant in constants)
@@ -177,6 +182,11 @@ def _stored(left: Value, right: Value) -> Sql:
         code = left.field.values[str(right.constant)]
         return bindparam(None, code, _type_of_code(code))
     return right.sql
+
+
+def _as_uuid(value: Value) -> Sql:
+    """What was written down as a text is one, as it was checked."""
+    return value.sql if value.constant is None else bindparam(None, UUID(str(value.constant)), TYPES[Kind.UUID])
 
 
 def _type_of_code(code: int | str) -> TypeEngine[Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeAlias
 
-from sqlalchemy import TIMESTAMP, BigInteger, Boolean, ColumnElement, Date, Numeric, Text, bindparam
+from sqlalchemy import TIMESTAMP, BigInteger, Boolean, ColumnElement, Date, Numeric, Text, Uuid, bindparam
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
@@ -29,6 +29,7 @@ TYPES: dict[Kind, TypeEngine[Any]] = {
     Kind.ENUMERATION: BigInteger(),
     Kind.POINT: Text(),
     Kind.JSON: JSONB(),
+    Kind.UUID: Uuid(),
 }
 
 

@@ -107,6 +107,8 @@ class TreeCompiler:
         root = checked.expression.root
         if isinstance(root, Test):
             return self.condition(root, negated=False).is_(true())
+        if checked.kind is Kind.UUID:
+            return self.operand(root).sql
         found = self._argument(self.operand(root), None).sql
         match checked.kind:
             case Kind.INTEGER:
@@ -279,13 +281,15 @@ class TreeCompiler:
         return self.operand(node)
 
     def _argument(self, value: Value, parameter: Parameter | None) -> Argument:
-        """As functions take it: numbers as numeric, enumerations by their names."""
+        """As functions take it: numbers as numeric, enumerations by their names, UUIDs as texts."""
         kind, sql, parts = value.kind, value.sql, value.parts
         if kind in NUMBERS and not (parameter and parameter.plain) and type(sql.type) is not Numeric:
             whole = isinstance(value.constant, int)
             sql = bound(Kind.DECIMAL, Decimal(value.constant)) if whole else cast(sql, Numeric())  # type: ignore[arg-type]
         if kind is Kind.ENUMERATION and value.field:
             kind, sql = Kind.TEXT, _name_of(value.field, sql)
+        if kind is Kind.UUID:
+            kind, sql = Kind.TEXT, cast(sql, Text())
         if kind is Kind.POINT and parts is None:
             pair: Sql = type_coerce(sql, ARRAY(Double()))
             parts = pair[_FIRST], pair[_SECOND]  # written out, not bound: indexes are of these very expressions

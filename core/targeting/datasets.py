@@ -27,6 +27,7 @@ _KINDS: Mapping[FieldKind, Kind] = MappingProxyType(
         FieldKind.ENUMERATION: Kind.ENUMERATION,
         FieldKind.POINT: Kind.POINT,
         FieldKind.JSON: Kind.JSON,
+        FieldKind.AUTOMATIC_ID: Kind.UUID,
     }
 )
 

@@ -46,7 +46,7 @@ async def open_columns(conn: Connection, columns: Sequence[ComputedColumn]) -> l
     opened = []
     for one in columns:
         checked = await open_value(conn, one.expression)
-        kind = Kind.TEXT if checked.kind is Kind.ENUMERATION else checked.kind
+        kind = Kind.TEXT if checked.kind in (Kind.ENUMERATION, Kind.UUID) else checked.kind
         column = MemberColumn(name=one.name, label=one.label, kind=kind, personal=one.personal)
         opened.append(OpenedColumn(column=column, value=checked))
     check_columns([one.column for one in opened])

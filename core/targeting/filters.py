@@ -39,7 +39,7 @@ T = TypeVar("T")
 _WORDS = frozenset({PARAMETER, COLUMN_FUNCTION, "exists", "sequence", "top", "in_audience", *(one.value for one in Measure)})
 
 _SAMPLES: Mapping[Kind, Literal | Relative] = {
-    Kind.TEXT: Literal("x"),
+    Kind.TEXT: Literal("00000000-0000-0000-0000-000000000000"),  # which may be compared with a UUID, too
     Kind.INTEGER: Literal(1),
     Kind.DECIMAL: Literal(1),
     Kind.BOOLEAN: Literal(True),

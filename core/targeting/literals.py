@@ -7,12 +7,14 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from uuid import UUID
 
 from core.targeting.errors import BAD_VALUE, SYNTAX, ExpressionError, bare, shown
 from core.targeting.language import NAME, RESERVED, Field, Literal, Place
 
 INT64 = range(-(2**63), 2**63)
 _DECIMAL = re.compile(r"-?\d{1,18}\.\d{1,18}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -88,4 +90,14 @@ def instant_of(value: str, place: Place) -> Literal:
     raise ExpressionError(
         f"the time {bare(value)} does not exist", code=BAD_VALUE, place=place,
         found=bare(value), expected="YYYY-MM-DDTHH:MM:SS, with Z or an offset if it is not local",
+    )  # fmt: skip
+
+
+def uuid_of(value: str, place: Place) -> UUID:
+    """A UUID (RFC 9562), with its hyphens; case does not count."""
+    if _UUID.fullmatch(value):
+        return UUID(value)
+    raise ExpressionError(
+        f"{shown(value)} is no UUID", code=BAD_VALUE, place=place, found=shown(value),
+        expected="32 hexadecimal digits in five groups, as in '5a0e7c1e-2f4b-4d3c-9b1a-0c2d4e6f8a1b'",
     )  # fmt: skip

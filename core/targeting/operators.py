@@ -39,7 +39,7 @@ OPERATORS: Mapping[Operator, OperatorRule] = MappingProxyType(
         Operator.GREATER: OperatorRule(takes=ORDERED),
         Operator.AT_LEAST: OperatorRule(takes=ORDERED),
         Operator.BETWEEN: OperatorRule(takes=ORDERED),
-        Operator.IN: OperatorRule(takes=ORDERED | {Kind.ENUMERATION}, constants=True),
+        Operator.IN: OperatorRule(takes=ORDERED | {Kind.ENUMERATION, Kind.UUID}, constants=True),
         Operator.CONTAINS: OperatorRule(takes=TEXTS, constants=True),
         Operator.STARTS_WITH: OperatorRule(takes=TEXTS, constants=True),
         Operator.ENDS_WITH: OperatorRule(takes=TEXTS, constants=True),

@@ -103,8 +103,8 @@ def present(entity: Entity, rows: FromClause | None = None) -> Predicate:
 def value(checked: CheckedValue, *, at: datetime, zone: ZoneInfo, source: FromClause | None = None) -> Sql:
     """What an expression computes on rows of `source`, as a column to select: NULL where there is no value.
 
-    Integers are of 64 bits, decimals numeric, enumerations their names, conditions true or false, instants those of
-    the years 1 to 9999.
+    Integers are of 64 bits, decimals numeric, enumerations their names, conditions true or false, UUIDs of their
+    type, instants those of the years 1 to 9999.
     """
     rows = entity_table(checked.entity) if source is None else source
     scope = Scope(entity=checked.entity, source=rows)

@@ -44,7 +44,8 @@ _TYPES: Mapping[Kind, FieldType] = MappingProxyType(
     {
         Kind.TEXT: FieldType.TEXT, Kind.INTEGER: FieldType.INTEGER, Kind.DECIMAL: FieldType.DECIMAL,
         Kind.BOOLEAN: FieldType.BOOLEAN, Kind.DATE: FieldType.DAY, Kind.INSTANT: FieldType.INSTANT,
-        Kind.ENUMERATION: FieldType.TEXT, Kind.POINT: FieldType.POINT,
+        Kind.ENUMERATION: FieldType.TEXT, Kind.POINT: FieldType.POINT, Kind.UUID: FieldType.UUID,
+        Kind.JSON: FieldType.TEXT,
     }
 )  # fmt: skip
 

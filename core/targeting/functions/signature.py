@@ -24,7 +24,7 @@ INTEGERS = frozenset({Kind.INTEGER})
 TIMES = frozenset({Kind.DATE, Kind.INSTANT})
 DATES = frozenset({Kind.DATE})
 INSTANTS = frozenset({Kind.INSTANT})
-TEXTS = frozenset({Kind.TEXT, Kind.ENUMERATION})
+TEXTS = frozenset({Kind.TEXT, Kind.ENUMERATION, Kind.UUID})
 BOOLEANS = frozenset({Kind.BOOLEAN})
 POINTS = frozenset({Kind.POINT})
 TREES = frozenset({Kind.JSON})
@@ -80,7 +80,7 @@ class Parameter:
 class Argument:
     """An operand as a function's SQL finds it.
 
-    Numbers are `numeric`, enumerations their names, instants instants; of a place `parts` are its longitude and
+    Numbers are `numeric`, enumerations their names, UUIDs texts, instants instants; of a place `parts` are its longitude and
     latitude. `constant` is what was written down.
     """
 
@@ -160,7 +160,7 @@ class Function:
 
 def common(kinds: Sequence[Kind]) -> Kind | None:
     """The kind that values of these kinds have together; None where they have none."""
-    named = {Kind.TEXT if kind is Kind.ENUMERATION else kind for kind in kinds}
+    named = {Kind.TEXT if kind in (Kind.ENUMERATION, Kind.UUID) else kind for kind in kinds}
     if len(named) == 1:
         return next(iter(named))
     return Kind.DECIMAL if named == NUMBERS else None

@@ -41,6 +41,7 @@ MODEL = Model(
             fields=(
                 field("shop"), field("amount", FieldKind.DECIMAL), field("pieces", FieldKind.INTEGER),
                 field("bought_at", FieldKind.INSTANT), field("state", FieldKind.ENUMERATION, choices=STATES),
+                field("ref", FieldKind.AUTOMATIC_ID),
             ),
             links=(
                 Link(name="profile", label="Buyer", target="profile", kind=LinkKind.MANY_TO_ONE, reverse_name="purchases",
@@ -72,7 +73,7 @@ TABLES = """
 CREATE TABLE x_product (id bigint PRIMARY KEY, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
     x_code varchar(255), x_price numeric);
 CREATE TABLE x_purchase (id bigint PRIMARY KEY, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
-    x_shop varchar(255), x_amount numeric, x_pieces bigint, x_bought_at timestamptz, x_state varchar(30),
+    x_shop varchar(255), x_amount numeric, x_pieces bigint, x_bought_at timestamptz, x_state varchar(30), x_ref uuid,
     x_profile_id bigint REFERENCES profile, x_product_id bigint REFERENCES x_product);
 CREATE TABLE x_visit (id bigint PRIMARY KEY, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
     x_day date, x_who varchar(255), x_page varchar(255));
@@ -268,7 +269,7 @@ class Slow(Evaluator):
         stored = self.row.get(found.column)
         if found.kind is Kind.ENUMERATION:
             return next((value for value, code in found.values.items() if code == stored), None)
-        return stored
+        return str(stored) if found.kind is Kind.UUID and stored is not None else stored
 
 
 def paid(amount: str | None, day: int, buyer: int | None, number: int, **more: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ COLUMN_TYPES = {
     Kind.DATE: {"date"},
     Kind.INSTANT: {"timestamp with time zone"},
     Kind.ENUMERATION: {"smallint", "text"},
+    Kind.UUID: {"uuid"},
 }
 DERIVED_FROM = {Derived.AGE: {"date"}, Derived.HELD_OUT: {"bigint"}}
 
@@ -70,9 +71,8 @@ async def test_every_column_of_a_profile_can_be_asked_about(conn: Connection) ->
     rows = await conn.fetch("SELECT column_name FROM information_schema.columns WHERE table_name = 'profile'")
     asked = {field.column for field in CATALOGUE.entities["profile"].fields.values()}
 
-    # the address as typed answers through its key; the id of an opt-in is no business of a question; and the last two are
-    # how people are found and read, not what they are
-    assert {row["column_name"] for row in rows} - asked == {"email", "opt_in_id", "merged_into", "search_words"}
+    # the address as typed answers through its key; the others are how people are found and read, not what they are
+    assert {row["column_name"] for row in rows} - asked == {"email", "merged_into", "search_words"}
 
 
 async def test_the_codes_of_an_enumeration_are_those_the_database_takes(conn: Connection) -> None:

@@ -28,7 +28,6 @@ from tests.core.targeting.test_sql import (
     ATS,
     DAYS,
     MOMENTS,
-    ROWS,
     TEXT,
     ZONES,
     Evaluator,
@@ -36,6 +35,7 @@ from tests.core.targeting.test_sql import (
     fields,
     insert,
     literals,
+    people,
     telling_rows,
 )
 
@@ -77,7 +77,9 @@ LEAVES: Mapping[Kind, st.SearchStrategy[Operand]] = {
     Kind.DATE: fields("birth_date") | literals(DAYS) | st.just(Relative(Anchor.TODAY)),
     Kind.INSTANT: fields("created_at", "updated_at") | literals(MOMENTS) | st.just(Relative(Anchor.NOW)),
     Kind.ENUMERATION: fields("gender", "email_format"),
+    Kind.UUID: fields("opt_in_id"),
 }
+AS_TEXTS = frozenset({Kind.ENUMERATION, Kind.UUID})  # what functions take as a text
 CONSTANTS: Mapping[str, st.SearchStrategy[Any]] = {
     "zone": st.sampled_from(["UTC", "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Cairo"]),
     "digits": st.sampled_from([0, 1, 2, 18]),
@@ -108,13 +110,13 @@ def giving(kind: Kind) -> list[Function]:
     return found
 
 
-GIVING = {kind: giving(kind) for kind in LEAVES if kind is not Kind.ENUMERATION}
+GIVING = {kind: giving(kind) for kind in LEAVES if kind not in AS_TEXTS}
 
 
 @st.composite
 def operands(draw: st.DrawFn, kind: Kind, depth: int) -> Operand:
     """An operand of a kind, of functions within each other to a depth."""
-    if kind is Kind.ENUMERATION or not depth or draw(st.integers(0, 3)) == 0:
+    if kind in AS_TEXTS or not depth or draw(st.integers(0, 3)) == 0:
         return draw(LEAVES[kind])
     if draw(st.integers(0, 9)) == 0:
         results = draw(st.lists(operands(kind, depth - 1), min_size=1, max_size=3))
@@ -147,7 +149,7 @@ def kinds_of(parameter: Parameter, kinds: dict[str, Kind], wanted: Kind | None) 
     """The kinds that an argument may have beside those before it."""
     if parameter.group is None:
         return st.sampled_from(sorted(parameter.takes))
-    plain = sorted(parameter.takes - {Kind.ENUMERATION})
+    plain = sorted(parameter.takes - AS_TEXTS)
     if wanted in plain:
         kinds[parameter.group] = wanted
     elif parameter.group not in kinds:
@@ -197,7 +199,7 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.
 
 @settings(deadline=None, max_examples=12, suppress_health_check=QUIET)
 @given(
-    rows=st.lists(ROWS, min_size=1, max_size=6),
+    rows=people(1, 6),
     trees=st.lists(EXPRESSIONS, min_size=4, max_size=8),
     at=st.sampled_from(ATS) | MOMENTS,
     zone=st.sampled_from(ZONES),
@@ -214,7 +216,7 @@ async def test_what_is_computed_is_what_a_slow_evaluator_computes(
 async def test_each_function_is_that_of_the_slow_evaluator(conn: Connection, function: Function, data: st.DataObject) -> None:
     kinds = [kind for kind in GIVING if function in GIVING[kind]]
     trees = data.draw(st.lists(st.sampled_from(kinds).flatmap(lambda kind: calls(function, kind, 0)), min_size=6, max_size=6))
-    rows = data.draw(st.lists(ROWS, min_size=2, max_size=4))
+    rows = data.draw(people(2, 4))
     await compare_values(conn, rows, trees, data.draw(st.sampled_from(ATS)), data.draw(st.sampled_from(ZONES)))
 
 

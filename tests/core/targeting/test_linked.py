@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,6 +34,7 @@ from tests.core.targeting.shop import CATALOGUE, Data, Slow, paid, visit
 
 AT, ZONE = datetime(2025, 6, 20, 12, tzinfo=UTC), ZoneInfo("Europe/Paris")
 
+REFS = [UUID(f"{digit * 8}-0000-4000-8000-000000000001") for digit in "ab"]
 DATA = Data(
     tables={
         "profile": [
@@ -43,9 +45,9 @@ DATA = Data(
         ],
         "x_product": [{"id": 1, "x_code": "shoe", "x_price": Decimal(80)}, {"id": 2, "x_code": "sock", "x_price": None}],
         "x_purchase": [
-            paid("10.5", 1, 1, 1, x_product_id=1, x_pieces=2),
+            paid("10.5", 1, 1, 1, x_product_id=1, x_pieces=2, x_ref=REFS[0]),
             paid("200", 5, 1, 2, x_product_id=2, x_shop="Lyon", x_pieces=1),
-            paid("30", 6, 2, 3, x_state="open", x_product_id=1, x_pieces=None),
+            paid("30", 6, 2, 3, x_state="open", x_product_id=1, x_pieces=None, x_ref=REFS[1]),
             paid(None, 7, 2, 4, x_shop=None, x_state=None),
             paid("99", 8, None, 5, x_product_id=1),
         ],
@@ -62,6 +64,14 @@ CASES: list[tuple[str, set[int]]] = [
     ("not exists(purchases)", {3, 4}),
     ("exists(purchases where amount > 100)", {1}),
     ("exists(purchases where shop = 'paris' and state = 'open')", {2}),
+    (f"exists(purchases where ref = '{REFS[1]}')", {2}),
+    (f"exists(purchases where '{REFS[0]}' != ref)", {2}),
+    (f"exists(purchases where not ref in ('{str(REFS[0]).upper()}', '{REFS[1]}'))", {1, 2}),
+    (f"first(purchases.ref) = '{REFS[0]}'", {1}),
+    ("first(purchases.ref) = last(purchases.ref by amount)", {2}),
+    ("count(distinct purchases.ref) = 1 and max(upper(ref) of purchases) starts_with 'B'", {2}),
+    ("max(length(ref) of purchases) = 36", {1, 2}),
+    ("exists(purchases where not ref is_null and coalesce(ref, shop) = shop)", set()),
     ("exists(purchases where state is_null)", {2}),
     ("exists(purchases where not state = 'paid')", {2}),
     ("exists(purchases where product.code = 'shoe')", {1, 2}),
@@ -324,7 +334,7 @@ def shops(draw: st.DrawFn) -> Data:
         {
             "id": index + 1, "x_shop": draw(st.sampled_from(["Paris", "paris", "Lyon"]) | st.none()), "x_amount": draw(AMOUNTS),
             "x_pieces": draw(st.integers(0, 3) | st.none()), "x_state": draw(st.sampled_from(["paid", "open"]) | st.none()),
-            "x_bought_at": draw(MOMENTS | st.none()),
+            "x_bought_at": draw(MOMENTS | st.none()), "x_ref": draw(st.sampled_from(REFS) | st.none()),
             "x_profile_id": draw(owners), "x_product_id": draw(st.sampled_from([1, 2]) | st.none()),
         }
         for index in range(draw(st.integers(0, 6)))
@@ -383,10 +393,14 @@ OF_PURCHASE = st.recursive(
         filled("pieces in ({n}, 1)", n=NUMBER),
         filled("shop {op} 'paris'", op=COMPARED),
         filled("state {op} '{state}'", op=either("=", "!="), state=either("paid", "open")),
+        filled("ref {op} '{ref}'", op=either("=", "!="), ref=either(*map(str, REFS))),
+        filled("ref in ('{ref}')", ref=either(*map(str, REFS))),
         filled("product.code {op} 'shoe'", op=either("=", "!=")),
         filled("product.price {op} {n}", op=COMPARED, n=NUMBER),
         filled("product.price {op} amount", op=COMPARED),
-        filled("{field} is_null", field=either("amount", "product.price", "profile.country", "product.code", "bought_at")),
+        filled(
+            "{field} is_null", field=either("amount", "product.price", "profile.country", "product.code", "bought_at", "ref")
+        ),
         filled("profile.country {op} 'FR'", op=either("=", "!=")),
         filled("{m}(profile.purchases.amount) {op} amount", m=either("max", "min", "sum"), op=COMPARED),
         filled("count(product.purchases) {op} {n}", op=COMPARED, n=either("1", "2")),
@@ -402,7 +416,8 @@ OF_PERSON = st.one_of(
     filled("count(purchases{where}) {op} {n}", where=WHERE, op=COMPARED, n=either("0", "1", "2")),
     filled("{n} {op} count(purchases{where})", where=WHERE, op=COMPARED, n=either("0", "1", "2")),
     filled("count(purchases{where}) between {n} and 2", where=WHERE, n=either("0", "1")),
-    filled("count(distinct purchases.{field}{where}) = {n}", field=either("pieces", "amount", "state"), where=WHERE, n=NUMBER),
+    filled("count(distinct purchases.{field}{where}) = {n}", field=either("pieces", "amount", "state", "ref"), where=WHERE,
+           n=NUMBER),
     filled("{m}(purchases.{field}{where}) {op} {n}", m=either("sum", "min", "max"), field=either("amount", "pieces"),
            where=WHERE, op=COMPARED, n=NUMBER),
     filled("avg(purchases.pieces{where}) {op} {n}", where=WHERE, op=COMPARED, n=NUMBER),
@@ -413,6 +428,8 @@ OF_PERSON = st.one_of(
     filled("join({field} of purchases by {by}{where}{separator}) {op} 'paris, lyon'", field=either("shop", "product.code"),
            by=either("bought_at", "amount"), where=WHERE, separator=either("", ", ', '", ", ''"), op=COMPARED),
     filled("join(purchases.shop{where}) contains 's, p'", where=WHERE),
+    filled("{m}(purchases.ref{where}) {op} '{ref}'", m=either("first", "last"), where=WHERE, op=either("=", "!="),
+           ref=either(*map(str, REFS))),
     filled("{m}(purchases.state{where}) in ('paid')", m=either("first", "last"), where=WHERE),
     filled("max(purchases.amount{where}) {op} min(purchases.amount)", where=WHERE, op=COMPARED),
     filled("max(purchases.bought_at{where}) {op} 2025-06-06", where=WHERE, op=COMPARED),

@@ -11,7 +11,7 @@ from core.targeting.parse import parse_text
 from core.targeting.records import RowValue
 from core.targeting.samples import sample_values
 from tests.core.targeting.shop import CATALOGUE
-from tests.core.targeting.test_linked import AT, DATA, ZONE
+from tests.core.targeting.test_linked import AT, DATA, REFS, ZONE
 
 
 async def shown(
@@ -36,6 +36,8 @@ async def shown(
         ("to_date(max(purchases.bought_at))", ["2025-06-05", "2025-06-07", None, None]),
         ("country = 'FR'", [True, False, False, True]),
         ("case when country = 'FR' then 'tu' end", ["tu", None, None, "tu"]),
+        ("first(purchases.ref)", [str(REFS[0]), str(REFS[1]), None, None]),
+        ("left(first(purchases.ref), 3)", ["aaa", "bbb", None, None]),
         ("gender", ["unknown"] * 4),
         ("held_out", [False] * 4),
         ("point(2.5, 48)", ["(2.5,48)"] * 4),

@@ -122,6 +122,8 @@ class Evaluator:
             if isinstance(side, Field) and isinstance(opposite, Literal):
                 if PROFILE.fields[side.path[0]].kind is Kind.ENUMERATION:
                     return text
+                if PROFILE.fields[side.path[0]].kind is Kind.UUID:
+                    return text.lower()
                 writing = PROFILE.fields[side.path[0]].writing
                 if writing is Writing.EXACT:
                     return text
@@ -208,6 +210,7 @@ TEXTS = [
 TEXT = st.sampled_from(TEXTS) | st.text(st.sampled_from("aAbBéÉñÑ%_\\'\" жЖ😀"), max_size=4)
 COUNTRIES = st.sampled_from(["FR", "DE", "US"])
 EMAILS = st.sampled_from(["a@example.org", "ab@example.org", "a_b%c@example.net", "o'x@example.com"])
+UUIDS = [f"{digit * 8}-0000-4000-8000-00000000000{digit}" for digit in "0aF7".lower()]
 PHONES = st.sampled_from(["+33612345678", "+33612345679", "+14155550100"])
 DAYS = st.dates(date(1900, 1, 1), date(2030, 12, 31)) | st.sampled_from(
     [date(2000, 2, 29), date(2025, 3, 31), date(2025, 4, 1), date(2024, 2, 29), date(2007, 3, 31)]
@@ -240,6 +243,7 @@ def or_none(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 ROWS: st.SearchStrategy[Row] = st.fixed_dictionaries(
     {
         "external_id": st.none(),
+        "opt_in_id": or_none(st.sampled_from(UUIDS)),
         "email_key": or_none(EMAILS),
         "first_name": or_none(TEXT),
         "city": or_none(TEXT),
@@ -255,6 +259,11 @@ ROWS: st.SearchStrategy[Row] = st.fixed_dictionaries(
         "updated_at": MOMENTS,
     }
 )
+
+
+def people(least: int, most: int) -> st.SearchStrategy[list[Row]]:
+    """Rows of which no two have the same UUID, as the database wants it."""
+    return st.lists(ROWS, min_size=least, max_size=most, unique_by=lambda row: row["opt_in_id"] or object())
 
 
 def fields(*names: str) -> st.SearchStrategy[Operand]:
@@ -329,8 +338,17 @@ ENUMERATED = st.builds(
     lambda values: Operation(Operator.IN, (Field(("gender",)), *map(Literal, values))),
     st.lists(st.sampled_from(["unknown", "male", "female"]), min_size=1, max_size=3),
 )
+KNOWN_IDS = literals(
+    st.builds(lambda case, value: case(value), st.sampled_from([str.lower, str.upper]), st.sampled_from(UUIDS))
+)
+IDENTIFIED = st.builds(
+    lambda op, value, flip: Operation(op, (value, Field(("opt_in_id",))) if flip else (Field(("opt_in_id",)), value)),
+    st.sampled_from([Operator.EQUAL, Operator.NOT_EQUAL]),
+    KNOWN_IDS | fields("opt_in_id"),
+    st.booleans(),
+) | st.builds(lambda some: Operation(Operator.IN, (Field(("opt_in_id",)), *some)), st.lists(KNOWN_IDS, min_size=1, max_size=3))
 FLAGS = fields("opt_out", "opt_out_email") | literals(st.booleans())
-ANY_FIELD = ALL_TEXTS | TIMES | NUMBERED | FLAGS | fields("gender")
+ANY_FIELD = ALL_TEXTS | TIMES | NUMBERED | FLAGS | fields("gender", "opt_in_id")
 ATOMS: st.SearchStrategy[Condition] = st.one_of(
     written("first_name", TEXT),
     written("city", TEXT),
@@ -342,6 +360,7 @@ ATOMS: st.SearchStrategy[Condition] = st.one_of(
     compared(fields("age"), NUMBER_LITERALS, NUMBER_LITERALS),
     compared(TIMES, TIMES, TIME_CONSTANTS),
     ENUMERATED,
+    IDENTIFIED,
     FLAGS,
     st.builds(lambda op, one, other: Operation(op, (one, other)), st.sampled_from(SIX[:2]), FLAGS, FLAGS),
     st.builds(lambda operand: Operation(Operator.IS_NULL, (operand,)), ANY_FIELD),
@@ -409,7 +428,7 @@ async def compare_all(conn: Connection, rows: Sequence[Row], trees: Sequence[Con
     ],
 )
 @given(
-    rows=st.lists(ROWS, min_size=1, max_size=8),
+    rows=people(1, 8),
     questions=st.lists(QUESTIONS, min_size=4, max_size=12),
     at=st.sampled_from(ATS) | MOMENTS,
     zone=st.sampled_from(ZONES),
@@ -486,6 +505,7 @@ def telling_rows() -> list[Row]:
     """Rows in which every value of a column meets several of every other, NULL among them."""
     columns: dict[str, list[Any]] = {
         "email_key": ["a@example.org", None, "a_b%c@example.net"],
+        "opt_in_id": [*UUIDS, *[None] * 60],
         "first_name": [None, *TEXTS],
         "city": [*TEXTS[2:], None, "m", "M", "z"],
         "gender": [0, 1, 2, 2],

@@ -13,15 +13,22 @@ import pytest
 from core.access import SYSTEM
 from core.datamodel.drafts import remove_dataset, remove_field, save_dataset
 from core.datamodel.links import remove_link, save_link
+from core.datamodel.present import present_model
 from core.datamodel.records import Choice, FieldKind, Link, LinkKind
+from core.datamodel.wanted import wanted
 from core.db import Connection, Pool, transaction
 from core.errors import Conflict
-from core.targeting.audiences import count, create_audience, open_audience
+from core.targeting.audiences import count, create_audience, open_audience, open_question
+from core.targeting.catalogue import Kind
 from core.targeting.check import check
+from core.targeting.enrichment import ComputedColumn
 from core.targeting.errors import ExpressionError
+from core.targeting.examine import examine
+from core.targeting.filters import create_filter
+from core.targeting.lists import create_list
 from core.targeting.parse import parse_text
 from core.targeting.published import present_catalogue
-from core.targeting.records import AudienceDraft
+from core.targeting.records import AudienceDraft, FilterDraft, Parameter
 from tests.core.datamodel.model import NOW, field, publish_draft, publish_fields, save
 
 AT, ZONE = datetime(2026, 6, 1, tzinfo=UTC), ZoneInfo("UTC")
@@ -37,7 +44,9 @@ FIELDS = (
     field("wished", FieldKind.ENUMERATION, choices=LEVELS),
     field("extra", FieldKind.JSON),
     field("home", FieldKind.POINT),
+    field("card", FieldKind.AUTOMATIC_ID),
 )
+CARD = "5a0e7c1e-2f4b-4d3c-9b1a-0c2d4e6f8a1b"
 PEOPLE: list[tuple[Any, ...]] = [
     ("Zoë", 5, Decimal("9.99"), True, date(2026, 5, 31), datetime(2026, 5, 31, 23, tzinfo=UTC), "gold", "gold"),
     ("bob", -1, Decimal(0), False, date(2020, 2, 29), datetime(2026, 6, 1, 1, tzinfo=UTC), "silver", "gold"),
@@ -53,6 +62,8 @@ async def insert_people(conn: Connection) -> None:
         """,
         PEOPLE,
     )
+    await conn.execute("UPDATE profile SET x_card = $1 WHERE x_nickname = 'bob'", CARD)
+    await conn.execute("UPDATE profile SET x_card = NULL WHERE x_nickname IS NULL")
 
 
 @pytest.mark.parametrize(
@@ -83,6 +94,16 @@ async def insert_people(conn: Connection) -> None:
         ("tier = wished", 1),
         ("tier is null and gender = 'unknown'", 1),
         ("gender in ('unknown', 'male') and points = 5", 1),
+        (f"card = '{CARD}'", 1),
+        (f"'{CARD.upper()}' = card", 1),
+        (f"card != '{CARD}'", 1),
+        (f"not card = '{CARD}'", 2),
+        (f"card in ('{CARD}', '00000000-2f4b-4d3c-9b1a-0c2d4e6f8a1b')", 1),
+        ("card is_null", 1),
+        ("card = opt_in_id", 0),
+        ("opt_in_id = opt_in_id", 3),
+        ("length(card) = 36", 2),
+        (f"upper(card) = exactly('{CARD.upper()}')", 1),
     ],
 )
 async def test_each_kind_is_asked_about(conn: Connection, question: str, found: int) -> None:
@@ -104,6 +125,16 @@ async def test_each_kind_is_asked_about(conn: Connection, question: str, found: 
         ("x_points = 5", "UNKNOWN_FIELD"),
         ("extra = 'x'", "WRONG_TYPE"),
         ("home = home", "WRONG_TYPE"),
+        ("card = 'x'", "BAD_VALUE"),
+        ("card = ''", "BAD_VALUE"),
+        ("card = '{5a0e7c1e-2f4b-4d3c-9b1a-0c2d4e6f8a1b}'", "BAD_VALUE"),
+        ("card in ('5a0e7c1e2f4b4d3c9b1a0c2d4e6f8a1b')", "BAD_VALUE"),
+        ("'x'' or true --' = card", "BAD_VALUE"),
+        ("card > '5a0e7c1e-2f4b-4d3c-9b1a-0c2d4e6f8a1b'", "WRONG_TYPE"),
+        ("card contains '5a'", "WRONG_TYPE"),
+        ("card = nickname", "WRONG_TYPE"),
+        ("card = 5", "WRONG_TYPE"),
+        ("card", "WRONG_TYPE"),
     ],
 )
 async def test_what_is_wrong_about_them_is_told(conn: Connection, question: str, told: str) -> None:
@@ -232,3 +263,33 @@ async def test_what_is_asked_through_a_link_is_not_hidden(conn: Connection, ques
     with pytest.raises(Conflict, match="'some'") as caught:
         await publish_draft(conn)
     assert caught.value.code == "FIELD_IN_USE"
+
+
+async def test_an_automatic_id_is_found_by_its_index(conn: Connection) -> None:
+    await publish_fields(conn, field("card", FieldKind.AUTOMATIC_ID))
+    await conn.execute("INSERT INTO profile (first_name) SELECT 'n' FROM generate_series(1, 20000)")
+    (made,) = [one for one in wanted(await present_model(conn)) if "x_card" in one.sql]
+    await conn.execute(made.sql.replace(" CONCURRENTLY", ""))
+    await conn.execute("ANALYZE profile")
+    other = "00000000-2f4b-4d3c-9b1a-0c2d4e6f8a1b"
+    for question in (f"card = '{CARD}'", f"card in ('{CARD}', '{other}')", f"opt_in_id = '{CARD}'"):
+        found = await examine(conn, check(parse_text(question), await present_catalogue(conn)), at=AT, zone=ZONE)
+        assert (found.scans, found.advice) == ((), ()), question
+
+
+async def test_an_automatic_id_is_kept_as_a_column_and_asked_for_by_a_filter(conn: Connection) -> None:
+    await publish_fields(conn, *FIELDS)
+    await insert_people(conn)
+    column = ComputedColumn(name="card", label="Card", expression=parse_text("card"))
+    await create_list(conn, SYSTEM, name="all", label="All", whom=parse_text("true"), now=AT, zone=ZONE, columns=[column])
+    draft = FilterDraft(
+        name="has_card", label="x", expression=parse_text("card = parameter('card')"),
+        parameters=(Parameter(name="card", label="Card", kind=Kind.TEXT),),
+    )  # fmt: skip
+    await create_filter(conn, SYSTEM, draft)
+    for question in (f"has_card('{CARD}')", f"audience_column('all', 'card') = '{CARD}'"):
+        asked = await open_question(conn, parse_text(question))
+        assert await count(conn, asked, at=AT, zone=ZONE) == 1, question
+    with pytest.raises(ExpressionError) as refused:
+        await open_question(conn, parse_text("has_card('none')"))
+    assert refused.value.code == "BAD_VALUE"

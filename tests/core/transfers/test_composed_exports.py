@@ -151,6 +151,26 @@ async def test_formats_of_computed_columns(runtime: Runtime, db: Connection, kin
         assert first == {'a"b': 10, "x": "=Ben", "c": False, "facts": None}
 
 
+@pytest.mark.parametrize("kind", list(ExportFormat))
+async def test_ids_and_json_are_columns_that_are_computed(runtime: Runtime, db: Connection, kind: ExportFormat) -> None:
+    await sold(runtime, db)
+    await db.execute("""UPDATE x_purchase SET x_facts = '{"a": [1]}' WHERE x_number = 2""")
+    token = await db.fetchval("SELECT x_token::text FROM x_purchase WHERE x_number = 2")
+    columns = [
+        Column(name="token"), computed("same", "token"), computed("begins", "left(token, 8)"), computed("about", "facts"),
+        computed("whose", "customer.opt_in_id"),
+    ]  # fmt: skip
+    asked = {"dimension": "purchase", "expression": f"token in ('{token}')"}
+    run = await export(runtime, columns, options=ExportOptions(format=kind), **asked)
+    assert (run.state, run.rows_written) == (RunState.FINISHED, 1)
+    if kind is ExportFormat.JSON_LINES:
+        whose = await db.fetchval(
+            "SELECT p.opt_in_id::text FROM x_purchase u JOIN profile p ON p.id = u.x_customer_id WHERE u.x_number = 2"
+        )
+        (found,) = map(json.loads, (await read_bytes(runtime, run.file_id)).splitlines())
+        assert found == {"token": token, "same": token, "begins": token[:8], "about": '{"a": [1]}', "whose": whose}
+
+
 async def test_messages_and_subscriptions_have_no_number_and_are_numbered(
     runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
