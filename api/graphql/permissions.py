@@ -253,6 +253,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.deleteDelivery": Permission.EDIT,
     "Mutation.setDeliveryTraps": Permission.EDIT,
     "Mutation.setDeliveryControlGroup": Permission.EDIT,
+    "Mutation.setDeliverySendingLog": Permission.EDIT,
     "Mutation.prepareDelivery": Permission.PREPARE,
     "Mutation.stopPreparation": Permission.PREPARE,
     "Mutation.confirmDelivery": Permission.START,

@@ -15,7 +15,8 @@ from core.delivery.state import Move, after, is_allowed
 from core.delivery.store import ledger, runs
 from core.errors import NotFound
 from core.outbox import announce
-from core.planning import deliveries, seeds
+from core.planning import computed, deliveries, seeds
+from core.planning.computed_records import SendingLog
 from core.planning.records import Delivery
 from core.planning.seed_records import ControlGroup, Traps
 from core.profiles.team_rows import NO_VALUES, Values
@@ -98,6 +99,17 @@ async def set_control_group(
     """
     await check_editable(conn, delivery_id)
     if await seeds.set_control_group(conn, actor, delivery_id, group):
+        await invalidate(conn, actor, delivery_id, now)
+
+
+async def set_sending_log(
+    conn: Connection, actor: Actor, delivery_id: int, kept: SendingLog | None, now: datetime
+) -> None:  # fmt: skip
+    """Have the ledger of a delivery that may be changed keep this of each recipient. Raises IllegalMove, and as
+    `planning.computed.set_sending_log`.
+    """
+    await check_editable(conn, delivery_id)
+    if await computed.set_sending_log(conn, actor, delivery_id, kept):
         await invalidate(conn, actor, delivery_id, now)
 
 

@@ -15,7 +15,7 @@ from core.personal import BLOT, Goes, Kept, Person, of_recipient
 TABLES = (
     Kept(
         table="ledger", rows=of_recipient("ledger_count"), goes=Goes.VALUES,
-        personal="address address_key values provider_id answer",
+        personal="address address_key values provider_id answer segment_code logged",
         other="delivery_id recipient_id occurrence program_id lease_id due_at settled_at recipient_kind state reason attempt"
         " after_hand_over",
     ),

@@ -37,6 +37,7 @@ from channels.contract import AddressKind, FailureReason
 from core.consent.records import Purpose
 from core.content.readable import OURS, Readable
 from core.content.readers import Preference, Reach, preferences
+from core.delivery.computed import NOTHING, Computed, logged, segment_code
 from core.delivery.reached_by import POSTAL, address_of
 from core.delivery.recipient_values import DRAWN, profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
@@ -58,7 +59,7 @@ _LEDGER = table(
         column(name)
         for name in (
             "delivery_id", "recipient_kind", "recipient_id", "occurrence", "program_id", "due_at", "settled_at",
-            "state", "reason", "address", "address_key", "values",
+            "state", "reason", "address", "address_key", "values", "segment_code", "logged",
         )
     ),
 )  # fmt: skip
@@ -94,6 +95,7 @@ class Population:
     purpose: Purpose | None = None  # what people's data is used for in it
     readable: Readable = OURS  # by which fields of programs are found
     columns: Sequence[Brought] = ()  # what recipients bring along that programs read
+    computed: Computed = NOTHING  # what the ledger keeps of them besides
 
     def duplicates_statement(self) -> Statement:
         """Remember each address that several otherwise eligible people share, with the oldest of them as its keeper.
@@ -130,14 +132,14 @@ class Population:
         `columns` are those that they have from a member."""
         own = {*kept, *POSTAL} if self.address_kind is AddressKind.POSTAL else kept  # a letter must not reach a member
         source = trap_rows(self._profile(), self.delivery_id, traps, own, last_id)
-        shared = replace(self, columns=columns)
+        shared = replace(self, columns=columns, computed=NOTHING)
         return self._writing(shared._rows(source, RecipientKind.TRAP, of_addresses(self.steps)), slot=TRAP_SLOT)
 
     def _writing(self, rows: Select[Any], slot: int = 0) -> Statement:
         written = insert(_LEDGER).from_select(
             [
                 "delivery_id", "recipient_kind", "recipient_id", "occurrence", "program_id", "due_at", "settled_at",
-                "state", "reason", "address", "address_key", "values",
+                "state", "reason", "address", "address_key", "values", "segment_code", "logged",
             ],
             rows,
         ).returning(_LEDGER.c.state, _LEDGER.c.reason).cte("written")  # fmt: skip
@@ -175,6 +177,8 @@ class Population:
             context.address,
             context.address_key,
             case((kept, self._values(context.profile)), else_=null()),
+            segment_code(self.computed, context.profile, self.at, merged=self.audience.catalogue.merged),
+            logged(self.computed, context.profile),
         ).select_from(source)
 
     def _values(self, profile: FromClause) -> ColumnElement[Any]:

@@ -24,6 +24,7 @@ from core.content.readable import present_readable
 from core.content.records import Content
 from core.db import TRY_LATER, Connection, Pool, transaction
 from core.delivery import control_group, lifecycle, traps, versions
+from core.delivery.computed import open_computed
 from core.delivery.population import Population
 from core.delivery.programs import Programs
 from core.delivery.reached_by import KINDS
@@ -168,6 +169,7 @@ class Preparation:
         if delivery.service_id is not None:
             _check_kind(await get_service(conn, delivery.service_id), kind)
         asked = await audiences.open_audience(conn, audience)
+        readable = await present_readable(conn)
         brought, read = brought_along(asked), sorted({name for one in programs for name in one.columns})
         return Population(
             delivery_id=delivery_id,
@@ -182,8 +184,9 @@ class Preparation:
             at=at,
             service_id=delivery.service_id,
             purpose=None if delivery.purpose_id is None else await get_purpose(conn, delivery.purpose_id),
-            readable=await present_readable(conn),
+            readable=readable,
             columns=[brought[name] for name in read if name in brought],
+            computed=await open_computed(conn, delivery_id, asked, readable),
         )
 
     async def _write_range(self, plan: Plan, low: int, high: int) -> bool:

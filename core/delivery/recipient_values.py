@@ -96,7 +96,7 @@ def _linked(
         ties += [near.c[here] == far.c[there] for here, there in step.on]
         rows.append(far)
         near = far
-    pairs = [(one.name, _worded(one, near)) for one in fields]
+    pairs = [(one.name, worded(one, near)) for one in fields]
     first = select(object_of(pairs)).select_from(*rows).where(*ties).order_by(*(row.c["id"] for row in rows)).limit(1)
     return first.correlate(profile).scalar_subquery()
 
@@ -110,8 +110,8 @@ def _rows(step: CatalogueLink, readable: Readable) -> TableClause:
     return table(readable.catalogue.entities[step.target].table, *(column(name) for name in names))
 
 
-def _worded(field: ReadableField, rows: FromClause) -> ColumnElement[Any]:
-    """Of a linked row, codes are words already."""
+def worded(field: ReadableField, rows: FromClause) -> ColumnElement[Any]:
+    """The same with words in the place of codes: as values of linked rows are kept."""
     value = stored(field, rows)
     return case(*((value == code, cast(literal(word), String)) for code, word in field.words.items())) if field.words else value
 

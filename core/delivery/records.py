@@ -126,6 +126,8 @@ class LedgerRow:
     values: Mapping[str, Any] | None
     provider_id: str | None
     answer: str | None
+    segment_code: str | None = None
+    logged: Mapping[str, Any] | None = None  # the fields that the delivery's sending log keeps, as they were
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from core.db import Connection
 from core.delivery.records import DeliveryRun
 from core.delivery.store import read_versions
 from core.errors import Stale
-from core.planning import seeds
+from core.planning import computed, seeds
 from core.targeting.references import members_named
 
 LABELS = {
@@ -46,11 +46,13 @@ async def campaign_version(conn: Connection, delivery_id: int) -> dict[str, int]
 
 
 async def _names(conn: Connection, delivery_id: int) -> list[str]:
-    """The audiences that the questions of its control group and its traps name."""
+    """The audiences that the questions of its control group and its traps name, and what it computes of recipients."""
     group = (await seeds.get_control_groups(conn, [delivery_id])).get(delivery_id)
     traps = (await seeds.get_traps(conn, [delivery_id])).get(delivery_id)
+    kept = (await computed.get_sending_logs(conn, [delivery_id])).get(delivery_id)
     asked = [group.question, group.by] if group else []
     asked += [traps.question] if traps else []
+    asked += [kept.segment_code] if kept else []
     return sorted({one.audience for question in asked if question is not None for one in members_named(question.root)})
 
 

@@ -23,6 +23,7 @@ TABLES = (
         authored="order_by order_text question question_text",
         other="delivery_id extraction share size lowest same_for audience_id reads",
     ),
+    Kept(table="delivery_sending_log", authored="segment_code segment_text", other="delivery_id fields reads"),
     Kept(table="holdout", authored="label", other="id share seed starts_at ends_at version created_at created_by"),
     Kept(table="delivery_suppression", other="delivery_id list_id"),
 )

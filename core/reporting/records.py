@@ -91,6 +91,20 @@ class DeliveryReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentReport:
+    """What became of the people of one segment code."""
+
+    code: str | None
+    targeted: int
+    excluded: int
+    sent: int  # accepted, and failed after hand-over
+    accepted: int
+    failed: int
+    opened: int  # people: who did anything at all
+    clicked: int  # people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryProgress:
     """How far a delivery is, right now."""
 

@@ -247,6 +247,8 @@ MESSAGE = entity(
             name="reason", label="Reason", kind=Kind.ENUMERATION, column="reason", nullable=False,
             values=MappingProxyType({reason.name.lower(): reason.value for reason in FailureReason}),
         ),
+        CatalogueField(name="segment_code", label="Code of the recipient's segment", kind=Kind.TEXT, column="segment_code"),
+        CatalogueField(name="logged", label="Fields that the sending log kept", kind=Kind.JSON, column="logged"),
     ),
     links=(_to_one("profile", "Profile", "profile_id"), _to_one("delivery", "Delivery", "delivery_id")),
     time="at",

@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, column, func, literal_column, select, table
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, cast, column, func, literal_column, select, table
+from sqlalchemy.dialects.postgresql import JSONB
 
 from core.authored import not_found
 from core.db import Connection
@@ -45,7 +46,7 @@ _TYPES: Mapping[Kind, FieldType] = MappingProxyType(
         Kind.TEXT: FieldType.TEXT, Kind.INTEGER: FieldType.INTEGER, Kind.DECIMAL: FieldType.DECIMAL,
         Kind.BOOLEAN: FieldType.BOOLEAN, Kind.DATE: FieldType.DAY, Kind.INSTANT: FieldType.INSTANT,
         Kind.ENUMERATION: FieldType.TEXT, Kind.POINT: FieldType.POINT, Kind.UUID: FieldType.UUID,
-        Kind.JSON: FieldType.TEXT,
+        Kind.JSON: FieldType.JSON,
     }
 )  # fmt: skip
 
@@ -132,6 +133,8 @@ async def _column(
     sql = value(checked, at=now, zone=UTC, source=entity_table(dimension.entity))
     if checked.kind is Kind.DECIMAL:
         sql = func.trim_scale(sql)  # a product has the digits of both
+    if checked.kind is Kind.JSON:
+        sql = cast(sql, JSONB)  # which it is computed as the text of
     return Field(name=name, label=label, type=_TYPES[checked.kind], stored_as=as_), sql.label(as_)
 
 

@@ -13,6 +13,7 @@ from api.graphql.delivery.loaders import DeliveryView, view
 from api.graphql.delivery.types import CreateDeliveryInput, Delivery, UpdateDeliveryInput
 from api.graphql.mutations import given, mutation
 from api.graphql.nodes import optional_id
+from api.graphql.planning.computed import SetDeliverySendingLogInput
 from api.graphql.planning.seeds import SetDeliveryControlGroupInput, SetDeliveryTrapsInput
 from api.graphql.team_fields import team_values_of
 from core.delivery import doubt, lifecycle
@@ -130,6 +131,14 @@ class DeliveryMutation:
         key = from_global_id("Delivery", input.id, "id")
         group = None if input.control_group is None else input.control_group.group()
         await lifecycle.set_control_group(context.conn, context.actor, key, group, context.now)
+        return await view(context.conn, key)
+
+    @mutation(delivery=Delivery)
+    async def set_delivery_sending_log(self, info: Info, input: SetDeliverySendingLogInput) -> Any:
+        """What the ledger keeps of each recipient: a segment code, and fields of the profile. It must be prepared again."""
+        context = info.context
+        key = from_global_id("Delivery", input.id, "id")
+        await lifecycle.set_sending_log(context.conn, context.actor, key, input.kept(), context.now)
         return await view(context.conn, key)
 
     @mutation(deleted_id=strawberry.ID)

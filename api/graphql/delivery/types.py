@@ -17,6 +17,7 @@ from api.graphql.content.types import Content
 from api.graphql.delivery.loaders import DeliveryView, load_counts, load_trap_counts
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, link, record_of
+from api.graphql.planning.computed import SendingLog, load_sending_logs
 from api.graphql.planning.loaders import load_accounts, load_campaigns
 from api.graphql.planning.seeds import ControlGroup, Traps, load_control_groups, load_traps
 from api.graphql.planning.types import Campaign, ChannelAccount, UnknownPolicy
@@ -106,6 +107,8 @@ class LedgerRow:
     address: str | None = strawberry.field(description="Null once the person was erased.")
     provider_id: str | None
     answer: str | None = strawberry.field(description="The provider's last words.")
+    segment_code: str | None = strawberry.field(description="Of the recipient's segment, as the delivery was prepared.")
+    logged: JSON | None = strawberry.field(description="The fields that the sending log keeps, as they were then, by name.")
     is_test: bool = leaf(lambda row: row.recipient_kind in TEST_KINDS, description="A test profile's: it counts for nothing.")
     profile: Profile | None = link(
         load_profiles, lambda row: row.recipient_id if row.recipient_kind == records.RecipientKind.PROFILE else None
@@ -169,6 +172,7 @@ class Delivery(Node):
 
     traps: Traps = link(load_traps, lambda view: view.id)
     control_group: ControlGroup | None = link(load_control_groups, lambda view: view.id)
+    sending_log: SendingLog = link(load_sending_logs, lambda view: view.id)
     ignores_holdout: bool = planned(
         lambda plan: plan.ignores_holdout, "Whether it goes to people who are held out of all others: service messages."
     )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import strawberry
 
+from api.context import Info
 from api.graphql.content.types import TrackingMode
-from api.graphql.leaf import leaf
+from api.graphql.leaf import field, leaf
 from api.graphql.profiles.types import FailureReason
+from core.reporting import records
 from core.reporting.metrics import METRICS
 from core.reporting.metrics import Unit as UnitEnum
+from core.reporting.segments import report_segments
 
 Unit = strawberry.enum(UnitEnum, name="Unit", description="How a value is read: a SHARE of 0.25 is a quarter.")
 
@@ -60,6 +65,20 @@ class MetricValue:
     value: float | None = leaf(lambda pair: pair[1])
 
 
+@strawberry.type(description="What became of the people of one segment code.")
+class SegmentReport:
+    """A segment of the delivery."""
+
+    code: str | None = strawberry.field(description="Null: those without one, and people who were erased.")
+    targeted: int
+    excluded: int
+    sent: int = strawberry.field(description="Accepted, and failed after hand-over.")
+    accepted: int
+    failed: int
+    opened: int = strawberry.field(description="People who did anything at all with the message.")
+    clicked: int = strawberry.field(description="People who clicked any link.")
+
+
 @strawberry.type(description="One delivery, added up.")
 class DeliveryReport:
     """A report."""
@@ -75,3 +94,10 @@ class DeliveryReport:
         lambda report: [(metric, report.metrics[metric.name]) for metric in METRICS],
         description="Every metric; opens and clicks of machines are left out unless they were asked for.",
     )
+
+    @field(list[SegmentReport])
+    async def segments(root: strawberry.Parent[Any], info: Info) -> Any:
+        """By the segment code of the sending log, the largest 500. Unlike the rest this reads the delivery's whole ledger."""
+        found: records.DeliveryReport = root
+        async with info.context.lease.use() as conn:
+            return await report_segments(conn, found.delivery_id, include_machines=found.include_machines)

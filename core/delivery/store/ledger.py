@@ -15,7 +15,7 @@ TRAP_SLOT = -1  # of the counters of traps, which count for nothing else
 FIRST_TEST_PROFILE = 1_000_000_000_000_001  # migration 0028
 
 _COLUMNS = """delivery_id, recipient_kind, recipient_id, occurrence, program_id, state, reason, attempt, after_hand_over,
-              due_at, settled_at, address, values, provider_id, answer"""
+              due_at, settled_at, address, values, provider_id, answer, segment_code, logged"""
 
 
 def _row(row: Any) -> LedgerRow:

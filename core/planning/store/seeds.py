@@ -1,4 +1,4 @@
-"""SQL on the traps and control groups of deliveries."""
+"""SQL on the traps and control groups of deliveries, and on what they ask about."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from core.targeting.json_form import read_stored, to_json
 from core.targeting.language import Expression
 
 
-def _read(stored: Any, text: str | None) -> Expression | None:
+def read_expression(stored: Any, text: str | None) -> Expression | None:
+    """An expression as it is stored; None: there is none."""
     return None if stored is None else Expression(root=read_stored(stored).root, text=text or "")
 
 
@@ -31,7 +32,7 @@ async def get_traps(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, 
     return {
         row["id"]: Traps(
             test_profile_ids=tuple(row["ids"] or ()),
-            question=_read(row["question"], row["text"]),
+            question=read_expression(row["question"], row["text"]),
             insertion=Insertion(row["trap_insertion"]),
         )
         for row in rows
@@ -73,8 +74,8 @@ async def get_control_groups(conn: Connection, delivery_ids: Sequence[int]) -> d
 def _control_group(row: Any) -> ControlGroup:
     return ControlGroup(
         extraction=Extraction(row["extraction"]), share=row["share"], size=row["size"],
-        by=_read(row["order_by"], row["order_text"]), lowest=row["lowest"], same_for=SameFor(row["same_for"]),
-        audience_id=row["audience_id"], question=_read(row["question"], row["question_text"]),
+        by=read_expression(row["order_by"], row["order_text"]), lowest=row["lowest"], same_for=SameFor(row["same_for"]),
+        audience_id=row["audience_id"], question=read_expression(row["question"], row["question_text"]),
     )  # fmt: skip
 
 
@@ -103,7 +104,8 @@ async def delete_control_group(conn: Connection, delivery_id: int) -> None:
 _READERS = """
 SELECT d.id, d.name, q.what, f.found
   FROM (SELECT delivery_id, 'traps' AS what, reads FROM delivery_trap_question
-         UNION ALL SELECT delivery_id, 'control group', reads FROM delivery_control_group) q
+         UNION ALL SELECT delivery_id, 'control group', reads FROM delivery_control_group
+         UNION ALL SELECT delivery_id, 'sending log', reads FROM delivery_sending_log) q
   JOIN delivery d ON d.id = q.delivery_id,
        LATERAL (SELECT array_agg(r ORDER BY r) AS found FROM unnest(q.reads) AS r WHERE {0}) AS f
  WHERE f.found IS NOT NULL ORDER BY d.id, q.what
@@ -111,12 +113,12 @@ SELECT d.id, d.name, q.what, f.found
 
 
 async def list_readers(conn: Connection, reads: Sequence[str]) -> list[Reader]:
-    """Whose traps or control group read any of these, oldest first."""
+    """Which traps, control groups and sending logs read any of these, those of the oldest delivery first."""
     return [_reader(row) for row in await conn.fetch(_READERS.format("r = ANY ($1::text[])"), list(reads))]
 
 
 async def list_readers_of(conn: Connection, beginning: str) -> list[Reader]:
-    """Whose traps or control group read something that begins so, oldest first."""
+    """Which of them read something that begins so, likewise."""
     return [_reader(row) for row in await conn.fetch(_READERS.format("starts_with(r, $1)"), beginning)]
 
 

@@ -14,7 +14,7 @@ NUMBERED = f"SELECT * FROM {ROWS} WHERE key > $1 AND key <= $2"
 _TYPES: Mapping[FieldType, str] = MappingProxyType(
     {
         FieldType.INTEGER: "bigint", FieldType.DECIMAL: "numeric", FieldType.BOOLEAN: "boolean", FieldType.DAY: "date",
-        FieldType.INSTANT: "timestamptz", FieldType.POINT: "point",
+        FieldType.INSTANT: "timestamptz", FieldType.POINT: "point", FieldType.JSON: "jsonb",
     }
 )  # fmt: skip
 

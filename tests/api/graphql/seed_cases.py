@@ -68,6 +68,14 @@ async def set_delivery_control_group(house: House) -> Case:
 
 
 @case
+async def set_delivery_sending_log(house: House) -> Case:
+    """A code that names somebody."""
+    code = {"text": f"if(email = '{EMAIL}', 'VIP')"}
+    sent = {"id": await house.delivery(), "segmentCode": code, "fields": ["city", "email"]}
+    return Case({"input": sent}, ["delivery.set_sending_log"], {"input": {**sent, "fields": ["Markerovic"]}})
+
+
+@case
 async def create_holdout(house: House) -> Case:
     """From now on."""
     sent = {"label": "2026", "share": "5"}

@@ -19,6 +19,7 @@ from core.db import Connection
 from core.delivery import lifecycle
 from core.delivery.records import DeliveryState
 from core.errors import Conflict
+from core.planning.computed_records import SendingLog
 from core.planning.deliveries import create_delivery
 from core.planning.records import DeliveryDraft
 from core.planning.seed_records import ControlGroup, Extraction, Traps
@@ -70,15 +71,19 @@ async def test_traps_and_control_groups_until_their_delivery_has_ended(conn: Con
     await lifecycle.set_traps(conn, SYSTEM, delivery, Traps(question=parse_text("tier = 'gold'")), NOW)
     group = ControlGroup(extraction=Extraction.FIRST, size=3, by=parse_text("points + 1"), question=parse_text("size = 'XL'"))
     await lifecycle.set_control_group(conn, SYSTEM, delivery, group, NOW)
+    kept = SendingLog(segment_code=parse_text("if(points > 3, 'many')"), fields=("tier", "city"))
+    await lifecycle.set_sending_log(conn, SYSTEM, delivery, kept, NOW)
 
     for name in ("tier", "points", "size"):
         await hide(conn, name)
     assert await used_by(conn) == [
-        ("control group of the delivery", "spring", ("points", "size")), ("traps of the delivery", "spring", ("tier",)),
+        ("control group of the delivery", "spring", ("points", "size")),
+        ("sending log of the delivery", "spring", ("points", "tier")), ("traps of the delivery", "spring", ("tier",)),
     ]  # fmt: skip
     await save_field(conn, SYSTEM, "profile", field("tier", FieldKind.ENUMERATION, choices=levels[1:]), now=NOW)
-    assert [name for name, _, _ in await used_by(conn)] == ["traps of the delivery"]
+    assert [name for name, _, _ in await used_by(conn)] == ["sending log of the delivery", "traps of the delivery"]
 
+    await lifecycle.set_sending_log(conn, SYSTEM, delivery, None, NOW)
     await lifecycle.set_traps(conn, SYSTEM, delivery, Traps(question=parse_text("size = 'L'")), NOW)
     await hide(conn, "tier")
     await publish_draft(conn)

@@ -21,6 +21,7 @@ COLUMN_TYPES = {
     Kind.INSTANT: {"timestamp with time zone"},
     Kind.ENUMERATION: {"smallint", "text"},
     Kind.UUID: {"uuid"},
+    Kind.JSON: {"jsonb"},
 }
 DERIVED_FROM = {Derived.AGE: {"date"}, Derived.HELD_OUT: {"bigint"}}
 

@@ -187,7 +187,7 @@ async def test_messages_and_subscriptions_have_no_number_and_are_numbered(
     assert found == [["state", "who", "what"], *(["active", f"A{n}", "news"] for n in (1, 2, 3))]
     every = await cells(runtime, None, dimension="subscription")
     assert (every[0], len(every)) == (["state", "since", "expires_at", "origin"], 5)
-    assert await cells(runtime, None, dimension="message") == [["at", "state", "reason"]]
+    assert await cells(runtime, None, dimension="message") == [["at", "state", "reason", "segment_code", "logged"]]
 
 
 TEXTS = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\u2028\u2029\x85"), max_size=20)
@@ -290,3 +290,27 @@ async def test_a_field_that_goes_before_the_export_runs_ends_it(runtime: Runtime
         assert done.error is not None
         codes.append(done.error.code)
     assert codes == ["FIELD_GONE", "UNKNOWN_FIELD"]
+
+
+@pytest.mark.parametrize("format", [ExportFormat.CSV, ExportFormat.JSON_LINES])
+async def test_messages_go_out_with_what_the_sending_log_kept(runtime: Runtime, db: Connection, format: ExportFormat) -> None:
+    async with db.transaction():
+        one = await create_profile(db, SYSTEM, {"email": "a@mail.example"}, now=NOW)
+    await db.execute("CREATE TABLE ledger_0 PARTITION OF ledger FOR VALUES FROM (0) TO (100)")
+    await db.execute(
+        """
+        INSERT INTO ledger (delivery_id, recipient_id, due_at, settled_at, state, segment_code, logged)
+        VALUES (1, $1, $2, $2, 4, 'VIP', '{"city": "Paris"}'), (2, $1, $2, $2, 4, NULL, NULL)
+        """,
+        one.id, NOW,
+    )  # fmt: skip
+    columns = [Column("segment_code"), Column("logged"), computed("who", "profile.email")]
+    run = await export(runtime, columns, dimension="message", options=ExportOptions(format=format))
+    assert run.state is RunState.FINISHED, run.error
+    told = (await read_bytes(runtime, run.file_id)).decode()
+    if format is ExportFormat.CSV:
+        (_, *found) = csv.reader(io.StringIO(told))
+        assert sorted(found) == [["", "", "a@mail.example"], ["VIP", '{"city": "Paris"}', "a@mail.example"]]
+    else:
+        lines = [json.loads(line) for line in told.splitlines()]
+        assert {"segment_code": "VIP", "logged": {"city": "Paris"}, "who": "a@mail.example"} in lines

@@ -1,0 +1,15 @@
+"""What a delivery computes of each recipient when it is prepared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.targeting.language import Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingLog:
+    """What the ledger keeps of each recipient besides the message (2.24, 3.36)."""
+
+    segment_code: Expression | None = None  # None: the column `segment` of the audience, where that has one
+    fields: tuple[str, ...] = ()  # of the profile, in their order

@@ -1,0 +1,46 @@
+"""SQL on what deliveries compute of each recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.db import Connection
+from core.planning.computed_records import SendingLog
+from core.planning.store.seeds import read_expression
+from core.targeting.json_form import to_json
+
+
+async def get_sending_logs(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, SendingLog]:
+    """By delivery; one that says nothing of it is left out."""
+    rows = await conn.fetch(
+        """
+        SELECT delivery_id, segment_code, segment_text, fields FROM delivery_sending_log
+         WHERE delivery_id = ANY ($1::bigint[])
+        """,
+        list(delivery_ids),
+    )
+    return {
+        row["delivery_id"]: SendingLog(
+            segment_code=read_expression(row["segment_code"], row["segment_text"]), fields=tuple(row["fields"])
+        )
+        for row in rows
+    }
+
+
+async def set_sending_log(conn: Connection, delivery_id: int, kept: SendingLog, reads: Sequence[str]) -> None:
+    """The delivery's only one; `reads`: what it reads."""
+    code = kept.segment_code
+    await conn.execute(
+        """
+        INSERT INTO delivery_sending_log (delivery_id, segment_code, segment_text, fields, reads) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (delivery_id) DO UPDATE
+           SET segment_code = excluded.segment_code, segment_text = excluded.segment_text, fields = excluded.fields,
+               reads = excluded.reads
+        """,
+        delivery_id, None if code is None else to_json(code), code and code.text, list(kept.fields), list(reads),
+    )  # fmt: skip
+
+
+async def delete_sending_log(conn: Connection, delivery_id: int) -> None:
+    """The ledger keeps what it always does."""
+    await conn.execute("DELETE FROM delivery_sending_log WHERE delivery_id = $1", delivery_id)

@@ -1,0 +1,39 @@
+"""What a delivery computes of its recipients, over GraphQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.api.gql import create_profile
+from tests.api.graphql.conftest import House
+from tests.api.graphql.mutation_cases import make
+
+LOG = """query ($id: ID!) { delivery(id: $id) { sendingLog { segmentCode fields }
+    ledger(first: 20) { nodes { segmentCode logged profile { city } } }
+    report { segments { code targeted excluded sent accepted failed opened clicked } } } }"""
+
+
+async def test_the_sending_log_tells_code_and_fields_of_each(house: House) -> None:
+    # Given people of two towns, and a log that keeps the town
+    for number, city in enumerate(("Paris", "Paris", "Rome")):
+        await create_profile(house.gql, email=f"p{number}@mail.example", city=city)
+    delivery_id = await house.delivery()
+    sent: dict[str, Any] = {"id": delivery_id, "segmentCode": {"text": "if(city = 'Paris', 'home')"}, "fields": ["city"]}
+    await make(house, "setDeliverySendingLog", input=sent)
+
+    # When it is sent
+    for move in ("prepareDelivery", "confirmDelivery"):
+        await make(house, move, id=delivery_id)
+        await house.work()
+
+    # Then rows and report say so
+    found = (await house.gql.ask(LOG, id=delivery_id))["delivery"]
+    assert found["sendingLog"] == {"segmentCode": "if(city = 'Paris', 'home')", "fields": ["city"]}
+    assert [(one["segmentCode"], one["logged"]) for one in found["ledger"]["nodes"]] == [
+        ("home", {"city": "Paris"}), ("home", {"city": "Paris"}), (None, {"city": "Rome"}),
+    ]  # fmt: skip
+    nothing = {"excluded": 0, "failed": 0, "opened": 0, "clicked": 0}
+    assert found["report"]["segments"] == [
+        {"code": "home", "targeted": 2, "sent": 2, "accepted": 2, **nothing},
+        {"code": None, "targeted": 1, "sent": 1, "accepted": 1, **nothing},
+    ]
