@@ -38,6 +38,7 @@ class DataField:
     label: str
     kind: FieldKind
     description: str = ""
+    category: str | None = None  # the heading under which editors of questions show it
     max_length: int | None = None  # characters, of a text
     choices: tuple[Choice, ...] = ()
     personal: bool = False  # goes when the person is erased

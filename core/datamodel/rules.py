@@ -19,6 +19,7 @@ MAX_DATASETS = 200
 MAX_CHOICES = 1_000  # of one field
 MAX_ALL_CHOICES = 20_000
 DESCRIPTION_LENGTH = 500
+CATEGORY_LENGTH = 60
 _WITH_CHOICES = frozenset({FieldKind.TEXT, FieldKind.INTEGER, FieldKind.ENUMERATION})
 
 # What expressions, templates and GraphQL read as something else.
@@ -35,6 +36,7 @@ def check_field(field: DataField) -> None:
     check_name(field.name, "name")
     check_label(field.label)
     check_description(field.description)
+    _check_category(field.category)
     if field.kind is FieldKind.TEXT and not 1 <= (field.max_length or 0) <= MAX_TEXT:
         raise Invalid(f"a text has 1 to {MAX_TEXT} characters at most", code="BAD_LENGTH", path="max_length")
     if field.kind is not FieldKind.TEXT and field.max_length is not None:
@@ -116,6 +118,14 @@ def check_description(text: str) -> None:
         raise Invalid(
             f"a description is one line of up to {DESCRIPTION_LENGTH} printable characters",
             code="BAD_DESCRIPTION", path="description",
+        )  # fmt: skip
+
+
+def _check_category(text: str | None) -> None:
+    if text is not None and (not 1 <= len(text) <= CATEGORY_LENGTH or not text.isprintable() or text != text.strip()):
+        raise Invalid(
+            f"a category is one line of 1 to {CATEGORY_LENGTH} printable characters, without spaces around it",
+            code="BAD_CATEGORY", path="category", hint="Leave it out where there is none.",
         )  # fmt: skip
 
 

@@ -45,9 +45,9 @@ KEY_LENGTH = 200  # characters
 OWN_COLUMNS = ("profile_id", "occurred_at", "id", "received_at", "key")
 
 _OWN = (
-    DataField(name="occurred_at", label="Occurred at", kind=FieldKind.INSTANT),
-    DataField(name="received_at", label="Received at", kind=FieldKind.INSTANT),
-    DataField(name="key", label="Key", kind=FieldKind.TEXT, max_length=KEY_LENGTH),
+    DataField(name="occurred_at", label="Occurred at", kind=FieldKind.INSTANT, category="Event"),
+    DataField(name="received_at", label="Received at", kind=FieldKind.INSTANT, category="Event"),
+    DataField(name="key", label="Key", kind=FieldKind.TEXT, max_length=KEY_LENGTH, category="Event"),
 )
 OWN_FIELDS = frozenset(one.name for one in _OWN)
 

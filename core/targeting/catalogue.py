@@ -7,12 +7,13 @@ are views of the tables of rooms further down (migration 0021). A test compares 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum, StrEnum
 from types import MappingProxyType
 
 from channels.contract import FailureReason
 from core.profiles.fields import FIELDS, Field, FieldType
+from core.targeting.headings import headings_of
 
 
 class Kind(StrEnum):
@@ -61,6 +62,7 @@ class CatalogueField:
     values: Mapping[str, int | str] = field(default_factory=lambda: MappingProxyType({}))
     derived: Derived | None = None
     unique: bool = False  # no two rows have the same
+    category: str | None = None  # the heading under which editors of questions show it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +166,12 @@ def entity(
     columns: Iterable[str] = (),
     single: bool = True,
 ) -> Entity:
-    """An entity with its fields and links by name."""
+    """An entity with its fields and links by name; ours have their fixed headings."""
+    headings = headings_of(name)
+    named = {one.name: replace(one, category=headings.get(one.name, one.category)) for one in fields}
     return Entity(
         name=name, label=label, table=table, key=key, time=time, columns=tuple(columns), single=single,
-        fields=MappingProxyType({field.name: field for field in fields}),
+        fields=MappingProxyType(named),
         links=MappingProxyType({link.name: link for link in links}),
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from core.events.physical import OWN_COLUMNS, columns_of
 from core.events.physical import table_of as table_of_event
 from core.events.records import EventType, EventTypes
 from core.targeting.catalogue import CATALOGUE, Catalogue, CatalogueField, CatalogueLink, Entity, Kind, PairTable, entity
+from core.targeting.headings import RECORD
 
 _KINDS: Mapping[FieldKind, Kind] = MappingProxyType(
     {
@@ -82,9 +83,9 @@ def _added(ours: Entity, fields: Iterable[CatalogueField], links: Iterable[Catal
 
 def _dataset(one: DataEntity, fields: list[CatalogueField], links: Iterable[CatalogueLink]) -> Entity:
     house = [
-        CatalogueField(name="id", label="Number", kind=Kind.INTEGER, column="id", nullable=False, unique=True),
-        CatalogueField(name="created_at", label="Created", kind=Kind.INSTANT, column="created_at", nullable=False),
-        CatalogueField(name="updated_at", label="Changed", kind=Kind.INSTANT, column="updated_at", nullable=False),
+        _house("id", "Number", Kind.INTEGER, unique=True),
+        _house("created_at", "Created", Kind.INSTANT),
+        _house("updated_at", "Changed", Kind.INSTANT),
     ]
     times = [field.name for field in fields if field.kind is Kind.INSTANT] or [
         field.name for field in fields if field.kind is Kind.DATE
@@ -95,6 +96,10 @@ def _dataset(one: DataEntity, fields: list[CatalogueField], links: Iterable[Cata
     )  # fmt: skip
 
 
+def _house(name: str, label: str, kind: Kind, *, unique: bool = False) -> CatalogueField:
+    return CatalogueField(name=name, label=label, kind=kind, column=name, nullable=False, unique=unique, category=RECORD)
+
+
 def _field(field: DataField) -> CatalogueField:
     names = {choice.name: choice.name for choice in field.choices} if field.kind is FieldKind.ENUMERATION else {}
     return CatalogueField(
@@ -103,6 +108,7 @@ def _field(field: DataField) -> CatalogueField:
         kind=_KINDS[field.kind],
         column=column_of(field.name),
         values=MappingProxyType(names),
+        category=field.category,
     )
 
 

@@ -34,6 +34,7 @@ class EventField:
     name: str
     label: str
     description: str
+    category: str | None = strawberry.field(description="The heading under which editors of questions show it.")
     kind: FieldKind  # type: ignore[valid-type]
     max_length: int | None = strawberry.field(description="Characters, of a text.")
     choices: list[DataChoice] = strawberry.field(description="Its authorised values; none: all are.")
@@ -96,6 +97,7 @@ class EventFieldInput:
     label: str
     kind: FieldKind  # type: ignore[valid-type]
     description: str = ""
+    category: str | None = strawberry.field(default=None, description="The heading under which editors of questions show it.")
     max_length: int | None = strawberry.field(default=None, description="Characters, of a text: 255 if left out.")
     choices: list[DataChoiceInput] = strawberry.field(default_factory=list)
     required: bool = False
@@ -107,7 +109,7 @@ class EventFieldInput:
         return records.EventField(
             name=self.name, label=self.label, kind=self.kind, description=self.description, max_length=self.max_length,
             choices=tuple(Choice(name=one.name, label=one.label) for one in self.choices), required=self.required,
-            personal=self.personal, sensitive=self.sensitive,
+            personal=self.personal, sensitive=self.sensitive, category=self.category,
         )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ class DataField:
     name: str
     label: str
     description: str
+    category: str | None = strawberry.field(description="The heading under which editors of questions show it.")
     kind: FieldKind  # type: ignore[valid-type]
     max_length: int | None = strawberry.field(description="Characters, of a text.")
     choices: list[DataChoice] = strawberry.field(description="Its authorised values; none: all are.")
@@ -195,6 +196,7 @@ class SaveDataFieldInput:
     label: str
     kind: FieldKind  # type: ignore[valid-type]
     description: str = ""
+    category: str | None = strawberry.field(default=None, description="The heading under which editors of questions show it.")
     max_length: int | None = strawberry.field(default=None, description="Characters, of a text: 255 if left out.")
     choices: list[DataChoiceInput] = strawberry.field(default_factory=list)
     personal: bool = False
@@ -206,7 +208,7 @@ class SaveDataFieldInput:
         return records.DataField(
             name=self.name, label=self.label, kind=self.kind, description=self.description, max_length=self.max_length,
             choices=tuple(records.Choice(name=one.name, label=one.label) for one in self.choices),
-            personal=self.personal, sensitive=self.sensitive,
+            personal=self.personal, sensitive=self.sensitive, category=self.category,
         )  # fmt: skip
 
 

@@ -272,6 +272,7 @@ class TargetField:
     label: str
     kind: ValueKind  # type: ignore[valid-type]
     nullable: bool
+    category: str | None = strawberry.field(description="The heading under which editors of questions show it.")
     values: list[str] = leaf(lambda field: list(field.values), description="The names of an enumeration.")
     operators: list[str] = leaf(lambda field: _operators(field))
 

@@ -68,6 +68,14 @@ def test_no_team_can_call_its_things_like_ours() -> None:
             assert entity.links.keys() == HOUSE_LINKS.get(entity.name, frozenset())
 
 
+def test_every_field_of_ours_has_a_heading() -> None:
+    fields = [
+        (entity.name, field.name, field.category) for entity in CATALOGUE.entities.values() for field in entity.fields.values()
+    ]
+    assert [(entity, name) for entity, name, category in fields if not category] == []
+    assert ("profile", "email", "Contact") in fields
+
+
 async def test_every_column_of_a_profile_can_be_asked_about(conn: Connection) -> None:
     rows = await conn.fetch("SELECT column_name FROM information_schema.columns WHERE table_name = 'profile'")
     asked = {field.column for field in CATALOGUE.entities["profile"].fields.values()}

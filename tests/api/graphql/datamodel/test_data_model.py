@@ -56,6 +56,31 @@ async def test_a_field_is_drafted_previewed_published_hidden_and_dropped(house: 
     assert versions["dataModelVersions"] == {"nodes": [{"version": 2}, {"version": 1}], "pageInfo": {"hasNextPage": True}}
 
 
+async def test_fields_are_told_under_their_headings(house: House) -> None:
+    gql = house.gql
+    saved = await gql.do(SAVE, input={**TIER, "category": "Loyalty"})
+    before = await gql.do(PUBLISH, v=saved["draft"]["version"])
+    told = (await gql.ask("{ dataModel { datasets { name fields { name category } } } }"))["dataModel"]
+    asked = (await gql.ask("{ targetFields { name category } }"))["targetFields"]
+    changed = await gql.do(SAVE, input={**TIER, "category": "Clubs"})
+    preview = (await gql.ask(PREVIEW))["dataModelPreview"]
+    await gql.do(PUBLISH, v=changed["draft"]["version"])
+
+    assert before["dataModel"]["version"] == 1
+    assert told["datasets"][0]["fields"] == [{"name": "tier", "category": "Loyalty"}]
+    assert {one["name"]: one["category"] for one in asked}.items() >= {"tier": "Loyalty", "city": "Postal address"}.items()
+    assert preview["changes"][0]["details"] == ["category: 'Loyalty' becomes 'Clubs'"]
+    assert preview["statements"] == []
+    profile = next(
+        one for one in (await gql.ask("{ targetEntities { name fields { name category } } }"))["targetEntities"]
+        if one["name"] == "profile"
+    )  # fmt: skip
+    assert {"name": "tier", "category": "Clubs"} in profile["fields"]
+    for bad in ("", " Clubs", "Clubs\n", "x" * 61):
+        (error,) = await gql.refused(SAVE, input={**TIER, "category": bad})
+        assert (error["code"], error["path"]) == ("BAD_CATEGORY", "category")
+
+
 async def test_what_is_wrong_is_told_with_its_place(house: House) -> None:
     (error,) = await house.gql.refused(SAVE, input={**TIER, "choices": []})
     assert (error["code"], error["path"]) == ("CHOICES_MISSING", "choices")
