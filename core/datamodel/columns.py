@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from core.datamodel.physical import ENUMERATION_LENGTH, column_of, has_column, link_column
-from core.datamodel.records import Entity, FieldKind
+from core.datamodel.records import AUDIT_KINDS, Entity, FieldKind
 
 WIDEST = 2_600  # bytes of one entry: Postgres refuses a row whose entry has more than 2,704
 
@@ -117,4 +117,4 @@ def width(column: Column) -> int:
     """Bytes that a value takes in an index, at most; of numbers, those that people write."""
     if column.kind is FieldKind.TEXT:
         return 4 * (column.max_length or 0)
-    return ENUMERATION_LENGTH if column.kind is FieldKind.ENUMERATION else 16
+    return ENUMERATION_LENGTH if column.kind in {FieldKind.ENUMERATION, *AUDIT_KINDS} else 16

@@ -7,7 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from core.datamodel.columns import WIDEST, Column, columns_of, width
-from core.datamodel.records import Entity, FieldKind, Index, Key, Model
+from core.datamodel.records import AUDIT_KINDS, Entity, FieldKind, Index, Key, Model
 from core.datamodel.rules import a_kind, check_name
 from core.errors import Conflict, Invalid
 
@@ -71,6 +71,11 @@ def _check_parts(entity: Entity, one: Key | Index, columns: dict[str, Column]) -
             raise Invalid(
                 f"{name} is {a_kind(column.kind)}, which has no order", code="NOT_INDEXABLE", path="fields",
                 hint="Choose fields of other kinds.",
+            )  # fmt: skip
+        if isinstance(one, Key) and column.kind in AUDIT_KINDS:
+            raise Invalid(
+                f"{name} is {a_kind(column.kind)}, by which no row is known", code="NOT_INDEXABLE", path="fields",
+                hint="Choose other fields.",
             )  # fmt: skip
     if isinstance(one, Key) and all(columns[name].ours for name in one.fields):
         raise Invalid(

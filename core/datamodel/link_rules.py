@@ -17,14 +17,14 @@ from core.datamodel.physical import (
     table_named,
     table_of,
 )
-from core.datamodel.records import Entity, FieldKind, Link, LinkKind, Model, OnDelete
+from core.datamodel.records import FILLED_KINDS, Entity, FieldKind, Link, LinkKind, Model, OnDelete
 from core.datamodel.rules import a_kind, check_name
 from core.errors import Conflict, Invalid
 
 MAX_LINKS = 50  # of one entity
 MAX_JOINED = 5  # fields of one link
 PAIR_NAMES = 58  # characters: more do not fit into the name of a table
-_NOT_EQUAL = frozenset({FieldKind.JSON, FieldKind.POINT, FieldKind.AUTOMATIC_ID})
+_NOT_EQUAL = FILLED_KINDS | {FieldKind.JSON, FieldKind.POINT}
 _FIXED = ("target", "kind", "reverse_name", "source_fields", "target_fields")
 
 

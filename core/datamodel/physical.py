@@ -60,6 +60,8 @@ _TYPES: Mapping[FieldKind, str] = MappingProxyType(
         FieldKind.JSON: "jsonb",
         FieldKind.POINT: "point",
         FieldKind.AUTOMATIC_ID: "uuid",
+        FieldKind.CREATED_BY: "text",
+        FieldKind.CHANGED_BY: "text",
     }
 )
 

@@ -20,6 +20,14 @@ class FieldKind(StrEnum):
     JSON = "json"
     POINT = "point"  # a place on earth: longitude and latitude
     AUTOMATIC_ID = "automatic_id"  # a random UUID that each row gets which comes later, and nobody sets (2.18)
+    CREATED_BY = "created_by"  # whose request or import added the row: the name of an actor, as the audit has it (2.18)
+    CHANGED_BY = "changed_by"  # and whose changed it last
+
+
+# Kinds of datasets alone, whose values are written with each row.
+AUDIT_KINDS = frozenset({FieldKind.CREATED_BY, FieldKind.CHANGED_BY})
+# Kinds whose values nobody sets.
+FILLED_KINDS = AUDIT_KINDS | {FieldKind.AUTOMATIC_ID}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 from core.authored import check_label
 from core.datamodel.physical import EVENT_PREFIX, HOUSE_ENTITIES, PREFIX, Tables, column_of, length_of, sql_type, table_of
-from core.datamodel.records import DataField, Entity, FieldKind, Model
+from core.datamodel.records import AUDIT_KINDS, DataField, Entity, FieldKind, Model
 from core.errors import Conflict, Invalid
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
@@ -67,7 +67,16 @@ def check_fields(model: Model, published: Model, tables: Tables) -> None:
             raise Invalid(f"{entity.name} may have {MAX_FIELDS} fields", code="TOO_MANY_FIELDS", hint="Use a dataset.")
         before = published.find(entity.name)
         for field in entity.fields:
+            _check_place(entity, field)
             _check_type(entity, field, before.find(field.name) if before else None, tables)
+
+
+def _check_place(entity: Entity, field: DataField) -> None:
+    if entity.built_in and field.kind in AUDIT_KINDS:
+        raise Invalid(
+            f"only rows of datasets say {a_kind(field.kind)}, not {entity.name}", code="BAD_KIND", path="kind",
+            hint="The audit tells who changed what is of Clarion.",
+        )  # fmt: skip
 
 
 def _check_type(entity: Entity, field: DataField, before: DataField | None, tables: Tables) -> None:
@@ -175,4 +184,6 @@ def _repeated(names: Iterable[str]) -> str | None:
 
 def a_kind(kind: FieldKind) -> str:
     """A kind with its article."""
+    if kind in AUDIT_KINDS:
+        return f"who {kind.value.removesuffix('_by')} a row"
     return f"{'an' if kind.value[0] in 'aeiou' else 'a'} {kind.value.replace('_', ' ')}"

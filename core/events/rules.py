@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from core.authored import check_label
 from core.datamodel.physical import column_of, sql_type
-from core.datamodel.records import FieldKind
+from core.datamodel.records import AUDIT_KINDS, FieldKind
 from core.datamodel.rules import DESCRIPTION_LENGTH, check_field, check_name, is_longer
 from core.errors import Conflict, Invalid
 from core.events.physical import OWN_FIELDS
@@ -15,7 +15,7 @@ from core.events.records import EventField, EventType, EventTypeDraft
 MAX_TYPES = 200
 MAX_FIELDS = 50  # of one type
 LONGEST_RETENTION = 36_500  # days
-KINDS = frozenset(FieldKind) - {FieldKind.POINT}
+KINDS = frozenset(FieldKind) - {FieldKind.POINT} - AUDIT_KINDS
 RESERVED = OWN_FIELDS | {"profile", "profile_id", "type", "payload"}
 
 

@@ -10,7 +10,7 @@ from core.datamodel.columns import columns_of
 from core.datamodel.keys import usable_uniques
 from core.datamodel.physical import column_of, has_column, link_column
 from core.datamodel.present import per_model, present_model
-from core.datamodel.records import BuildKind, DataField, Entity, FieldKind, Key, Link, Model
+from core.datamodel.records import FILLED_KINDS, BuildKind, DataField, Entity, FieldKind, Key, Link, Model
 from core.datamodel.wanted import Wanted
 from core.db import Connection
 from core.profiles.fields import FIELDS, Field, FieldType
@@ -28,6 +28,8 @@ _TYPES: Mapping[FieldKind, FieldType] = MappingProxyType(
         FieldKind.AUTOMATIC_ID: FieldType.UUID,
         FieldKind.JSON: FieldType.JSON,
         FieldKind.POINT: FieldType.POINT,
+        FieldKind.CREATED_BY: FieldType.TEXT,
+        FieldKind.CHANGED_BY: FieldType.TEXT,
     }
 )
 
@@ -120,7 +122,7 @@ def field_of(one: DataField) -> Field:
         label=one.label,
         type=_TYPES[one.kind],
         max_length=one.max_length,
-        settable=one.kind is not FieldKind.AUTOMATIC_ID,
+        settable=one.kind not in FILLED_KINDS,
         personal=one.personal,
         choices=tuple((choice.name, choice.label) for choice in one.choices),
         stored_as=column_of(one.name),

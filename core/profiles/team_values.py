@@ -40,5 +40,5 @@ def _settable(name: str, fields: Mapping[str, Field]) -> Field:
         raise Invalid(f"no field {name[:80]!r} is published", code="UNKNOWN_FIELD", path=path, hint=hint)
     field = fields[name]
     if not field.settable:
-        raise Invalid(f"{name} is an automatic id, which nobody sets", code="READ_ONLY_FIELD", path=path)
+        raise Invalid(f"{name} is filled in by itself, and nobody sets it", code="READ_ONLY_FIELD", path=path)
     return field

@@ -57,6 +57,8 @@ _TYPES: Mapping[FieldKind, TypeEngine[Any]] = MappingProxyType(
     {
         FieldKind.TEXT: Text(),
         FieldKind.ENUMERATION: Text(),
+        FieldKind.CREATED_BY: Text(),
+        FieldKind.CHANGED_BY: Text(),
         FieldKind.INTEGER: BigInteger(),
         FieldKind.DECIMAL: Numeric(),
         FieldKind.BOOLEAN: Boolean(),

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from core.datamodel.records import DataField, FieldKind, LinkKind
+from core.datamodel.records import FILLED_KINDS, DataField, FieldKind, LinkKind
+from core.datamodel.rules import a_kind
 from core.errors import ClarionError, Invalid
 from core.profiles.errors import BadValue
 from core.profiles.team_fields import field_of
@@ -27,7 +28,7 @@ class ReadRow:
 
 
 def read_values(shape: Shape, sent: Mapping[str, Any], path: str) -> ReadRow:
-    """Each value of what is sent, `path` being where it stands. Automatic ids and links by fields cannot be set."""
+    """Each value of what is sent, `path` being where it stands. What fills itself and links by fields cannot be set."""
     read = ReadRow()
     for name, value in sent.items():
         place = f"{path}.{name[:80]}"
@@ -36,8 +37,8 @@ def read_values(shape: Shape, sent: Mapping[str, Any], path: str) -> ReadRow:
             read.problems.append(unknown(shape, name, place))
         elif column.link is not None:
             read.links[name] = value
-        elif column.field is not None and column.field.kind is FieldKind.AUTOMATIC_ID:
-            read.problems.append(Invalid(f"{name} is an automatic id, which nobody sets", code="READ_ONLY_FIELD", path=place))
+        elif column.field is not None and column.field.kind in FILLED_KINDS:
+            read.problems.append(_filled(name, column.field.kind, place))
         else:
             try:
                 read.values[name] = read_value(column, value)
@@ -50,9 +51,13 @@ def read_value(column: Column, value: object) -> Any:
     """A value of a field as it is stored. Raises BadValue."""
     one = column.field
     assert one is not None, "links are references"
-    if value is not None and one.kind is FieldKind.AUTOMATIC_ID:
-        raise BadValue("READ_ONLY_FIELD", "is an automatic id")
+    if value is not None and one.kind in FILLED_KINDS:
+        raise BadValue("READ_ONLY_FIELD", f"is {a_kind(one.kind)}")
     return read_typed(field_of(one), value)
+
+
+def _filled(name: str, kind: FieldKind, path: str) -> Invalid:
+    return Invalid(f"{name} is {a_kind(kind)}, which nobody sets", code="READ_ONLY_FIELD", path=path)
 
 
 def as_sent(one: DataField | None, value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.datamodel.physical import BUILT_IN, column_of, has_column, link_column, sql_type, table_of
 from core.datamodel.present import per_model
-from core.datamodel.records import DataField, Entity, FieldKind, Link, Model
+from core.datamodel.records import AUDIT_KINDS, DataField, Entity, FieldKind, Link, Model
 from core.errors import NotFound
 from core.rows.records import Row
 
@@ -43,6 +43,11 @@ class Shape:
     table: str
     columns: Mapping[str, Column]  # by the name of the field or link
     ends: Mapping[str, str]  # of links, the entities to which they lead
+
+    def audited(self, *, created: bool) -> list[Column]:
+        """The columns into which the name of the actor goes, of rows that are added or changed."""
+        kinds = AUDIT_KINDS if created else {FieldKind.CHANGED_BY}
+        return [one for one in self.columns.values() if one.field is not None and one.field.kind in kinds]
 
     @property
     def living(self) -> None:

@@ -87,7 +87,7 @@ async def _write(
     work = [_Work(index=index, sent=one) for index, one in enumerate(sent)]
     await _read(finder, shape, work, mode, upserted, place)
     outcomes = {one.index: _rejected(one.index, one.problems) for one in work if one.problems}
-    run = _Run(conn=conn, model=model, shape=shape, mode=mode, now=now, place=place, upserted=upserted)
+    run = _Run(conn=conn, model=model, shape=shape, mode=mode, actor=actor.name, now=now, place=place, upserted=upserted)
     outcomes |= await run.all([one for one in work if not one.problems])
     await _audit(conn, actor, shape, run.written)
     return [outcomes[index] for index in range(len(sent))]
@@ -163,6 +163,7 @@ class _Run:
     model: Model
     shape: Shape
     mode: Mode
+    actor: str
     now: datetime
     place: Place
     upserted: Key | None
@@ -240,13 +241,15 @@ class _Run:
     async def _store(
         self, ids: Mapping[int, int], writes: Mapping[int, Write], act: Any, status: RowStatus
     ) -> dict[int, RowOutcome]:
-        """One statement with all columns that any row sets; `ids` tells the place of each row."""
+        """One statement with all columns that any row sets, and those of the audit; `ids` tells the place of each row."""
         named = {name for one in writes.values() for name in one.values}
         columns = [one for name, one in self.shape.columns.items() if name in named]
+        audited = self.shape.audited(created=status is RowStatus.CREATED)
         rows = {
-            key: [as_sent(one.field, writes[n].get(one.name)) for one in columns] for key, n in ids.items()
+            key: [*(as_sent(one.field, writes[n].get(one.name)) for one in columns), *(self.actor for _ in audited)]
+            for key, n in ids.items()
         }  # fmt: skip
-        found = await act(self.conn, self.shape, columns, rows, self.now)
+        found = await act(self.conn, self.shape, [*columns, *audited], rows, self.now)
         outcomes = {}
         for key, n in ids.items():
             row = self.shape.row(found[key])

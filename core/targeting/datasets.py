@@ -9,12 +9,22 @@ from types import MappingProxyType
 
 from core.datamodel.physical import EVENT_PREFIX, column_of, link_column, pair_table, table_of
 from core.datamodel.present import per_model
-from core.datamodel.records import DataField, FieldKind, Link, LinkKind, Model
+from core.datamodel.records import AUDIT_KINDS, DataField, FieldKind, Link, LinkKind, Model
 from core.datamodel.records import Entity as DataEntity
 from core.events.physical import OWN_COLUMNS, columns_of
 from core.events.physical import table_of as table_of_event
 from core.events.records import EventType, EventTypes
-from core.targeting.catalogue import CATALOGUE, Catalogue, CatalogueField, CatalogueLink, Entity, Kind, PairTable, entity
+from core.targeting.catalogue import (
+    CATALOGUE,
+    Catalogue,
+    CatalogueField,
+    CatalogueLink,
+    Entity,
+    Kind,
+    PairTable,
+    Writing,
+    entity,
+)
 from core.targeting.headings import RECORD
 
 _KINDS: Mapping[FieldKind, Kind] = MappingProxyType(
@@ -29,6 +39,8 @@ _KINDS: Mapping[FieldKind, Kind] = MappingProxyType(
         FieldKind.POINT: Kind.POINT,
         FieldKind.JSON: Kind.JSON,
         FieldKind.AUTOMATIC_ID: Kind.UUID,
+        FieldKind.CREATED_BY: Kind.TEXT,
+        FieldKind.CHANGED_BY: Kind.TEXT,
     }
 )
 
@@ -108,6 +120,7 @@ def _field(field: DataField) -> CatalogueField:
         kind=_KINDS[field.kind],
         column=column_of(field.name),
         values=MappingProxyType(names),
+        writing=Writing.EXACT if field.kind in AUDIT_KINDS else Writing.FREE,
         category=field.category,
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from core.authored import not_found
 from core.datamodel.keys import usable_uniques
-from core.datamodel.physical import has_column, link_column, table_named, table_of
+from core.datamodel.physical import column_of, has_column, link_column, table_named, table_of
 from core.datamodel.present import present_model
 from core.datamodel.records import BuildKind, Entity, FieldKind, Key, Link, Model
 from core.datamodel.wanted import Wanted
@@ -48,6 +48,10 @@ class Sheet:
     table: str
     fields: Fields
     ways: Mapping[str, Way]
+
+    def audited(self, kinds: Container[FieldKind]) -> tuple[str, ...]:
+        """The columns of its fields of kinds that the audit fills."""
+        return tuple(column_of(one.name) for one in self.entity.fields if one.kind in kinds)
 
 
 async def find_sheet(conn: Connection, name: str, path: str) -> Sheet:

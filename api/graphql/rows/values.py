@@ -53,6 +53,8 @@ class ValueTypes:
             FieldKind.TEXT: GraphQLString,
             FieldKind.ENUMERATION: GraphQLString,
             FieldKind.AUTOMATIC_ID: GraphQLString,
+            FieldKind.CREATED_BY: GraphQLString,
+            FieldKind.CHANGED_BY: GraphQLString,
             FieldKind.BOOLEAN: GraphQLBoolean,
             FieldKind.INTEGER: integer,
             FieldKind.DECIMAL: base.type_map["Decimal"],

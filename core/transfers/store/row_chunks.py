@@ -7,6 +7,7 @@ statement. Joins are nested loops over an index on purpose, as in `core/profiles
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,15 +24,31 @@ LOCK = 0x636C_6172_0501  # the advisory lock of imports into datasets
 ASLEEP_MS = 15_000  # milliseconds after which the server ends a connection that holds the lock and asks nothing
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """The name of the actor, and the columns into which it goes: of rows that are added, and of rows that are changed."""
+
+    actor: str
+    created: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
 class RowChunks:
     """The statements for one plan on one table."""
 
-    def __init__(self, table: str, plan: Plan):
+    def __init__(self, table: str, plan: Plan, audited: Audited):
         self.table = table
         self.plan = plan
         self._columns = plan.staged
-        self._finish = _count(table, plan) if plan.options.dry_run else _STATEMENTS[plan.options.mode](table, plan)
+        self._args: list[str] = []
         self._takes_time = not plan.options.dry_run and plan.options.mode is not ImportMode.DELETE
+        if not self._takes_time:
+            self._finish = _count(table, plan) if plan.options.dry_run else _delete_rows(table, plan)
+            return
+        mode = plan.options.mode
+        written = audited.changed if mode is ImportMode.UPDATE else audited.created  # who creates a row also changed it last
+        self._finish = _STATEMENTS[mode](table, plan, audited)
+        self._args = [audited.actor] if written else []
 
     async def stage(self, conn: Connection, lines: Sequence[int], columns: Sequence[Sequence[Any]]) -> None:
         """Put a chunk into a table of this transaction."""
@@ -121,7 +138,7 @@ class RowChunks:
 
     async def finish(self, conn: Connection, now: datetime) -> Written:
         """Do what the import's mode says, or count what it would do. Raises UniqueViolationError when somebody was faster."""
-        return Written(**dict(await conn.fetchrow(self._finish, *([now] if self._takes_time else []))))
+        return Written(**dict(await conn.fetchrow(self._finish, *([now, *self._args] if self._takes_time else []))))
 
     async def list_ambiguous(self, conn: Connection) -> list[tuple[int, int, list[int]]]:
         """None: no two rows have one key."""
@@ -189,8 +206,9 @@ _CHANGED = "count(*) FILTER (WHERE differs)"
 _SAME = "count(*) FILTER (WHERE target IS NOT NULL AND NOT differs)"
 
 
-def _update(table: str, plan: Plan) -> str:
+def _update(table: str, plan: Plan, audited: Audited) -> str:
     changes = "".join(f", {column} = {_after(plan, column)}" for column in plan.written)
+    changes += "".join(f", {column} = $2::text" for column in audited.changed)
     return f"""
         updated AS (
             UPDATE {table} t SET updated_at = $1{changes}
@@ -200,36 +218,37 @@ def _update(table: str, plan: Plan) -> str:
     """
 
 
-def _insert(table: str, plan: Plan) -> str:
+def _insert(table: str, plan: Plan, audited: Audited) -> str:
+    who = ["$2::text"] * len(audited.created)
     return f"""
         inserted AS (
-            INSERT INTO {table} ({", ".join(("created_at", "updated_at", *plan.written))})
-            SELECT {", ".join(("$1::timestamptz", "$1", *(said(plan, column) for column in plan.written)))}
+            INSERT INTO {table} ({", ".join(("created_at", "updated_at", *plan.written, *audited.created))})
+            SELECT {", ".join(("$1::timestamptz", "$1", *(said(plan, column) for column in plan.written), *who))}
               FROM found f JOIN {STAGING} s ON s.ctid = f.place WHERE f.target IS NULL ORDER BY s.line
             RETURNING 1
         )
     """
 
 
-def _upsert_rows(table: str, plan: Plan) -> str:
+def _upsert_rows(table: str, plan: Plan, audited: Audited) -> str:
     return f"""
-        WITH {_found(table, plan)}, {_update(table, plan)}, {_insert(table, plan)},
+        WITH {_found(table, plan)}, {_update(table, plan, audited)}, {_insert(table, plan, audited)},
         counted AS (SELECT {_CHANGED} AS changed, {_SAME} AS same FROM found),
         done AS (SELECT (SELECT count(*) FROM inserted) AS inserted, (SELECT count(*) FROM updated) AS updated)
         SELECT d.inserted, d.updated, c.same AS unchanged, c.changed - d.updated AS missed FROM counted c, done d
     """
 
 
-def _insert_rows(table: str, plan: Plan) -> str:
+def _insert_rows(table: str, plan: Plan, audited: Audited) -> str:
     return f"""
-        WITH {_found(table, plan)}, {_insert(table, plan)}
+        WITH {_found(table, plan)}, {_insert(table, plan, audited)}
         SELECT (SELECT count(*) FROM inserted) AS inserted, (SELECT {_KNOWN} FROM found) AS skipped
     """
 
 
-def _update_rows(table: str, plan: Plan) -> str:
+def _update_rows(table: str, plan: Plan, audited: Audited) -> str:
     return f"""
-        WITH {_found(table, plan)}, {_update(table, plan)},
+        WITH {_found(table, plan)}, {_update(table, plan, audited)},
         counted AS (SELECT {_CHANGED} AS changed, {_SAME} AS same, {_NEW} AS new FROM found),
         done AS (SELECT count(*) AS updated FROM updated)
         SELECT d.updated, c.same AS unchanged, c.new AS skipped, c.changed - d.updated AS missed FROM counted c, done d
@@ -250,7 +269,6 @@ _STATEMENTS = {
     ImportMode.INSERT_OR_UPDATE: _upsert_rows,
     ImportMode.INSERT: _insert_rows,
     ImportMode.UPDATE: _update_rows,
-    ImportMode.DELETE: _delete_rows,
 }
 _COUNTS = {
     ImportMode.INSERT_OR_UPDATE: f"{_NEW} AS inserted, {_CHANGED} AS updated, {_SAME} AS unchanged",

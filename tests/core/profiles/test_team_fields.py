@@ -17,7 +17,7 @@ from core.access import SYSTEM
 from core.audit import list_entries
 from core.datamodel.drafts import remove_field
 from core.datamodel.hidden import drop_hidden
-from core.datamodel.records import Choice, DataField, Entity, FieldKind, Model
+from core.datamodel.records import FILLED_KINDS, Choice, DataField, Entity, FieldKind, Model
 from core.db import Connection, Pool, transaction
 from core.errors import Invalid
 from core.profiles import export_runner, exports, import_runner
@@ -44,7 +44,7 @@ FIELDS = (
     field("size", choices=(Choice(name="S", label="Small"), Choice(name="M", label="Medium"))),
     field("home", FieldKind.POINT),
 )
-NOT_THE_SAME = (FieldKind.JSON, FieldKind.POINT, FieldKind.AUTOMATIC_ID)  # as texts of a file and as values
+NOT_THE_SAME = (FieldKind.JSON, FieldKind.POINT, *FILLED_KINDS)  # as texts of a file and as values
 COLUMNS = ["nickname", "points", "spent", "vip", "joined", "seen", "tier", "size"]
 HEADER = "external_id,Nick name,POINTS,spent,vip,joined,seen,tier,size\n"
 ANN = "C-1,Annie,42,9.9900,yes,1066-10-14,2026-03-01T12:00:00+02:00,Best customers,M\n"

@@ -250,6 +250,7 @@ def test_kinds_of_values_are_those_of_the_model() -> None:
     assert {name: str(one.type) for name, one in row.fields.items() if name.startswith("f")} == {
         "fText": "String", "fInteger": "BigInteger", "fDecimal": "Decimal", "fBoolean": "Boolean", "fDate": "Date",
         "fInstant": "DateTime", "fEnumeration": "String", "fJson": "JSON", "fPoint": "Place", "fAutomaticId": "String",
+        "fCreatedBy": "String", "fChangedBy": "String",
     }  # fmt: skip
     assert {name: str(row.fields[name].type) for name in ("up", "ofUp")} == {"up": "AllRow", "ofUp": "LinkedAllRowConnection!"}
 
