@@ -54,7 +54,12 @@ def plain_team_value(value: Any) -> Any:
 async def team_values_of(info: Info, of: Extended, sent: Any) -> dict[str, Any]:
     """The values of the team's fields that a client sent, with the numbers of rows in the place of links. Raises Invalid
     (WRONG_TYPE) and as `find_linked`."""
+    return await find_linked(info.context.conn, of, sent_values(sent))
+
+
+def sent_values(sent: Any, path: str = "team_fields") -> dict[str, Any]:
+    """The values of the team's fields as a client sent them. Raises Invalid (WRONG_TYPE)."""
     given = {} if sent.team_fields is None or sent.team_fields.value is None else sent.team_fields.value
     if not isinstance(given, dict):
-        raise Invalid("teamFields is no object", code="WRONG_TYPE", path="team_fields", hint='Write it like {"tier": "gold"}.')
-    return await find_linked(info.context.conn, of, given)
+        raise Invalid("teamFields is no object", code="WRONG_TYPE", path=path, hint='Write it like {"tier": "gold"}.')
+    return given

@@ -73,6 +73,11 @@ _OURS: Mapping[str, Mapping[str, Column]] = MappingProxyType(
             "name": _NAME,
             **_of(FieldKind.INSTANT, "starts_at", "ends_at"),
         },
+        "app_subscription": {
+            **_DATASET,
+            "app": _text("app", 100, indexed=True),
+            **_of(FieldKind.BOOLEAN, "opted_out"),
+        },
     }
 )
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from core.datamodel.columns import WIDEST, Column, columns_of, width
+from core.datamodel.physical import FIELDS_ONLY
 from core.datamodel.records import AUDIT_KINDS, Entity, FieldKind, Index, Key, Model
 from core.datamodel.rules import a_kind, check_name
 from core.errors import Conflict, Invalid
@@ -24,6 +25,10 @@ def check_keys(model: Model) -> None:
             raise Invalid(
                 f"{entity.name} may have {MAX_KEYS} keys and indexes", code="TOO_MANY_INDEXES",
                 hint="Remove some: each is written with every row.",
+            )  # fmt: skip
+        if entity.keys and entity.name in FIELDS_ONLY:
+            raise Invalid(
+                f"{entity.name} has no keys of teams", code="NO_KEYS", path="entity", hint="Add an index instead."
             )  # fmt: skip
         columns = columns_of(entity)
         for one in _all(entity):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from core.authored import check_label
 from core.datamodel.columns import WIDEST, Column, fields_of, reachable, width
 from core.datamodel.physical import (
+    FIELDS_ONLY,
     PAIR_COLUMNS,
     Place,
     Tables,
@@ -91,6 +92,12 @@ def _check_fixed(entity: Entity, link: Link, before: Link | None) -> None:
 
 
 def _check_ends(model: Model, entity: Entity, link: Link) -> None:
+    for path, name in (("entity", entity.name), ("target", link.target)):
+        if name in FIELDS_ONLY:
+            raise Invalid(
+                f"{name} has no links of teams", code="NO_LINKS", path=path,
+                hint="Link the dataset to profiles, to whom it belongs.",
+            )  # fmt: skip
     target = model.find(link.target)
     if target is None:
         raise Invalid(

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, column, fals
 from core.datamodel.physical import (
     BUILT_IN,
     MIRRORS,
+    OF_PEOPLE,
     PREFIX,
     Tables,
     column_of,
@@ -75,7 +76,7 @@ def not_erased(draft: Model, tables: Tables) -> Iterator[ModelWarning]:
     reached = _ways([*_references(tables), *_by_column(draft), *_by_value(draft)])
     for entity in draft.entities:
         marked = tuple(one.name for one in entity.fields if one.personal or one.sensitive)
-        is_covered = entity.name == ROOT or (table_of(entity) in reached and not entity.built_in)
+        is_covered = entity.name in OF_PEOPLE or (table_of(entity) in reached and not entity.built_in)
         if marked and not is_covered:
             yield ModelWarning(
                 code="NOT_ERASED", entity=entity.name, fields=marked,
@@ -87,7 +88,7 @@ def not_erased(draft: Model, tables: Tables) -> Iterator[ModelWarning]:
 async def datasets_of_nobody(conn: Connection) -> tuple[str, ...]:
     """The names of entities whose rows no link ties to a person."""
     model, tables = await present_model(conn), await store.read_tables(conn)
-    reached = _ways([*_references(tables), *_by_value(model)]).keys() | {ROOT}
+    reached = _ways([*_references(tables), *_by_value(model)]).keys() | OF_PEOPLE.keys()
     return tuple(one.name for one in model.entities if table_of(one) not in reached)
 
 
@@ -97,9 +98,10 @@ def _declared(model: Model, tables: Tables) -> Iterator[Kept]:
     shown = {table_of(one): one for one in model.entities}
     for name, columns in tables.columns.items():
         added = [one for one in columns if one.startswith(PREFIX)]
-        if name == ROOT:
-            yield Kept(table=name, rows=of_profile("id"), goes=Goes.ELSEWHERE, personal=" ".join(added))
-            yield Kept(table=MIRRORS[name], authored=" ".join(added))
+        if name in OF_PEOPLE:
+            yield Kept(table=name, rows=of_profile(OF_PEOPLE[name]), goes=Goes.ELSEWHERE, personal=" ".join(added))
+            if name in MIRRORS:
+                yield Kept(table=MIRRORS[name], authored=" ".join(added))
         elif name in BUILT_IN:
             yield Kept(table=name, authored=" ".join(added))
         elif name not in ways:  # nothing ties it to a profile

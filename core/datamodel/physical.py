@@ -20,15 +20,25 @@ _LENGTH = re.compile(r"character varying\((\d+)\)")
 
 # The tables of ours that take fields, and their names for people.
 BUILT_IN: Mapping[str, str] = MappingProxyType(
-    {"profile": "Profile", "campaign": "Campaign", "delivery": "Delivery", "service": "Service"}
-)
+    {
+        "profile": "Profile", "campaign": "Campaign", "delivery": "Delivery", "service": "Service",
+        "app_subscription": "App subscription",
+    }
+)  # fmt: skip
+
+# Of those, the ones whose rows are people, or belong to one by `profile_id`.
+OF_PEOPLE: Mapping[str, str] = MappingProxyType({"profile": "id", "app_subscription": "profile_id"})
+
+# Of those, the ones that take fields and indexes alone: their rows are written in sets and come and go with others, so that no
+# key of a team's may refuse them, and no link hold them.
+FIELDS_ONLY = frozenset({"app_subscription"})
 
 # Tables that have the columns of another, so that what is computed of a row of the one can be computed of the other's.
 MIRRORS: Mapping[str, str] = MappingProxyType({"profile": "test_profile"})
 
 # What questions have besides a team's things: entities, links of entities, and how those of business events begin. Tests hold
 # them together with the catalogue of questions.
-HOUSE_ENTITIES = frozenset({"message", "reaction", "subscription", "app_subscription", "purpose", "consent", *BUILT_IN})
+HOUSE_ENTITIES = frozenset({"message", "reaction", "subscription", "purpose", "consent", *BUILT_IN})
 HOUSE_LINKS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "profile": frozenset(
@@ -45,6 +55,7 @@ HOUSE_LINKS: Mapping[str, frozenset[str]] = MappingProxyType(
             }
         ),
         "delivery": frozenset({"campaign"}),
+        "app_subscription": frozenset({"profile"}),
     }
 )
 EVENT_PREFIX = "event_"

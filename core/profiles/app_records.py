@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from core.errors import ClarionError
 from core.profiles.identities import ProfileReference
@@ -42,6 +44,7 @@ class SentAppSubscription:
     opted_out: bool | None = None  # None: as it was, and False of a new one
     profile: ProfileReference | None = None  # None: as it was
     forget_profile: bool = False  # it is nobody's
+    team: Mapping[str, Any] = field(default_factory=dict)  # values of the team's fields by name; what is left out stays
 
 
 class AppOutcome(StrEnum):

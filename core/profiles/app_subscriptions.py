@@ -10,15 +10,23 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from core.access import Actor, Permission, require
 from core.audit import record_each
+from core.datamodel.present import present_model
+from core.datamodel.refusals import REFUSED
 from core.db import Connection
 from core.errors import ClarionError, Invalid, NotFound
 from core.paging import Page, PageRequest, cut
 from core.profiles.app_records import AppOutcome, AppResult, AppSubscription, SentAppSubscription
+from core.profiles.errors import FieldsInvalid
+from core.profiles.fields import Field
 from core.profiles.identities import ProfileReference, checked, hold_identified
 from core.profiles.store import app_subscriptions as store
+from core.profiles.team_fields import team_fields_of
+from core.profiles.team_rows import Extended, refused
+from core.profiles.team_values import clean_team_values
 
 MOST_AT_ONCE = 10_000  # rows of one call
 MOST_SHOWN = 100  # of one profile
@@ -34,17 +42,17 @@ async def save_app_subscriptions(
 ) -> list[AppResult]:
     """Add devices, or change those that are there; the results are in the order of the call. A bad row costs only itself.
 
-    Raises Invalid (BAD_VALUE) for none or too many.
+    Raises Invalid (BAD_VALUE) for none or too many, Invalid (ROW_TOO_BIG) where the values of the team's fields of one are.
     """
     require(actor, Permission.EDIT)
     _check_number(sent)
     errors: dict[int, ClarionError] = {}
     first = _first_of_each([(one.app, one.registration_token) for one in sent], errors)
-    owners = await _owners(conn, {n: reference for n in first if (reference := sent[n].profile) is not None}, errors)
-    rows = [(n, sent[n], owners.get(n)) for n in first if n not in errors]
-    created = await store.insert_new(conn, rows, now) if rows else set()
-    known = [row for row in rows if row[0] not in created]
-    updated = await store.update_known(conn, known, now) if known else set()
+    fields = await _team_fields(conn) if any(sent[n].team for n in first) else {}
+    team = {n: values for n in first if (values := _team_values(sent[n], fields, n, errors)) is not None}
+    owners = await _owners(conn, {n: reference for n in team if (reference := sent[n].profile) is not None}, errors)
+    rows = [(n, sent[n], owners.get(n), team[n]) for n in team if n not in errors]
+    created, updated = await _write(conn, rows, fields, now)
     outcomes = {n: AppOutcome.CREATED if n in created else AppOutcome.UPDATED for n in created | updated}
     await _record(conn, actor, "app_subscription.save", [(sent[n].app, outcome) for n, outcome in outcomes.items()])
     return _results(len(sent), outcomes, errors, AppOutcome.UNCHANGED)
@@ -105,6 +113,37 @@ def _first_of_each(keys: Sequence[Key], errors: dict[int, ClarionError]) -> list
             seen.add((app, token))
             first.append(n)
     return first
+
+
+async def _team_fields(conn: Connection) -> Mapping[str, Field]:
+    return team_fields_of(await present_model(conn), Extended.APP_SUBSCRIPTION)
+
+
+def _team_values(
+    one: SentAppSubscription, fields: Mapping[str, Field], n: int, errors: dict[int, ClarionError]
+) -> Mapping[str, Any] | None:
+    """What a row says of the team's fields, by column; None: it cannot, for what stands in `errors`."""
+    try:
+        return clean_team_values(fields, one.team)
+    except FieldsInvalid as error:
+        errors[n] = error
+        return None
+
+
+async def _write(
+    conn: Connection, rows: Sequence[store.Row], fields: Mapping[str, Field], now: datetime
+) -> tuple[set[int], set[int]]:
+    """The places of those that were added, and of those that were changed."""
+    if not rows:
+        return set(), set()
+    columns = {one.column: one for one in fields.values()}
+    try:
+        async with conn.transaction():
+            created = await store.insert_new(conn, rows, columns, now)
+            known = [row for row in rows if row[0] not in created]
+            return created, await store.update_known(conn, known, columns, now) if known else set()
+    except REFUSED as error:
+        raise await refused(conn, error) or error from None
 
 
 async def _owners(

@@ -31,6 +31,7 @@ class Extended(StrEnum):
     SERVICE = "service"
     CAMPAIGN = "campaign"
     DELIVERY = "delivery"
+    APP_SUBSCRIPTION = "app_subscription"
 
     @property
     def entity(self) -> str:

@@ -52,7 +52,7 @@ EXPECTED = {
     "quarantine.address_key", "quarantine.error_text", "suppression_entry.value", "suppression_entry.comment",
     "consent_entry.proof", "consent_entry.origin", "subscription.origin", "subscription_event.origin", "ledger.address",
     "ledger.address_key", "ledger.values", "tracking_event.user_agent", "e_visit.x_note", "e_visit.key",
-    "app_subscription.registration_token",
+    "app_subscription.registration_token", "app_subscription.x_nickname",
     "x_order.x_note", "x_review.x_words", "idempotency_key.response", "stored_file.name", "privacy_request.name",
     "privacy_request.label", "privacy_request.value", "audit_entry.changes", "audience_row.data", "audience_member.data",
     "audience_column.name", "audience_column.label", "import_run.header", "import_run.options", "audience_run.request",
@@ -70,6 +70,8 @@ async def shape_the_data(client: Client) -> None:
     field = "draft { version }"
     await do(client, "saveDataField", "SaveDataFieldInput", field, dataset="profile", name="card", label="Card", kind="TEXT",
              maxLength=50, personal=True)  # fmt: skip
+    await do(client, "saveDataField", "SaveDataFieldInput", field, dataset="app_subscription", name="nickname",
+             label="Nickname", kind="TEXT", maxLength=80, personal=True)  # fmt: skip
     for name, text, on_delete, personal in (("order", "note", "DELETE", False), ("review", "words", "CLEAR", True)):
         await do(client, "saveDataset", "SaveDatasetInput", field, name=name, label=name)
         await do(client, "saveDataField", "SaveDataFieldInput", field, dataset=name, name=text, label=text, kind="TEXT",
@@ -124,7 +126,15 @@ async def know_her(place: Place, she: str, conn: asyncpg.Connection) -> None:
     await client.do(
         "mutation ($s: [AppSubscriptionInput!]!) { saveAppSubscriptions(subscriptions: $s) { results { outcome }"
         " userErrors { code } } }",
-        s=[{"app": "com.shop", "registrationToken": f"{MARK}-token", "platform": "IOS", "profile": {"id": she}}],
+        s=[
+            {
+                "app": "com.shop",
+                "registrationToken": f"{MARK}-token",
+                "platform": "IOS",
+                "profile": {"id": she},
+                "teamFields": {"nickname": f"{MARK} phones"},
+            }
+        ],
     )
     await do(client, "quarantineAddresses", "QuarantineInput", "entries { __typename }",
              addressKind="PUSH", addresses=[f"{MARK}-token"])  # fmt: skip

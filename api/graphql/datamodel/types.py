@@ -191,7 +191,9 @@ class DataChoiceInput:
 class SaveDataFieldInput:
     """Input of saveDataField."""
 
-    dataset: str = strawberry.field(description="`profile`, `campaign`, `delivery`, or a dataset of the draft.")
+    dataset: str = strawberry.field(
+        description="`profile`, `campaign`, `delivery`, `service`, `app_subscription`, or a dataset of the draft."
+    )
     name: str
     label: str
     kind: FieldKind  # type: ignore[valid-type]
@@ -219,7 +221,7 @@ class SaveLinkInput:
     dataset: str = strawberry.field(description="Whose rows point.")
     name: str
     label: str
-    target: str = strawberry.field(description="`profile`, `campaign`, `delivery`, or a dataset of the draft.")
+    target: str = strawberry.field(description="`profile`, `campaign`, `delivery`, `service`, or a dataset of the draft.")
     kind: LinkKind = records.LinkKind.MANY_TO_ONE  # type: ignore[valid-type]
     reverse_name: str = strawberry.field(description="Of the way back, among the names of the target.")
     reverse_label: str

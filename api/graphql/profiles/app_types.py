@@ -13,9 +13,12 @@ from api.graphql.business_events.types import ProfileReferenceInput
 from api.graphql.connections import ForwardPage
 from api.graphql.leaf import leaf
 from api.graphql.nodes import Node, aligned, global_id, record_of
+from api.graphql.scalars import JSON
+from api.graphql.team_fields import sent_values, team_fields_field
 from core.ids import to_global_id
 from core.profiles import app_records as records
 from core.profiles import app_subscriptions
+from core.profiles.team_rows import Extended
 
 AppPlatform = strawberry.enum(records.Platform, name="AppPlatform", description="What a device is reached through.")
 AppOutcome = strawberry.enum(
@@ -55,6 +58,7 @@ class AppSubscription(Node):
     )
     created_at: datetime
     updated_at: datetime
+    team_fields = team_fields_field(Extended.APP_SUBSCRIPTION)
 
 
 @strawberry.type(description="Devices that apps may send to, the oldest first. They are not counted.")
@@ -85,14 +89,18 @@ class AppSubscriptionInput:
     profile: strawberry.Maybe[ProfileReferenceInput | None] = strawberry.field(
         description="Whose it is. Left out: as it was; null: nobody's."
     )
+    team_fields: strawberry.Maybe[JSON | None] = strawberry.field(
+        description="An object with values of fields that the team published for devices, by their names. What is left out "
+        "stays; null clears."
+    )
 
     def sent(self, path: str) -> records.SentAppSubscription:
-        """Raises Invalid (BAD_ID)."""
+        """Raises Invalid (BAD_ID, WRONG_TYPE)."""
         owner = None if self.profile is None else self.profile.value
         return records.SentAppSubscription(
             app=self.app, registration_token=self.registration_token, platform=self.platform, opted_out=self.opted_out,
             profile=None if owner is None else owner.reference(f"{path}.profile.id"),
-            forget_profile=self.profile is not None and owner is None,
+            forget_profile=self.profile is not None and owner is None, team=sent_values(self, f"{path}.teamFields"),
         )  # fmt: skip
 
 

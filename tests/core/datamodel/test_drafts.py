@@ -26,7 +26,9 @@ COLOURS = (Choice(name="red", label="Red"), Choice(name="blue", label="Blue"))
 async def test_a_draft_begins_as_what_is_published(conn: Connection) -> None:
     draft = await get_draft(conn)
 
-    assert [entity.name for entity in draft.model.entities] == ["profile", "campaign", "delivery", "service"]
+    assert [entity.name for entity in draft.model.entities] == [
+        "profile", "campaign", "delivery", "service", "app_subscription",
+    ]  # fmt: skip
     assert draft.changed_by is None
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from core.datamodel.records import FieldKind
+from core.db import transaction
 from tests.api.gql import Gql, create_profile, fresh
+from tests.api.graphql.conftest import House
+from tests.core.datamodel.model import field, publish_fields
 
 SAVE = """mutation ($subscriptions: [AppSubscriptionInput!]!) { saveAppSubscriptions(subscriptions: $subscriptions) {
   results { index outcome code message path hint } userErrors { code path } } }"""
@@ -40,3 +44,30 @@ async def test_devices_are_told_read_and_removed(gql: Gql) -> None:
     assert [(one["outcome"], one["code"]) for one in gone["results"]] == [("REMOVED", None), ("REJECTED", "REPEATED")]
     (error,) = await gql.refused(SAVE, subscriptions=[{**known, "platform": "IOS", "profile": {"id": "x"}}])
     assert (error["code"], error["path"]) == ("BAD_ID", "subscriptions.0.profile.id")
+
+
+async def test_devices_have_fields_of_the_team(house: House) -> None:
+    gql, app = house.gql, fresh("app")
+    async with transaction(house.runtime.pool) as conn:
+        await publish_fields(conn, field("runs", FieldKind.INTEGER), field("facts", FieldKind.JSON), entity="app_subscription")
+    one = {"app": app, "registrationToken": "t1", "platform": "IOS"}
+    made = await gql.do(
+        SAVE, subscriptions=[
+            {**one, "teamFields": {"runs": 3, "facts": {"a": "\u0027; DROP TABLE"}}},
+            {**one, "registrationToken": "t2", "teamFields": {"runs": "x"}},
+            {**one, "registrationToken": "t3", "teamFields": {"facts": "\x00"}},
+            {**one, "registrationToken": "t4", "teamFields": {"x" * 10_000: 1}},
+        ],
+    )  # fmt: skip
+    assert [(result["outcome"], result["path"]) for result in made["results"]] == [
+        ("CREATED", None), ("REJECTED", "teamFields.runs"), ("REJECTED", "teamFields.facts"),
+        ("REJECTED", f"teamFields.{'x' * 80}"),
+    ]  # fmt: skip
+    listed = await gql.ask("query ($app: String) { appSubscriptions(app: $app) { nodes { teamFields } } }", app=app)
+    assert [node["teamFields"] for node in listed["appSubscriptions"]["nodes"]] == [
+        {"runs": 3, "facts": {"a": "'; DROP TABLE"}}
+    ]
+    wrong: tuple[object, ...] = ([], "text", 5)
+    for bad in wrong:
+        (error,) = await gql.refused(SAVE, subscriptions=[one, {**one, "teamFields": bad}])
+        assert (error["code"], error["path"]) == ("WRONG_TYPE", "subscriptions.1.teamFields")
