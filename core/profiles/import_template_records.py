@@ -25,6 +25,7 @@ class ImportTemplateDraft:
     description: str = ""
     match_key: str
     options: ImportOptions
+    sample: str = ""  # a small file that loads
     status: TemplateStatus = TemplateStatus.AVAILABLE
 
 
@@ -38,6 +39,7 @@ class ImportTemplate:
     description: str
     match_key: str
     options: ImportOptions
+    sample: str
     status: TemplateStatus
     version: int
     created_by: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import fields as fields_of_record
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from core.datamodel.uses import User
 from core.db import Connection
 from core.errors import ClarionError, Conflict, Invalid
 from core.paging import Page, PageRequest, cut
+from core.profiles.files.opening import open_people_text
 from core.profiles.import_checks import check_options
 from core.profiles.import_columns import plan_columns
 from core.profiles.import_target import FindDestination
@@ -26,16 +27,20 @@ from core.profiles.import_template_records import ImportTemplate, ImportTemplate
 from core.profiles.imports import told_options
 from core.profiles.profile_target import find_profiles
 from core.profiles.store import import_templates as store
+from core.profiles.team_fields import Fields
+from core.profiles.values import UNSTORABLE
 
 LONGEST_DESCRIPTION = 2000  # characters
+LONGEST_SAMPLE = 20_000  # characters
 
 
 async def create_template(
     conn: Connection, actor: Actor, draft: ImportTemplateDraft, now: datetime, find: FindDestination = find_profiles
 ) -> ImportTemplate:
-    """Save a template. With `expected_columns` its options are tried on them at once.
+    """Save a template. With `expected_columns` its options are tried on them at once, and on its sample.
 
-    Raises Invalid (BAD_NAME, BAD_LABEL, and as an import with these options would), Conflict (NAME_TAKEN).
+    Raises Invalid (BAD_NAME, BAD_LABEL, TOO_LONG, BAD_SAMPLE, and as an import with these options would), Conflict
+    (NAME_TAKEN).
     """
     require(actor, Permission.ADMINISTER)
     await _check(conn, draft, now, find)
@@ -161,10 +166,24 @@ async def _check(conn: Connection, draft: ImportTemplateDraft, now: datetime, fi
     check_options(draft.options, draft.match_key, destination, today=now.date())
     if draft.options.expected_columns is not None:
         plan_columns(draft.options.expected_columns, draft.match_key, draft.options, destination.fields)
+    if draft.sample:
+        _check_sample(draft, destination.fields)
+
+
+def _check_sample(draft: ImportTemplateDraft, fields: Fields) -> None:
+    """Raises Invalid (TOO_LONG, BAD_TEXT, BAD_SAMPLE, and as an import of it would at its header)."""
+    if len(draft.sample) > LONGEST_SAMPLE:
+        raise Invalid(f"a sample has at most {LONGEST_SAMPLE:,} characters", code="TOO_LONG", path="sample")
+    if UNSTORABLE.search(draft.sample):
+        raise Invalid("a sample has no control characters and no half characters", code="BAD_TEXT", path="sample")
+    with closing(open_people_text(draft.sample, draft.options)) as file:
+        plan_columns(file.header, draft.match_key, draft.options, fields)
+        for bad in file.read(LONGEST_SAMPLE).bad:
+            raise Invalid(f"line {bad.line} of the sample: {bad.message}", code="BAD_SAMPLE", path="sample")
 
 
 def _told(draft: ImportTemplateDraft) -> dict[str, Any]:
     return {
         "name": draft.name, "label": draft.label, "match_key": str(draft.match_key), "status": draft.status.value,
-        "options": told_options(draft.options),
+        "options": told_options(draft.options), "sample_characters": len(draft.sample),
     }  # fmt: skip

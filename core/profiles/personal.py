@@ -76,7 +76,7 @@ TABLES = (
         other="import_id line column_name code",
     ),
     Kept(
-        table="import_template", authored="name label description options",
+        table="import_template", authored="name label description options sample",
         other="id match_key status version created_by created_at updated_at",
     ),
     Kept(

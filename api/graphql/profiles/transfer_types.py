@@ -115,6 +115,7 @@ class ImportTemplate(Node):
         lambda template: asdict(template.options),
         description="As they are kept: what ImportOptionsInput names, in small letters.",
     )
+    sample: str = strawberry.field(description="A small file that loads; empty where there is none.")
     status: TemplateStatus  # type: ignore[valid-type]
     version: int
     created_by: str
@@ -410,6 +411,7 @@ class CreateImportTemplateInput:
     match_key: MatchKey | None = None  # type: ignore[valid-type]
     keys: list[str] | None = strawberry.field(default=None, description=KEYS)
     options: ImportOptionsInput | None = None
+    sample: str = strawberry.field(default="", description="A small text file that loads. It is tried at once.")
 
 
 @strawberry.input(description="What is to change; fields left out stay.")
@@ -424,6 +426,7 @@ class UpdateImportTemplateInput:
     match_key: strawberry.Maybe[MatchKey]  # type: ignore[valid-type]
     keys: list[str] | None = strawberry.field(default=None, description=f"{KEYS} With options only.")
     options: strawberry.Maybe[ImportOptionsInput]
+    sample: strawberry.Maybe[str]
     status: strawberry.Maybe[TemplateStatus]  # type: ignore[valid-type]
 
 

@@ -182,7 +182,8 @@ class TransfersMutation:
         given_options = input.options.record() if input.options is not None else ImportOptions()
         match_key, options = _keyed(input.match_key, input.keys, given_options)
         draft = ImportTemplateDraft(
-            name=input.name, label=input.label, description=input.description, match_key=match_key, options=options
+            name=input.name, label=input.label, description=input.description, match_key=match_key, options=options,
+            sample=input.sample,
         )  # fmt: skip
         context = info.context
         return await import_templates.create_template(context.conn, context.actor, draft, context.now, find_destination)
@@ -193,7 +194,7 @@ class TransfersMutation:
         context = info.context
         changes = given(
             name=input.name, label=input.label, description=input.description, match_key=input.match_key,
-            options=input.options, status=input.status,
+            options=input.options, sample=input.sample, status=input.status,
         )  # fmt: skip
         if changes.get("options") is not None:
             changes["options"] = changes["options"].record()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from core.errors import Invalid
@@ -11,7 +12,7 @@ from core.profiles.files.chunks import PeopleFile
 from core.profiles.files.corrected import LOOKED_AT, CorrectedFile, find_corrected
 from core.profiles.files.line_files import FixedWidthFile, JsonLinesFile
 from core.profiles.files.parquet_file import ParquetFile
-from core.profiles.files.streams import DecodedStream, PackedStream, PlainStream, Stream, unpack_gzip
+from core.profiles.files.streams import DecodedStream, PackedStream, PlainStream, Stream, TextStream, unpack_gzip
 from core.profiles.files.workbook_file import WorkbookFile
 from core.profiles.import_options import FileFormat
 from core.profiles.records import ImportOptions, UnknownColumns
@@ -48,6 +49,11 @@ def open_people_file(path: Path, options: ImportOptions) -> PeopleFile:
     if start.startswith(_GZIP):
         return _open_stream(PackedStream(path, unpack_gzip), options)
     return _open_stream(PlainStream(path), options)
+
+
+def open_people_text(text: str, options: ImportOptions) -> PeopleFile:
+    """A file that is given as its text. Raises as `open_people_file`."""
+    return _open_stream(TextStream(text), replace(options, file=replace(options.file, encoding=None)))
 
 
 def _expect(options: ImportOptions, found: FileFormat) -> None:

@@ -11,6 +11,7 @@ import gzip
 import zipfile
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -49,6 +50,20 @@ class PlainStream:
         self.read = self._file.read
         self.seek = self._file.seek
         self.close = self._file.close
+
+    def consumed(self, offset: int) -> int:
+        """The offset: nothing is packed."""
+        return offset
+
+
+class TextStream:
+    """A text, as a file in UTF-8 would give it."""
+
+    def __init__(self, text: str):
+        self._bytes = BytesIO(text.encode())
+        self.read = self._bytes.read
+        self.seek = self._bytes.seek
+        self.close = self._bytes.close
 
     def consumed(self, offset: int) -> int:
         """The offset: nothing is packed."""

@@ -11,7 +11,7 @@ from core.db import Connection
 from core.profiles.import_template_records import ImportTemplate, ImportTemplateDraft, TemplateStatus
 from core.profiles.records import ImportOptions
 
-COLUMNS = "id, name, label, description, match_key, options, status, version, created_by, created_at, updated_at"
+COLUMNS = "id, name, label, description, match_key, options, sample, status, version, created_by, created_at, updated_at"
 
 
 def _template(row: Any) -> ImportTemplate:
@@ -27,13 +27,14 @@ async def insert_template(
     """Add a template; None when the name is taken."""
     row = await conn.fetchrow(
         f"""
-        INSERT INTO import_template (name, label, description, match_key, options, status, created_by, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+        INSERT INTO import_template (name, label, description, match_key, options, sample, status, created_by, created_at,
+                                     updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
         ON CONFLICT (name) DO NOTHING
         RETURNING {COLUMNS}
         """,
-        draft.name, draft.label, draft.description, str(draft.match_key), asdict(draft.options), draft.status.value,
-        created_by, now,
+        draft.name, draft.label, draft.description, str(draft.match_key), asdict(draft.options), draft.sample,
+        draft.status.value, created_by, now,
     )  # fmt: skip
     return _template(row) if row else None
 
@@ -43,13 +44,13 @@ async def update_template(conn: Connection, template_id: int, draft: ImportTempl
     row = await conn.fetchrow(
         f"""
         UPDATE import_template
-           SET name = $2, label = $3, description = $4, match_key = $5, options = $6, status = $7, version = version + 1,
-               updated_at = $8
+           SET name = $2, label = $3, description = $4, match_key = $5, options = $6, sample = $7, status = $8,
+               version = version + 1, updated_at = $9
          WHERE id = $1
         RETURNING {COLUMNS}
         """,
         template_id, draft.name, draft.label, draft.description, str(draft.match_key), asdict(draft.options),
-        draft.status.value, now,
+        draft.sample, draft.status.value, now,
     )  # fmt: skip
     return _template(row)
 

@@ -278,6 +278,7 @@ TEMPLATE = {
         "constants": [{"field": "last_name", "value": "Markerovic"}],
         "columns": [{"column": "Mail", "default": EMAIL}],
     },
+    "sample": f"Mail\n{EMAIL}\n",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from core.datamodel.records import FieldKind
 from core.db import Connection, transaction
 from core.profiles import imports
 from core.profiles.import_options import ImportTarget, TargetKind
+from core.profiles.import_template_records import ImportTemplate
 from core.profiles.records import ImportOptions, ImportRun
 from core.runtime import Runtime
 from core.transfers import jobs
@@ -45,10 +46,22 @@ async def ready(
     actor: Actor = SYSTEM, **options: Any,
 ) -> int:  # fmt: skip
     """An import with its file, started but not worked on yet."""
+    return await _started(
+        runtime, data, actor, file_name=name, match_key=key, options=ImportOptions(target=target, **options)
+    )  # fmt: skip
+
+
+async def ready_by(runtime: Runtime, template: ImportTemplate, data: str, *, name: str, actor: Actor) -> int:
+    """An import by a template, with its file, likewise."""
+    return await _started(
+        runtime, data, actor, file_name=name, match_key=template.match_key, options=template.options, template_id=template.id
+    )  # fmt: skip
+
+
+async def _started(runtime: Runtime, data: bytes | str, actor: Actor, **how: Any) -> int:
     async with transaction(runtime.pool) as conn:
         run, ticket = await imports.create_import(
-            conn, actor, runtime.files, file_name=name, match_key=key, options=ImportOptions(target=target, **options),
-            now=runtime.clock(), find=find_destination,
+            conn, actor, runtime.files, now=runtime.clock(), find=find_destination, **how
         )  # fmt: skip
         file = await stored_files.redeem_ticket(conn, ticket.secret, "write", runtime.clock())
         content = data.encode() if isinstance(data, str) else data

@@ -1,0 +1,38 @@
+"""Templates of imports have a sample file, and three are there from the start."""
+
+from migrations.runner import run_sql
+
+revision = "0041"
+down_revision = "0037"
+
+SQL = """
+ALTER TABLE import_template ADD COLUMN sample text NOT NULL DEFAULT '';  -- a small file that loads
+
+INSERT INTO import_template (name, label, description, match_key, options, sample, created_by) VALUES
+    ('import_data', 'Import data',
+     'Adds people and changes those who are known by their email.', 'email', '{}',
+     'email,external_id,first_name,last_name,mobile_phone,zip_code,city,country,language
+maria.garcia@example.com,C-1001,Maria,Garcia,+34 600 123 456,28013,Madrid,ES,es
+john.smith@example.com,C-1002,John,Smith,+44 7400 123456,M1 1AE,Manchester,GB,en
+', 'system'),
+    ('import_list', 'Import list',
+     'Makes a list of people who are known, found by their email; other columns are passed over.', 'email',
+     '{"unknown_columns": "ignore", "target": {"kind": "list"}}',
+     'email,remark
+maria.garcia@example.com,met at the fair
+john.smith@example.com,
+', 'system'),
+    ('direct_mail_quarantine', 'Update direct-mail quarantines',
+     'Letters that came back: their addresses go into quarantine. An address is the block of the letter on one line.',
+     'address', '{"target": {"kind": "quarantine", "address_kind": "postal"}}',
+     'address,status,reason,text
+Maria Garcia 12 Harbour Street 28013 Madrid,quarantine,user_unknown,moved away
+John Smith 3 Mill Lane M1 1AE Manchester,quarantine,unreachable,no such street
+', 'system')
+ON CONFLICT (name) DO NOTHING;
+"""
+
+
+def upgrade() -> None:
+    """Apply."""
+    run_sql(SQL)
