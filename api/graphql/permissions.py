@@ -196,6 +196,8 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Query.filter": Permission.READ,
     "Query.filters": Permission.READ,
     "Query.filterShortcuts": Permission.READ,
+    "Mutation.createExternalSegment": Permission.IMPORT,
+    "Mutation.pushExternalSegment": Permission.IMPORT,
     "Mutation.createFileAudience": Permission.IMPORT,
     "Mutation.renewAudienceUpload": Permission.IMPORT,
     "Mutation.loadAudienceFile": Permission.IMPORT,

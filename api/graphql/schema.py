@@ -68,6 +68,7 @@ from api.graphql.rows.loaders import load_rows
 from api.graphql.rows.mutations import RowsMutation
 from api.graphql.rows.queries import RowsQuery
 from api.graphql.scalars import CONFIG
+from api.graphql.targeting.external import ExternalSegmentsMutation
 from api.graphql.targeting.filters import FiltersMutation, FiltersQuery, load_filters
 from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.membership import MembershipMutation, MembershipSubscription
@@ -174,6 +175,7 @@ class Mutation(
     BusinessEventsMutation,
     TargetingMutation,
     AudienceRunsMutation,
+    ExternalSegmentsMutation,
     FiltersMutation,
     MembershipMutation,
     ContentMutation,

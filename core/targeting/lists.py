@@ -24,7 +24,7 @@ from core.targeting.sql import population
 
 MOST_BY_HAND = 10_000  # people of one call
 
-_WHAT = {AudienceKind.QUERY: "question", AudienceKind.FILE: "file"}
+_WHAT = {AudienceKind.QUERY: "question", AudienceKind.FILE: "file", AudienceKind.EXTERNAL: "segment of an outside system"}
 
 Whom = Expression | Sequence[int]  # a question, or profiles by their numbers
 
@@ -133,7 +133,7 @@ async def _open(conn: Connection, actor: Actor, audience_id: int) -> Audience:
     if audience.kind is not AudienceKind.LIST:
         raise Invalid(
             f"the audience {audience.name!r} is a {_WHAT[audience.kind]}, not a list", code="NOT_A_LIST", path="id",
-            hint="Change its expression or its file, or freeze it into a list.",
+            hint="Change its expression, its file or its ids, or freeze it into a list.",
         )  # fmt: skip
     return audience
 

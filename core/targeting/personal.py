@@ -1,4 +1,5 @@
-"""What this room keeps of people: on which lists they are, and what the files of audiences say of them."""
+"""What this room keeps of people: on which lists they are, what the files of audiences say of them, and by which ids outside
+systems push them."""
 
 from __future__ import annotations
 
@@ -72,6 +73,17 @@ def _by_keys(rows: FromClause, person: Person) -> ColumnElement[bool]:
     )
 
 
+def _by_id(rows: FromClause, person: Person) -> ColumnElement[bool]:
+    """Ids of an outside system that are taken for nobody's, but are a value of the person's in the segment's key."""
+    segment = table("external_segment", *map(column, ("audience_id", "key")))
+    ways = [
+        and_(segment.c.key == cast(literal(_field(name)), Text), rows.c.value == func.any(texts(values)))
+        for name, values in person.linked.items()
+    ]
+    found = select(segment.c.audience_id).where(segment.c.audience_id == rows.c.audience_id, or_(false(), *ways))
+    return and_(rows.c.profile_id.is_(None), exists(found))
+
+
 def _member(of: ColumnElement[object], name: str, way: str) -> ColumnElement[object]:
     return of.op(way)(cast(literal(name), Text))
 
@@ -103,6 +115,14 @@ TABLES = (
     Kept(
         table="audience_row", rows=lambda rows, person: or_(of_profile()(rows, person), _by_keys(rows, person)),
         goes=Goes.ROWS, texts={"data": {}}, other="audience_id line profile_id outcome",
+    ),
+    Kept(
+        table="external_segment", authored="source snapshot completed",
+        other="audience_id key fresh_hours received_at snapshots",
+    ),
+    Kept(
+        table="external_segment_id", rows=lambda rows, person: or_(of_profile()(rows, person), _by_id(rows, person)),
+        goes=Goes.ROWS, personal="value", other="audience_id profile_id ambiguous snapshot",
     ),
     Kept(
         table="audience_run", texts={"error": {"code": "ERASED", "message": BLOT}, "result": {}, "request": {}},

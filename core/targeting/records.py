@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +20,7 @@ class AudienceKind(StrEnum):
     QUERY = "query"  # asked anew at each use
     LIST = "list"  # people who were put on it
     FILE = "file"  # people whom the rows of a file name, once it is reconciled with profiles
+    EXTERNAL = "external"  # people whose ids an outside system pushes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,43 @@ class AudienceFile:
     options: FileOptions
     loaded_at: datetime | None
     reconciled_at: datetime | None  # since then the audience is of profiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalSegment:
+    """What an audience is that an outside system fills, and how many of its ids are whose."""
+
+    audience_id: int
+    source: str
+    key: str  # the field of profiles whose values the ids are
+    fresh_hours: int | None  # after the last push; None: for ever
+    received_at: datetime | None  # when something was pushed last
+    snapshot: str | None  # that is being pushed
+    snapshots: int  # so many were begun; an id has the number of the last that named it
+    completed: str | None  # the last that was
+    ids: int
+    matched: int
+    ambiguous: int  # several profiles have them
+
+    @property
+    def unmatched(self) -> int:
+        """Ids of nobody."""
+        return self.ids - self.matched - self.ambiguous
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether the last push is recent enough; before the first there is nothing that could be."""
+        if self.received_at is None:
+            return False
+        return self.fresh_hours is None or now < self.received_at + timedelta(hours=self.fresh_hours)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedId:
+    """An id, as profiles keep it, and whose it is: one profile's, several (`ambiguous`), or nobody's."""
+
+    value: str
+    profile_id: int | None
+    ambiguous: bool
 
 
 class Task(StrEnum):

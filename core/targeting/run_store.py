@@ -128,10 +128,10 @@ async def end_run(
 
 
 async def list_key_fields(conn: Connection) -> list[str]:
-    """The fields of profiles by which rows of files were ever to be found."""
+    """The fields of profiles by which rows of files, or ids of outside systems, were ever to be found."""
     rows = await conn.fetch(
         f"""
-        SELECT DISTINCT k AS field FROM audience_run r, {_KEY_FIELDS} ORDER BY 1
+        SELECT k AS field FROM audience_run r, {_KEY_FIELDS} UNION SELECT key FROM external_segment ORDER BY 1
         """
     )
     return [row["field"] for row in rows]

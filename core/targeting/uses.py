@@ -9,7 +9,7 @@ from core.datamodel.present import present_model
 from core.datamodel.records import Action, Change, Model
 from core.datamodel.uses import SHOWN, User
 from core.db import Connection
-from core.targeting import run_store, store
+from core.targeting import external_store, run_store, store
 from core.targeting.published import present_catalogue
 
 
@@ -21,10 +21,15 @@ async def find_questions_using(conn: Connection, changes: Sequence[Change]) -> l
 
 
 async def find_file_audiences_using(conn: Connection, changes: Sequence[Change]) -> list[User]:
-    """The audiences of files whose rows are about to find their profiles by a field that would be hidden."""
+    """The audiences of files whose rows are about to find their profiles by a field that would be hidden, and the external
+    segments whose ids are its values."""
     hidden = {one.field for one in changes if one.action is Action.HIDE and one.entity == "profile" and one.field is not None}
     found = await run_store.list_by_keys(conn, sorted(hidden)) if hidden else []
-    return [User("file audience", name, tuple(keys)) for name, keys in found]
+    segments = await external_store.list_by_keys(conn, sorted(hidden)) if hidden else []
+    return [
+        *(User("file audience", name, tuple(keys)) for name, keys in found),
+        *(User("external segment", name, (key,)) for name, key in segments),
+    ]
 
 
 async def hidden_names(conn: Connection, changes: Sequence[Change]) -> list[str]:

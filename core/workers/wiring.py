@@ -22,6 +22,7 @@ from core.tracking import jobs as tracking
 from core.transfers import jobs as transfers
 
 WIRING: dict[str, tuple[Job, ...]] = {
+    "audience.ids_unresolved": (targeting.look_up_ids,),
     "audience.kept": (membership.upkeep,),
     "audience.released": (membership.upkeep,),
     "audience.upkeep_due": (membership.upkeep,),
@@ -69,6 +70,7 @@ SCHEDULE: tuple[Scheduled, ...] = (
     Scheduled("delivery", delivery.sweep, None),
     Scheduled("profiles", profiles.sweep, None),
     Scheduled("targeting", targeting.sweep, None),
+    Scheduled("targeting_ids", targeting.sweep_ids, timedelta(hours=1)),
     Scheduled("datamodel", datamodel.sweep, None),
     Scheduled("membership", membership.sweep, None),
     Scheduled("consent", consent.sweep, timedelta(minutes=1)),

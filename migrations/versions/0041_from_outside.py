@@ -1,4 +1,4 @@
-"""Templates of imports have a sample file, and three are there from the start."""
+"""Templates of imports have a sample file, and three are there from the start; segments that outside systems fill."""
 
 from migrations.runner import run_sql
 
@@ -30,6 +30,32 @@ Maria Garcia 12 Harbour Street 28013 Madrid,quarantine,user_unknown,moved away
 John Smith 3 Mill Lane M1 1AE Manchester,quarantine,unreachable,no such street
 ', 'system')
 ON CONFLICT (name) DO NOTHING;
+
+-- An audience whose members an outside system tells by their ids: values of one field of profiles. snapshots: so many were
+-- begun that replace all of it; snapshot: the one that is being pushed.
+CREATE TABLE external_segment (
+    audience_id bigint PRIMARY KEY REFERENCES audience ON DELETE CASCADE,
+    source      text NOT NULL,
+    key         text NOT NULL,
+    fresh_hours integer,
+    received_at timestamptz,
+    snapshot    text,
+    snapshots   integer NOT NULL DEFAULT 0,
+    completed   text
+);
+
+-- Its ids as profiles keep them. profile_id: whose it is, where that is one; snapshot: the number of the last that named it.
+-- The audience is held by whoever changes them, so each is there once.
+CREATE TABLE external_segment_id (
+    audience_id bigint NOT NULL REFERENCES external_segment ON DELETE CASCADE,
+    value       text NOT NULL,
+    profile_id  bigint REFERENCES profile ON DELETE SET NULL,
+    ambiguous   boolean NOT NULL,
+    snapshot    integer NOT NULL
+);
+CREATE UNIQUE INDEX external_segment_id_value ON external_segment_id (audience_id, value, profile_id) NULLS NOT DISTINCT;
+CREATE INDEX external_segment_id_nobody ON external_segment_id (audience_id, value) WHERE profile_id IS NULL;
+CREATE INDEX external_segment_id_profile ON external_segment_id (profile_id, audience_id) WHERE profile_id IS NOT NULL;
 """
 
 

@@ -8,7 +8,7 @@ import strawberry
 
 from api.context import RequestContext
 from api.graphql.targeting.inputs import ExpressionInput, ValueKind
-from core.targeting import audience_files, store
+from core.targeting import audience_files, external_segments, store
 from core.targeting.enrichment import ComputedColumn
 
 
@@ -51,4 +51,11 @@ async def load_files(context: RequestContext, ids: list[int]) -> list[Any]:
     """The files of audiences, by their ids."""
     async with context.lease.use() as conn:
         found = await audience_files.find_audience_files(conn, ids)
+    return [found.get(one) for one in ids]
+
+
+async def load_segments(context: RequestContext, ids: list[int]) -> list[Any]:
+    """What outside systems fill, by the ids of audiences."""
+    async with context.lease.use() as conn:
+        found = await external_segments.find_segments(conn, ids)
     return [found.get(one) for one in ids]

@@ -16,7 +16,7 @@ from api.graphql.nodes import Node, global_id, link, record_of
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.types import Profile
 from api.graphql.scalars import JSON, Long
-from api.graphql.targeting.columns import MemberColumn, MemberColumnInput, load_columns, load_files
+from api.graphql.targeting.columns import MemberColumn, MemberColumnInput, load_columns, load_files, load_segments
 from api.graphql.targeting.inputs import ExpressionInput, ValueKind
 from api.graphql.targeting.membership_types import AudienceMembership, MembershipChange, load_memberships
 from core.errors import Invalid
@@ -199,6 +199,26 @@ def _counting(audience_id: int, outcome: Any) -> Any:
     return counting
 
 
+@strawberry.type(description="What an outside system fills with ids, and how many of these are whose.")
+class ExternalSegment:
+    """Of an audience that is an external segment."""
+
+    source: str
+    key: str = strawberry.field(description="The field of profiles whose values the ids are.")
+    fresh_hours: int | None = strawberry.field(description="How long it is fresh after a push; null: for ever.")
+    received_at: datetime | None = strawberry.field(description="When something was pushed last.")
+    snapshot: str | None = strawberry.field(description="That is being pushed.")
+    ids: Long = leaf(lambda segment: Long(segment.ids))
+    matched: Long = leaf(lambda segment: Long(segment.matched), description="Ids of one profile alone.")
+    ambiguous: Long = leaf(lambda segment: Long(segment.ambiguous), description="Ids that several profiles have.")
+    unmatched: Long = leaf(lambda segment: Long(segment.unmatched), description="Ids of nobody; looked up again each hour.")
+
+    @field(bool)
+    async def fresh(root: strawberry.Parent[Any], info: Info) -> bool:
+        """Whether the last push is recent enough."""
+        return bool(root.is_fresh(info.context.now))
+
+
 @strawberry.type(description="A saved question, whose members are found anew at each use, or a list of people.")
 class Audience(Node):
     """An audience."""
@@ -224,6 +244,10 @@ class Audience(Node):
     counted_at: datetime | None
     columns: list[MemberColumn] = link(load_columns, lambda audience: audience.id)
     file: AudienceFile | None = link(load_files, lambda audience: audience.id, description="Of an audience that is a file.")
+
+    segment: ExternalSegment | None = link(
+        load_segments, lambda audience: audience.id, description="Of an audience that an outside system fills."
+    )
 
     @field(bool)
     async def expired(root: strawberry.Parent[Any], info: Info) -> bool:

@@ -33,6 +33,25 @@ async def _filter(house: House) -> str:
     return filter_id
 
 
+SEGMENT = {"label": "Segment", "source": "Warehouse", "key": "email", "freshHours": 24}
+
+
+@case
+async def create_external_segment(house: House) -> Case:
+    """Of emails."""
+    sent = {**SEGMENT, "name": fresh("segment")}
+    return Case({"input": sent}, ["audience.create"], {"input": {**sent, "key": EMAIL}})
+
+
+@case
+async def push_external_segment(house: House) -> Case:
+    """Somebody's email."""
+    await create_profile(house.gql, **PERSON)
+    made = await make(house, "createExternalSegment", input={**SEGMENT, "name": fresh("segment")})
+    sent = {"id": made["audience"]["id"], "add": [EMAIL, "Markerovic"], "snapshot": "today", "complete": True}
+    return Case({"input": sent}, ["audience.push"], {"input": {**sent, "remove": [EMAIL]}})
+
+
 @case
 async def create_file_audience(house: House) -> Case:
     """A file that is named after somebody."""

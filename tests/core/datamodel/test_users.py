@@ -181,3 +181,13 @@ async def test_audiences_of_files_that_are_being_reconciled(conn: Connection) ->
     await conn.execute("UPDATE audience_run SET finished_at = $1", NOW + timedelta(hours=1))
     await hide(conn, "card")
     await publish_draft(conn)
+
+
+async def test_segments_of_outside_systems_whose_ids_are_values_of_a_field(conn: Connection) -> None:
+    await publish_fields(conn, field("card"), field("other"))
+    await an_audience(conn, SYSTEM, "crm")
+    await conn.execute("INSERT INTO external_segment (audience_id, source, key) SELECT id, 'CRM', 'card' FROM audience")
+    await hide(conn, "card")
+    assert await used_by(conn) == [("external segment", "crm", ("card",))]
+    await hide(conn, "other")
+    await publish_draft(conn)
