@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0040"
-down_revision = "0037"
+down_revision = "0039"
 
 SQL = """
 -- Those of ours come before the datasets.

@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0041"
-down_revision = "0037"
+down_revision = "0040"
 
 SQL = """
 ALTER TABLE import_template ADD COLUMN sample text NOT NULL DEFAULT '';  -- a small file that loads
