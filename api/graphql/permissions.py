@@ -256,6 +256,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.setDeliveryTraps": Permission.EDIT,
     "Mutation.setDeliveryControlGroup": Permission.EDIT,
     "Mutation.setDeliverySendingLog": Permission.EDIT,
+    "Mutation.setDeliverySendDates": Permission.EDIT,
     "Mutation.prepareDelivery": Permission.PREPARE,
     "Mutation.stopPreparation": Permission.PREPARE,
     "Mutation.confirmDelivery": Permission.START,

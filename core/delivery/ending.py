@@ -37,8 +37,9 @@ async def start(pool: Pool, delivery_id: int, now: datetime) -> bool:
             )  # fmt: skip
             return False
         delivery = await deliveries.get_delivery(conn, delivery_id)
+        last = await ledger.last_due(conn, delivery_id) or now  # its duration is that of whoever gets it last
         await runs.set_state(conn, delivery_id, after(Move.START, run.state), now)
-        await runs.set_started(conn, delivery_id, now + delivery.duration, now)
+        await runs.set_started(conn, delivery_id, max(now, last) + delivery.duration, now)
         await runs.add_log(conn, delivery_id, now, LogLevel.INFO, "STARTED", "sending started")
         await record(conn, SYSTEM, "delivery.start", "delivery", delivery_id)
         await announce(conn, "delivery.started", delivery_id=delivery_id)

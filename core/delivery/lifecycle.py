@@ -16,7 +16,7 @@ from core.delivery.store import ledger, runs
 from core.errors import NotFound
 from core.outbox import announce
 from core.planning import computed, deliveries, seeds
-from core.planning.computed_records import SendingLog
+from core.planning.computed_records import SendDates, SendingLog
 from core.planning.records import Delivery
 from core.planning.seed_records import ControlGroup, Traps
 from core.profiles.team_rows import NO_VALUES, Values
@@ -113,6 +113,15 @@ async def set_sending_log(
         await invalidate(conn, actor, delivery_id, now)
 
 
+async def set_send_dates(conn: Connection, actor: Actor, delivery_id: int, dates: SendDates | None, now: datetime) -> None:
+    """Have the send date of each recipient of a delivery that may be changed computed. Raises IllegalMove, and as
+    `planning.computed.set_send_dates`.
+    """
+    await check_editable(conn, delivery_id)
+    if await computed.set_send_dates(conn, actor, delivery_id, dates):
+        await invalidate(conn, actor, delivery_id, now)
+
+
 async def invalidate(conn: Connection, actor: Actor, delivery_id: int, now: datetime) -> None:
     """What was prepared does not hold any more: back to edition. Nothing happens where nothing was."""
     run = await runs.lock_run(conn, delivery_id)
@@ -152,15 +161,19 @@ async def stop_preparation(conn: Connection, actor: Actor, delivery_id: int, now
 
 
 async def confirm(conn: Connection, actor: Actor, delivery_id: int, now: datetime) -> DeliveryRun:
-    """Release a prepared delivery: it starts at its contact date, or at once. Raises IllegalMove, Stale."""
+    """Release a prepared delivery: it starts at its contact date, or at once; with send dates, at the first of them.
+
+    Raises IllegalMove, Stale.
+    """
     require(actor, Permission.START)
     run = await runs.lock_run(conn, delivery_id)
     after(Move.CONFIRM, run.state)
     await versions.check_unchanged(conn, run, now)
     await _move(conn, actor, delivery_id, Move.CONFIRM, now)
     delivery = await deliveries.get_delivery(conn, delivery_id)
-    contact_at = max(now, delivery.contact_at) if delivery.contact_at is not None else now
-    await runs.set_contact(conn, delivery_id, contact_at, now)
+    has_dates = delivery_id in await computed.get_send_dates(conn, [delivery_id])
+    first = await ledger.next_due(conn, delivery_id) if has_dates else delivery.contact_at
+    await runs.set_contact(conn, delivery_id, max(now, first or now), now)
     await announce(conn, "delivery.confirmed", delivery_id=delivery_id)
     return await _reread(conn, run)
 

@@ -37,7 +37,7 @@ from channels.contract import AddressKind, FailureReason
 from core.consent.records import Purpose
 from core.content.readable import OURS, Readable
 from core.content.readers import Preference, Reach, preferences
-from core.delivery.computed import NOTHING, Computed, logged, segment_code
+from core.delivery.computed import NOTHING, Computed, due_at, logged, segment_code
 from core.delivery.reached_by import POSTAL, address_of
 from core.delivery.recipient_values import DRAWN, profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
@@ -95,7 +95,7 @@ class Population:
     purpose: Purpose | None = None  # what people's data is used for in it
     readable: Readable = OURS  # by which fields of programs are found
     columns: Sequence[Brought] = ()  # what recipients bring along that programs read
-    computed: Computed = NOTHING  # what the ledger keeps of them besides
+    computed: Computed = NOTHING  # what the ledger keeps of them besides, and when they get it
 
     def duplicates_statement(self) -> Statement:
         """Remember each address that several otherwise eligible people share, with the oldest of them as its keeper.
@@ -132,7 +132,7 @@ class Population:
         `columns` are those that they have from a member."""
         own = {*kept, *POSTAL} if self.address_kind is AddressKind.POSTAL else kept  # a letter must not reach a member
         source = trap_rows(self._profile(), self.delivery_id, traps, own, last_id)
-        shared = replace(self, columns=columns, computed=NOTHING)
+        shared = replace(self, columns=columns, computed=self.computed.of_traps())
         return self._writing(shared._rows(source, RecipientKind.TRAP, of_addresses(self.steps)), slot=TRAP_SLOT)
 
     def _writing(self, rows: Select[Any], slot: int = 0) -> Statement:
@@ -170,7 +170,7 @@ class Population:
             context.profile.c.id,
             literal(0),
             case((kept, self._program(context.profile)), else_=null()),
-            at,
+            case((kept, due_at(self.computed, context.profile, self.at)), else_=at),
             case((kept, null()), else_=at),
             cast(case((kept, int(LedgerState.PENDING)), else_=int(LedgerState.EXCLUDED)), SmallInteger),
             reason,

@@ -24,7 +24,7 @@ from core.content.readable import present_readable
 from core.content.records import Content
 from core.db import TRY_LATER, Connection, Pool, transaction
 from core.delivery import control_group, lifecycle, traps, versions
-from core.delivery.computed import open_computed
+from core.delivery.computed import check_dates, open_computed
 from core.delivery.population import Population
 from core.delivery.programs import Programs
 from core.delivery.reached_by import KINDS
@@ -186,7 +186,7 @@ class Preparation:
             purpose=None if delivery.purpose_id is None else await get_purpose(conn, delivery.purpose_id),
             readable=readable,
             columns=[brought[name] for name in read if name in brought],
-            computed=await open_computed(conn, delivery_id, asked, readable),
+            computed=await open_computed(conn, delivery, asked, readable, at),
         )
 
     async def _write_range(self, plan: Plan, low: int, high: int) -> bool:
@@ -278,6 +278,7 @@ async def _complete(conn: Connection, plan: Plan) -> None:
     await control_group.extract(conn, delivery, groups.get(delivery.id), plan.at)
     if await ledger.has_pending(conn, delivery.id):
         await traps.insert(conn, plan.population, chosen.get(delivery.id), plan.at, plan.end)
+    await check_dates(conn, delivery.id, plan.population.computed)
 
 
 def _gone() -> Conflict:

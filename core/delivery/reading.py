@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 from channels.contract import FailureReason
 from core.db import Connection
 from core.delivery.records import (
     CountRow,
     DeliveryLink,
+    DueCount,
     Explanation,
     LedgerCounts,
     LedgerRow,
     LedgerState,
     LogEntry,
     RecipientKind,
+    Span,
 )
 from core.delivery.store import ledger, programs, runs
 from core.paging import Page, PageRequest, cut
+from core.planning import computed
+from core.planning.records import Delivery
 from core.profiles import profiles
 
+MOST_SPANS = 1000
 RowKey = tuple[int, int, int, int]  # delivery, recipient kind, recipient, occurrence
 
 
@@ -86,6 +92,19 @@ async def list_rows(
     """Profiles' rows in the order of recipients, then traps'; the cursor is the recipient id."""
     codes = None if states is None else [int(state) for state in states]
     return cut(await ledger.list_rows(conn, delivery_id, codes, page.after, page.first + 1), page)
+
+
+async def count_due(conn: Connection, delivery: Delivery, span: Span, zone: ZoneInfo) -> list[DueCount]:
+    """How many people are still to get a delivery in each piece of time, the first `MOST_SPANS` that have any. Of messages that
+    were tried before it is the next attempt that counts."""
+    run = await runs.find_run(conn, delivery.id)
+    if run is None or run.prepared_at is None:
+        return []
+    start = run.contact_at
+    if start is None and delivery.id not in await computed.get_send_dates(conn, [delivery.id]):
+        start = delivery.contact_at
+    found = await ledger.count_due(conn, delivery.id, span.value, zone.key, start, MOST_SPANS)
+    return [DueCount(at=at, people=people) for at, people in found]
 
 
 async def list_log(conn: Connection, delivery_id: int, page: PageRequest) -> Page[LogEntry]:

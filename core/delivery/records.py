@@ -140,6 +140,21 @@ class CountRow:
     n: int
 
 
+class Span(StrEnum):
+    """By which pieces of time send dates are counted."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueCount:
+    """How many people are to get a message in a piece of time."""
+
+    at: datetime  # its beginning
+    people: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerCounts:
     """The equation's columns."""

@@ -1,5 +1,5 @@
-"""Which deliveries ask about a part of the data model by their traps, control groups or sending logs, so that nobody
-hides it."""
+"""Which deliveries ask about a part of the data model by their traps, control groups, sending logs or send dates,
+so that nobody hides it."""
 
 from __future__ import annotations
 

@@ -53,6 +53,8 @@ async def _names(conn: Connection, delivery_id: int) -> list[str]:
     asked = [group.question, group.by] if group else []
     asked += [traps.question] if traps else []
     asked += [kept.segment_code] if kept else []
+    dates = (await computed.get_send_dates(conn, [delivery_id])).get(delivery_id)
+    asked += [dates.expression] if dates else []
     return sorted({one.audience for question in asked if question is not None for one in members_named(question.root)})
 
 

@@ -12,7 +12,7 @@ from core.datamodel.present import hold_model
 from core.datamodel.records import FieldKind
 from core.db import Connection
 from core.errors import Invalid
-from core.planning.computed_records import SendingLog
+from core.planning.computed_records import SendDates, SendingLog
 from core.planning.deliveries import lock_delivery
 from core.planning.store import computed as store
 from core.planning.store import deliveries as delivery_store
@@ -22,6 +22,7 @@ from core.targeting.language import Expression
 
 MOST_FIELDS = 20  # of the profile, in the sending log of one delivery
 CODES = frozenset({Kind.TEXT, Kind.INTEGER, Kind.ENUMERATION})  # what a segment code is computed as
+DATES = frozenset({Kind.INSTANT, Kind.DATE})  # what a send date is computed as
 
 
 async def get_sending_logs(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, SendingLog]:
@@ -47,6 +48,31 @@ async def set_sending_log(conn: Connection, actor: Actor, delivery_id: int, kept
     await delivery_store.add_version(conn, delivery_id)
     told = {"segment_code": kept is not None and kept.segment_code is not None, "fields": list(kept.fields) if kept else []}
     await record(conn, actor, "delivery.set_sending_log", "delivery", delivery_id, told)
+    return True
+
+
+async def get_send_dates(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, SendDates]:
+    """The send dates of deliveries; of one that has none, nothing."""
+    return await store.get_send_dates(conn, delivery_ids)
+
+
+async def set_send_dates(conn: Connection, actor: Actor, delivery_id: int, dates: SendDates | None) -> bool:
+    """Have the send date of each recipient computed, or not any more; whether that changed anything.
+
+    The zone is a known one. Raises NotFound (DELIVERY_NOT_FOUND), Invalid (BAD_SEND_DATE), ExpressionError.
+    """
+    require(actor, Permission.EDIT)
+    await lock_delivery(conn, delivery_id)
+    if (await get_send_dates(conn, [delivery_id])).get(delivery_id) == dates:
+        return False
+    if dates is None:
+        await store.delete_send_dates(conn, delivery_id)
+    else:
+        await hold_model(conn)  # what they read is not hidden meanwhile
+        await store.set_send_dates(conn, delivery_id, dates, await _check_date(conn, dates.expression))
+    await delivery_store.add_version(conn, delivery_id)
+    told = {"zone": dates.zone, "of_recipient": dates.of_recipient} if dates else {"send_dates": None}
+    await record(conn, actor, "delivery.set_send_dates", "delivery", delivery_id, told)
     return True
 
 
@@ -85,5 +111,15 @@ async def _check_code(conn: Connection, code: Expression) -> list[str]:
         raise Invalid(
             f"a segment code is a text, and this is of the kind {value.kind.value}", code="BAD_SEGMENT_CODE",
             path="segment_code", hint="Make a text of it: to_text(…), if(…, 'VIP', 'other').",
+        )  # fmt: skip
+    return all_reads(value)
+
+
+async def _check_date(conn: Connection, date: Expression) -> list[str]:
+    value = await open_value(conn, date)
+    if value.kind not in DATES:
+        raise Invalid(
+            f"a send date is an instant or a day, and this is of the kind {value.kind.value}", code="BAD_SEND_DATE",
+            path="expression", hint="Compute a time: now + 2 hours, to_instant(audience_column('spring', 'segment')).",
         )  # fmt: skip
     return all_reads(value)

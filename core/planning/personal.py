@@ -24,6 +24,7 @@ TABLES = (
         other="delivery_id extraction share size lowest same_for audience_id reads",
     ),
     Kept(table="delivery_sending_log", authored="segment_code segment_text", other="delivery_id fields reads"),
+    Kept(table="delivery_send_dates", authored="expression text", other="delivery_id zone of_recipient reads"),
     Kept(table="holdout", authored="label", other="id share seed starts_at ends_at version created_at created_by"),
     Kept(table="delivery_suppression", other="delivery_id list_id"),
 )

@@ -61,7 +61,7 @@ class ControlGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """A delivery that asks about something by its traps, its control group or its sending log."""
+    """A delivery that asks about something by its traps, its control group, its sending log or its send dates."""
 
     delivery_id: int
     name: str  # of the delivery

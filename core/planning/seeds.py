@@ -84,7 +84,7 @@ async def set_control_group(conn: Connection, actor: Actor, delivery_id: int, gr
 
 
 async def list_readers(conn: Connection, reads: Sequence[str]) -> list[Reader]:
-    """The deliveries whose traps, control groups or sending logs ask about any of these, as questions tell what they read."""
+    """The deliveries that ask about any of these besides their audience, as questions tell what they read."""
     return await store.list_readers(conn, reads)
 
 

@@ -13,7 +13,7 @@ from api.graphql.delivery.loaders import DeliveryView, view
 from api.graphql.delivery.types import CreateDeliveryInput, Delivery, UpdateDeliveryInput
 from api.graphql.mutations import given, mutation
 from api.graphql.nodes import optional_id
-from api.graphql.planning.computed import SetDeliverySendingLogInput
+from api.graphql.planning.computed import SetDeliverySendDatesInput, SetDeliverySendingLogInput
 from api.graphql.planning.seeds import SetDeliveryControlGroupInput, SetDeliveryTrapsInput
 from api.graphql.team_fields import team_values_of
 from core.delivery import doubt, lifecycle
@@ -139,6 +139,15 @@ class DeliveryMutation:
         context = info.context
         key = from_global_id("Delivery", input.id, "id")
         await lifecycle.set_sending_log(context.conn, context.actor, key, input.kept(), context.now)
+        return await view(context.conn, key)
+
+    @mutation(delivery=Delivery)
+    async def set_delivery_send_dates(self, info: Info, input: SetDeliverySendDatesInput) -> Any:
+        """When each recipient gets the message, computed of their data. It must be prepared again."""
+        context = info.context
+        key = from_global_id("Delivery", input.id, "id")
+        dates = None if input.send_dates is None else input.send_dates.dates()
+        await lifecycle.set_send_dates(context.conn, context.actor, key, dates, context.now)
         return await view(context.conn, key)
 
     @mutation(deleted_id=strawberry.ID)

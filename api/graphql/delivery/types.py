@@ -17,7 +17,7 @@ from api.graphql.content.types import Content
 from api.graphql.delivery.loaders import DeliveryView, load_counts, load_trap_counts
 from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, link, record_of
-from api.graphql.planning.computed import SendingLog, load_sending_logs
+from api.graphql.planning.computed import SendDates, SendingLog, load_send_dates, load_sending_logs
 from api.graphql.planning.loaders import load_accounts, load_campaigns
 from api.graphql.planning.seeds import ControlGroup, Traps, load_control_groups, load_traps
 from api.graphql.planning.types import Campaign, ChannelAccount, UnknownPolicy
@@ -30,7 +30,7 @@ from api.graphql.reporting.types import DeliveryReport, LedgerCounts
 from api.graphql.rows.linked import LinkedConnection, linked_field
 from api.graphql.scalars import JSON
 from api.graphql.targeting.loaders import load_audiences
-from api.graphql.targeting.types import Audience
+from api.graphql.targeting.types import Audience, zone_of
 from api.graphql.team_fields import TEAM_VALUES, team_fields_field
 from core.delivery import doubt, reading, records, state
 from core.delivery.lifecycle import allowed_moves
@@ -47,6 +47,7 @@ LedgerState = strawberry.enum(
     records.LedgerState, name="LedgerState", description="What became of one recipient in one delivery."
 )
 RecipientKind = strawberry.enum(records.RecipientKind, name="RecipientKind", description="What a recipient is.")
+Span = strawberry.enum(records.Span, name="Span", description="By which pieces of time send dates are counted.")
 LogLevel = strawberry.enum(records.LogLevel, name="LogLevel", description="Warnings do not block, errors do.")
 DoubtDecision = strawberry.enum(doubt.Decision, name="DoubtDecision", description="What became of messages in doubt.")
 DeliveryMove = strawberry.enum(state.Move, name="DeliveryMove", description="What may be done to a delivery.")
@@ -123,6 +124,14 @@ class LedgerConnection(ForwardPage[LedgerRow]):
     """A page of the ledger."""
 
 
+@strawberry.type(description="How many people are to get a message in an hour or on a day.")
+class DueCount:
+    """A piece of time."""
+
+    at: datetime = strawberry.field(description="Its beginning.")
+    people: int
+
+
 @strawberry.type(description="Why somebody did, or did not, get a delivery.")
 class Explanation:
     """One sentence, and the row behind it."""
@@ -173,6 +182,7 @@ class Delivery(Node):
     traps: Traps = link(load_traps, lambda view: view.id)
     control_group: ControlGroup | None = link(load_control_groups, lambda view: view.id)
     sending_log: SendingLog = link(load_sending_logs, lambda view: view.id)
+    send_dates: SendDates | None = link(load_send_dates, lambda view: view.id)
     ignores_holdout: bool = planned(
         lambda plan: plan.ignores_holdout, "Whether it goes to people who are held out of all others: service messages."
     )
@@ -182,7 +192,9 @@ class Delivery(Node):
     )
     prepared_at: datetime | None = happened(lambda run: run.prepared_at)
     confirmed_at: datetime | None = happened(lambda run: run.confirmed_at)
-    contact_at: datetime | None = happened(lambda run: run.contact_at, "When sending may start; set when it is confirmed.")
+    contact_at: datetime | None = happened(
+        lambda run: run.contact_at, "When sending may start, with send dates the first of them; set when it is confirmed."
+    )
     started_at: datetime | None = happened(lambda run: run.started_at)
     deadline: datetime | None = happened(lambda run: run.deadline, "When retries end; set when it starts.")
     finished_at: datetime | None = happened(lambda run: run.finished_at)
@@ -212,6 +224,19 @@ class Delivery(Node):
         async with info.context.lease.use() as conn:
             rows = await reading.list_rows(conn, root.id, states, page)
         return Listing(rows, None, lambda row: row.recipient_id, page.after)
+
+    @field(list[DueCount])
+    async def due(
+        root: strawberry.Parent[Any],
+        info: Info,
+        by: Span = records.Span.HOUR,  # type: ignore[valid-type]
+        time_zone: str | None = None,
+    ) -> Any:
+        """How many people are still to get it in which hour or on which day of a zone (UTC if left out), by what is prepared.
+        Hours and days with nobody are left out; the first 1000 are told."""
+        zone = zone_of(time_zone)
+        async with info.context.lease.use() as conn:
+            return await reading.count_due(conn, root.plan, by, zone)
 
     @field(DeliveryReport)
     async def report(root: strawberry.Parent[Any], info: Info, include_machines: bool = False) -> Any:

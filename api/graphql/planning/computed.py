@@ -9,6 +9,7 @@ import strawberry
 from api.context import RequestContext
 from api.graphql.leaf import leaf
 from api.graphql.targeting.inputs import ExpressionInput, parsed
+from api.graphql.targeting.types import zone_of
 from core.planning import computed, computed_records
 
 
@@ -43,3 +44,48 @@ class SetDeliverySendingLogInput:
     def kept(self) -> computed_records.SendingLog:
         """Raises ExpressionError."""
         return computed_records.SendingLog(segment_code=parsed(self.segment_code), fields=tuple(self.fields))
+
+
+async def load_send_dates(context: RequestContext, ids: list[int]) -> list[Any]:
+    """Send dates by delivery id."""
+    async with context.lease.use() as conn:
+        found = await computed.get_send_dates(conn, ids)
+    return [found.get(one) for one in ids]
+
+
+@strawberry.type(description="When each recipient gets the message. Who has no such date gets it at the contact date.")
+class SendDates:
+    """The send dates of a delivery, as planned."""
+
+    expression: str = leaf(lambda dates: dates.expression.text)
+    time_zone: str = leaf(lambda dates: dates.zone, description="In which it is asked.")
+    of_recipient: bool = strawberry.field(
+        description="Whether what the clock of the time zone shows is meant as the time of the recipient's own zone."
+    )
+
+
+@strawberry.input(description="An expression that computes when a recipient gets the message.")
+class SendDatesInput:
+    """Send dates."""
+
+    expression: ExpressionInput = strawberry.field(
+        description="An instant, or a day, of which it is the first moment. `now` is the contact date, else the preparation."
+    )
+    time_zone: str | None = strawberry.field(default=None, description="In which it is asked; UTC if left out.")
+    of_recipient: bool = strawberry.field(
+        default=False, description="At the same time of the clock in the recipient's own zone, where that is known."
+    )
+
+    def dates(self) -> computed_records.SendDates:
+        """Raises ExpressionError, Invalid (BAD_TIME_ZONE)."""
+        return computed_records.SendDates(
+            expression=self.expression.parsed(), zone=zone_of(self.time_zone).key, of_recipient=self.of_recipient
+        )
+
+
+@strawberry.input(description="A delivery's send dates, in the place of those it has; null: the contact date is everybody's.")
+class SetDeliverySendDatesInput:
+    """Input of setDeliverySendDates."""
+
+    id: strawberry.ID
+    send_dates: SendDatesInput | None

@@ -261,6 +261,37 @@ async def next_due(conn: Connection, delivery_id: int) -> datetime | None:
     return due
 
 
+async def last_due(conn: Connection, delivery_id: int) -> datetime | None:
+    """When the last pending row wants to be tried; None when none is pending."""
+    due: datetime | None = await conn.fetchval(
+        "SELECT due_at FROM ledger WHERE delivery_id = $1 AND state = 1 ORDER BY due_at DESC LIMIT 1", delivery_id
+    )
+    return due
+
+
+async def count_later(conn: Connection, delivery_id: int, than: datetime) -> int:
+    """How many pending rows are due after a moment."""
+    found: int = await conn.fetchval(
+        "SELECT count(*) FROM ledger WHERE delivery_id = $1 AND state = 1 AND due_at > $2", delivery_id, than
+    )
+    return found
+
+
+async def count_due(
+    conn: Connection, delivery_id: int, unit: str, zone: str, start: datetime | None, most: int
+) -> list[tuple[datetime, int]]:
+    """How many pending rows, traps left out, are due in each hour or day (`unit`) of a zone, none before `start`."""
+    rows = await conn.fetch(
+        """
+        SELECT date_trunc($2, greatest(due_at, $4::timestamptz), $3) AS at, count(*) AS n
+          FROM ledger WHERE delivery_id = $1 AND state = 1 AND recipient_kind <> 4
+         GROUP BY 1 ORDER BY 1 LIMIT $5
+        """,
+        delivery_id, unit, zone, start, most,
+    )  # fmt: skip
+    return [(row["at"], row["n"]) for row in rows]
+
+
 async def blank_traps(conn: Connection, member: str, profile_ids: Sequence[int], address_keys: Sequence[str]) -> int:
     """Forget what was written to traps whose values name one of these profiles as their member, or at these addresses."""
     done: str = await conn.execute(

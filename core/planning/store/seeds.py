@@ -105,7 +105,8 @@ _READERS = """
 SELECT d.id, d.name, q.what, f.found
   FROM (SELECT delivery_id, 'traps' AS what, reads FROM delivery_trap_question
          UNION ALL SELECT delivery_id, 'control group', reads FROM delivery_control_group
-         UNION ALL SELECT delivery_id, 'sending log', reads FROM delivery_sending_log) q
+         UNION ALL SELECT delivery_id, 'sending log', reads FROM delivery_sending_log
+         UNION ALL SELECT delivery_id, 'send dates', reads FROM delivery_send_dates) q
   JOIN delivery d ON d.id = q.delivery_id,
        LATERAL (SELECT array_agg(r ORDER BY r) AS found FROM unnest(q.reads) AS r WHERE {0}) AS f
  WHERE f.found IS NOT NULL ORDER BY d.id, q.what
@@ -113,12 +114,12 @@ SELECT d.id, d.name, q.what, f.found
 
 
 async def list_readers(conn: Connection, reads: Sequence[str]) -> list[Reader]:
-    """Which traps, control groups and sending logs read any of these, those of the oldest delivery first."""
+    """What deliveries ask that reads any of these, the oldest delivery first."""
     return [_reader(row) for row in await conn.fetch(_READERS.format("r = ANY ($1::text[])"), list(reads))]
 
 
 async def list_readers_of(conn: Connection, beginning: str) -> list[Reader]:
-    """Which of them read something that begins so, likewise."""
+    """What they ask that reads something that begins so, likewise."""
     return [_reader(row) for row in await conn.fetch(_READERS.format("starts_with(r, $1)"), beginning)]
 
 

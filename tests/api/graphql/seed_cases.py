@@ -76,6 +76,15 @@ async def set_delivery_sending_log(house: House) -> Case:
 
 
 @case
+async def set_delivery_send_dates(house: House) -> Case:
+    """An expression that names somebody."""
+    dates = {"expression": {"text": f"if(email = '{EMAIL}', now)"}, "timeZone": "Europe/Paris", "ofRecipient": True}
+    sent = {"id": await house.delivery(), "sendDates": dates}
+    bad = {**sent, "sendDates": {"expression": {"text": f"'{EMAIL}'"}}}
+    return Case({"input": sent}, ["delivery.set_send_dates"], {"input": bad})
+
+
+@case
 async def create_holdout(house: House) -> Case:
     """From now on."""
     sent = {"label": "2026", "share": "5"}

@@ -186,8 +186,8 @@ OPERATIONS: dict[str, tuple[str, int]] = {
     ),
     "deliveries with who is held back and what else gets them": (
         """{ deliveries(first: 30) { nodes { id traps { testProfiles { label } } controlGroup { share audience { name } }
-             trapCounts { accepted } sendingLog { fields } } } }""",
-        6,
+             trapCounts { accepted } sendingLog { fields } sendDates { timeZone } } } }""",
+        7,
     ),
     "privacy requests with their namespaces": (
         """{ privacyRequests(first: 30) { totalCount nodes { id name status counts { table rows } namespace { name dataset }

@@ -19,7 +19,7 @@ from core.db import Connection
 from core.delivery import lifecycle
 from core.delivery.records import DeliveryState
 from core.errors import Conflict
-from core.planning.computed_records import SendingLog
+from core.planning.computed_records import SendDates, SendingLog
 from core.planning.deliveries import create_delivery
 from core.planning.records import DeliveryDraft
 from core.planning.seed_records import ControlGroup, Extraction, Traps
@@ -73,11 +73,13 @@ async def test_traps_and_control_groups_until_their_delivery_has_ended(conn: Con
     await lifecycle.set_control_group(conn, SYSTEM, delivery, group, NOW)
     kept = SendingLog(segment_code=parse_text("if(points > 3, 'many')"), fields=("tier", "city"))
     await lifecycle.set_sending_log(conn, SYSTEM, delivery, kept, NOW)
+    await lifecycle.set_send_dates(conn, SYSTEM, delivery, SendDates(expression=parse_text("add_days(now, points)")), NOW)
 
     for name in ("tier", "points", "size"):
         await hide(conn, name)
     assert await used_by(conn) == [
         ("control group of the delivery", "spring", ("points", "size")),
+        ("send dates of the delivery", "spring", ("points",)),
         ("sending log of the delivery", "spring", ("points", "tier")), ("traps of the delivery", "spring", ("tier",)),
     ]  # fmt: skip
     await save_field(conn, SYSTEM, "profile", field("tier", FieldKind.ENUMERATION, choices=levels[1:]), now=NOW)

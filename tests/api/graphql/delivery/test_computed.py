@@ -37,3 +37,30 @@ async def test_the_sending_log_tells_code_and_fields_of_each(house: House) -> No
         {"code": "home", "targeted": 2, "sent": 2, "accepted": 2, **nothing},
         {"code": None, "targeted": 1, "sent": 1, "accepted": 1, **nothing},
     ]
+
+
+DUE = """query ($id: ID!) { delivery(id: $id) { sendDates { expression timeZone ofRecipient }
+    due(by: DAY, timeZone: "Asia/Tokyo") { at people } ledger(first: 20) { nodes { state dueAt } } } }"""
+
+
+async def test_send_dates_are_told_beforehand(house: House) -> None:
+    for number in range(3):
+        await create_profile(house.gql, email=f"p{number}@mail.example", city="Paris" if number else "Rome")
+    delivery_id = await house.delivery()
+    await make(house, "updateDelivery", input={"id": delivery_id, "contactAt": "2031-05-01T12:00:00Z"})
+    text = "if(city = 'Rome', now + 1 day)"
+    sent: dict[str, Any] = {"id": delivery_id, "sendDates": {"expression": {"text": text}, "timeZone": "Europe/Paris"}}
+    await make(house, "setDeliverySendDates", input=sent)
+    await make(house, "prepareDelivery", id=delivery_id)
+    await house.work()
+
+    found = (await house.gql.ask(DUE, id=delivery_id))["delivery"]
+    assert found["sendDates"] == {"expression": text, "timeZone": "Europe/Paris", "ofRecipient": False}
+    assert found["due"] == [
+        {"at": "2031-04-30T15:00:00Z", "people": 2}, {"at": "2031-05-01T15:00:00Z", "people": 1},
+    ]  # fmt: skip
+    assert [one["dueAt"] for one in found["ledger"]["nodes"]] == ["2031-05-02T12:00:00Z"] + ["2031-05-01T12:00:00Z"] * 2
+
+    sent["sendDates"] = None
+    await make(house, "setDeliverySendDates", input=sent)
+    assert (await house.gql.ask(DUE, id=delivery_id))["delivery"]["sendDates"] is None
