@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from channels.contract import Channel, RecipientRow
+from channels.contract import Channel, Program, RecipientRow
 from core.content.compile import SOME_LABEL, FrozenContent, carried_by, freeze, shared_values, thaw, values
 from core.content.errors import ContentInvalid
 from core.content.expansion import expand_parts
@@ -67,7 +67,7 @@ def preview(
     warnings += missing_values(channel.manifest, expanded, row_values, library.readable)
     try:
         sent = program.parts(row)
-        shown = thaw(_without_pixel(frozen), _showing(signer), channel).parts(row)
+        shown = showing(frozen, signer, channel).parts(row)
     except RenderError as error:
         return _shown(content, (rendering_failed(error, frozen, expanded, signer, row), *warnings))
     warnings += review_rendered(sent.subject, sent.html, sent.text)
@@ -93,9 +93,9 @@ def _shown(
     )
 
 
-def _showing(signer: TokenSigner) -> TokenSigner:
-    """One that writes where links lead in the place of tracked addresses, so that looking at a preview records nothing."""
-    return TokenSigner(signer.base_url, signer.key, show_targets=True)
+def showing(frozen: FrozenContent, signer: TokenSigner, channel: Channel) -> Program:
+    """A program to be looked at: it writes where links lead in the place of tracked addresses, so that nothing is recorded."""
+    return thaw(_without_pixel(frozen), TokenSigner(signer.base_url, signer.key, show_targets=True), channel)
 
 
 def _without_pixel(frozen: FrozenContent) -> FrozenContent:

@@ -131,6 +131,18 @@ class LedgerRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownMessage:
+    """What one recipient gets, to be looked at; without a language there is nothing to be shown."""
+
+    row: LedgerRow
+    language: str | None = None
+    subject: str | None = None
+    html: str | None = None
+    text: str | None = None
+    failure: str | None = None  # why it cannot be rendered for this recipient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CountRow:
     """How many ledger rows are in one state for one reason."""
 

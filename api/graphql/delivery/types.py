@@ -34,9 +34,12 @@ from api.graphql.targeting.types import Audience, zone_of
 from api.graphql.team_fields import TEAM_VALUES, team_fields_field
 from core.delivery import doubt, reading, records, state
 from core.delivery.lifecycle import allowed_moves
+from core.delivery.programs import Programs
+from core.delivery.showing import show_messages
 from core.ids import from_global_id, to_global_id
 from core.planning.records import UnknownPolicy as UnknownPolicyEnum
 from core.profiles.team_rows import Extended
+from core.public_urls import PublicUrls
 from core.reporting import deliveries as reports
 from core.reporting.comparison import compare
 
@@ -132,6 +135,18 @@ class DueCount:
     people: int
 
 
+@strawberry.type(description="What one recipient gets, as the preparation has frozen it. Links show where they lead.")
+class ShownMessage:
+    """A message to be looked at."""
+
+    row: LedgerRow
+    language: str | None = strawberry.field(description="Of the variant. Null: the recipient gets nothing, or was erased.")
+    subject: str | None
+    html: str | None
+    text: str | None
+    failure: str | None = strawberry.field(description="Why the message cannot be rendered for this recipient.")
+
+
 @strawberry.type(description="Why somebody did, or did not, get a delivery.")
 class Explanation:
     """One sentence, and the row behind it."""
@@ -224,6 +239,16 @@ class Delivery(Node):
         async with info.context.lease.use() as conn:
             rows = await reading.list_rows(conn, root.id, states, page)
         return Listing(rows, None, lambda row: row.recipient_id, page.after)
+
+    @field(list[ShownMessage])
+    async def messages(root: strawberry.Parent[Any], info: Info, profile_ids: list[strawberry.ID]) -> Any:
+        """The messages of up to 20 people of its target, once it is prepared: real people in the place of test profiles.
+        Nothing is sent, and nothing is counted."""
+        keys = [from_global_id("Profile", one, "profileIds") for one in profile_ids]
+        context = info.context
+        urls = PublicUrls(context.runtime.settings, context.runtime.keyring)
+        async with context.lease.use() as conn:
+            return await show_messages(conn, Programs(context.channels, urls, sends=False), root.id, keys)
 
     @field(list[DueCount])
     async def due(
