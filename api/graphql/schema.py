@@ -61,6 +61,8 @@ from api.graphql.profiles.transfers import (
     load_exports,
     load_imports,
 )
+from api.graphql.profiles.visitor_types import load_visitors
+from api.graphql.profiles.visitors import VisitorsMutation, VisitorsQuery
 from api.graphql.reporting.active import ActiveProfilesQuery
 from api.graphql.reporting.history import ReportingQuery
 from api.graphql.reporting.subscriptions import ReportingSubscription
@@ -89,6 +91,7 @@ _KINDS = (
     NodeKind(name="Profile", permission=Permission.READ, load=load_profiles),
     NodeKind(name="TestProfile", permission=Permission.READ, load=load_test_profiles),
     NodeKind(name="AppSubscription", permission=Permission.READ, load=load_app_subscriptions),
+    NodeKind(name="Visitor", permission=Permission.READ, load=load_visitors),
     NodeKind(name="DatasetRow", permission=Permission.READ, load=load_rows, read=read_row_id),
     NodeKind(name="Service", permission=Permission.READ, load=load_services),
     NodeKind(name="Purpose", permission=Permission.READ, load=load_purposes),
@@ -123,6 +126,7 @@ class Query(
     ProfilesQuery,
     TestProfilesQuery,
     AppsQuery,
+    VisitorsQuery,
     QuarantineQuery,
     SuppressionQuery,
     SuppressionTransfersQuery,
@@ -166,6 +170,7 @@ class Mutation(
     ProfilesMutation,
     TestProfilesMutation,
     AppsMutation,
+    VisitorsMutation,
     QuarantineMutation,
     SuppressionMutation,
     SuppressionTransfersMutation,

@@ -38,7 +38,7 @@ MIRRORS: Mapping[str, str] = MappingProxyType({"profile": "test_profile"})
 
 # What questions have besides a team's things: entities, links of entities, and how those of business events begin. Tests hold
 # them together with the catalogue of questions.
-HOUSE_ENTITIES = frozenset({"message", "reaction", "subscription", "purpose", "consent", *BUILT_IN})
+HOUSE_ENTITIES = frozenset({"message", "reaction", "subscription", "visitor", "purpose", "consent", *BUILT_IN})
 HOUSE_LINKS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "profile": frozenset(
@@ -51,6 +51,8 @@ HOUSE_LINKS: Mapping[str, frozenset[str]] = MappingProxyType(
                 "unsubscribes",
                 "subscriptions",
                 "app_subscriptions",
+                "visitors",
+                "referred_visitors",
                 "consents",
             }
         ),

@@ -22,7 +22,7 @@ from core.paging import Page, PageRequest, cut
 from core.profiles.app_records import AppOutcome, AppResult, AppSubscription, SentAppSubscription
 from core.profiles.errors import FieldsInvalid
 from core.profiles.fields import Field
-from core.profiles.identities import ProfileReference, checked, hold_identified
+from core.profiles.identities import hold_each
 from core.profiles.store import app_subscriptions as store
 from core.profiles.team_fields import team_fields_of
 from core.profiles.team_rows import Extended, refused
@@ -50,7 +50,7 @@ async def save_app_subscriptions(
     first = _first_of_each([(one.app, one.registration_token) for one in sent], errors)
     fields = await _team_fields(conn) if any(sent[n].team for n in first) else {}
     team = {n: values for n in first if (values := _team_values(sent[n], fields, n, errors)) is not None}
-    owners = await _owners(conn, {n: reference for n in team if (reference := sent[n].profile) is not None}, errors)
+    owners = await hold_each(conn, {n: reference for n in team if (reference := sent[n].profile) is not None}, errors)
     rows = [(n, sent[n], owners.get(n), team[n]) for n in team if n not in errors]
     created, updated = await _write(conn, rows, fields, now)
     outcomes = {n: AppOutcome.CREATED if n in created else AppOutcome.UPDATED for n in created | updated}
@@ -144,27 +144,6 @@ async def _write(
             return created, await store.update_known(conn, known, columns, now) if known else set()
     except REFUSED as error:
         raise await refused(conn, error) or error from None
-
-
-async def _owners(
-    conn: Connection, references: Mapping[int, ProfileReference], errors: dict[int, ClarionError]
-) -> dict[int, int]:
-    """Whose devices they are, held until the transaction ends; why not, into `errors`."""
-    readable: dict[int, ProfileReference] = {}
-    for n, one in references.items():
-        try:
-            readable[n] = checked(one)
-        except Invalid as error:
-            errors[n] = error
-    found = await hold_identified(conn, readable.values()) if readable else {}
-    owners = {}
-    for n, one in readable.items():
-        owner = found[one]
-        if isinstance(owner, int):
-            owners[n] = owner
-        else:
-            errors[n] = owner
-    return owners
 
 
 def _results(

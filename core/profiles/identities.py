@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -84,6 +84,27 @@ async def hold_identified(
     found = await identify(conn, references)
     held = await store.hold(conn, sorted({one for one in found.values() if isinstance(one, int)}))
     return {one: owner if not isinstance(owner, int) or owner in held else _unknown(one) for one, owner in found.items()}
+
+
+async def hold_each(
+    conn: Connection, references: Mapping[int, ProfileReference], errors: dict[int, ClarionError]
+) -> dict[int, int]:
+    """The same for the rows of a call, by their places; why a row has none, or says it wrongly, goes into `errors`."""
+    readable: dict[int, ProfileReference] = {}
+    for n, one in references.items():
+        try:
+            readable[n] = checked(one)
+        except Invalid as error:
+            errors[n] = error
+    found = await hold_identified(conn, readable.values()) if readable else {}
+    owners = {}
+    for n, one in readable.items():
+        owner = found[one]
+        if isinstance(owner, int):
+            owners[n] = owner
+        else:
+            errors[n] = owner
+    return owners
 
 
 def _ambiguous(profiles: int) -> Conflict:

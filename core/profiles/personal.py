@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, FromClause, tuple_
+from sqlalchemy import ColumnElement, FromClause, or_, tuple_
 
 from channels.contract import AddressKind
 from core.db import Connection
@@ -24,6 +24,14 @@ def _suppressed(rows: FromClause, person: Person) -> ColumnElement[bool]:
     """Addresses as they are, and hashes of them."""
     entries = (entry for _, key in person.addresses for entry in all_forms((EntryForm.PLAIN, key)))
     return tuple_(rows.c.form, rows.c.value).in_([(int(form), value) for form, value in entries])
+
+
+def _sent_by(rows: FromClause, person: Person) -> ColumnElement[bool]:
+    return or_(of_profile("referrer_id")(rows, person), of_address_of("email", "referrer_email")(rows, person))
+
+
+def _visited(rows: FromClause, person: Person) -> ColumnElement[bool]:
+    return or_(of_profile()(rows, person), of_address_of("email", "email")(rows, person))
 
 
 # A profile goes last: others are found by it.
@@ -48,6 +56,18 @@ TABLES = (
     Kept(
         table="app_subscription", rows=of_profile(), goes=Goes.ROWS, personal="registration_token",
         other="id app platform opted_out profile_id created_at updated_at",
+    ),
+    # First whom the person sent, then the person: by their profile, or by an address that nobody else has.
+    Kept(
+        table="visitor", rows=_sent_by, goes=Goes.VALUES,
+        personal="referrer_id referrer_email referrer_first_name referrer_last_name referrer_comment",
+        other="id external_id email first_name last_name origin forward_url profile_id created_at updated_at",
+    ),
+    Kept(
+        table="visitor", rows=_visited, goes=Goes.ROWS,
+        personal="external_id email first_name last_name origin forward_url referrer_id referrer_email referrer_first_name"
+        " referrer_last_name referrer_comment",
+        other="id profile_id created_at updated_at",
     ),
     Kept(
         table="quarantine", rows=of_address("address_key", "address_kind"), goes=Goes.ROWS,

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from channels.contract import FailureReason
 from core.profiles.fields import FIELDS, Field, FieldType
+from core.profiles.visitor_records import SAID as SAID_OF_VISITORS
 from core.targeting.headings import headings_of
 
 
@@ -224,6 +225,15 @@ PROFILE = entity(
         _to_facts("unsubscribes", "Unsubscriptions by link", "reaction", kind=REACTION_KINDS["unsubscribe"]),
         _to_facts("subscriptions", "Subscriptions to services", "subscription"),
         _to_facts("app_subscriptions", "Devices that apps may send to", "app_subscription"),
+        _to_facts("visitors", "Visits of forms and pages", "visitor"),
+        CatalogueLink(
+            name="referred_visitors",
+            label="Visitors whom the person sent",
+            target="visitor",
+            many=True,
+            on=(("id", "referrer_id"),),
+            back="referrer",
+        ),
         _to_facts("consents", "What was said to purposes", "consent"),
     ),
     columns=("merged_into",),
@@ -304,6 +314,26 @@ APP_SUBSCRIPTION = entity(
     links=(_to_one("profile", "Profile", "profile_id"),),
     time="created_at",
 )
+VISITOR = entity(
+    "visitor",
+    "Visitor",
+    table="visitor",
+    key="id",
+    fields=(
+        CatalogueField(
+            name="external_id", label="Id of the page", kind=Kind.TEXT, column="external_id", nullable=False,
+            writing=Writing.EXACT, unique=True,
+        ),
+        *(replace(_of_profile(one), column=one.name) for one in SAID_OF_VISITORS.values()),
+        CatalogueField(name="created_at", label="Since when", kind=Kind.INSTANT, column="created_at", nullable=False),
+        CatalogueField(name="updated_at", label="Changed", kind=Kind.INSTANT, column="updated_at", nullable=False),
+    ),
+    links=(
+        _to_one("profile", "Profile", "profile_id"),
+        CatalogueLink(name="referrer", label="Referrer", target="profile", many=False, on=(("referrer_id", "id"),)),
+    ),
+    time="created_at",
+)  # fmt: skip
 PURPOSE = entity("purpose", "Purpose", table="consent_purpose", key="id", fields=_id_name_label("Purpose"))
 CONSENT = entity(
     "consent",
@@ -318,5 +348,5 @@ CONSENT = entity(
     time="since",
 )
 
-OURS = (PROFILE, CAMPAIGN, DELIVERY, MESSAGE, REACTION, SERVICE, SUBSCRIPTION, APP_SUBSCRIPTION, PURPOSE, CONSENT)
+OURS = (PROFILE, CAMPAIGN, DELIVERY, MESSAGE, REACTION, SERVICE, SUBSCRIPTION, APP_SUBSCRIPTION, VISITOR, PURPOSE, CONSENT)
 CATALOGUE = Catalogue(entities=MappingProxyType({one.name: one for one in OURS}))

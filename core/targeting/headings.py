@@ -29,6 +29,11 @@ _HEADINGS: Mapping[str, Mapping[str, str]] = {
     "reaction": {"Reaction": "at kind", "Link": "url link label category"},
     "subscription": {"Subscription": "state since expires_at origin"},
     "app_subscription": {"Device": "app platform opted_out", RECORD: "created_at"},
+    "visitor": {
+        "Visitor": "external_id email first_name last_name origin forward_url",
+        "Referrer": "referrer_email referrer_first_name referrer_last_name referrer_comment",
+        RECORD: "created_at updated_at",
+    },
     "consent": {"Consent": "decision since"},
 }
 

@@ -53,6 +53,7 @@ EXPECTED = {
     "consent_entry.proof", "consent_entry.origin", "subscription.origin", "subscription_event.origin", "ledger.address",
     "ledger.address_key", "ledger.values", "tracking_event.user_agent", "e_visit.x_note", "e_visit.key",
     "app_subscription.registration_token", "app_subscription.x_nickname",
+    "visitor.external_id", "visitor.email", "visitor.origin", "visitor.referrer_email", "visitor.referrer_comment",
     "x_order.x_note", "x_review.x_words", "idempotency_key.response", "stored_file.name", "privacy_request.name",
     "privacy_request.label", "privacy_request.value", "audit_entry.changes", "audience_row.data", "audience_member.data",
     "audience_column.name", "audience_column.label", "import_run.header", "import_run.options", "audience_run.request",
@@ -134,6 +135,16 @@ async def know_her(place: Place, she: str, conn: asyncpg.Connection) -> None:
                 "profile": {"id": she},
                 "teamFields": {"nickname": f"{MARK} phones"},
             }
+        ],
+    )
+    named = {"firstName": f"{MARK}First", "origin": f"{MARK} page"}
+    await client.do(
+        "mutation ($v: [VisitorInput!]!) { saveVisitors(visitors: $v) { results { outcome } userErrors { code } } }",
+        v=[
+            {"externalId": f"{MARK}-visit", "profile": {"id": she}, **named},
+            {"externalId": f"{MARK}-before", "email": EMAIL, **named},
+            {"externalId": "friend", "referrer": {"id": she}, "referrerFirstName": f"{MARK}First", "referrerEmail": EMAIL},
+            {"externalId": "another", "referrerEmail": EMAIL, "referrerComment": f"{MARK} says so"},
         ],
     )
     await do(client, "quarantineAddresses", "QuarantineInput", "entries { __typename }",
@@ -334,8 +345,8 @@ async def check_given(given: bytes, html: str) -> None:
         assert "tables/profile.csv" in archive.namelist()
     assert set(data["tables"]) >= {
         "profile", "profile_alias", "profile_merge", "consent_entry", "subscription", "subscription_event", "purpose_consent",
-        "app_subscription", "audience_member", "quarantine", "suppression_entry", "ledger", "tracking_event", "e_visit",
-        "x_order", "x_review", "audit_entry", "audience_row",
+        "app_subscription", "visitor", "audience_member", "quarantine", "suppression_entry", "ledger", "tracking_event",
+        "e_visit", "x_order", "x_review", "audit_entry", "audience_row",
     }  # fmt: skip
     assert {row["x_card"] for row in data["tables"]["profile"]} == {f"{MARK}-card", None}
     assert f"Hello {MARK}First!" in data["messages"][0]["html"]

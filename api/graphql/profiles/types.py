@@ -16,6 +16,7 @@ from api.graphql.leaf import field, leaf
 from api.graphql.nodes import Node, global_id, record_of
 from api.graphql.profiles.app_types import AppSubscription, load_devices_of
 from api.graphql.profiles.loaders import load_aliases, load_quarantine
+from api.graphql.profiles.visitor_types import Visitor, load_visitors_of
 from api.graphql.rows.linked import linked_field
 from api.graphql.scalars import JSON
 from api.graphql.team_fields import TEAM_VALUES, plain_team_value, team_fields_field
@@ -124,6 +125,13 @@ async def _app_subscriptions(root: strawberry.Parent[Any], info: Info) -> Any:
     return await info.context.loader(load_devices_of).load(profile.id)
 
 
+@field(list[Visitor])
+async def _visitors(root: strawberry.Parent[Any], info: Info) -> Any:
+    """What is known of the person as a visitor of forms and pages, the 100 newest, the newest first."""
+    profile: records.Profile = root
+    return await info.context.loader(load_visitors_of).load(profile.id)
+
+
 def shown_value(name: str, value: Any) -> Any:
     """The value of a field of ours or of the team, as JSON has it; enumerations by name."""
     one = FIELDS.get(name)
@@ -159,6 +167,7 @@ def _profile_type() -> Any:
         "merged_ids": _merged_ids,
         "quarantine": _quarantine,
         "app_subscriptions": _app_subscriptions,
+        "visitors": _visitors,
         "events": _events,
         "linked": linked_field("profile"),
         "is_type_of": record_of(records.Profile),

@@ -9,12 +9,12 @@ from typing import Any
 from core.db import Connection
 from core.profiles.app_records import AppSubscription, Platform, SentAppSubscription
 from core.profiles.fields import Field
-from core.profiles.store.team_sets import after, compared, encoded, said
+from core.profiles.store.told_values import after, compared, encoded, said
 
 COLUMNS = "id, app, registration_token, platform, opted_out, profile_id, created_at, updated_at"
 _SENT = """
     sent AS (
-        SELECT n, app, token, platform, opted_out, profile_id, sets_profile, team::jsonb AS team
+        SELECT n, app, token, platform, opted_out, profile_id, sets_profile, team::jsonb AS told
           FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::boolean[], $8::text[])
             AS s (n, app, token, platform, opted_out, profile_id, sets_profile, team)
     )

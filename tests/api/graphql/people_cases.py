@@ -66,6 +66,25 @@ async def remove_app_subscriptions(house: House) -> Case:
     return Case({"subscriptions": [DEVICE]}, ["app_subscription.remove"], {"subscriptions": []})
 
 
+VISITOR = {"externalId": "Markerovic:visit-4711"}
+
+
+@case
+async def save_visitors(house: House) -> Case:
+    """Somebody's."""
+    await make(house, "createProfile", input=PERSON)
+    sent = {**VISITOR, "email": EMAIL, "lastName": "Markerovic", "profile": {"email": EMAIL}}
+    bad = {"visitors": [{**sent, "profile": {"id": "x"}}]}
+    return Case({"visitors": [sent]}, ["visitor.save"], bad)
+
+
+@case
+async def remove_visitors(house: House) -> Case:
+    """One that is there."""
+    await make(house, "saveVisitors", visitors=[VISITOR])
+    return Case({"externalIds": [VISITOR["externalId"]]}, ["visitor.remove"], {"externalIds": []})
+
+
 @case
 async def merge_profiles(house: House) -> Case:
     """Two who are one, with a value given by hand."""

@@ -164,6 +164,8 @@ OPERATIONS: dict[str, tuple[str, int]] = {
     "a page with old ids and quarantine": ("{ profiles(first: 30) { nodes { id mergedIds quarantine { status } } } }", 3),
     "a page with devices": ("{ profiles(first: 30) { nodes { id appSubscriptions { app optedOut } } } }", 2),
     "devices": ("{ appSubscriptions(first: 30) { nodes { app registrationToken } } }", 1),
+    "a page with visitors": ("{ profiles(first: 30) { nodes { id visitors { externalId origin } } } }", 2),
+    "visitors": ("{ visitors(first: 30, unidentified: true) { nodes { externalId email } } }", 1),
     "active profiles": ("{ activeProfiles { month profiles anonymous total } }", 1),
     "a search that fills a page": ('{ searchProfiles(text: "p", first: 20) { nodes { id email } } }', 3),
     "a search for nobody": ('{ searchProfiles(text: "qqqqq", first: 20) { nodes { id email } } }', 5),

@@ -1,6 +1,6 @@
-"""The team's columns in statements that write sets of rows: each row brings one JSON object, by the names of columns.
+"""Columns in statements that write sets of rows: each row brings one JSON object, `told`, by the names of columns.
 
-What is not in the object stays as it is, null clears. The names are those of the published model.
+What is not in the object stays as it is, null clears. The names are ours, or those of the published model.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ def encoded(values: Mapping[str, Any], fields: Mapping[str, Field]) -> str:
 
 
 def said(field: Field) -> str:
-    """What a row `s` with such an object `team` says of a field."""
+    """What a row `s` with such an object says of a field."""
     if field.type is FieldType.JSON:
-        return f"nullif(s.team -> '{field.column}', 'null')"
-    return f"(s.team ->> '{field.column}')::{_TYPES.get(field.type, 'text')}"
+        return f"nullif(s.told -> '{field.column}', 'null')"
+    return f"(s.told ->> '{field.column}')::{_TYPES.get(field.type, 'text')}"
 
 
 def after(field: Field, row: str) -> str:
     """What a field of a row that is there becomes; `row`: its name in the statement."""
-    return f"CASE WHEN s.team ? '{field.column}' THEN {said(field)} ELSE {row}.{field.column} END"
+    return f"CASE WHEN s.told ? '{field.column}' THEN {said(field)} ELSE {row}.{field.column} END"
 
 
 def compared(field: Field, row: str) -> str:
