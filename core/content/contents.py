@@ -21,7 +21,7 @@ from core.content.compile import SOME_LABEL, FrozenContent, shared_values, thaw
 from core.content.errors import ContentInvalid
 from core.content.fragment_store import set_fragments_of_content
 from core.content.languages import languages_of, with_changed_translations, with_checked_languages
-from core.content.libraries import conditions_of, load_library, sources_of
+from core.content.libraries import conditions_of, hold_audiences_of, load_library, sources_of
 from core.content.placements import NO_FRAGMENTS, Library, names_rendered
 from core.content.records import AUTHORED, Content, ContentDraft, ContentWarning
 from core.content.review import review_saved
@@ -41,6 +41,7 @@ async def create_content(conn: Connection, actor: Actor, registry: ChannelRegist
     """Raises Invalid (BAD_NAME, BAD_LABEL, …), NotFound (CHANNEL_NOT_FOUND), Conflict (NAME_TAKEN)."""
     require(actor, Permission.EDIT)
     draft = with_checked_languages(draft)
+    await hold_audiences_of(conn, draft.dynamic)
     library, reads = await _check(conn, registry, draft)
     content = await store.insert_content(conn, draft, reads, actor.name)
     if content is None:
@@ -66,6 +67,7 @@ async def update_content(
     Raises as `create_content`, NotFound, Stale (VERSION_CHANGED).
     """
     require(actor, Permission.EDIT)
+    await hold_audiences_of(conn, changes.get("dynamic") or ())  # before the content: who changes filters does so, too
     content = await lock_content(conn, content_id)
     check_version("content", content.version, expected_version)
     before = _draft(content)

@@ -16,12 +16,13 @@ from core.content.records import ContentWarning, DynamicContent
 from core.content.suggestions import nearest
 from core.errors import Invalid
 from core.targeting.catalogue import CATALOGUE, Catalogue
-from core.targeting.check import CheckedExpression, check
+from core.targeting.check import NO_AUDIENCES, Audiences, CheckedExpression, check
 from core.targeting.errors import ExpressionError
 from core.targeting.expansion import Definition, expand, filters_called
 from core.targeting.language import Expression
 from core.targeting.linked import entity_table
 from core.targeting.parse import parse_text
+from core.targeting.references import members_named
 from core.targeting.shortcuts import SHORTCUT_DEFINITIONS, SHORTCUTS
 from core.targeting.sql import compile_statement, predicate
 from core.targeting.text_form import to_text
@@ -36,7 +37,10 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 def check_dynamic(
-    dynamic: Sequence[DynamicContent], catalogue: Catalogue = CATALOGUE, definitions: Definitions = SHORTCUT_DEFINITIONS
+    dynamic: Sequence[DynamicContent],
+    catalogue: Catalogue = CATALOGUE,
+    definitions: Definitions = SHORTCUT_DEFINITIONS,
+    audiences: Audiences = NO_AUDIENCES,
 ) -> Iterator[Invalid]:
     """One problem for each thing that cannot be decided, with its place such as `dynamic.hero.variants.0.condition:1:5`."""
     if len(dynamic) > MOST_PLACES:
@@ -58,8 +62,11 @@ def check_dynamic(
         for index, variant in enumerate(place.variants):
             yield from _bad_text(f"{path}.variants.{index}", variant.html, variant.text)
             try:
-                checked(variant.condition, catalogue, definitions)  # first as it was written: for the places of errors
-                values += _count(checked(written_out(variant.condition, definitions), catalogue))
+                checked(
+                    variant.condition, catalogue, definitions, audiences
+                )  # first as it was written: for the places of errors
+                written = written_out(variant.condition, definitions)
+                values += _count(checked(written, catalogue, audiences=audiences))
             except ExpressionError as error:
                 where = f"{path}.variants.{index}.condition:{error.place.line}:{error.place.column}"
                 yield Invalid(error.message, code=error.code, path=where, hint=error.hint)
@@ -69,11 +76,14 @@ def check_dynamic(
 
 
 def checked(
-    condition: str, catalogue: Catalogue = CATALOGUE, definitions: Definitions = SHORTCUT_DEFINITIONS
+    condition: str,
+    catalogue: Catalogue = CATALOGUE,
+    definitions: Definitions = SHORTCUT_DEFINITIONS,
+    audiences: Audiences = NO_AUDIENCES,
 ) -> CheckedExpression:
-    """A condition on profiles, which may call filters. Raises ExpressionError."""
+    """A condition on profiles, which may call filters and name audiences. Raises ExpressionError."""
     written = parse_text(condition)
-    return check(Expression(root=expand(written.root, definitions), text=written.text), catalogue)
+    return check(Expression(root=expand(written.root, definitions), text=written.text), catalogue, audiences=audiences)
 
 
 def written_out(condition: str, definitions: Definitions = SHORTCUT_DEFINITIONS) -> str:
@@ -93,12 +103,26 @@ def filters_of(condition: str, definitions: Definitions) -> set[str]:
     return found - SHORTCUTS.keys()
 
 
+def audiences_of(condition: CheckedExpression) -> Iterator[str]:
+    """The audiences that a condition names, and those that old versions of theirs, where it is pinned to them, named."""
+    for member in members_named(condition.expression.root):
+        yield member.audience
+        found = condition.audiences.get((member.audience, member.version))
+        if member.version is not None and isinstance(found, CheckedExpression):
+            yield from audiences_of(found)
+
+
 def variant_number(
-    conditions: Sequence[str], *, at: datetime, profile: FromClause, catalogue: Catalogue = CATALOGUE
+    conditions: Sequence[str],
+    *,
+    at: datetime,
+    profile: FromClause,
+    catalogue: Catalogue = CATALOGUE,
+    audiences: Audiences = NO_AUDIENCES,
 ) -> ColumnElement[int]:
     """The number of the first condition that is true, from 1; 0 where none is, also for want of a value."""
     cases = [
-        (predicate(checked(condition, catalogue), at=at, zone=UTC, source=profile), literal(number))
+        (predicate(checked(condition, catalogue, audiences=audiences), at=at, zone=UTC, source=profile), literal(number))
         for number, condition in enumerate(conditions, 1)
     ]
     return cast(case(*cases, else_=0), SmallInteger)

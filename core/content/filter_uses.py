@@ -32,7 +32,7 @@ async def renew_contents_calling(conn: Connection, name: str) -> None:
     reads: list[list[str]] = []
     readable = (await fragments_of(conn, *found)).readable
     for content in found:
-        wrong = next(check_dynamic(content.dynamic, readable.catalogue, readable.definitions), None)
+        wrong = next(check_dynamic(content.dynamic, readable.catalogue, readable.definitions, readable.audiences), None)
         if wrong is not None:
             raise Conflict(
                 f"with this the content {content.name!r} could not be sent: {wrong.message}", code="IN_USE", path="expression",

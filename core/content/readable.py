@@ -17,6 +17,7 @@ from core.profiles.fields import ALL as PROFILE_FIELDS
 from core.profiles.fields import Field
 from core.profiles.team_fields import field_of
 from core.targeting.catalogue import Catalogue, CatalogueLink, Kind
+from core.targeting.checked import NO_AUDIENCES, Audiences
 from core.targeting.datasets import extended
 from core.targeting.expansion import Definition
 from core.targeting.published import hold_catalogue, present_catalogue
@@ -83,6 +84,7 @@ class Readable:
     entities: Mapping[str, ReadableEntity]  # what links lead to, by name
     catalogue: Catalogue
     definitions: Mapping[str, Definition] = field(default_factory=lambda: SHORTCUT_DEFINITIONS)  # what conditions may call
+    audiences: Audiences = field(default_factory=lambda: NO_AUDIENCES)  # that conditions name
 
     def walk(self, path: tuple[str, ...]) -> tuple[ReadableEntity, tuple[CatalogueLink, ...]]:
         """Follow a path as far as it is links: the entity whose field is next, and the links."""

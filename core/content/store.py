@@ -122,6 +122,20 @@ async def list_ids_reading(conn: Connection, read: str) -> list[int]:
     return [row["id"] for row in rows]
 
 
+async def list_readers_ids(conn: Connection, read: str) -> list[int]:
+    """The contents that read something, oldest first; they may change."""
+    rows = await conn.fetch("SELECT id FROM content WHERE reads @> ARRAY[$1] ORDER BY id", read)
+    return [row["id"] for row in rows]
+
+
+async def list_read(conn: Connection, reads: Sequence[str]) -> list[str]:
+    """Those of the things that a content reads."""
+    rows = await conn.fetch(
+        "SELECT r FROM unnest($1::text[]) AS r WHERE EXISTS (SELECT FROM content WHERE reads @> ARRAY[r])", list(reads)
+    )
+    return [row["r"] for row in rows]
+
+
 async def add_reads(conn: Connection, ids: Sequence[int], reads: Sequence[Sequence[str]]) -> None:
     """What these contents call has changed: another version of each, which reads that as well."""
     await conn.execute(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from core.content import store
 from core.content.compile import FACTS, FrozenContent
-from core.content.dynamic import checked, filters_of
+from core.content.dynamic import audiences_of, checked, filters_of
 from core.content.libraries import sources_of
 from core.content.readable import AUDIENCE, Read, Readable
 from core.content.records import ContentDraft
@@ -17,6 +17,7 @@ from core.db import Connection
 from core.targeting.uses import events_gone, hidden_names, told_name
 
 FILTER = "filter:"  # before the name of a filter, likewise
+MEMBERS = "in_audience:"  # before the name of an audience that a condition asks about
 COLUMN = "audience:"  # before the column of an audience, among what contents read; no entity is called so
 
 
@@ -53,10 +54,11 @@ def reads_of_content(draft: ContentDraft, frozen: Iterable[FrozenContent], reada
 
 
 def reads_of_condition(condition: str, readable: Readable) -> set[str]:
-    """What a valid condition reads, and the filters that it calls."""
-    asked = checked(condition, readable.catalogue, readable.definitions)
+    """What a valid condition reads, the filters that it calls, and the audiences that it names."""
+    asked = checked(condition, readable.catalogue, readable.definitions, readable.audiences)
     called = {FILTER + name for name in filters_of(condition, readable.definitions)}
-    return {*asked.reads, *called, *(f"{entity}.*" for entity in asked.entities)}
+    named = {MEMBERS + name for name in audiences_of(asked)}
+    return {*asked.reads, *called, *named, *(f"{entity}.*" for entity in asked.entities)}
 
 
 def reads_of_templates(found: Iterable[Read], own: Collection[str]) -> list[str]:

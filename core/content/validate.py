@@ -42,17 +42,16 @@ def check_content(content: ContentDraft, manifest: Manifest, library: Library = 
 
     Raises ContentInvalid with the problems found (the first MOST_TOLD of them), each at its place in what was written.
     """
+    readable = library.readable
     expanded = expand_parts(content.parts, content.dynamic, manifest, library)
     found = chain(
-        _problems(content, expanded, manifest, library.readable),
+        _problems(content, expanded, manifest, readable),
         check_files(content.attachments, expanded.parts, manifest, inline_css=content.inline_css),
     )
-    conditions = check_dynamic(content.dynamic, library.readable.catalogue, library.readable.definitions)
+    conditions = check_dynamic(content.dynamic, readable.catalogue, readable.definitions, readable.audiences)
     problems = [*conditions, *expanded.problems(islice(found, MOST_TOLD)), *expanded.wrong]
     if not problems:
-        checked = CheckedContent(
-            expanded.parts, content.data, manifest, inline_css=content.inline_css, readable=library.readable
-        )
+        checked = CheckedContent(expanded.parts, content.data, manifest, inline_css=content.inline_css, readable=readable)
         problems = expanded.problems(_refusal(found) for found in islice(errors(checked), MOST_TOLD))
     if problems:
         raise ContentInvalid(problems[:MOST_TOLD])

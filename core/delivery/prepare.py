@@ -18,9 +18,8 @@ from core.consent.purposes import get_purpose
 from core.consent.records import Service
 from core.consent.services import get_service
 from core.content import contents
-from core.content.libraries import conditions_of, load_library, sources_of
+from core.content.libraries import conditions_of, load_library, readable_by, sources_of
 from core.content.placements import Library
-from core.content.readable import present_readable
 from core.content.records import Content
 from core.db import TRY_LATER, Connection, Pool, transaction
 from core.delivery import control_group, lifecycle, traps, versions
@@ -169,7 +168,7 @@ class Preparation:
         if delivery.service_id is not None:
             _check_kind(await get_service(conn, delivery.service_id), kind)
         asked = await audiences.open_audience(conn, audience)
-        readable = await present_readable(conn)
+        readable = await readable_by(conn, (one for conditions in dynamic.values() for one in conditions))
         brought, read = brought_along(asked), sorted({name for one in programs for name in one.columns})
         return Population(
             delivery_id=delivery_id,

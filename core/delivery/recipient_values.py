@@ -33,7 +33,7 @@ from core.content.readable import OURS, Read, Readable, ReadableField
 from core.datamodel.records import FieldKind
 from core.db import Connection
 from core.errors import Invalid
-from core.targeting.catalogue import CATALOGUE, PROFILE, Catalogue, CatalogueLink, Entity
+from core.targeting.catalogue import PROFILE, CatalogueLink, Entity
 from core.targeting.linked import entity_table
 from core.targeting.listed import Brought, brought_object
 from core.targeting.objects import object_of
@@ -117,17 +117,17 @@ def worded(field: ReadableField, rows: FromClause) -> ColumnElement[Any]:
 
 
 def variants_expression(
-    dynamic: Mapping[str, Sequence[str]], profile: FromClause, at: datetime, catalogue: Catalogue = CATALOGUE
+    dynamic: Mapping[str, Sequence[str]], profile: FromClause, at: datetime, readable: Readable = OURS
 ) -> ColumnElement[Any]:
     """A jsonb object with the numbers of the variants that a profile sees, as a ledger row carries them.
 
     `dynamic` are the conditions of each dynamic content, `at` is `now` in them.
     """
-    numbers = [
-        part
-        for name, conditions in sorted(dynamic.items())
-        for part in (cast(literal(name), String), variant_number(conditions, at=at, profile=profile, catalogue=catalogue))
-    ]
+    catalogue, audiences = readable.catalogue, readable.audiences
+    numbers: list[ColumnElement[Any]] = []
+    for name, conditions in sorted(dynamic.items()):
+        number = variant_number(conditions, at=at, profile=profile, catalogue=catalogue, audiences=audiences)
+        numbers += [cast(literal(name), String), number]
     return func.jsonb_build_object(cast(literal(VARIANTS), String), func.jsonb_build_object(*numbers))
 
 
@@ -147,7 +147,7 @@ def row_expression(
     """All that a ledger row carries for its message; `columns` are those of the audience."""
     built = values_expression(fields, profile, readable)
     if dynamic:
-        built = built.op("||")(variants_expression(dynamic, profile, at, readable.catalogue))
+        built = built.op("||")(variants_expression(dynamic, profile, at, readable))
     if columns:
         person = profile.c.get(DRAWN, profile.c.id)
         built = built.op("||")(columns_expression(columns, person, merged=readable.catalogue.merged))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from core.content.libraries import load_library_named
+from core.content.uses import MEMBERS
 from core.db import Connection
 from core.delivery.records import DeliveryRun
 from core.delivery.store import read_versions
@@ -46,7 +47,8 @@ async def campaign_version(conn: Connection, delivery_id: int) -> dict[str, int]
 
 
 async def _names(conn: Connection, delivery_id: int) -> list[str]:
-    """The audiences that the questions of its control group and its traps name, and what it computes of recipients."""
+    """The audiences that the questions of its control group, its traps and its content's conditions name, and what it computes of
+    recipients."""
     group = (await seeds.get_control_groups(conn, [delivery_id])).get(delivery_id)
     traps = (await seeds.get_traps(conn, [delivery_id])).get(delivery_id)
     kept = (await computed.get_sending_logs(conn, [delivery_id])).get(delivery_id)
@@ -55,7 +57,9 @@ async def _names(conn: Connection, delivery_id: int) -> list[str]:
     asked += [kept.segment_code] if kept else []
     dates = (await computed.get_send_dates(conn, [delivery_id])).get(delivery_id)
     asked += [dates.expression] if dates else []
-    return sorted({one.audience for question in asked if question is not None for one in members_named(question.root)})
+    named = {one.audience for question in asked if question is not None for one in members_named(question.root)}
+    read = await read_versions.content_reads(conn, delivery_id, MEMBERS)
+    return sorted(named | {one.removeprefix(MEMBERS) for one in read})
 
 
 async def changed_since(conn: Connection, run: DeliveryRun, now: datetime) -> list[str]:

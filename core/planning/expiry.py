@@ -1,7 +1,8 @@
-"""Audiences whose time is over: removed, unless a delivery or another audience names them."""
+"""Audiences whose time is over: removed, unless a delivery, a content or another audience names them."""
 
 from __future__ import annotations
 
+from core.content.audience_uses import find_asked_about
 from core.db import transaction
 from core.planning.store import deliveries as store
 from core.runtime import Runtime
@@ -16,4 +17,5 @@ async def sweep(runtime: Runtime) -> None:
     async with transaction(runtime.pool) as conn:
         expired = await hold_expired(conn, now, PORTION)
         used = await store.audiences_used(conn, [one.id for one in expired])
-        await remove_expired(conn, [one for one in expired if one.id not in used], now)
+        asked = await find_asked_about(conn, [one.name for one in expired])
+        await remove_expired(conn, [one for one in expired if one.id not in used and one.name not in asked], now)

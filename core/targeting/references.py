@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 from core.db import Connection
 from core.recent import per_object
 from core.targeting import store
 from core.targeting.catalogue import Catalogue
-from core.targeting.check import Audiences, CheckedExpression, check
+from core.targeting.check import NO_AUDIENCES, Audiences, CheckedExpression, check
 from core.targeting.checked import Listed
 from core.targeting.errors import CYCLE, TOO_LARGE, ExpressionError
 from core.targeting.expansion import filters_called
 from core.targeting.filters_called import expand_all
 from core.targeting.json_form import read_stored
-from core.targeting.language import Condition, Expression, Member, Place, every_node
+from core.targeting.language import And, Condition, Expression, Member, Place, every_node
 from core.targeting.member_columns import check_reconciled, column_named
 from core.targeting.records import AudienceKind, NamedAudience
 
@@ -106,6 +106,33 @@ async def find_named(conn: Connection, root: Condition, *, saved_as: str | None 
         missing = wanted - named.keys() if found else set()
         _check_closure(root, named, saved_as)
     return Found(root=root, named=named, roots=roots, as_written=as_written)
+
+
+async def open_all(
+    conn: Connection, roots: Sequence[Condition], catalogue: Catalogue, *, strict: bool = True
+) -> Audiences:  # fmt: skip
+    """All audiences that some questions name, whose filters are written out, ready to be asked about.
+
+    Raises ExpressionError, Conflict (AUDIENCE_NOT_RECONCILED); where it is not `strict`, a file that is not reconciled has
+    nobody, and of what cannot be asked there is nothing.
+    """
+    if all(map(_names_nothing, roots)):
+        return NO_AUDIENCES
+    try:
+        found = await find_named(conn, And(terms=tuple(roots)))
+        if not strict:
+            found = replace(found, named={name: replace(one, reconciled=True) for name, one in found.named.items()})
+        return open_named(found, catalogue)
+    except ExpressionError:
+        if strict:
+            raise
+        return NO_AUDIENCES
+
+
+async def hold_audiences_named(conn: Connection, roots: Sequence[Condition]) -> None:
+    """Before what names audiences is saved: until the transaction ends, none of their names is taken away."""
+    if any(any(members_named(root)) for root in roots):
+        await store.hold_names(conn)
 
 
 def open_named(found: Found, catalogue: Catalogue) -> Audiences:

@@ -46,7 +46,7 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
             library = replace(library, readable=await bound(conn, library.readable, audience_id))
             columns = await find_brought(conn, audience_id)
         readable = library.readable
-        unusable = check_dynamic(content.dynamic, readable.catalogue, readable.definitions)
+        unusable = check_dynamic(content.dynamic, readable.catalogue, readable.definitions, readable.audiences)
         if wrong := list(chain(unusable, check_choices(input.variants), check_chosen(content.dynamic, asked))):
             raise ContentInvalid(wrong)
         reader_id, is_test = _reader(input)

@@ -20,6 +20,7 @@ from api.graphql.targeting.types import (
     WhomInput,
     zone_of,
 )
+from core.content.audience_uses import check_audience_unasked, check_contents_asking
 from core.delivery.column_uses import check_columns_in_use
 from core.ids import from_global_id
 from core.planning.uses import check_unused
@@ -51,11 +52,15 @@ class TargetingMutation:
         if "expression" in changes:
             changes["expression"] = changes["expression"].parsed()
         key = from_global_id("Audience", input.id, "id")
+        before = await audiences.get_audience(info.context.conn, key)
         audience = await audiences.update_audience(
             info.context.conn, info.context.actor, key, changes, expected_version=input.expected_version
         )
+        if audience.name != before.name:
+            await check_audience_unasked(info.context.conn, before.name)
         if "expression" in changes:
             await check_columns_in_use(info.context.conn, audience)
+            await check_contents_asking(info.context.conn, audience.name)
         return audience
 
     @mutation(audience=Audience)
@@ -139,8 +144,10 @@ class TargetingMutation:
 
     @mutation(deleted_id=strawberry.ID)
     async def delete_audience(self, info: Info, id: strawberry.ID) -> Any:
-        """Delete an audience that no delivery uses."""
+        """Delete an audience that no delivery uses, and about which no content asks."""
         key = from_global_id("Audience", id, "id")
         await check_unused(info.context.conn, audience_id=key)
+        audience = await audiences.get_audience(info.context.conn, key)
         await audiences.delete_audience(info.context.conn, info.context.actor, key, info.context.now)
+        await check_audience_unasked(info.context.conn, audience.name)
         return id

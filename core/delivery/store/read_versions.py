@@ -63,6 +63,18 @@ async def fragments_used(conn: Connection, delivery_id: int) -> list[str]:
     return [row["name"] for row in rows]
 
 
+async def content_reads(conn: Connection, delivery_id: int, beginning: str) -> list[str]:
+    """What begins so of all that the delivery's content reads."""
+    rows = await conn.fetch(
+        """
+        SELECT r FROM delivery d JOIN content c ON c.id = d.content_id, unnest(c.reads) AS r
+         WHERE d.id = $1 AND starts_with(r, $2)
+        """,
+        delivery_id, beginning,
+    )  # fmt: skip
+    return [row["r"] for row in rows]
+
+
 async def audiences_named(conn: Connection, delivery_id: int, names: Sequence[str]) -> dict[str, int]:
     """The versions of the audiences that the delivery's audience names, of that of its control group and of these, and of
     those that they name, held likewise.

@@ -207,3 +207,30 @@ async def test_mistakes_in_a_value_are_told_with_their_place(
     assert error["extensions"]["code"] == code
     assert path in (None, error["extensions"]["path"])
     assert error["extensions"]["hint"]
+
+
+async def test_an_audience_that_a_content_asks_about_is_known_at_the_door(house: House) -> None:
+    name = fresh("french")
+    audience_id = (await make(house, "createAudience", input={
+        "name": name, "expression": {"text": "country = 'FR'"},
+    }))["audience"]["id"]  # fmt: skip
+    variant = {"label": "x", "condition": f"in_audience('{name}')", "html": "<p>Bonjour</p>"}
+    content = (await make(house, "createContent", input={
+        "name": fresh("content"), "label": "x", "channel": "memory",
+        "dynamic": [{"name": "hero", "html": "<p>Hello</p>", "variants": [variant]}],
+        "parts": [{"name": "text", "source": "{% dynamic \"hero\" %}"}],
+    }))["content"]["id"]  # fmt: skip
+    delete = "mutation ($id: ID!) { deleteAudience(id: $id) { userErrors { code } } }"
+    update = "mutation ($input: UpdateAudienceInput!) { updateAudience(input: $input) { userErrors { code } } }"
+    assert (await house.gql.ask(delete, id=audience_id))["deleteAudience"]["userErrors"] == [{"code": "IN_USE"}]
+    renamed = {"id": audience_id, "name": fresh("other")}
+    assert (await house.gql.ask(update, input=renamed))["updateAudience"]["userErrors"] == [{"code": "IN_USE"}]
+    await make(house, "updateAudience", input={"id": audience_id, "expression": {"text": "country = 'BE'"}})
+
+    read = "query ($input: PreviewInput!) { preview(input: $input) { text } }"
+    for country, text in (("BE", "Bonjour"), ("FR", "Hello")):
+        person = await create_profile(house.gql, country=country)
+        shown = (await house.gql.ask(read, input={"contentId": content, "profileId": person}))["preview"]
+        assert shown["text"].strip() == text
+    await make(house, "updateContent", input={"id": content, "dynamic": [], "parts": [{"name": "text", "source": "x"}]})
+    await make(house, "deleteAudience", id=audience_id)
