@@ -185,6 +185,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Query.targetEntities": Permission.READ,
     "Query.segmentation": Permission.READ,
     "Query.audience": Permission.READ,
+    "Query.audienceUses": Permission.READ,
     "Query.audiences": Permission.READ,
     "Mutation.createAudience": Permission.EDIT,
     "Mutation.updateAudience": Permission.EDIT,

@@ -7,10 +7,13 @@ from collections.abc import Collection, Sequence
 from core.content import store
 from core.content.contents import fragments_of
 from core.content.dynamic import check_dynamic
+from core.content.libraries import conditions_of
 from core.content.records import Content
 from core.content.uses import MEMBERS
 from core.db import Connection
 from core.errors import Conflict
+from core.targeting.audience_users import AudienceUse, AudienceUser, columns_named
+from core.targeting.parse import parse_text
 
 SHOWN = 5
 
@@ -19,6 +22,17 @@ async def find_asked_about(conn: Connection, names: Collection[str]) -> set[str]
     """Those of the audiences about which conditions of contents ask."""
     found = await store.list_read(conn, [MEMBERS + name for name in names]) if names else []
     return {one.removeprefix(MEMBERS) for one in found}
+
+
+async def list_contents_asking(conn: Connection, name: str, limit: int) -> list[AudienceUse]:
+    """The contents whose conditions ask about an audience, oldest first, with the columns of its members that these read."""
+    return [
+        AudienceUse(
+            kind=AudienceUser.CONTENT, id=one.id, name=one.name,
+            columns=columns_named([parse_text(each).root for each in conditions_of(one)], name),
+        )
+        for one in (await _asking(conn, name))[:limit]
+    ]  # fmt: skip
 
 
 async def check_audience_unasked(conn: Connection, name: str) -> None:

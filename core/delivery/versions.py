@@ -47,7 +47,7 @@ async def campaign_version(conn: Connection, delivery_id: int) -> dict[str, int]
 
 
 async def _names(conn: Connection, delivery_id: int) -> list[str]:
-    """The audiences that the questions of its control group, its traps and its content's conditions name, and what it computes of
+    """The audiences that questions of its control group, its traps and its content name, and what it computes of
     recipients."""
     group = (await seeds.get_control_groups(conn, [delivery_id])).get(delivery_id)
     traps = (await seeds.get_traps(conn, [delivery_id])).get(delivery_id)

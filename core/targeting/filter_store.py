@@ -138,6 +138,12 @@ async def filters_naming(conn: Connection, audience: str) -> list[str]:
     return [row["name"] for row in rows]
 
 
+async def find_naming(conn: Connection, audience: str, limit: int) -> list[Filter]:
+    """The same with all that there is of them, oldest first."""
+    rows = await conn.fetch(f"SELECT {_COLUMNS} FROM question_filter WHERE {_NAMES} ORDER BY id LIMIT $2", audience, limit)
+    return [_filter(row) for row in rows]
+
+
 async def renew_audiences(
     conn: Connection, ids: Sequence[int], reads: Sequence[Sequence[str]], uses: Sequence[tuple[int, int]]
 ) -> None:

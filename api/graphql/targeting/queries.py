@@ -15,8 +15,10 @@ from api.graphql.targeting.loaders import load_audiences
 from api.graphql.targeting.person_types import PersonMembershipConnection
 from api.graphql.targeting.segment_types import SegmentationInput, SegmentCount
 from api.graphql.targeting.types import Audience, Question, Target, TargetEntity, TargetField, ask, zone_of
+from api.graphql.targeting.use_types import AudienceUse
 from api.graphql.targeting.value_types import TargetValue, ValueQuestion, ask_value
 from core.ids import from_global_id
+from core.planning.audience_uses import list_audience_uses
 from core.targeting import audiences
 from core.targeting.catalogue import CatalogueField, Entity
 from core.targeting.person_memberships import list_of_person
@@ -84,6 +86,13 @@ class TargetingQuery:
         async with info.context.lease.use() as conn:
             rows = await list_of_person(conn, key, page)
         return Listing(rows, None, lambda one: one.audience_id, page.after)
+
+    @field(list[AudienceUse])
+    async def audience_uses(self, info: Info, id: strawberry.ID) -> Any:
+        """Who uses an audience, and which columns of its members: deliveries, control groups, contents, audiences and filters,
+        oldest first, at most 1,000 of each."""
+        async with info.context.lease.use() as conn:
+            return await list_audience_uses(conn, from_global_id("Audience", id, "id"))
 
     @field(Connection[Audience])
     async def audiences(self, info: Info, first: int | None = None, after: str | None = None) -> Listing:

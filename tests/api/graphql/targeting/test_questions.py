@@ -234,3 +234,23 @@ async def test_an_audience_that_a_content_asks_about_is_known_at_the_door(house:
         assert shown["text"].strip() == text
     await make(house, "updateContent", input={"id": content, "dynamic": [], "parts": [{"name": "text", "source": "x"}]})
     await make(house, "deleteAudience", id=audience_id)
+
+
+async def test_who_uses_an_audience_is_told_with_the_columns(house: House) -> None:
+    name = fresh("vip")
+    columns = [{"name": "points", "label": "Points", "expression": {"text": "id * 10"}}]
+    vip = (await make(house, "createList", input={
+        "name": name, "label": "x", "whom": {"expression": {"text": "id > 0"}}, "columns": columns,
+    }))["audience"]["id"]  # fmt: skip
+    rich = await make(house, "createAudience", input={
+        "name": fresh("rich"), "label": "x", "expression": {"text": f"audience_column('{name}', 'points') > 1"},
+    })  # fmt: skip
+    kept = await make(house, "createFilter", input={
+        "name": "known", "label": "x", "expression": {"text": f"in_audience('{name}')"},
+    })  # fmt: skip
+    asked = "query ($id: ID!) { audienceUses(id: $id) { kind id columns } }"
+    assert (await house.gql.ask(asked, id=vip))["audienceUses"] == [
+        {"kind": "AUDIENCE", "id": rich["audience"]["id"], "columns": ["points"]},
+        {"kind": "FILTER", "id": kept["filter"]["id"], "columns": []},
+    ]
+    assert (await house.gql.ask(asked, id=rich["audience"]["id"]))["audienceUses"] == []
