@@ -56,7 +56,7 @@ def to_utc(moment: datetime, zone: ZoneInfo) -> datetime:
     it is the first.
     """
     try:
-        return moment.replace(tzinfo=zone).astimezone(UTC)
+        return moment.replace(tzinfo=zone, fold=0).astimezone(UTC)  # whichever of two it was where it was read off a clock
     except OverflowError:
         return (datetime.min if moment.year == 1 else datetime.max).replace(tzinfo=UTC)
 

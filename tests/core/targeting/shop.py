@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as field_of
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -96,6 +97,7 @@ class Data:
     """The rows of every table, by table; columns that are not given are NULL."""
 
     tables: Mapping[str, Sequence[Row]]
+    catalogue: Catalogue = field_of(default=CATALOGUE, repr=False)
 
     async def store(self, conn: Connection) -> None:
         """Into tables that are made for it."""
@@ -108,7 +110,7 @@ class Data:
 
     def linked(self, entity: CatalogueEntity, row: Row, link: CatalogueLink) -> list[Row]:
         """The rows at the end of a link, in the order of their keys."""
-        target = CATALOGUE.entities[link.target]
+        target = self.catalogue.entities[link.target]
         rows = self.tables.get(target.table, ())
         if link.pairs is not None:
             pairs = self.tables.get(link.pairs.table, ())
@@ -119,6 +121,7 @@ class Data:
                 other
                 for other in rows
                 if all(row.get(near) is not None and row.get(near) == other.get(far) for near, far in link.on)
+                and all(other.get(name) == value for name, value in link.only)
             ]
         return sorted(found, key=lambda other: int(other[target.key]))
 
@@ -131,11 +134,11 @@ class Slow(Evaluator):
         via: CatalogueLink | None = None, members: Mapping[str, Condition] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(row, at, zone)
-        self.data, self.entity, self.parent, self.via = data, CATALOGUE.entities[entity], parent, via
+        self.data, self.entity, self.parent, self.via = data, data.catalogue.entities[entity], parent, via
         self.members = members or {}
 
     def beside(self, row: Row, link: CatalogueLink) -> Slow:
-        return Slow(
+        return type(self)(
             self.data, link.target, row, self.at, self.zone, parent=self, via=link, members=self.members
         )  # fmt: skip
 
@@ -189,7 +192,7 @@ class Slow(Evaluator):
     def is_top(self, node: Top) -> bool:
         found = []
         for row in self.data.tables.get(self.entity.table, ()):
-            one = Slow(self.data, self.entity.name, row, self.at, self.zone, members=self.members)
+            one = type(self)(self.data, self.entity.name, row, self.at, self.zone, members=self.members)
             if node.where is not None and not one.holds(node.where):
                 continue
             if isinstance(node.by, Aggregate) and not one.rows(node.by.selection):
@@ -245,12 +248,12 @@ class Slow(Evaluator):
             case Field(path=path):
                 entity = self.entity
                 for name in path[:-1]:
-                    entity = CATALOGUE.entities[entity.links[name].target]
+                    entity = self.data.catalogue.entities[entity.links[name].target]
                 return entity.fields[path[-1]]
             case Aggregate(measure=Measure.MIN | Measure.MAX | Measure.FIRST | Measure.LAST, value=Field(path=path)):
                 entity = self.entity
                 for name in (*node.selection.path, *path[:-1]):
-                    entity = CATALOGUE.entities[entity.links[name].target]
+                    entity = self.data.catalogue.entities[entity.links[name].target]
                 return entity.fields[path[-1]]
         return None
 

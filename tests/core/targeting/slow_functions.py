@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from core.targeting.language import And, Call, Condition, Not, Operation, Or
 from core.targeting.moments import add_months, to_utc
@@ -364,7 +364,14 @@ def _in_tree(kinds: tuple[type, ...], read: Callable[..., Any]) -> Callable[...,
     return found
 
 
+def _in_zone(asked: Asked, moment: datetime, zone: str) -> datetime | None:
+    if zone not in available_timezones():
+        return None
+    return to_utc(moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None), asked.zone)
+
+
 STRICT: Mapping[str, Callable[..., Any]] = {
+    "in_zone": _in_zone,
     "json_text": _in_tree((str,), lambda asked, found: found[:10_000]),
     "json_number": _in_tree((int, Decimal), lambda asked, found: _bounded(Decimal(found))),
     "json_boolean": _in_tree((bool,), lambda asked, found: found),

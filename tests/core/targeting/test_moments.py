@@ -57,6 +57,15 @@ def test_a_skipped_time_is_taken_with_the_offset_before() -> None:
     assert resolve(relative(Anchor.NOW, [(Unit.DAYS, 1)]), at, PARIS) == datetime(2024, 3, 31, 1, 30, tzinfo=UTC)
 
 
+def test_the_second_of_two_equal_times_is_a_time_like_others() -> None:
+    # given half past two for the second time, the night that clocks go back
+    at = datetime(2024, 10, 27, 1, 30, tzinfo=UTC)
+    # then half past two that is skipped five months later is taken with the offset before, too
+    days = (date(2025, 3, 30) - date(2024, 10, 27)).days
+    assert resolve(relative(Anchor.NOW, [(Unit.DAYS, days)]), at, PARIS) == datetime(2025, 3, 30, 1, 30, tzinfo=UTC)
+    assert to_utc(datetime(2024, 10, 27, 2, 30, fold=1), PARIS) == datetime(2024, 10, 27, 0, 30, tzinfo=UTC)
+
+
 def test_today_is_the_day_of_the_zone() -> None:
     late = datetime(2024, 5, 1, 23, 30, tzinfo=UTC)
 

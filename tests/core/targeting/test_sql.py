@@ -185,7 +185,7 @@ class Evaluator:
             return moment.date()
         if moment == self.at.astimezone(self.zone).replace(tzinfo=None):
             return self.at + exact
-        return moment.replace(tzinfo=self.zone).astimezone(UTC) + exact
+        return moment.replace(tzinfo=self.zone, fold=0).astimezone(UTC) + exact
 
 
 TEXTS = [
