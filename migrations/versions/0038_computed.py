@@ -2,7 +2,7 @@
 
 from migrations.runner import run_sql
 
-revision = "0039"
+revision = "0038"
 down_revision = "0037"
 
 SQL = """

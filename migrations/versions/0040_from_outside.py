@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0041"
-down_revision = "0040"
+revision = "0040"
+down_revision = "0039"
 
 SQL = """
 ALTER TABLE import_template ADD COLUMN sample text NOT NULL DEFAULT '';  -- a small file that loads

@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0040"
-down_revision = "0039"
+revision = "0039"
+down_revision = "0038"
 
 SQL = """
 -- Those of ours come before the datasets.
