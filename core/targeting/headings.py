@@ -10,7 +10,7 @@ RECORD = "Record"  # what the house knows of a row
 _IDENTITY = {"Identity": "id name label"}
 _HEADINGS: Mapping[str, Mapping[str, str]] = {
     "profile": {
-        "Keys": "id external_id crypted_id",
+        "Keys": "id external_id crypted_id opt_in_id",
         "Person": "first_name middle_name last_name salutation gender birth_date age thumbnail_url",
         "Contact": "email email_domain mobile_phone phone fax",
         "Postal address": (
@@ -25,7 +25,7 @@ _HEADINGS: Mapping[str, Mapping[str, str]] = {
     "delivery": _IDENTITY,
     "service": _IDENTITY,
     "purpose": _IDENTITY,
-    "message": {"Outcome": "at state reason"},
+    "message": {"Outcome": "at state reason", "Sending log": "segment_code logged"},
     "reaction": {"Reaction": "at kind", "Link": "url link label category"},
     "subscription": {"Subscription": "state since expires_at origin"},
     "app_subscription": {"Device": "app platform opted_out", RECORD: "created_at"},

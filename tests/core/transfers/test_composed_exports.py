@@ -168,7 +168,7 @@ async def test_ids_and_json_are_columns_that_are_computed(runtime: Runtime, db: 
             "SELECT p.opt_in_id::text FROM x_purchase u JOIN profile p ON p.id = u.x_customer_id WHERE u.x_number = 2"
         )
         (found,) = map(json.loads, (await read_bytes(runtime, run.file_id)).splitlines())
-        assert found == {"token": token, "same": token, "begins": token[:8], "about": '{"a": [1]}', "whose": whose}
+        assert found == {"token": token, "same": token, "begins": token[:8], "about": {"a": [1]}, "whose": whose}
 
 
 async def test_messages_and_subscriptions_have_no_number_and_are_numbered(
