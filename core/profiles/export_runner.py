@@ -7,7 +7,7 @@ into the file of another.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -148,16 +148,35 @@ async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path,
 
 
 async def _write_rows(conn: Connection, run: ExportRun, source: ExportSource, part: Path, progress: _Progress) -> None:
-    after = BEFORE_ALL
-    writer = await asyncio.to_thread(open_writer, part, source.fields, run.options)
+    """While a range is written to the file, the database makes the next one."""
+    ranges = _ranges(conn, source)
+    coming = asyncio.create_task(_next(ranges))
     try:
-        while (last := await source.next_bound(conn, after)) is not None:
-            data, count = await source.fetch(conn, after, last)
-            await asyncio.to_thread(writer.write, data)
-            after = last
-            await progress.add(count)
+        writer = await asyncio.to_thread(open_writer, part, source.fields, run.options)
+        try:
+            while (found := await coming) is not None:
+                coming = asyncio.create_task(_next(ranges))
+                data, count = found
+                await asyncio.to_thread(writer.write, data)
+                await progress.add(count)
+        finally:
+            await asyncio.to_thread(writer.close)
     finally:
-        await asyncio.to_thread(writer.close)
+        await asyncio.wait([coming])  # not cancelled: an interrupted COPY may never return
+
+
+_Range = tuple[Sequence[Any], int]
+
+
+async def _ranges(conn: Connection, source: ExportSource) -> AsyncIterator[_Range]:
+    after = BEFORE_ALL
+    while (last := await source.next_bound(conn, after)) is not None:
+        yield await source.fetch(conn, after, last)
+        after = last
+
+
+async def _next(ranges: AsyncIterator[_Range]) -> _Range | None:
+    return await anext(ranges, None)
 
 
 def known_fields(names: Sequence[str], known: Mapping[str, Field]) -> list[Field]:

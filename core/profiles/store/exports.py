@@ -119,9 +119,9 @@ async def select_all(conn: Connection) -> int:
 
 
 async def select_some(conn: Connection, text: str, args: Sequence[Any]) -> int:
-    """Remember the ids that a statement selects (its column `id`) until the commit; how many they are."""
+    """Remember the ids that a statement selects (its column `id`), each once, until the commit; how many they are."""
     done: str = await conn.execute(
-        f"CREATE TEMPORARY TABLE {SELECTION} ON COMMIT DROP AS SELECT DISTINCT id FROM ({text}) chosen", *args
+        f"CREATE TEMPORARY TABLE {SELECTION} ON COMMIT DROP AS SELECT id FROM ({text}) chosen", *args
     )
     await conn.execute(f"ALTER TABLE {SELECTION} ADD PRIMARY KEY (id)")  # of all at once: half of the work
     await conn.execute(f"ANALYZE {SELECTION}")
@@ -189,7 +189,7 @@ async def _copy(
         f"SELECT {cells} FROM ({text}) p ORDER BY p.key", *args,
         output=keep, format="csv", encoding="utf8", delimiter=options.delimiter, force_quote=options.quote_all or None,
     )  # fmt: skip
-    return pieces, int(done.rpartition(" ")[2])
+    return [b"".join(pieces)], int(done.rpartition(" ")[2])
 
 
 def _value(field: Field, options: ExportOptions) -> str:
