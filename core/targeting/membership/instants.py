@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlalchemy import TIMESTAMP, Date, Interval, Time, bindparam, case, cast, extract, func, literal_column
 
 from core.targeting.catalogue import Kind
-from core.targeting.compiled import TYPES, Predicate, Sql, Value, bound
+from core.targeting.compiled import Predicate, Sql, Value, bound
 from core.targeting.functions.bounds import to_instant, to_local
 from core.targeting.language import Anchor, Literal, Operand, Relative, Unit
 from core.targeting.moments import Asked
@@ -17,8 +17,17 @@ from core.targeting.moments import Asked
 CLOCK_CHANGE = timedelta(hours=1, minutes=1)  # by how much a wall clock may be off, about
 INSTANT = timedelta(seconds=1)
 SHORT_MONTH = timedelta(days=5)  # how long after the 28th the same day of another month stands for
-LONG_PAST = timedelta(days=10)  # more than all of these together, and a day's length for zones
-_OLDEST = 1_000  # years of age
+LONG_PAST = 10  # days: more than all of these together, and a day's length for zones
+_OLDEST = 1_000  # years
+_ABOUT = {
+    Unit.YEARS: 366,
+    Unit.MONTHS: 31,
+    Unit.WEEKS: 7,
+    Unit.DAYS: 1,
+    Unit.HOURS: 1 / 24,
+    Unit.MINUTES: 1 / 1440,
+    Unit.SECONDS: 1 / 86400,
+}
 _EXACT = {Unit.HOURS: 3600, Unit.MINUTES: 60, Unit.SECONDS: 1}
 
 
@@ -38,12 +47,16 @@ class Instants:
         return not (by_day and any(unit in _EXACT for unit, _ in relative.offsets))
 
     def after(self, value: Value, relative: Relative) -> Predicate | None:
-        """That a column is not so long before a relative time that nothing changes any more."""
+        """That a column is not so long before a relative time that nothing changes any more. One bound value, by which Postgres
+        sees beforehand which partitions it need not look at."""
         if value.stored is None or value.kind not in (Kind.DATE, Kind.INSTANT):
             return None
-        near = Relative(Anchor.NOW, relative.offsets)
-        since = bound(value.kind, self._asked.near_now(near, day=value.kind is Kind.DATE))
-        return value.stored >= cast(since - bindparam(None, LONG_PAST, Interval()), TYPES[value.kind])
+        offsets = dict(relative.offsets)
+        if sum(abs(number) * _ABOUT[unit] for unit, number in offsets.items()) > _OLDEST * _ABOUT[Unit.YEARS]:
+            return None  # the calendar might not reach so far
+        offsets[Unit.DAYS] = offsets.get(Unit.DAYS, 0) - LONG_PAST
+        near = Relative(Anchor.NOW, tuple(offsets.items()))
+        return value.stored >= bound(value.kind, self._asked.near_now(near, day=value.kind is Kind.DATE))
 
     def reached(self, value: Value, relative: Relative) -> Iterator[Sql]:
         """When a relative time reaches a value, or a day the day after it. Both `are_told`."""

@@ -17,6 +17,9 @@ from core.targeting.scopes import Scope
 LISTS = "audience_member"  # as an entity: who is on lists, or is named by the rows of a file, and what they bring along
 
 
+Only = set[tuple[str, int]] | None  # columns and the values that rows have there
+
+
 class Way(StrEnum):
     """How rows belong to people."""
 
@@ -34,15 +37,25 @@ class Source:
     table: str
     columns: set[str] = field(default_factory=set)
     owners: set[str] = field(default_factory=set)
-    only: set[tuple[str, int]] | None = field(default_factory=set)  # what is said of all rows that are read; None: of some only
+    only: Only = field(default_factory=set)  # what is said of all rows that are read; None: of some only
     added: bool = True  # whether a new row may be linked already
 
     def add(self, other: Source) -> None:
         """What somebody else reads of the same rows."""
         self.columns |= other.columns
         self.owners |= other.owners
-        self.only = None if self.only is None or other.only is None else self.only | other.only
+        self.only = _of_either(self.only, other.only)
         self.added = self.added or other.added
+
+
+def _of_either(one: Only, other: Only) -> Only:
+    """What is said of all rows of both: of a column that one of them does not restrict, nothing. Empty: no rows yet."""
+    if one is None or other is None:
+        return None
+    if not one or not other:
+        return one or other
+    both = {column for column, _ in one} & {column for column, _ in other}
+    return {(column, value) for column, value in one | other if column in both} or None
 
 
 Sources = Mapping[tuple[Way, str], Source]
@@ -150,7 +163,7 @@ class _Reader:
                 self._reads(scope, column)
             source = self._source_of(end)
             source.columns |= far
-            source.only = None if source.only is None or not link.only else source.only | set(link.only)
+            source.only = _of_either(source.only, set(link.only) or None)
             if source.way is Way.OWNED:
                 source.owners |= far
             source.added = source.added or far != {end.entity.key}
@@ -189,7 +202,7 @@ class _Reader:
 
     def _add(
         self, way: Way, entity: str, table: str, *, columns: set[str], owners: set[str],
-        only: set[tuple[str, int]] | None = None,
+        only: Only = None,
     ) -> None:  # fmt: skip
         source = self.found.setdefault((way, entity), Source(way=way, entity=entity, table=table))
         source.add(Source(way=way, entity=entity, table=table, columns=columns, owners=owners, only=only))

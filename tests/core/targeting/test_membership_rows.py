@@ -129,3 +129,22 @@ async def test_whose_sum_reaches_a_number_no_more_is_not_due(conn: Connection) -
         await settle(conn, later)
         assert [await members(conn, key) for key in keys] == [await counted(conn, key, later) for key in keys]
     assert await due(conn, over) == {}
+
+
+HIT = """
+INSERT INTO tracking_event (position, at, delivery_id, recipient_id, link, kind, machine_rule)
+VALUES ((SELECT coalesce(max(position), 0) + 1 FROM tracking_event), $2, 1, $1, 0, $3, 0)
+"""
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_what_one_question_reads_all_of_and_another_a_part_of(conn: Connection, turned: bool) -> None:
+    ids = await people(conn, "FR", "DE", "FR")
+    questions = ["exists(opens)", "exists(reactions where kind in ('open', 'click'))"]
+    keys = [await keep(conn, f"k{number}", one) for number, one in enumerate(questions[::-1] if turned else questions)]
+    await settle(conn)
+    for whose, kind in ((0, 1), (1, 2)):
+        await conn.execute(HIT, ids[whose], AT, kind)
+        await settle(conn)
+        await right(conn, keys)
+    assert sorted(map(len, await right(conn, keys))) == [1, 2]

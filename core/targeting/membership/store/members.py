@@ -72,7 +72,7 @@ found AS (
 ), added AS (
     INSERT INTO kept_member (profile_id, kept_id, entered_at, due_at)
     SELECT profile_id, kept_id, CASE WHEN is_in THEN $1::timestamptz END, due_at
-      FROM differing WHERE NOT known ORDER BY kept_id, profile_id
+      FROM differing WHERE NOT known ORDER BY profile_id, kept_id  -- near to each other in the key, as far as they are
 ), changed AS (
     UPDATE kept_member k SET entered_at = CASE WHEN d.is_in THEN coalesce(k.entered_at, $1) END, due_at = d.due_at
       FROM differing d
