@@ -38,13 +38,13 @@ from core.consent.records import Purpose
 from core.content.readable import OURS, Readable
 from core.content.readers import Preference, Reach, preferences
 from core.delivery.computed import NOTHING, Computed, due_at, logged, segment_code
-from core.delivery.reached_by import POSTAL, address_of
 from core.delivery.recipient_values import DRAWN, profile_table, row_expression
 from core.delivery.records import LedgerState, ProgramVariant, RecipientKind
 from core.delivery.steps import Step, StepContext, of_addresses
 from core.delivery.store.ledger import TRAP_SLOT
 from core.delivery.trap_rows import trap_rows
 from core.profiles.erased import HashKey
+from core.profiles.reached_by import POSTAL, address_of
 from core.profiles.suppression import SuppressionReach
 from core.targeting.check import CheckedExpression
 from core.targeting.listed import Brought

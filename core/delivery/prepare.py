@@ -26,7 +26,6 @@ from core.delivery import control_group, lifecycle, traps, versions
 from core.delivery.computed import check_dates, open_computed
 from core.delivery.population import Population
 from core.delivery.programs import Programs
-from core.delivery.reached_by import KINDS
 from core.delivery.records import DeliveryRun, LedgerState, LogLevel, ProgramVariant
 from core.delivery.state import PREPARING, Move, after
 from core.delivery.steps import Step
@@ -45,6 +44,7 @@ from core.planning import channel_accounts, columns, deliveries, holdouts, seeds
 from core.planning.records import Delivery
 from core.profiles import erased as erased_addresses
 from core.profiles import suppression
+from core.profiles.reached_by import KINDS
 from core.secrets import Keyring
 from core.targeting import audiences
 from core.targeting.expiry import check_current

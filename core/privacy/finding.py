@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from channels.contract import AddressKind
+from core.channel_registry import ChannelRegistry
 from core.datamodel.personal import columns_compared, linked_columns
 from core.datamodel.physical import column_of, has_column, link_column, table_of
 from core.datamodel.present import present_model
@@ -70,9 +71,11 @@ async def find_person(conn: Connection, namespace: Namespace, value: str, *, gon
     compared = dict.fromkeys((*await linked_columns(conn), *await key_columns(conn)))
     person = _known_by(rows, model, compared)
     addresses = dict.fromkeys((*person.addresses, *_named_address(namespace, value)))
-    addresses |= dict.fromkeys(map(_address, await store.addresses_written_to(conn, list(every)))) if every else {}
+    addresses |= dict.fromkeys(_with_kinds(await store.addresses_written_to(conn, list(every)))) if every else {}
     addresses |= {(AddressKind.PUSH.value, token): None for token in await store.devices_of(conn, list(every))}
     words = dict.fromkeys((*person.words, value, *(key for _, key in addresses)))
+    # No word: it may be no more than a city. The street is one.
+    addresses |= {(AddressKind.POSTAL.value, key): None for key in await store.postal_addresses_of(conn, ids)}
     named = _named_by(namespace, value)
     known_by = tuple(one for one in (person.known_by if rows else named) if not left or one in named)
     return replace(person, profile_ids=every, addresses=tuple(addresses), words=tuple(words), known_by=known_by)
@@ -155,6 +158,14 @@ def _named_address(namespace: Namespace, value: str) -> list[tuple[str, str]]:
     return [(_KINDS[namespace.field].value, value)] if namespace.built_in and namespace.field in _KINDS else []
 
 
-def _address(key: str) -> tuple[str, str]:
-    """An address of a ledger, which does not say its kind."""
-    return ("email" if "@" in key else "mobile", key)
+def _with_kinds(written_to: Iterable[tuple[str | None, str]]) -> list[tuple[str, str]]:
+    """Addresses of ledgers with the kinds of their channels; where a channel is not there any more, by what they look like."""
+    registry = ChannelRegistry.load()
+    kinds = {name: registry.manifest(name).address_kind for name in registry.names()}
+    return [((kinds.get(channel or "") or _kind_of(key)).value, key) for channel, key in written_to]
+
+
+def _kind_of(key: str) -> AddressKind:
+    if " " in key:
+        return AddressKind.POSTAL
+    return AddressKind.EMAIL if "@" in key else AddressKind.MOBILE

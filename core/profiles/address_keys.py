@@ -13,6 +13,7 @@ from core.profiles.values import UNSTORABLE
 
 KINDS_WITH_NUMBERS = frozenset({AddressKind.MOBILE, AddressKind.PHONE, AddressKind.FAX})
 LONGEST = 1000  # characters of an address that is neither an email address nor a number
+LONGEST_POSTAL = 600  # characters of a postal address that are compared: what an index holds, whatever the script
 
 _FILLING = str.maketrans("", "", " -./()")
 
@@ -20,7 +21,8 @@ _FILLING = str.maketrans("", "", " -./()")
 def address_key(kind: AddressKind, address: str, region: str = "US", path: str = "address") -> str:
     """The form in which addresses of a kind are compared.
 
-    Capitals make no difference but in what a device or an application is reached by: tokens are taken letter by letter.
+    Capitals make no difference but in what a device or an application is reached by: tokens are taken letter by letter. Of a
+    postal address the first LONGEST_POSTAL characters are compared.
 
     Raises Invalid (BAD_EMAIL, BAD_PHONE, BAD_ADDRESS, EMPTY_ADDRESS).
     """
@@ -53,4 +55,5 @@ def prefix_key(kind: AddressKind | None, prefix: str) -> str:
 def _other(kind: AddressKind, address: str) -> str:
     if kind in (AddressKind.PUSH, AddressKind.IN_APP):
         return address.strip()
-    return unicodedata.normalize("NFC", " ".join(unicodedata.normalize("NFC", address).lower().split()))
+    folded = unicodedata.normalize("NFC", " ".join(unicodedata.normalize("NFC", address).lower().split()))
+    return folded[:LONGEST_POSTAL] if kind is AddressKind.POSTAL else folded

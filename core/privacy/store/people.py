@@ -8,8 +8,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, cast, column, literal, select, table
 
+from channels.contract import AddressKind
 from core.db import Connection
+from core.profiles.reached_by import KINDS, key_text
 from core.targeting.sql import compile_statement
+
+_OTHERS = " UNION ALL ".join(
+    f"""
+    SELECT p.id, a.kind, a.key FROM unnest($1::text[], $2::text[]) AS a (kind, key)
+      JOIN profile p ON {key_text(kind, "p")} = a.key AND a.kind = '{kind.value}' WHERE p.id <> ALL($3::bigint[])
+    """
+    for kind in sorted(KINDS)
+)
 
 
 async def ids_by_column(conn: Connection, table_name: str, by: str, value: str, *, is_text: bool) -> list[int]:
@@ -66,17 +76,28 @@ async def recipients_at(conn: Connection, address_key: str) -> list[int]:
     return [row["recipient_id"] for row in rows]
 
 
-async def addresses_written_to(conn: Connection, ids: Sequence[int]) -> list[str]:
-    """Every address at which these profiles were ever written to."""
+async def addresses_written_to(conn: Connection, ids: Sequence[int]) -> list[tuple[str | None, str]]:
+    """Every address at which these profiles were ever written to, with the channel; None: nobody knows it any more."""
     rows = await conn.fetch(
         """
-        SELECT DISTINCT address_key FROM ledger
-         WHERE delivery_id IN (SELECT delivery_id FROM ledger_count) AND recipient_kind = 1 AND recipient_id = ANY($1::bigint[])
-           AND address_key IS NOT NULL AND address_key <> ''
+        WITH told AS (
+            SELECT DISTINCT delivery_id, address_key FROM ledger
+             WHERE delivery_id IN (SELECT delivery_id FROM ledger_count) AND recipient_kind = 1
+               AND recipient_id = ANY($1::bigint[]) AND address_key IS NOT NULL AND address_key <> ''
+        )
+        SELECT DISTINCT (SELECT p.channel FROM program p WHERE p.delivery_id = t.delivery_id LIMIT 1) AS channel, t.address_key
+          FROM told t
         """,
         ids,
     )
-    return [row["address_key"] for row in rows]
+    return [(row["channel"], row["address_key"]) for row in rows]
+
+
+async def postal_addresses_of(conn: Connection, ids: Sequence[int]) -> list[str]:
+    """Where these profiles live, as addresses of letters are compared."""
+    key = key_text(AddressKind.POSTAL, "p")
+    rows = await conn.fetch(f"SELECT DISTINCT {key} AS key FROM profile p WHERE p.id = ANY($1::bigint[])", ids)
+    return [row["key"] for row in rows if row["key"]]
 
 
 async def devices_of(conn: Connection, ids: Sequence[int]) -> list[str]:
@@ -89,19 +110,7 @@ async def others_with(
     conn: Connection, kinds: Sequence[str], keys: Sequence[str], ids: Sequence[int]
 ) -> list[tuple[int, str, str]]:
     """Who else has one of these addresses: profile, kind and address."""
-    rows = await conn.fetch(
-        """
-        SELECT p.id, a.kind, a.key FROM unnest($1::text[], $2::text[]) AS a (kind, key)
-          JOIN profile p ON p.email_key = a.key AND a.kind = 'email' WHERE p.id <> ALL($3::bigint[])
-        UNION ALL
-        SELECT p.id, a.kind, a.key FROM unnest($1::text[], $2::text[]) AS a (kind, key)
-          JOIN profile p ON p.mobile_phone = a.key AND a.kind = 'mobile' WHERE p.id <> ALL($3::bigint[])
-        UNION ALL
-        SELECT p.id, a.kind, a.key FROM unnest($1::text[], $2::text[]) AS a (kind, key)
-          JOIN profile p ON p.phone = a.key AND a.kind = 'phone' WHERE p.id <> ALL($3::bigint[])
-        """,
-        kinds, keys, ids,
-    )  # fmt: skip
+    rows = await conn.fetch(_OTHERS, kinds, keys, ids)
     return [(row["id"], row["kind"], row["key"]) for row in rows]
 
 

@@ -6,6 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from core.db import Connection
+from core.profiles.reached_by import KINDS, key_text
+
+_NOBODYS = " AND ".join(
+    f"NOT EXISTS (SELECT FROM profile p WHERE $1 = '{kind.value}' AND {key_text(kind, 'p')} = a.address)"
+    for kind in sorted(KINDS)
+)
 
 
 async def list_key_ids(conn: Connection, kind: str) -> list[int]:
@@ -46,13 +52,11 @@ async def insert_addresses(
 async def list_gone(conn: Connection, kind: str, hashes: Sequence[tuple[str, int, bytes]]) -> set[str]:
     """Those of these addresses, each with a key and its hash under it, that are kept as erased and that no profile has."""
     rows = await conn.fetch(
-        """
+        f"""
         SELECT DISTINCT a.address
           FROM unnest($2::text[], $3::smallint[], $4::bytea[]) AS a (address, key_id, hash)
           JOIN erased_address e ON e.address_kind = $1 AND e.key_id = a.key_id AND e.hash = a.hash
-         WHERE NOT EXISTS (SELECT FROM profile p WHERE $1 = 'email' AND p.email_key = a.address)
-           AND NOT EXISTS (SELECT FROM profile p WHERE $1 = 'mobile' AND p.mobile_phone = a.address)
-           AND NOT EXISTS (SELECT FROM profile p WHERE $1 = 'phone' AND p.phone = a.address)
+         WHERE {_NOBODYS}
         """,
         kind, [one for one, _, _ in hashes], [one for _, one, _ in hashes], [one for _, _, one in hashes],
     )  # fmt: skip

@@ -138,7 +138,7 @@ async def test_a_kind_that_nobody_can_refuse_is_refused_by_all_at_the_claim(
 async def test_a_kind_that_nobody_can_refuse_is_refused_by_all_at_the_preparation(
     engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.delivery.reached_by.COLUMNS", {AddressKind.IN_APP: ("email", "email_key")})
+    monkeypatch.setattr("core.profiles.reached_by.COLUMNS", {AddressKind.IN_APP: ("email", "email_key")})
     monkeypatch.setattr("core.delivery.prepare.KINDS", frozenset({AddressKind.IN_APP}))
     over(monkeypatch, AddressKind.IN_APP)
     ann = await add_person(db, "ann@mail.example")

@@ -5,9 +5,11 @@ A kind that is not here is refused at preparation (ADDRESS_KIND_UNKNOWN): device
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, FromClause, Text, case, func, literal
+from sqlalchemy import ColumnElement, FromClause, Text, case, column, func, literal, table
+from sqlalchemy.dialects.postgresql import asyncpg
 
 from channels.contract import AddressKind
+from core.profiles.address_keys import LONGEST_POSTAL
 
 COLUMNS = {
     AddressKind.EMAIL: ("email", "email_key"),
@@ -21,7 +23,6 @@ _NAME = ("salutation", "first_name", "middle_name", "last_name")
 _STREET = ("address_line1", "address_line2", "address_line3", "address_line4")
 _PLACE = ("zip_code", "city")
 POSTAL = frozenset({*_STREET, *_PLACE, "state", "country"})  # where somebody lives
-_LONGEST = 600  # characters of a postal address that are compared: what an index holds, whatever the script
 
 
 def address_of(kind: AddressKind, profile: FromClause) -> tuple[ColumnElement[str], ColumnElement[str]]:
@@ -32,13 +33,20 @@ def address_of(kind: AddressKind, profile: FromClause) -> tuple[ColumnElement[st
     return profile.c[address], profile.c[key]
 
 
+def key_text(kind: AddressKind, alias: str) -> str:
+    """The compared form for SQL that people write, of profiles under an alias. Raises KeyError for a kind not in `KINDS`."""
+    names = sorted({*_NAME, *_STREET, *_PLACE, *(one for both in COLUMNS.values() for one in both)})
+    _, key = address_of(kind, table("profile", *map(column, names)).alias(alias))
+    return str(key.compile(dialect=asyncpg.dialect(), compile_kwargs={"literal_binds": True}))  # type: ignore[no-untyped-call]
+
+
 def _postal(profile: FromClause) -> tuple[ColumnElement[str], ColumnElement[str]]:
     """The lines of `core.profiles.postal.postal_lines`; NULL without any but the name. Compared as `address_key` compares."""
     street = (func.nullif(profile.c[name], "") for name in _STREET)
     where = func.concat_ws("\n", *street, _line(profile, _PLACE), type_=Text())
     block = case((where != "", func.concat_ws("\n", _line(profile, _NAME), where, type_=Text())))
     folded = func.normalize(func.lower(func.normalize(block)), type_=Text())
-    return block, func.left(func.btrim(func.regexp_replace(folded, r"\s+", " ", "g")), _LONGEST, type_=Text())
+    return block, func.left(func.btrim(func.regexp_replace(folded, r"\s+", " ", "g")), LONGEST_POSTAL, type_=Text())
 
 
 def _line(profile: FromClause, names: tuple[str, ...]) -> ColumnElement[str]:
