@@ -7,7 +7,8 @@ the database's catalogue: each table and each column of it has to be declared in
     texts      free text in which somebody's values may be quoted: blotted out wherever it quotes those of an erased person
     authored   what the team wrote (contents, questions): never changed, but a proof of erasure names where it quotes a person
     other      says nothing about a person
-    rows       not a column: which rows are a person's. They are given to whoever asks for access. None: no row is.
+    rows       not a column: which rows are a person's. They are given to whoever asks for access, whole or those columns of
+               them that `given` names. None: no row is.
 
 Conditions are made of columns of the declared table with bound values. Pure.
 """
@@ -62,6 +63,7 @@ class Kept:
     texts: Mapping[str, Any] = field(default_factory=dict)  # what each becomes where it quotes somebody
     authored: str = ""
     other: str = ""
+    given: str = ""  # what whoever asks is given of these rows, where they are somebody else's and name the person; empty: all
     setting: str | None = None  # that has to be "on" while rows are deleted
     ended: str | None = None  # texts of a row without a value in this column are left alone: somebody works by them
 

@@ -118,14 +118,17 @@ def _reached(
     links = {edge.column for edge in edges if edge.table == name}
     marked = {one for one, field in fields.items() if field.personal or field.sensitive}
     hidden = {one for one in columns if one.startswith(PREFIX) and one not in fields and one not in links}
+    going = [edge for edge in reached if edge.goes or entity is None]
     for edge in reached:
-        lost = marked | hidden | {edge.column, *(near for near, _ in edge.more)}
+        own = {edge.column, *(near for near, _ in edge.more)}
+        lost = marked | hidden | own
+        # Where rows can be somebody else's, no more of them is given than is surely of whoever asks.
+        given = {"id"} & set(columns) | (own if going else lost) if len(reached) > 1 else set()
         if not edge.goes and entity is not None:
             yield Kept(
                 table=name, rows=_rows(edges, [edge]), goes=Goes.VALUES, personal=" ".join(sorted(lost)),
-                other=" ".join(sorted(set(columns) - lost)),
+                other=" ".join(sorted(set(columns) - lost)), given=" ".join(sorted(given)),
             )  # fmt: skip
-    going = [edge for edge in reached if edge.goes or entity is None]
     if going:
         yield Kept(table=name, rows=_rows(edges, going), goes=Goes.ROWS, personal=" ".join(columns))
 

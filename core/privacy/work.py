@@ -122,9 +122,10 @@ async def _give(runtime: Runtime, request: PrivacyRequest) -> None:
     location = runtime.files.new_location(name)
     async with runtime.files.part(location) as part:
         async with runtime.pool.acquire() as conn, conn.transaction(isolation="repeatable_read"):
-            person = await _find(conn, runtime, request, gone_too=True)
-            if not person.profile_ids:
+            found = await _find(conn, runtime, request, gone_too=True)
+            if not await _is_somebody(conn, found):
                 raise _nobody()
+            person, _ = await erasing.without_shared(conn, found)
             counts = await gather(conn, runtime, request, person, part)
         size = (await asyncio.to_thread(part.stat)).st_size
         async with transaction(runtime.pool) as conn:

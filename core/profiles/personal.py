@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, FromClause, or_, tuple_
+from sqlalchemy import ColumnElement, FromClause, and_, column, false, or_, select, table, tuple_
 
 from channels.contract import AddressKind
 from core.db import Connection
@@ -21,9 +21,21 @@ _TIMES = "created_by created_at started_at heartbeat_at finished_at"
 
 
 def _suppressed(rows: FromClause, person: Person) -> ColumnElement[bool]:
-    """Addresses as they are, and hashes of them."""
-    entries = (entry for _, key in person.addresses for entry in all_forms((EntryForm.PLAIN, key)))
-    return tuple_(rows.c.form, rows.c.value).in_([(int(form), value) for form, value in entries])
+    """Addresses as they are, and hashes of them, on lists of their kind."""
+    lists = table("suppression_list", column("id"), column("kind"))
+    conditions = []
+    for kind, keys in _by_kind(person).items():
+        entries = [(int(form), value) for key in keys for form, value in all_forms((EntryForm.PLAIN, key))]
+        of_kind = rows.c.list_id.in_(select(lists.c.id).where(lists.c.kind == kind))
+        conditions.append(and_(of_kind, tuple_(rows.c.form, rows.c.value).in_(entries)))
+    return or_(false(), *conditions)
+
+
+def _by_kind(person: Person) -> dict[str, list[str]]:
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    for kind, key in person.addresses:
+        by_kind[kind].append(key)
+    return by_kind
 
 
 def _sent_by(rows: FromClause, person: Person) -> ColumnElement[bool]:
@@ -62,6 +74,7 @@ TABLES = (
         table="visitor", rows=_sent_by, goes=Goes.VALUES,
         personal="referrer_id referrer_email referrer_first_name referrer_last_name referrer_comment",
         other="id external_id email first_name last_name origin forward_url profile_id created_at updated_at",
+        given="id referrer_id referrer_email referrer_first_name referrer_last_name referrer_comment created_at updated_at",
     ),
     Kept(
         table="visitor", rows=_visited, goes=Goes.ROWS,
@@ -129,8 +142,5 @@ TABLES = (
 
 async def erase(conn: Connection, person: Person, now: datetime) -> dict[str, int]:
     """Addresses leave suppression lists, whether they stand there as they are or as a hash."""
-    by_kind: dict[str, list[str]] = defaultdict(list)
-    for kind, key in person.addresses:
-        by_kind[kind].append(key)
-    found = [await forget_addresses(conn, AddressKind(kind), keys) for kind, keys in by_kind.items()]
+    found = [await forget_addresses(conn, AddressKind(kind), keys) for kind, keys in _by_kind(person).items()]
     return {"suppression_entry": sum(found)}

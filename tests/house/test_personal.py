@@ -71,6 +71,7 @@ def test_what_is_found_by_a_person_is_erased_or_holds_nothing_personal(kept: Kep
         assert kept.goes is not Goes.NOTHING
     if kept.goes is Goes.VALUES:
         assert kept.personal
+    assert set(kept.given.split()) <= kept.columns
 
 
 async def test_what_names_a_profile_is_found_by_it(conn: Connection) -> None:

@@ -115,11 +115,12 @@ async def others_with(
 
 
 async def is_known_address(conn: Connection, kind: str, key: str) -> bool:
-    """Whether something is kept of an address that is nobody's."""
+    """Whether something is kept of an address that no profile has."""
     found: bool = await conn.fetchval(
         """
         SELECT EXISTS (SELECT FROM quarantine WHERE address_kind = $1 AND address_key = $2)
             OR EXISTS (SELECT FROM short_code_stop WHERE address_key = $2)
+            OR $1 = 'email' AND EXISTS (SELECT FROM visitor WHERE email = $2 OR referrer_email = $2)
             OR EXISTS (SELECT FROM suppression_entry e JOIN suppression_list l ON l.id = e.list_id
                         WHERE l.kind = $1
                           AND (e.form = 1 AND e.value = $2

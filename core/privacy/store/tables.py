@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    not_,
     null,
     or_,
     select,
@@ -40,11 +41,26 @@ _SKIPPED = frozenset({"search_words"})  # derived from what is given anyway
 
 
 async def rows_of(conn: Connection, declared: Sequence[Kept], person: Person) -> AsyncIterator[dict[str, Any]]:
-    """The person's rows of one table, which may be declared in several parts; as plain JSON. Needs a transaction."""
-    clause = table(declared[0].table, *(column(name) for name in sorted({one for kept in declared for one in kept.columns})))
-    conditions = [kept.rows(clause, person) for kept in declared if kept.rows is not None]
-    given = [one for one in clause.c if one.name not in _SKIPPED]
-    found = select(*given).where(or_(false(), *conditions)).subquery("found")
+    """The person's rows of one table, which may be declared in several parts; as plain JSON. Needs a transaction.
+
+    First those that are given whole, then of each declaration that gives some columns alone the others.
+    """
+    names = sorted({one for kept in declared for one in kept.columns})
+    clause = table(declared[0].table, *map(column, names))
+    whole = or_(false(), *(kept.rows(clause, person) for kept in declared if kept.rows is not None and not kept.given))
+    async for row in _json_of(conn, [clause.c[name] for name in names if name not in _SKIPPED], whole):
+        yield row
+    for kept in declared:
+        if kept.rows is not None and kept.given:
+            others = and_(kept.rows(clause, person), not_(func.coalesce(whole, false())))
+            async for row in _json_of(conn, [clause.c[name] for name in kept.given.split()], others):
+                yield row
+
+
+async def _json_of(
+    conn: Connection, given: Sequence[ColumnElement[Any]], condition: ColumnElement[bool]
+) -> AsyncIterator[dict[str, Any]]:
+    found = select(*given).where(condition).subquery("found")
     whole: ColumnElement[Any] = literal_column("to_jsonb(found)")
     statement = compile_statement(select(whole).select_from(found))
     async for row in conn.cursor(statement.text, *statement.args, prefetch=PORTION):

@@ -205,13 +205,21 @@ async def test_the_person_is_given_whom_they_sent_and_what_they_said_before_anyb
     ann, bea = await a_person(conn, first_name="Ann"), await a_person(conn, first_name="Bea")
     await save(
         conn, visitor("own", profile=ann), visitor("unknown", email="Ann@shop.example"),
-        visitor("sent", profile=bea, referrer=ann), visitor("named", referrer_email="ANN@shop.example"),
+        visitor("sent", profile=bea, referrer=ann, email="bea@shop.example", first_name="Bea", origin="Bea's page"),
+        visitor("named", referrer_email="ANN@shop.example", email="bea@shop.example"),
+        visitor("self", profile=ann, referrer=ann, referrer_email="ann@shop.example"),
         visitor("other", profile=bea), visitor("else", email="x@shop.example"),
     )  # fmt: skip
     declared = [one for one in await all_tables(conn) if one.table == "visitor"]
     person = Person(profile_ids=(ann,), addresses=(("email", "ann@shop.example"),))
     rows = [row async for row in tables.rows_of(conn, declared, person)]
-    assert {row["external_id"] for row in rows} == {"own", "unknown", "sent", "named"}
+    assert {row["external_id"] for row in rows if "external_id" in row} == {"own", "unknown", "self"}
+    # And of whom they sent no more than what it says of them
+    sent = [row for row in rows if "external_id" not in row]
+    kept = await stored(conn)
+    assert {row["id"] for row in sent} == {kept["sent"].id, kept["named"].id}
+    assert {row["referrer_email"] for row in sent} == {None, "ann@shop.example"}
+    assert all("bea" not in str(row).lower() and "profile_id" not in row for row in sent)
 
 
 async def test_two_who_tell_the_same_visitors_at_once_do_not_wait_in_a_circle(pool: Pool) -> None:
