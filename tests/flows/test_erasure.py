@@ -167,6 +167,10 @@ async def know_her(place: Place, she: str, conn: asyncpg.Connection) -> None:
         json={"query": "mutation ($i: UpdateProfileInput!) { updateProfile(input: $i) { profile { email } } }",
               "variables": {"i": {"id": she, "city": "Paris"}}},
     )  # fmt: skip
+    found = await client.ask("query ($id: ID!) { profile(id: $id) { firstName middleName lastName addressLine1 } }", id=she)
+    *name, street = [found["profile"][one] for one in ("firstName", "middleName", "lastName", "addressLine1")]
+    await do(client, "quarantineAddresses", "QuarantineInput", "entries { __typename }",
+             addressKind="POSTAL", addresses=[f"{' '.join(filter(None, name))}\n{street}\nParis"])  # fmt: skip
 
 
 async def put_her_on_lists(place: Place, account: str, content: str) -> None:

@@ -61,6 +61,46 @@ async def test_files_of_runs_that_are_under_way_are_not_idle(database_url: str) 
     await conn.close()
 
 
+async def test_long_postal_addresses_are_cut_to_what_is_compared(database_url: str) -> None:
+    """Of a database from before they were cut when they were written down."""
+    conn = await asyncpg.connect(database_url)
+    await conn.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await migrate(database_url, to="0040")
+    long, short = "a" * 600, "b" * 600
+    await conn.execute(
+        """
+        INSERT INTO quarantine (address_kind, address_key, status, updated_at)
+        SELECT kind, key, status, now() + n * interval '1 day'
+          FROM (VALUES ('postal', $1 || '1', 'erroneous', 1), ('postal', $1 || '2', 'denylisted', 2),
+                       ('postal', $1, 'valid', 3), ('postal', $2 || '1', 'valid', 4), ('other', $1 || '1', 'valid', 5)) AS t (kind, key, status, n)
+        """,
+        long, short,
+    )  # fmt: skip
+    await conn.execute(
+        """
+        WITH made AS (INSERT INTO suppression_list (name, label, kind, scope, created_by)
+                      SELECT kind, kind, kind, 'all', 'x' FROM unnest('{postal,other}'::text[]) AS kind RETURNING id)
+        INSERT INTO suppression_entry (list_id, form, value, expires_at, created_at, updated_at, created_by)
+        SELECT id, form, value, ends, now(), now(), 'x'
+          FROM made, (VALUES (1, $1 || '1', '2030-01-01'::timestamptz), (1, $1 || '2', NULL), (1, $2, '2030-01-01'),
+                             (2, repeat('c', 64), NULL)) AS t (form, value, ends)
+        """,
+        long, short,
+    )  # fmt: skip
+    await migrate(database_url)
+    kept = await conn.fetch("SELECT address_kind, address_key, status FROM quarantine ORDER BY updated_at")
+    assert [tuple(row) for row in kept] == [
+        ("postal", long, "denylisted"), ("postal", short, "valid"), ("other", long + "1", "valid"),
+    ]  # fmt: skip
+    entries = await conn.fetch(
+        "SELECT value, expires_at IS NULL AS forever FROM suppression_entry e JOIN suppression_list l ON l.id = e.list_id"
+        " WHERE l.kind = 'postal' ORDER BY form, value"
+    )
+    assert [tuple(row) for row in entries] == [(long, True), (short, False), ("c" * 64, True)]
+    assert await conn.fetchval("SELECT max(length(value)) FROM suppression_entry") == 601
+    await conn.close()
+
+
 async def test_what_was_sent_before_links_had_targets_can_be_read(database_url: str) -> None:
     """Of a database from before content said anything about its links."""
     link = {"number": 1, "url": "https://shop.example/a", "label": "A", "part": "html", "hidden": False, "conditional": False}

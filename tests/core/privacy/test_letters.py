@@ -41,7 +41,7 @@ def over(monkeypatch: pytest.MonkeyPatch, kind: AddressKind) -> None:
 async def held(db: Connection, kind: str, *keys: str) -> None:
     """Put addresses into quarantine and, as they are and as a hash, on a list of their kind."""
     await db.execute(
-        "INSERT INTO quarantine (address_kind, address_key, status) SELECT $1, k, 'allowlist' FROM unnest($2::text[]) AS k",
+        "INSERT INTO quarantine (address_kind, address_key, status) SELECT $1, k, 'allowlisted' FROM unnest($2::text[]) AS k",
         kind, keys,
     )  # fmt: skip
     list_id = await db.fetchval(
