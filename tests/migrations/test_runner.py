@@ -72,7 +72,8 @@ async def test_long_postal_addresses_are_cut_to_what_is_compared(database_url: s
         INSERT INTO quarantine (address_kind, address_key, status, updated_at)
         SELECT kind, key, status, now() + n * interval '1 day'
           FROM (VALUES ('postal', $1 || '1', 'erroneous', 1), ('postal', $1 || '2', 'denylisted', 2),
-                       ('postal', $1, 'valid', 3), ('postal', $2 || '1', 'valid', 4), ('other', $1 || '1', 'valid', 5)) AS t (kind, key, status, n)
+                       ('postal', $1, 'valid', 3),
+                       ('postal', $2 || '1', 'valid', 4), ('other', $1 || '1', 'valid', 5)) AS t (kind, key, status, n)
         """,
         long, short,
     )  # fmt: skip
