@@ -84,7 +84,7 @@ TABLES = (
     ),
     Kept(
         table="quarantine", rows=of_address("address_key", "address_kind"), goes=Goes.ROWS,
-        personal="address_key error_text",
+        personal="address_key", texts={"error_text": BLOT},
         other="address_kind status reason error_count first_error_at last_error_at last_delivery_id created_at updated_at",
     ),
     Kept(
@@ -94,7 +94,8 @@ TABLES = (
     Kept(table="quarantine_settings", other="is_only soft_errors between_soft_errors forget_soft_after release_full_after"
          " version changed_by changed_at"),
     Kept(
-        table="suppression_entry", rows=_suppressed, goes=Goes.ELSEWHERE, personal="value comment origin",
+        table="suppression_entry", rows=_suppressed, goes=Goes.ELSEWHERE, personal="value",
+        texts={"comment": BLOT, "origin": BLOT},
         other="list_id form expires_at created_at updated_at created_by",
     ),
     Kept(table="suppression_list", authored="name label", other="id kind scope version created_at updated_at created_by"),

@@ -136,6 +136,23 @@ async def test_an_address_that_somebody_else_has_too_stays_theirs(
     assert await outcome_of(db, delivery_id, other) == PENDING
 
 
+async def test_what_is_said_of_others_addresses_and_quotes_the_person_is_blotted_out(runtime: Runtime, db: Connection) -> None:
+    await add_person(db, "ann@mail.example", external_id="A-1000")
+    await held(db, "email", "bob@mail.example", "carl@mail.example")
+    quoting, other = "in place of Ann@mail.example", "asked by phone"
+    said = "CASE WHEN {} LIKE 'bob%' THEN $1 ELSE $2 END"
+    await db.execute(f"UPDATE quarantine SET error_text = {said.format('address_key')}", quoting, other)
+    entries = f"UPDATE suppression_entry SET comment = {said.format('value')}, origin = {said.format('value')} WHERE form = 1"
+    await db.execute(entries, quoting, other)
+
+    assert (await done(runtime, RequestKind.DELETE, "email", "ann@mail.example")).state is RequestState.COMPLETE
+
+    texts = [row[0] for row in await db.fetch("SELECT error_text FROM quarantine ORDER BY address_key")]
+    assert texts == ["…", other]
+    kept = await db.fetch("SELECT comment, origin FROM suppression_entry WHERE form = 1 ORDER BY value")
+    assert [tuple(row) for row in kept] == [("…", "…"), (other, other)]
+
+
 async def test_a_long_postal_address_is_compared_by_its_beginning_everywhere(
     engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
