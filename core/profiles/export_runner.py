@@ -34,6 +34,7 @@ from core.runtime import Runtime
 log = get_logger(__name__)
 
 REPORT_EVERY = timedelta(seconds=0.5)
+LOOK_SECONDS = 2.0  # between two looks at whether the export is cancelled, while its rows are found
 RANGE = 25_000  # rows fetched at once: some megabytes
 BEFORE_ALL = -(2**63)  # less than any id
 
@@ -130,7 +131,7 @@ async def run_export(runtime: Runtime, export_id: int, open_source: OpenSource =
 async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path, open_source: OpenSource) -> None:
     async with runtime.pool.acquire() as conn, conn.transaction(isolation="repeatable_read"):
         source = await open_source(conn, runtime, run)
-        progress = _Progress(runtime, run, await source.select(conn))
+        progress = _Progress(runtime, run, await _select(conn, runtime, run, source))
         if not progress.total and run.options.refuse_empty:
             raise Conflict("there is nobody to export", code="NOBODY", hint="Allow for an empty file, or choose others.")
         await progress.report()
@@ -145,6 +146,33 @@ async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path,
         await stored_files.complete_file(conn, file.id, size, runtime.clock())
         await store.end_run(conn, run.id, RunState.FINISHED, runtime.clock())
         await record(conn, SYSTEM, "export.finish", "export", run.id, {"rows": progress.rows})
+
+
+async def _select(conn: Connection, runtime: Runtime, run: ExportRun, source: ExportSource) -> int:
+    """How many rows there are to write. What finds them is ended, in the database too, when it must not go on.
+
+    Raises _Fenced, _Stopping.
+    """
+    task = asyncio.create_task(source.select(conn))
+    try:
+        while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
+            if runtime.stopping.is_set():
+                raise _Stopping
+            if not await _is_own(runtime, run):
+                raise _Fenced
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _is_own(runtime: Runtime, run: ExportRun) -> bool:
+    """Whether it goes on. Where that cannot be asked it does: the fence decides."""
+    try:
+        async with runtime.pool.acquire() as conn:
+            return await runs.beat(conn, RunTable.EXPORT, run.id, run.fence, runtime.clock())
+    except TRY_LATER:
+        return True
 
 
 async def _write_rows(conn: Connection, run: ExportRun, source: ExportSource, part: Path, progress: _Progress) -> None:

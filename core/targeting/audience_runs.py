@@ -7,14 +7,12 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select
-
 from core import files as stored_files
 from core.access import Actor, Permission, require
 from core.audit import record
 from core.authored import check_label, check_name, name_taken, not_found
 from core.db import Connection
-from core.errors import Conflict, IllegalMove, Invalid, LimitReached
+from core.errors import Conflict, IllegalMove, Invalid
 from core.files import FileKind, Files, Ticket
 from core.outbox import announce
 from core.paging import Page, PageRequest, cut
@@ -22,18 +20,16 @@ from core.profiles.records import RunState
 from core.targeting import run_store, store
 from core.targeting.audiences import get_audience, open_audience, open_question
 from core.targeting.checked import CheckedExpression
+from core.targeting.cost import check_cost
 from core.targeting.enrichment import ComputedColumn, enriched, open_columns
-from core.targeting.examine import examine
 from core.targeting.json_form import to_json
 from core.targeting.language import Expression
 from core.targeting.records import AudienceKind, AudienceRun, RowOutcome, Task
 from core.targeting.run_requests import asked_columns, asked_segments
 from core.targeting.segments import Segmentation, check_codes_exclude, codes_of, split_up
-from core.targeting.sql import compile_statement
 
 QUESTION_MINUTES = 60  # that a question may take, unless more are asked for
 MOST_MINUTES = 360
-MOST_COST = 1e10  # in Postgres' units, of which a core does some 10,000 to 1,000,000 in a second
 OPEN = frozenset({RunState.READY, RunState.RUNNING})
 
 
@@ -201,27 +197,6 @@ async def add_run(
     await record(conn, actor, f"audience_run.{task.value}", "audience_run", run.id)
     await announce(conn, "audience_run.ready", run_id=run.id)
     return run
-
-
-async def check_cost(
-    conn: Connection, checked: CheckedExpression, whole: Select[Any] | None = None, *, at: datetime, zone: ZoneInfo
-) -> None:
-    """Raises LimitReached (QUESTION_TOO_COSTLY) for a question of which Postgres says that it would run for days.
-
-    `whole` is what is asked of those whom the question finds, and runs with it: rules and orders of segments, columns.
-    """
-    found = await examine(conn, checked, at=at, zone=zone)
-    cost = found.cost
-    if whole is not None:
-        plan = await store.explain(conn, compile_statement(whole))
-        cost = max(cost, float(plan["Total Cost"]))
-    if cost <= MOST_COST:
-        return
-    advice = "; ".join(found.advice[:3]) or "Narrow the question down"
-    raise LimitReached(
-        f"the question would cost {cost:.1g}, more than {MOST_COST:.0g}", code="QUESTION_TOO_COSTLY",
-        hint=f"{advice}. Or ask it in parts: freeze one part into a list, and ask the rest of its members.",
-    )  # fmt: skip
 
 
 async def _open(conn: Connection, whom: Expression | int) -> CheckedExpression:

@@ -109,12 +109,12 @@ async def open_source(conn: Connection, runtime: Runtime, run: ExportRun) -> Exp
     columns: list[tuple[Field, ColumnElement[Any]]] = []
     for number, name in enumerate(run.columns):
         columns.append(await _column(conn, dimension, run, name, f"c{number}", now))
-    if _is_numbered(dimension.entity):
+    if is_numbered(dimension.entity):
         return _Ranges(run, dimension, columns, question, now)
     return _Numbered(run, dimension, columns, question, now)
 
 
-def _is_numbered(entity: Entity) -> bool:
+def is_numbered(entity: Entity) -> bool:
     """Whether rows have a number of their own: that of a message or a subscription is one of what they belong to."""
     return entity.key not in {near for link in entity.links.values() if not link.many for near, _ in link.on}
 

@@ -14,9 +14,11 @@ from core.files import Files
 from core.profiles.export_options import ExportOptions
 from core.profiles.exports import begin_export
 from core.profiles.records import ExportContent, ExportRun
-from core.targeting.json_form import to_json
+from core.targeting.audiences import get_audience
+from core.targeting.json_form import read_stored, to_json
 from core.targeting.language import Expression
-from core.transfers.composing import Dimension, find_dimension, open_question, open_value
+from core.transfers.composing import UTC, Dimension, find_dimension, open_question, open_value
+from core.transfers.cost import check_cost
 
 LONGEST_NAME = 63  # bytes of a column's: as long as a name in a database
 MOST_COLUMNS = 500
@@ -41,7 +43,8 @@ async def create_export(
     `columns` None: all fields; those of `computed` stand where they are named, else behind the others.
 
     Raises Invalid (UNKNOWN_FIELD, DUPLICATE_FIELD, NO_COLUMNS, BAD_NAME, TWO_SELECTIONS, AUDIENCE_OF_PEOPLE, and as
-    `check_export_options` does), NotFound (DIMENSION_NOT_FOUND), ExpressionError.
+    `check_export_options` does), NotFound (DIMENSION_NOT_FOUND, AUDIENCE_NOT_FOUND), LimitReached (QUESTION_TOO_COSTLY),
+    Conflict (as `open_question` of a file that is not reconciled), ExpressionError.
     """
     require(actor, Permission.EXPORT)
     found = await find_dimension(conn, dimension)
@@ -53,13 +56,16 @@ async def create_export(
     fields = found.columns if columns is None else columns
     chosen = (*fields, *(name for name in computed if name not in fields))
     _check_names(chosen, computed, found)
-    for expression_of in computed.values():
-        await open_value(conn, found, expression_of)
-    asked = None if expression is None else (await open_question(conn, found, expression)).expression
+    values = [await open_value(conn, found, one) for one in computed.values()]
+    question = None if expression is None else await open_question(conn, found, expression)
+    asked = question
+    if audience_id is not None and expression is None:
+        asked = await open_question(conn, found, read_stored((await get_audience(conn, audience_id)).expression))
+    await check_cost(conn, found, asked, values, at=now, zone=UTC)
     content = ExportContent(
         columns=chosen, dimension=dimension, audience_id=audience_id,
         computed={name: to_json(one) for name, one in computed.items()},
-        expression=None if asked is None else to_json(asked),
+        expression=None if question is None else to_json(question.expression),
     )  # fmt: skip
     return await begin_export(conn, actor, files, content, file_name=file_name, options=options, now=now)
 

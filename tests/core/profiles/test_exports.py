@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import Awaitable, Callable
@@ -302,6 +303,61 @@ async def test_a_cancelled_export_leaves_nothing(runtime: Runtime, db: Connectio
     assert not runtime.files.path(await stored_files.get_file(db, run.file_id)).exists()
     # the connection that streamed is fit for use
     assert (await export_people(runtime, columns=["id"])).rows_written == 3000
+
+
+@pytest.fixture
+def slow_selection(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom an export holds is found by a statement that would take minutes."""
+
+    async def choose(conn: Connection, run: ExportRun, now: Any) -> Selection:
+        return Selection("SELECT id FROM profile, pg_sleep(300)", ())
+
+    runtime.resources[SELECTION_RESOURCE] = choose
+    monkeypatch.setattr(export_runner, "LOOK_SECONDS", 0.05)
+
+
+SELECTING = """
+SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'CREATE TEMPORARY TABLE export_selection%'
+"""
+
+
+async def selecting(db: Connection) -> None:
+    """Return once the database is at it."""
+    while not await db.fetchval(SELECTING):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("slow_selection")
+async def test_finding_the_rows_ends_in_the_database_when_the_export_is_cancelled(
+    runtime: Runtime, db: Connection, times: Times
+) -> None:
+    run = await exports.create_export(db, SYSTEM, runtime.files, audience_id=7, now=times.now)
+    work = asyncio.create_task(export_runner.run_export(runtime, export_id=run.id))
+    await asyncio.wait_for(selecting(db), 20)
+
+    await exports.cancel_export(db, SYSTEM, run.id, times.now)
+    await asyncio.wait_for(work, 20)
+
+    assert (await exports.get_export(db, run.id)).state is RunState.CANCELLED
+    assert await db.fetchval(SELECTING) == 0
+    assert await leftovers(runtime) == []
+    # the connection that was selecting is fit for use
+    assert (await export_people(runtime, columns=["id"])).state is RunState.FINISHED
+
+
+@pytest.mark.usefixtures("slow_selection")
+async def test_finding_the_rows_is_left_to_another_when_the_process_ends(
+    runtime: Runtime, db: Connection, times: Times
+) -> None:
+    run = await exports.create_export(db, SYSTEM, runtime.files, audience_id=7, now=times.now)
+    work = asyncio.create_task(export_runner.run_export(runtime, export_id=run.id))
+    await asyncio.wait_for(selecting(db), 20)
+
+    runtime.stopping.set()
+    await asyncio.wait_for(work, 20)
+
+    assert (await exports.get_export(db, run.id)).state is RunState.READY
+    assert await db.fetchval(SELECTING) == 0
 
 
 async def test_an_export_is_written_where_the_sweep_finds_what_a_killed_worker_leaves(

@@ -16,7 +16,7 @@ from core.db import Connection, transaction
 from core.errors import IllegalMove
 from core.profiles.records import RunState
 from core.runtime import Runtime
-from core.targeting import audience_runs, jobs, run_worker, watching
+from core.targeting import audience_runs, cost, jobs, run_worker, watching
 from core.targeting.audiences import create_audience, find_audience_by_name, get_audience
 from core.targeting.enrichment import ComputedColumn
 from core.targeting.parse import parse_text
@@ -191,7 +191,7 @@ async def test_what_would_run_for_days_is_refused_with_advice(
     # Given more people than are looked up, and a bound that a question over them passes
     await db.execute("INSERT INTO profile (city) SELECT 'c' || n FROM generate_series(1, 20000) AS n")
     await db.execute("ANALYZE profile")
-    monkeypatch.setattr(audience_runs, "MOST_COST", 10)
+    monkeypatch.setattr(cost, "MOST_COST", 10)
     error = await refused("QUESTION_TOO_COSTLY", counting(runtime, "city = 'c7'"))
     assert "an index on profile.city would help" in (error.hint or "")
     assert "freeze one part into a list" in (error.hint or "")
@@ -204,7 +204,7 @@ async def test_columns_and_rules_cost_too(runtime: Runtime, db: Connection, monk
     await db.execute("INSERT INTO profile (city) SELECT 'c' || n FROM generate_series(1, 2000) AS n")
     await db.execute("ANALYZE profile")
     dear = "count(received) + count(opens) + count(clicks)"
-    monkeypatch.setattr(audience_runs, "MOST_COST", 1000)
+    monkeypatch.setattr(cost, "MOST_COST", 1000)
     by = Segment(code="best", label="Best", size=10, by=parse_text(dear))
     per = Segment(code="groups", label="Groups", size=10, per=parse_text(dear))
     where = Segment(code="rule", label="Rule", where=parse_text(f"{dear} > 3"))

@@ -17,7 +17,7 @@ from core.consent.records import ServiceDraft
 from core.consent.services import create_service
 from core.datamodel.drafts import remove_field
 from core.db import Connection, transaction
-from core.errors import ClarionError, Forbidden, Invalid, NotFound
+from core.errors import ClarionError, Forbidden, Invalid, LimitReached, NotFound
 from core.profiles import exports
 from core.profiles.export_options import ExportFormat, ExportOptions
 from core.profiles.exports import get_export
@@ -25,6 +25,7 @@ from core.profiles.profiles import create_profile
 from core.profiles.records import EmptyCells, ExportRun, RunState
 from core.profiles.values import clean_text
 from core.runtime import Runtime
+from core.targeting import cost
 from core.targeting.audiences import create_audience
 from core.targeting.language import Expression
 from core.targeting.lists import create_list
@@ -244,6 +245,52 @@ async def test_a_wrong_request_is_refused_at_once(
         assert refused.value.path == path
     assert isinstance(refused.value, Invalid | NotFound)
     assert await db.fetchval("SELECT count(*) FROM export_run") == 0
+
+
+DEAR = "count(received) + count(opens) + count(clicks)"
+
+
+@pytest.mark.parametrize(
+    ("asked", "most"),
+    [
+        ({"expression": f"{DEAR} > 3", "columns": [Column("id")]}, 1_000),
+        ({"expression": "id > 0", "columns": [computed("much", DEAR)]}, 1_000),
+        ({"columns": [Column("id"), computed("much", DEAR)]}, 1_000),
+        ({"dimension": "purchase", "columns": [computed("double", "amount * 2")]}, 0.1),
+        ({"dimension": "message", "columns": [computed("who", "profile.first_name")], "expression": "profile.id > 3"}, -1.0),
+    ],
+)  # fmt: skip
+async def test_what_would_run_for_days_is_refused_before_it_begins(
+    runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], most: float
+) -> None:
+    await sold(runtime, db)
+    await db.execute("INSERT INTO profile (city) SELECT 'c' || n FROM generate_series(1, 2000) AS n")
+    await db.execute("ANALYZE profile")
+    monkeypatch.setattr(cost, "MOST_COST", most)
+    with pytest.raises(LimitReached) as refused:
+        await export(runtime, **asked)
+    assert refused.value.code == "QUESTION_TOO_COSTLY"
+    assert await db.fetchval("SELECT count(*) FROM export_run") == 0
+
+    # what is asked beside that costs little, and goes out
+    monkeypatch.setattr(cost, "MOST_COST", 1_000)
+    assert (await export(runtime, [computed("next", "id + 1")], expression="id > 0")).state is RunState.FINISHED
+
+
+async def test_an_audience_costs_what_its_question_does(
+    runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await db.execute("INSERT INTO profile (city) SELECT 'c' || n FROM generate_series(1, 20000) AS n")
+    await db.execute("ANALYZE profile")
+    draft = AudienceDraft(name="dear", label="Dear", expression=parse_text("city = 'c7'"))
+    async with transaction(runtime.pool) as conn:
+        dear = await create_audience(conn, SYSTEM, draft)
+    monkeypatch.setattr(cost, "MOST_COST", 100)
+    with pytest.raises(LimitReached) as refused:
+        await export(runtime, audience_id=dear.id)
+    assert "an index on profile.city would help" in (refused.value.hint or "")
+    # what asks nothing is as long as it is
+    assert (await export(runtime)).rows_written == 20000
 
 
 async def test_hostile_names_and_values_are_never_sql(runtime: Runtime, db: Connection) -> None:
