@@ -12,7 +12,9 @@ from core.db import Connection
 from core.errors import Conflict, NotFound
 from core.outbox import announce
 from core.paging import Page, PageRequest, cut
-from core.targeting.audiences import lock_audience
+from core.targeting.audiences import lock_audience, open_audience
+from core.targeting.cost import check_cost
+from core.targeting.errors import ExpressionError
 from core.targeting.membership.records import Membership, MembershipChange
 from core.targeting.membership.store import kept as store
 from core.targeting.records import Audience, AudienceMember
@@ -21,11 +23,12 @@ from core.targeting.records import Audience, AudienceMember
 async def keep_audience(conn: Connection, actor: Actor, audience_id: int, *, zone: ZoneInfo, now: datetime) -> Audience:
     """Keep the members of an audience from now on; its days are those of the zone. What is kept already stays as it is.
 
-    Raises NotFound (AUDIENCE_NOT_FOUND), Conflict (KEPT_OTHERWISE: in another zone).
+    Raises NotFound (AUDIENCE_NOT_FOUND), Conflict (KEPT_OTHERWISE: in another zone), LimitReached (QUESTION_TOO_COSTLY).
     """
     require(actor, Permission.EDIT)
     audience = await lock_audience(conn, audience_id)
     if await store.insert_kept(conn, audience_id, zone.key, actor.name, now):
+        await _check_cost(conn, audience, zone, now)
         await announce(conn, "audience.kept", audience_id=audience_id)
         await record(conn, actor, "audience.keep", "audience", audience_id, {"time_zone": {"to": zone.key}})
         return audience
@@ -36,6 +39,15 @@ async def keep_audience(conn: Connection, actor: Actor, audience_id: int, *, zon
             path="timeZone", hint="Release it first.",
         )  # fmt: skip
     return audience
+
+
+async def _check_cost(conn: Connection, audience: Audience, zone: ZoneInfo, now: datetime) -> None:
+    """Raises LimitReached (QUESTION_TOO_COSTLY). What means nothing at present is kept all the same, with its trouble."""
+    try:
+        checked = await open_audience(conn, audience)
+    except (ExpressionError, Conflict):  # Conflict: it names a file that is not reconciled
+        return
+    await check_cost(conn, checked, at=now, zone=zone)
 
 
 async def release_audience(conn: Connection, actor: Actor, audience_id: int) -> Audience:

@@ -13,6 +13,7 @@ class KeptState(StrEnum):
     WAITING = "waiting"  # changes are not captured yet
     COUNTING = "counting"  # everybody is looked at
     KEPT = "kept"
+    GIVEN_UP = "given_up"  # the count took too long: members stay as they were until it is tried again
 
 
 class Upkeep(StrEnum):
@@ -24,6 +25,8 @@ class Upkeep(StrEnum):
 
 
 RECOUNT_EVERY = timedelta(minutes=15)  # of what is only recounted
+LONGEST_COUNT = timedelta(minutes=30)  # of one audience: the others wait meanwhile
+TRIED_AGAIN_AFTER = timedelta(days=1)  # when a count was given up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from core.db import Connection
 from core.targeting.membership.capture import captures_of, install
 from core.targeting.membership.evaluation import Opened, due_of_everybody, everybody, question_about_people
 from core.targeting.membership.opening import Failed, open_kept
-from core.targeting.membership.records import RECOUNT_EVERY, KeptState, Upkeep
+from core.targeting.membership.records import LONGEST_COUNT, RECOUNT_EVERY, TRIED_AGAIN_AFTER, KeptState, Upkeep
 from core.targeting.membership.sources import together
 from core.targeting.membership.store import kept as store
 from core.targeting.membership.store import members
@@ -28,15 +28,17 @@ PEOPLE = 50_000  # about so many people, likewise
 AUDIENCES = 40  # of one statement
 GROUPS = 20  # sets of audiences that a step tells apart; what is beyond is put together
 LOG_KEPT = timedelta(days=30)
+ADVICE = "see the examination of its question for an index that would help, or narrow it down"
 CLEARED = 50_000  # rows that a step clears away
 
 T = TypeVar("T")
 
 
-async def keep_up(conn: Connection, now: datetime, due_by: datetime) -> bool:
+async def keep_up(conn: Connection, now: datetime, due_by: datetime, *, patience: timedelta = LONGEST_COUNT) -> bool:
     """Make one step; whether another one may find something to do. The transaction that it is made in is to end then.
 
     Who is due by then is asked about. It stays the same for the steps of a while: some are due again as soon as they are asked.
+    A count that takes longer than `patience` is given up.
     """
     if not await store.try_lock(conn):
         return False  # somebody else is at it
@@ -44,9 +46,10 @@ async def keep_up(conn: Connection, now: datetime, due_by: datetime) -> bool:
     opened, failed = await open_kept(conn)
     if await _look_after(conn, opened, failed, now):
         return True
-    changed = await _take_changes(conn, opened, now)
-    due = await _take_due(conn, opened, now, due_by)
-    counted = await _count(conn, opened, now)
+    asked = [one for one in opened if one.kept.state is not KeptState.GIVEN_UP]
+    changed = await _take_changes(conn, asked, now)
+    due = await _take_due(conn, asked, now, due_by)
+    counted = await _count(conn, asked, now, patience)
     return changed or due or counted or await store.clear_released(conn, CLEARED) or await _forget(conn, now)
 
 
@@ -64,7 +67,7 @@ async def _look_after(conn: Connection, opened: Sequence[Opened], failed: Sequen
     for one in others:
         await store.set_stamp(conn, one.kept.id, one.stamp, one.upkeep, one.reasons, None)
     begun, late = await install(conn, captures_of(together(one.sources for one in opened).values()))
-    waiting = [one for one in opened if one in others or one.kept.state is KeptState.WAITING or one.tables & begun]
+    waiting = [one for one in opened if one in others or _waits(one, begun)]
     ready = [one.kept.id for one in waiting if not one.tables & late]
     again = [one.kept.id for one in opened if one not in waiting and _is_time(one, now)]
     await store.count_anew(conn, [one.kept.id for one in waiting if one.tables & late], now, state=KeptState.WAITING)
@@ -72,8 +75,14 @@ async def _look_after(conn: Connection, opened: Sequence[Opened], failed: Sequen
     return bool(ready or again)
 
 
+def _waits(one: Opened, begun: set[str]) -> bool:
+    """Whether it waited for its captures, or some of them begin now. What is given up is counted anew in its time anyway."""
+    return one.kept.state is KeptState.WAITING or (one.kept.state is not KeptState.GIVEN_UP and bool(one.tables & begun))
+
+
 def _is_time(one: Opened, now: datetime) -> bool:
-    return one.kept.state is KeptState.KEPT and one.kept.recount_at is not None and one.kept.recount_at <= now
+    settled = one.kept.state in (KeptState.KEPT, KeptState.GIVEN_UP)
+    return settled and one.kept.recount_at is not None and one.kept.recount_at <= now
 
 
 async def _take_changes(conn: Connection, opened: Sequence[Opened], now: datetime) -> bool:
@@ -113,15 +122,21 @@ async def _take_due(conn: Connection, opened: Sequence[Opened], now: datetime, d
     return bool(due)
 
 
-async def _count(conn: Connection, opened: Sequence[Opened], now: datetime) -> bool:
-    """Look at everybody for the audience that waits for it longest."""
+async def _count(conn: Connection, opened: Sequence[Opened], now: datetime, patience: timedelta) -> bool:
+    """Look at everybody for the audience that waits for it longest; not for longer than is bearable for the others."""
     counting = [one for one in opened if one.kept.state is KeptState.COUNTING]
     if not counting:
         return False
     one = min(counting, key=lambda one: (one.kept.counting_since or now, one.kept.id))
     holds = await cheaper(conn, one.checked, everybody, at=now, zone=one.zone)
-    await members.count_everybody(conn, one.kept.id, holds, due_of_everybody(one, now), now)
-    await store.finish_count(conn, one.kept.id, now, _recount_at(one, now))
+    try:
+        dues = due_of_everybody(one, now)
+        await members.count_everybody(conn, one.kept.id, holds, dues, now, patience.total_seconds())
+    except TimeoutError:
+        trouble = f"the count took longer than {patience.total_seconds() / 60:g} minutes and was given up; {ADVICE}"
+        await store.give_up_count(conn, one.kept.id, trouble, now + TRIED_AGAIN_AFTER)
+    else:
+        await store.finish_count(conn, one.kept.id, now, _recount_at(one, now))
     return True
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from core.access import SYSTEM
 from core.db import Connection
 from core.targeting.audiences import create_audience, get_audience, open_audience
 from core.targeting.membership import keeping
-from core.targeting.membership.records import Membership
+from core.targeting.membership.records import LONGEST_COUNT, Membership
 from core.targeting.membership.upkeep import keep_up
 from core.targeting.parse import parse_text
 from core.targeting.records import AudienceDraft
@@ -26,9 +26,9 @@ async def keep(conn: Connection, name: str, question: str, now: datetime = AT, z
     return audience.id
 
 
-async def settle(conn: Connection, now: datetime = AT) -> None:
+async def settle(conn: Connection, now: datetime = AT, patience: timedelta = LONGEST_COUNT) -> None:
     """Bring everything up to date."""
-    while await keep_up(conn, now, now):
+    while await keep_up(conn, now, now, patience=patience):
         pass
 
 

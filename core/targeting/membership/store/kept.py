@@ -157,11 +157,11 @@ async def count_anew(conn: Connection, kept_ids: Sequence[int], now: datetime, *
 
 
 async def count_again(conn: Connection, kept_ids: Sequence[int], now: datetime) -> None:
-    """The same at once for those of whom all that they read is captured."""
+    """The same at once for those of whom all that they read is captured, and whose count was not given up."""
     await conn.execute(
         """
         UPDATE kept_audience SET state = 'counting', counting_since = coalesce(counting_since, $2)
-         WHERE id = ANY($1) AND state <> 'waiting'
+         WHERE id = ANY($1) AND state NOT IN ('waiting', 'given_up')
         """,
         kept_ids, now,
     )  # fmt: skip
@@ -181,11 +181,18 @@ async def finish_count(conn: Connection, kept_id: int, now: datetime, recount_at
     """Everybody is looked at."""
     await conn.execute(
         """
-        UPDATE kept_audience SET state = 'kept', counted_at = $2, counting_since = NULL, recount_at = $3
+        UPDATE kept_audience SET state = 'kept', counted_at = $2, counting_since = NULL, recount_at = $3, trouble = NULL
          WHERE id = $1
         """,
         kept_id, now, recount_at,
     )  # fmt: skip
+
+
+async def give_up_count(conn: Connection, kept_id: int, trouble: str, recount_at: datetime) -> None:
+    """Everybody could not be looked at: why, and when it is tried again."""
+    await conn.execute(
+        "UPDATE kept_audience SET state = 'given_up', trouble = $2, recount_at = $3 WHERE id = $1", kept_id, trouble, recount_at
+    )
 
 
 async def oldest_months(conn: Connection, tables: Sequence[str]) -> dict[str, str]:

@@ -141,8 +141,13 @@ def _reading(question: Question, shared: Mapping[Theirs, str]) -> str:
     return f"WITH {', '.join(found)} " if found else ""
 
 
-async def count_everybody(conn: Connection, kept_id: int, holds: Statement, dues: Statement | None, now: datetime) -> None:
-    """Make those members whom a question finds, and nobody else. `dues` is asked of everybody."""
+async def count_everybody(
+    conn: Connection, kept_id: int, holds: Statement, dues: Statement | None, now: datetime, seconds: float
+) -> None:
+    """Make those members whom a question finds, and nobody else. `dues` is asked of everybody.
+
+    Raises TimeoutError when it takes longer; it is ended then, and nothing of it stays.
+    """
     writing = _Writing(now)
     key = int(kept_id)
     parts = [
@@ -151,7 +156,8 @@ async def count_everybody(conn: Connection, kept_id: int, holds: Statement, dues
         f"before AS ({_BEFORE} WHERE kept_id = {key})",
         _WRITE,
     ]
-    await conn.execute(f"WITH {', '.join(parts)} {_COUNT_MEMBERS}", *writing.args)
+    async with conn.transaction():
+        await conn.execute(f"WITH {', '.join(parts)} {_COUNT_MEMBERS}", *writing.args, timeout=seconds)
 
 
 class _Writing:

@@ -1,0 +1,17 @@
+"""A kept audience whose count takes too long is given up, so that the others go on."""
+
+from migrations.runner import run_sql
+
+revision = "0042"
+down_revision = "0040"
+
+SQL = """
+ALTER TABLE kept_audience DROP CONSTRAINT kept_audience_state_check;
+ALTER TABLE kept_audience ADD CONSTRAINT kept_audience_state_check
+      CHECK (state IN ('waiting', 'counting', 'kept', 'given_up'));
+"""
+
+
+def upgrade() -> None:
+    """Apply."""
+    run_sql(SQL)
