@@ -21,6 +21,9 @@ from core.paging import PageRequest
 from core.profiles import merging, profiles, search
 from core.profiles.errors import FieldsInvalid
 from core.profiles.records import Channel, FieldRule, Merge, MergePlan, MergeRule, Profile, Undone
+from tests.core.profiles.possessions import NOW as ENTERED
+from tests.core.profiles.possessions import OF_A_PERSON, give_everything, publish_model
+from tests.core.targeting.kept import settle
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -340,12 +343,16 @@ async def test_merges_at_once_make_one_person_or_refuse(pool: Pool) -> None:
 
 
 async def everything(conn: Connection) -> dict[str, list[str]]:
-    """All rows of all tables but those that tell of the merge, and the ledger of consent, which is only ever added to."""
+    """All rows of all tables but those that tell of the merge, and those that are only ever added to: the ledger of consent,
+    and who entered and left an audience. Who comes back enters anew: at the same time, for that clock stands."""
+    await settle(conn, ENTERED)
     tables = await conn.fetch(
         """
         SELECT relname AS name FROM pg_class
          WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-           AND relname NOT IN ('audit_entry', 'consent_entry', 'profile_merge', 'profile_alias')
+           AND relname NOT IN (
+               'audit_entry', 'consent_entry', 'profile_merge', 'profile_alias', 'membership_change', 'membership_log'
+           )
         """
     )
     names = [row["name"] for row in tables]
@@ -364,16 +371,29 @@ VALUES: dict[str, list[Any]] = {
     "opt_out": [False, True],
     "mobile_phone": [None, "+33612345678"],
 }
+TEAM: dict[str, list[Any]] = {
+    "tier": [None, "gold", "silver"],
+    "spent": [None, "100.50", "12345678901234567890.10"],
+    "seen": [None, "2026-02-28T23:59:59.999999Z"],
+    "extra": [None, {"b": [1, 2.50], "a": None}, "a text"],
+    "place": [None, {"longitude": 2.35, "latitude": 48.85}],
+}
 
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_merging_and_undoing_leaves_everything_as_it_was(conn: Connection, seed: int) -> None:
     chance = random.Random(seed)
+    await publish_model(conn)
     made = []
     for n in range(5):
         values = {name: chance.choice(some) for name, some in VALUES.items()}
+        team = {name: chance.choice(some) for name, some in TEAM.items()}
         keys = {"external_id": chance.choice([None, f"X{n}"]), "crypted_id": chance.choice([None, f"Y{n}"])}
-        made.append(await create(conn, **values, **keys, now=NOW + timedelta(minutes=chance.randint(0, 9))))
+        now = NOW + timedelta(minutes=chance.randint(0, 9))
+        made.append(await profiles.create_profile(conn, SYSTEM, values | keys, team, now=now, default_country="FR"))
+    await give_everything(conn, [one.id for one in made])
+    for table in OF_A_PERSON:
+        assert await conn.fetchval(f"SELECT count(*) FROM {table}") >= 5, table
     before = [await everything(conn)]
     done = []
     living = list(made)
@@ -383,7 +403,7 @@ async def test_merging_and_undoing_leaves_everything_as_it_was(conn: Connection,
             break
         rules = tuple(
             FieldRule(field=name, rule=rule, profile_id=people[1].id if rule is MergeRule.OTHER else None)
-            for name in ("external_id", "crypted_id", "city", "email")
+            for name in ("external_id", "crypted_id", "city", "email", "spent", "extra", "favourite")
             if (rule := chance.choice([None, MergeRule.OTHER, MergeRule.NEWEST, MergeRule.SURVIVOR]))
         )
         default = chance.choice([MergeRule.FIRST, MergeRule.NEWEST, MergeRule.SURVIVOR])
