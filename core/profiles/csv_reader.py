@@ -123,7 +123,9 @@ class CsvFile:
 
     def _reader(self, texts: list[str]) -> Reader:
         if self.quote is None:
-            return csv.reader(texts, delimiter=self.delimiter, strict=True, quoting=csv.QUOTE_NONE, escapechar=self.escape)
+            return csv.reader(
+                texts, delimiter=self.delimiter, strict=True, quoting=csv.QUOTE_NONE, quotechar=None, escapechar=self.escape
+            )
         return csv.reader(texts, delimiter=self.delimiter, strict=True, quotechar=self.quote, escapechar=self.escape)
 
     def _read_slice(self, chunk: Chunk, at: int, stop: int) -> bool:

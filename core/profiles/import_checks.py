@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from core.errors import Invalid
 from core.profiles.errors import BadValue
 from core.profiles.fields import Field
-from core.profiles.files.shape_checks import MOST_COLUMNS, check_once, check_shape, is_mark
+from core.profiles.files.shape_checks import MOST_COLUMNS, check_once, check_shape, is_separator
 from core.profiles.import_cells import parse_date_format
 from core.profiles.import_columns import check_mapping, usable_fields
 from core.profiles.import_keys import ImportKey, find_keys
@@ -28,10 +28,10 @@ LONGEST_TEXT = 1000  # characters of a cell in an option
 def check_options(options: ImportOptions, match_key: str, destination: Destination, *, today: date) -> None:
     """Raises Invalid for what no file could make good; its path says which option it is."""
     delimiter = options.delimiter
-    if delimiter is not None and (not is_mark(delimiter) or delimiter == '"'):
+    if delimiter is not None and (not is_separator(delimiter) or delimiter == '"' == options.file.quote):
         raise Invalid(
             f"{delimiter[:20]!r} cannot separate cells", code="BAD_DELIMITER", path="options.delimiter",
-            hint="Use one character, such as ',' ';' '|' or a tab; leave it out to have it found.",
+            hint="Use one character, such as ',' ';' '|', a tab or a blank; leave it out to have it found.",
         )  # fmt: skip
     check_shape(options.file, delimiter)
     if options.default_country is not None and not is_region(options.default_country):

@@ -15,7 +15,7 @@ from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.files import FileKind, Files, Ticket
 from core.paging import Page, PageRequest, cut
-from core.profiles.files.shape_checks import check_shape, is_mark
+from core.profiles.files.shape_checks import check_shape, is_separator
 from core.targeting import file_store, run_store, store
 from core.targeting.audience_runs import QUESTION_MINUTES, add_run
 from core.targeting.audiences import check_words, lock_audience, of_list
@@ -173,10 +173,10 @@ async def _check_idle(conn: Connection, audience_id: int) -> None:
 
 
 def _check_options(options: FileOptions) -> None:
-    if options.delimiter is not None and not is_mark(options.delimiter):
+    if options.delimiter is not None and not is_separator(options.delimiter):
         raise Invalid(
             f"{options.delimiter[:20]!r} cannot separate cells", code="BAD_DELIMITER", path="options.delimiter",
-            hint="Use one character, such as ',' ';' '|' or a tab; leave it out to have it found.",
+            hint="Use one character, such as ',' ';' '|', a tab or a blank; leave it out to have it found.",
         )  # fmt: skip
     check_shape(options.file, options.delimiter)
     check_file_columns(options.columns, "options.columns")

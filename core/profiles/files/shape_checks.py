@@ -33,6 +33,11 @@ def check_shape(shape: FileShape, delimiter: str | None, path: str = "options.fi
     _check_fixed(shape, f"{path}.fixed_columns")
 
 
+def is_separator(text: str) -> bool:
+    """One sign that can stand between cells: a blank, too, where each blank ends a cell."""
+    return text == " " or is_mark(text)
+
+
 def is_mark(text: str) -> bool:
     """One sign that can stand between cells, or around them."""
     return len(text) == 1 and not text.isalnum() and text not in "\r\n\0 " and not "\ud800" <= text <= "\udfff"

@@ -83,6 +83,10 @@ FORMATS: dict[str, tuple[bytes, ImportOptions]] = {
         as_csv([HEADER, *ROWS], "\x01").encode(), ImportOptions(delimiter="\x01"),
     ),
     "a separator beyond ascii": (as_csv([HEADER, *ROWS], "¦").encode(), ImportOptions(delimiter="¦")),
+    "blanks": (as_csv([HEADER, *ROWS], " ").encode(), ImportOptions(delimiter=" ")),
+    "quotes between cells": (
+        as_csv([HEADER, *ROWS], '"', quotechar="'").encode(), ImportOptions(delimiter='"', file=FileShape(quote="'")),
+    ),
     "apostrophes": (as_csv([HEADER, *ROWS], quotechar="'").encode(), ImportOptions(file=FileShape(quote="'"))),
     "escapes": (
         as_csv([HEADER, *ROWS], escapechar="\\", doublequote=False).encode(), ImportOptions(file=FileShape(escape="\\")),
@@ -128,6 +132,13 @@ def rows_of(chunks: Sequence[Chunk]) -> list[list[str]]:
 def path(tmp_path: Path) -> Path:
     """Where a test writes its file."""
     return tmp_path / "people"
+
+
+def test_a_blank_or_a_quote_between_cells_where_nothing_is_quoted(path: Path) -> None:
+    for mark, cells in ((" ", ['"a', "", "b"]), ('"', ["a b", "", "'"])):
+        path.write_text("email first_name city\n".replace(" ", mark) + mark.join(cells) + "\n", encoding="utf-8")
+        header, chunks = read_all(path, ImportOptions(delimiter=mark, file=FileShape(quote=None)))
+        assert (header, rows_of(chunks)) == (HEADER, [cells])
 
 
 @pytest.mark.parametrize(("data", "options"), FORMATS.values(), ids=FORMATS)

@@ -316,6 +316,9 @@ FIXED, DATES = "options.file.fixed_columns", "options.columns.0.date_format"
     ("options", "code", "path"),
     [
         (ImportOptions(delimiter="ab"), "BAD_DELIMITER", "options.delimiter"),
+        (ImportOptions(delimiter="  "), "BAD_DELIMITER", "options.delimiter"),
+        (ImportOptions(delimiter="\u0663"), "BAD_DELIMITER", "options.delimiter"),  # a digit
+        (ImportOptions(delimiter=" ", file=FileShape(quote=" ")), "BAD_QUOTE", "options.file.quote"),
         (ImportOptions(file=FileShape(quote="''")), "BAD_QUOTE", "options.file.quote"),
         (ImportOptions(delimiter="'", file=FileShape(quote="'")), "BAD_QUOTE", "options.file.quote"),
         (ImportOptions(file=FileShape(escape='"')), "BAD_QUOTE", "options.file.escape"),
