@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0042"
-down_revision = "0040"
+down_revision = "0041"
 
 SQL = """
 ALTER TABLE kept_audience DROP CONSTRAINT kept_audience_state_check;
