@@ -78,6 +78,19 @@ async def test_where_somebody_lives_leaves_quarantine_and_lists(runtime: Runtime
     assert (await left(db, "fax"))[1] == 2
 
 
+async def test_a_letter_by_a_channel_that_is_not_installed_any_more_is_known_by_its_look(
+    engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over(monkeypatch, AddressKind.POSTAL)
+    ann = await add_person(db, "ann@mail.example", first_name="Ann", **OLD)
+    await prepared(engine, runtime, db, await new_delivery(runtime, db))
+    await db.execute("UPDATE profile SET address_line1 = 'Neue Gasse 8' WHERE id = $1", ann)
+    await db.execute("UPDATE program SET channel = 'gone'")
+    await held(db, "postal", block("Ann", OLD))
+    assert (await done(runtime, RequestKind.DELETE, "email", "ann@mail.example")).state is RequestState.COMPLETE
+    assert await left(db, "postal") == ([], 0)
+
+
 @pytest.mark.parametrize("kind", [AddressKind.POSTAL, AddressKind.FAX, AddressKind.PHONE])
 async def test_an_address_that_was_written_to_before_is_known_by_the_kind_of_its_channel(
     engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch, kind: AddressKind
