@@ -78,13 +78,14 @@ def import_file(
 def export_file(
     file: Annotated[Path, typer.Argument(help="Where the file goes; .csv, .jsonl, .xlsx, .parquet or ….gz say what it is.")],
     audience: Annotated[str | None, typer.Option(help="Id of an audience; without, everybody.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Whose days the audience's question means; without, UTC.")] = None,
     url: Url = None,
     token: Token = None,
 ) -> None:
     """Export people to a file."""
     if not file.parent.is_dir():  # known now, and not only when the whole export was made
         raise Invalid(f"there is no folder {file.parent}", code="NO_FOLDER", hint="Make it first.")
-    asyncio.run(_export(open_client(url, token), file, audience))
+    asyncio.run(_export(open_client(url, token), file, audience, time_zone))
 
 
 async def pieces(file: Path) -> AsyncIterator[bytes]:
@@ -118,11 +119,10 @@ async def _import(client: Client, file: Path, key: MatchKey) -> None:
         _say("  ".join(f"{name} {found[name]:,}" for name in names))
 
 
-async def _export(client: Client, file: Path, audience: str | None) -> None:
+async def _export(client: Client, file: Path, audience: str | None, time_zone: str | None) -> None:
+    asked = {"fileName": file.name, "audienceId": audience, "timeZone": time_zone, "options": _options(file)}
     async with client:
-        answer = await client.ask(
-            CREATE_EXPORT, input={"fileName": file.name, "audienceId": audience, "options": _options(file)}
-        )
+        answer = await client.ask(CREATE_EXPORT, input=asked)
         run_id = answer["createExport"]["export"]["id"]
         with _progress() as progress:
             task = progress.add_task("exporting", total=None)

@@ -84,7 +84,7 @@ async def begin_export(
     told = {  # a question or an expression may quote a person: the run has them, and forgets them
         "dimension": {"from": None, "to": content.dimension}, "columns": {"from": None, "to": list(content.columns)},
         "computed": {"from": None, "to": sorted(content.computed)}, "audience_id": {"from": None, "to": content.audience_id},
-        "format": {"from": None, "to": options.format.value},
+        "format": {"from": None, "to": options.format.value}, "time_zone": {"from": None, "to": content.time_zone},
     }  # fmt: skip
     await record(conn, actor, "export.create", "export", run.id, told)
     await announce(conn, "export.ready", export_id=run.id)

@@ -115,7 +115,7 @@ TABLES = (
     ),
     Kept(
         table="export_run", texts={"error": _ERROR, "expression": None, "options": {}, "computed": {}}, ended="finished_at",
-        other=f"id state file_id audience_id dimension columns rows_total rows_written fence {_TIMES}",
+        other=f"id state file_id audience_id dimension columns time_zone rows_total rows_written fence {_TIMES}",
     ),
     Kept(
         table="suppression_import", texts={"error": _ERROR, "options": {"form": None}}, ended="finished_at",

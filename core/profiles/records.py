@@ -560,6 +560,7 @@ class ExportContent:
     computed: Mapping[str, Any] = field(default_factory=dict)  # expressions by their columns, in the JSON spelling
     audience_id: int | None = None
     expression: Any = None  # which rows, in the JSON spelling
+    time_zone: str = "UTC"  # whose days expressions mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -572,6 +573,7 @@ class ExportRun:
     dimension: str
     audience_id: int | None
     expression: Any  # the JSON spelling
+    time_zone: str  # whose days expressions mean
     columns: tuple[str, ...]
     computed: Mapping[str, Any]
     options: ExportOptions

@@ -39,7 +39,6 @@ from core.targeting.sql import Statement, compile_statement, predicate, present,
 from core.transfers.datasets import columns_of_sheet, find_sheet
 from core.transfers.store import export_rows as store
 
-UTC = ZoneInfo("UTC")
 _AFTER, _LAST = object(), object()  # stand in a statement for the bounds of a range
 _TYPES: Mapping[Kind, FieldType] = MappingProxyType(
     {
@@ -130,7 +129,7 @@ async def _column(
     expression = read_stored(run.computed[name]) if name in run.computed else Expression(root=Named((name,)), text=name)
     checked = await open_value(conn, dimension, expression)
     label = name if name in run.computed else dimension.entity.fields[name].label
-    sql = value(checked, at=now, zone=UTC, source=entity_table(dimension.entity))
+    sql = value(checked, at=now, zone=ZoneInfo(run.time_zone), source=entity_table(dimension.entity))
     if checked.kind is Kind.DECIMAL:
         sql = func.trim_scale(sql)  # a product has the digits of both
     if checked.kind is Kind.JSON:
@@ -150,6 +149,7 @@ class _Ranges:
         self._entity = dimension.entity
         self._question = question
         self._now = now
+        self._zone = ZoneInfo(run.time_zone)
         rows = entity_table(self._entity)
         self._key = rows.c[self._entity.key]
         after, last = bindparam("after", _AFTER, BigInteger()), bindparam("last", _LAST, BigInteger())
@@ -171,7 +171,7 @@ class _Ranges:
                 return await profile_store.select_all(conn)
             return await store.count(conn, self._entity.table)
         asked = self._question
-        found = await cheaper(conn, asked, _as_ids, at=self._now, zone=UTC)
+        found = await cheaper(conn, asked, _as_ids, at=self._now, zone=self._zone)
         return await profile_store.select_some(conn, found.text, found.args)
 
     async def next_bound(self, conn: Connection, after: int) -> int | None:
@@ -200,7 +200,8 @@ class _Numbered:
         number = func.row_number().over(order_by=[rows.c[name] for name in order])
         statement = select(number, *(sql for _, sql in columns)).select_from(rows)
         if question is not None:
-            statement = statement.where(predicate(question, at=now, zone=UTC, source=rows))
+            asked = predicate(question, at=now, zone=ZoneInfo(run.time_zone), source=rows)
+            statement = statement.where(asked)
         self._rows: Statement = compile_statement(statement)
 
     async def select(self, conn: Connection) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 from core.access import Actor, Permission, require
 from core.db import Connection
@@ -17,9 +18,10 @@ from core.profiles.records import ExportContent, ExportRun
 from core.targeting.audiences import get_audience
 from core.targeting.json_form import read_stored, to_json
 from core.targeting.language import Expression
-from core.transfers.composing import UTC, Dimension, find_dimension, open_question, open_value
+from core.transfers.composing import Dimension, find_dimension, open_question, open_value
 from core.transfers.cost import check_cost
 
+UTC = ZoneInfo("UTC")
 LONGEST_NAME = 63  # bytes of a column's: as long as a name in a database
 MOST_COLUMNS = 500
 
@@ -36,11 +38,13 @@ async def create_export(
     audience_id: int | None = None,
     expression: Expression | None = None,
     options: ExportOptions | None = None,
+    zone: ZoneInfo = UTC,
     now: datetime,
 ) -> ExportRun:
     """Begin to write rows of a dimension: all, an audience's, or those that a question finds.
 
-    `columns` None: all fields; those of `computed` stand where they are named, else behind the others.
+    Expressions mean the days of the zone. `columns` None: all fields; those of `computed` stand where they are named, else
+    behind the others.
 
     Raises Invalid (UNKNOWN_FIELD, DUPLICATE_FIELD, NO_COLUMNS, BAD_NAME, TWO_SELECTIONS, AUDIENCE_OF_PEOPLE, and as
     `check_export_options` does), NotFound (DIMENSION_NOT_FOUND, AUDIENCE_NOT_FOUND), LimitReached (QUESTION_TOO_COSTLY),
@@ -61,9 +65,9 @@ async def create_export(
     asked = question
     if audience_id is not None and expression is None:
         asked = await open_question(conn, found, read_stored((await get_audience(conn, audience_id)).expression))
-    await check_cost(conn, found, asked, values, at=now, zone=UTC)
+    await check_cost(conn, found, asked, values, at=now, zone=zone)
     content = ExportContent(
-        columns=chosen, dimension=dimension, audience_id=audience_id,
+        columns=chosen, dimension=dimension, audience_id=audience_id, time_zone=zone.key,
         computed={name: to_json(one) for name, one in computed.items()},
         expression=None if question is None else to_json(question.expression),
     )  # fmt: skip

@@ -13,14 +13,12 @@ from core.targeting.json_form import read_stored
 from core.targeting.plans import cheaper
 from core.targeting.store import everyone
 
-UTC = ZoneInfo("UTC")
-
 
 async def select_people(conn: Connection, run: ExportRun, now: datetime) -> Selection:
-    """Its profiles' ids at this moment. Raises NotFound (AUDIENCE_NOT_FOUND), ExpressionError."""
+    """Its profiles' ids at this moment, by the days of its zone. Raises NotFound (AUDIENCE_NOT_FOUND), ExpressionError."""
     if run.audience_id is not None:
         checked = await open_audience(conn, await get_audience(conn, run.audience_id))
     else:
         checked = await open_question(conn, read_stored(run.expression))
-    statement = await cheaper(conn, checked, everyone, at=now, zone=UTC)
+    statement = await cheaper(conn, checked, everyone, at=now, zone=ZoneInfo(run.time_zone))
     return Selection(statement.text, statement.args)

@@ -206,6 +206,7 @@ class Export(Node):
         lambda run: None if run.audience_id is None else to_global_id("Audience", run.audience_id)
     )
     expression: JSON | None
+    time_zone: str = strawberry.field(description="Whose days the question and computed columns mean.")
     dimension: str = strawberry.field(description="What a row is: profile, a dataset, message, …")
     columns: list[str]
     computed: JSON = strawberry.field(description="The expressions of columns that are no fields, by their names.")
@@ -473,4 +474,7 @@ class CreateExportInput:
     computed: list[ComputedColumnInput] = strawberry.field(default_factory=list)
     audience_id: strawberry.ID | None = None
     expression: ExpressionInput | None = None
+    time_zone: str | None = strawberry.field(
+        default=None, description="Whose days the question and computed columns mean; UTC when left out."
+    )
     options: ExportOptionsInput | None = None

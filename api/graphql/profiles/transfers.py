@@ -28,6 +28,7 @@ from api.graphql.profiles.transfer_types import (
     UpdateImportTemplateInput,
     load_templates,
 )
+from api.graphql.targeting.types import zone_of
 from core.authored import not_found
 from core.errors import Invalid, NotFound
 from core.files import Ticket
@@ -253,6 +254,7 @@ class TransfersMutation:
             audience_id=audience_id,
             expression=input.expression.parsed() if input.expression is not None else None,
             options=input.options.record() if input.options is not None else None,
+            zone=zone_of(input.time_zone),
             now=context.now,
         )
 

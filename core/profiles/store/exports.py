@@ -17,8 +17,8 @@ from core.profiles.fields import Field, FieldType
 from core.profiles.records import ExportContent, ExportRun, RunError, RunState
 
 COLUMNS = (
-    "id, state, file_id, dimension, audience_id, expression, columns, computed, options, rows_total, rows_written, error,"
-    " fence, created_by, created_at, started_at, heartbeat_at, finished_at"
+    "id, state, file_id, dimension, audience_id, expression, time_zone, columns, computed, options, rows_total, rows_written,"
+    " error, fence, created_by, created_at, started_at, heartbeat_at, finished_at"
 )
 SELECTION = "export_selection"
 
@@ -45,12 +45,12 @@ async def insert_run(
     """A new export, ready to run."""
     row = await conn.fetchrow(
         f"""
-        INSERT INTO export_run (state, file_id, dimension, columns, computed, audience_id, expression, options, created_by,
-                                created_at, heartbeat_at)
-        VALUES ('ready', $1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING {COLUMNS}
+        INSERT INTO export_run (state, file_id, dimension, columns, computed, audience_id, expression, time_zone, options,
+                                created_by, created_at, heartbeat_at)
+        VALUES ('ready', $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) RETURNING {COLUMNS}
         """,
         file_id, content.dimension, content.columns, content.computed, content.audience_id, content.expression,
-        asdict(options), created_by, now,
+        content.time_zone, asdict(options), created_by, now,
     )  # fmt: skip
     return _run(row)
 

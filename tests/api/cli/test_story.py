@@ -57,7 +57,7 @@ async def _people(made: House, token: str, folder: Path) -> None:
     rejects = folder / "[people]-rejects.csv"
     assert str(rejects) in said
     assert "zoë at y" in rejects.read_text()
-    await clarion(made, "export", folder / "out.csv", token=token)
+    await clarion(made, "export", folder / "out.csv", "--time-zone", "Asia/Tokyo", token=token)
     with (folder / "out.csv").open(encoding="utf-8-sig", newline="") as out:
         assert [row["email"] for row in csv.DictReader(out)] == ["ana@x.example"]
     file.write_text("no,such\ncolumns,here\n")

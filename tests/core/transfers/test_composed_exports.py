@@ -7,6 +7,7 @@ import io
 import json
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +21,7 @@ from core.db import Connection, transaction
 from core.errors import ClarionError, Forbidden, Invalid, LimitReached, NotFound
 from core.profiles import exports
 from core.profiles.export_options import ExportFormat, ExportOptions
-from core.profiles.exports import get_export
+from core.profiles.exports import SELECTION_RESOURCE, get_export
 from core.profiles.profiles import create_profile
 from core.profiles.records import EmptyCells, ExportRun, RunState
 from core.profiles.values import clean_text
@@ -35,6 +36,7 @@ from core.targeting.text_form import literal_text
 from core.transfers import jobs
 from core.transfers.exports import create_export
 from core.transfers.lists import UTC
+from core.workers.selection import select_people
 from tests.core.datamodel.model import NOW, field, publish_draft, publish_fields
 from tests.core.profiles.house import read_bytes
 from tests.core.transfers.house import counts, import_rows, rows, shop
@@ -275,6 +277,38 @@ async def test_what_would_run_for_days_is_refused_before_it_begins(
     # what is asked beside that costs little, and goes out
     monkeypatch.setattr(cost, "MOST_COST", 1_000)
     assert (await export(runtime, [computed("next", "id + 1")], expression="id > 0")).state is RunState.FINISHED
+
+
+async def test_days_and_hours_are_those_of_its_zone(runtime: Runtime, db: Connection) -> None:
+    await sold(runtime, db)
+    await db.execute("UPDATE profile SET created_at = '2026-02-28 20:30Z' WHERE external_id = 'A1'")
+    await db.execute("UPDATE profile SET created_at = '2026-02-28 10:30Z' WHERE external_id <> 'A1'")
+    tokyo, question = ZoneInfo("Asia/Tokyo"), "created_at = 2026-03-01"
+    hour = computed("hour", "hour(created_at)")
+    audience = await create_audience(
+        db, SYSTEM, AudienceDraft(name="of_march", label="x", expression=parse_text(question))
+    )  # fmt: skip
+
+    assert (await cells(runtime, [Column("external_id"), hour], expression=question)) == [["external_id", "hour"]]
+    runtime.resources[SELECTION_RESOURCE] = select_people
+    whom: list[dict[str, Any]] = [{"expression": question}, {"audience_id": audience.id}]
+    for one in whom:
+        found = await cells(runtime, [Column("external_id"), hour], zone=tokyo, **one)
+        assert found == [["external_id", "hour"], ["A1", "5"]]
+        assert await cells(runtime, [Column("external_id")], zone=tokyo, **one) == [["external_id"], ["A1"]]
+        assert await cells(runtime, [Column("external_id")], **one) == [["external_id"]]
+    bought = await cells(runtime, [computed("came", "hour(customer.created_at)")], dimension="purchase", zone=tokyo)
+    assert {row[0] for row in bought[1:]} == {"5", "19"}
+
+    # rows without a number of their own, too
+    await create_service(db, SYSTEM, ServiceDraft(name="news", label="News"))
+    await db.execute(
+        "INSERT INTO subscription (service_id, profile_id, state, since, origin)"
+        " SELECT s.id, p.id, 'active', p.created_at, 'x' FROM service s, profile p"
+    )
+    asked: dict[str, Any] = {"dimension": "subscription", "expression": "since = 2026-03-01"}
+    assert await cells(runtime, [computed("hour", "hour(since)")], zone=tokyo, **asked) == [["hour"], ["5"]]
+    assert (await export(runtime, zone=tokyo)).time_zone == "Asia/Tokyo"
 
 
 async def test_an_audience_costs_what_its_question_does(

@@ -24,7 +24,7 @@ query ($id: ID!) {
 }"""
 CREATE_EXPORT = """
 mutation ($input: CreateExportInput!) {
-  createExport(input: $input) { export { id dimension columns computed } userErrors { code path message } }
+  createExport(input: $input) { export { id dimension columns computed timeZone } userErrors { code path message } }
 }"""
 DOWNLOAD = "mutation ($id: ID!) { createExportDownload(exportId: $id) { downloadUrl userErrors { code } } }"
 
@@ -100,3 +100,17 @@ async def test_columns_are_computed(house: House) -> None:
     messages = await gql.do(CREATE_EXPORT, input={"dimension": "message"})
     assert messages["export"]["dimension"] == "message"
     assert messages["export"]["columns"] == ["at", "state", "reason", "segment_code", "logged"]
+    assert messages["export"]["timeZone"] == "UTC"
+
+
+async def test_an_export_has_a_time_zone(house: House) -> None:
+    gql = house.gql
+    await create_profile(gql, email="anna@shop.example")
+    hours = [{"name": "hour", "expression": {"text": "hour(to_instant('2026-03-01T20:30:00Z'))"}}]
+    made = await gql.do(CREATE_EXPORT, input={"columns": [], "computed": hours, "timeZone": "Asia/Tokyo"})
+    assert made["export"]["timeZone"] == "Asia/Tokyo"
+    await house.work()
+    file = await gql.http.get((await gql.do(DOWNLOAD, id=made["export"]["id"]))["downloadUrl"])
+    assert file.text.splitlines() == ["hour", "5"]
+    (wrong,) = await gql.refused(CREATE_EXPORT, input={"timeZone": "Mars/Olympus"})
+    assert (wrong["code"], wrong["path"]) == ("UNKNOWN_TIME_ZONE", "timeZone")
