@@ -139,10 +139,11 @@ async def _export(client: Client, file: Path, audience: str | None, time_zone: s
 
 def _options(file: Path) -> dict[str, Any]:
     """How an export is written, by the name of its file; as CSV when that says nothing."""
-    packed = file.suffix == ".gz"
+    packed = {".gz": "gzip", ".zip": "zip"}.get(file.suffix)
     suffix = file.with_suffix("").suffix if packed else file.suffix
-    form = next((one for one in ExportFormat if ExportOptions(format=one).suffix == suffix), ExportFormat.CSV)
-    return {"format": form.name, "gzip": packed}
+    forms = (one for one in ExportFormat if one is not ExportFormat.FIXED_WIDTH)  # of which a name does not tell the widths
+    form = next((one for one in forms if ExportOptions(format=one).suffix == suffix), ExportFormat.CSV)
+    return {"format": form.name} | ({packed: True} if packed else {})
 
 
 async def _wait(client: Client, query: str, name: str, run_id: str, show: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

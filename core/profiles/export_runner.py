@@ -180,7 +180,7 @@ async def _write_rows(conn: Connection, run: ExportRun, source: ExportSource, pa
     ranges = _ranges(conn, source)
     coming = asyncio.create_task(_next(ranges))
     try:
-        writer = await asyncio.to_thread(open_writer, part, source.fields, run.options)
+        writer = await asyncio.to_thread(open_writer, part, source.fields, run.options, f"{run.dimension}s")
         try:
             while (found := await coming) is not None:
                 coming = asyncio.create_task(_next(ranges))

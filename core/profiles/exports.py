@@ -74,7 +74,7 @@ async def begin_export(
     """Begin to write what is known to be there. Raises Invalid (TWO_SELECTIONS, and as `check_export_options` does)."""
     require(actor, Permission.EXPORT)
     options = options or ExportOptions()
-    check_export_options(options)
+    check_export_options(options, len(content.columns))
     file_name = file_name or f"{content.dimension}s{options.suffix}"
     if content.audience_id is not None and content.expression is not None:
         raise Invalid("give an audience or an expression, not both", code="TWO_SELECTIONS", path="expression")

@@ -437,19 +437,29 @@ class ExportOptionsInput:
 
     format: ExportFormat = export_options.ExportFormat.CSV  # type: ignore[valid-type]
     titles: Titles = strawberry.field(  # type: ignore[valid-type]
-        default=export_options.Titles.NAMES, description="Of CSV and workbooks."
+        default=export_options.Titles.NAMES, description="Of all but JSON Lines and Parquet."
     )
     delimiter: str = ","
+    quote: str = '"'
     quote_all: bool = False
-    encoding: str = "utf-8"
-    line_end: LineEnd = export_options.LineEnd.LF  # type: ignore[valid-type]
-    gzip: bool = strawberry.field(default=False, description="Of CSV and JSON Lines.")
+    widths: list[int] = strawberry.field(
+        default_factory=list, description="Of fixed width: the number of characters of each column, in their order."
+    )
+    cut: bool = strawberry.field(
+        default=False, description="Cut what is longer than its column of fixed width. Else it fails the export."
+    )
+    encoding: str = strawberry.field(default="utf-8", description="Of CSV and fixed width.")
+    line_end: LineEnd = strawberry.field(  # type: ignore[valid-type]
+        default=export_options.LineEnd.LF, description="Of CSV and fixed width."
+    )
+    gzip: bool = strawberry.field(default=False, description="Of all but workbooks and Parquet.")
+    zip: bool = strawberry.field(default=False, description="In place of gzip: an archive with the one file.")
     escape_formulas: bool = strawberry.field(default=True, description="A ' before what a spreadsheet would compute.")
     refuse_empty: bool = strawberry.field(default=False, description="Fail where there is nobody to write.")
 
     def record(self) -> export_options.ExportOptions:
         """As the operation takes them."""
-        return export_options.ExportOptions(**vars(self))
+        return export_options.ExportOptions(**vars(self) | {"widths": tuple(self.widths)})
 
 
 @strawberry.input(description="A column that an expression computes.")

@@ -6,8 +6,9 @@ import codecs
 import csv
 import gzip
 import io
+import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +24,7 @@ ROWS_OF_A_SHEET = 1_048_576  # with the titles
 LONGEST_TEXT = 32_767  # characters of a cell of a workbook
 EXACT = 2**53  # above, a workbook's numbers are not whole
 FIRST_DAY = date(1900, 3, 1)  # of which all spreadsheets have the same idea
-PACKING = 6  # of gzip
+PACKING = 6  # of gzip and zip
 
 
 class Writer(ABC):
@@ -38,20 +39,23 @@ class Writer(ABC):
         """The file is complete, or given up."""
 
 
-def open_writer(path: Path, fields: Sequence[Field], options: ExportOptions) -> Writer:
-    """The writer of a new file, its titles written."""
+def open_writer(path: Path, fields: Sequence[Field], options: ExportOptions, name: str) -> Writer:
+    """The writer of a new file, its titles written. `name`: what is within a zip, without what it ends with."""
     if options.format is ExportFormat.PARQUET:
         return ParquetWriter(path, fields)
     if options.format is ExportFormat.WORKBOOK:
         return WorkbookWriter(path, fields, options)
-    writer = TextWriter(path, options)
+    text = TextWriter(path, options, name + options.inner_suffix)
     titles = titles_of(fields, options)
+    if options.format is ExportFormat.FIXED_WIDTH:
+        return FixedWidthWriter(text, fields, options)
     if titles and options.format is ExportFormat.CSV:
         line = io.StringIO()
-        kind = csv.QUOTE_ALL if options.quote_all else csv.QUOTE_MINIMAL
-        csv.writer(line, delimiter=options.delimiter, quoting=kind, lineterminator="\n").writerow(titles)  # type: ignore[arg-type]
-        writer.write([line.getvalue().encode()])
-    return writer
+        kind: Any = csv.QUOTE_ALL if options.quote_all else csv.QUOTE_MINIMAL
+        writer = csv.writer(line, delimiter=options.delimiter, quotechar=options.quote, quoting=kind, lineterminator="\n")
+        writer.writerow(titles)
+        text.write([line.getvalue().encode()])
+    return text
 
 
 def titles_of(fields: Sequence[Field], options: ExportOptions) -> list[str]:
@@ -64,18 +68,23 @@ def titles_of(fields: Sequence[Field], options: ExportOptions) -> list[str]:
 class TextWriter(Writer):
     """Lines as the database wrote them, in UTF-8 or what was asked for."""
 
-    def __init__(self, path: Path, options: ExportOptions):
+    def __init__(self, path: Path, options: ExportOptions, entry: str):
+        """`entry`: the name of the file within a zip."""
         self._file: BinaryIO = path.open("wb")
-        self._out: Any = self._file
+        self._packed: list[Any] = []  # what is between the lines and the file; the innermost first
         if options.gzip:
-            self._out = gzip.GzipFile(filename="", mode="wb", compresslevel=PACKING, fileobj=self._file, mtime=0)
-        self._crlf = options.line_end is LineEnd.CRLF and options.format is ExportFormat.CSV
+            self._packed = [gzip.GzipFile(filename="", mode="wb", compresslevel=PACKING, fileobj=self._file, mtime=0)]
+        elif options.zip:
+            archive = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, compresslevel=PACKING)
+            self._packed = [archive.open(entry, "w", force_zip64=True), archive]
+        self._out: Any = self._packed[0] if self._packed else self._file
+        self._crlf = options.line_end is LineEnd.CRLF and options.is_text
         self._encoding = options.encoding
-        plain = options.format is not ExportFormat.CSV or codecs.lookup(options.encoding).name == "utf-8"
+        plain = not options.is_text or codecs.lookup(options.encoding).name == "utf-8"
         self._decoder = None if plain else codecs.getincrementaldecoder("utf-8")()
         self._encoder = None if plain else codecs.getincrementalencoder(options.encoding)()
 
-    def write(self, data: Sequence[bytes]) -> None:
+    def write(self, data: Iterable[bytes]) -> None:
         """Raises Conflict (BAD_CHARACTER)."""
         for piece in data:
             if self._crlf:
@@ -84,9 +93,8 @@ class TextWriter(Writer):
 
     def close(self) -> None:
         """Everything is on its way to the disk."""
-        if self._out is not self._file:
-            self._out.close()
-        self._file.close()
+        for one in (*self._packed, self._file):
+            one.close()
 
     def _encoded(self, piece: bytes) -> bytes:
         assert self._decoder is not None
@@ -98,6 +106,43 @@ class TextWriter(Writer):
                 f"U+{ord(error.object[error.start]):04X} cannot be written in {self._encoding}", code="BAD_CHARACTER",
                 path="options.encoding", hint="Export in utf-8.",
             ) from None  # fmt: skip
+
+
+class FixedWidthWriter(Writer):
+    """Columns of so many characters each, with blanks behind what is shorter."""
+
+    def __init__(self, text: TextWriter, fields: Sequence[Field], options: ExportOptions):
+        self._text = text
+        self._columns = [(one.name, width) for one, width in zip(fields, options.widths, strict=True)]
+        self._cut = options.cut
+        if titles := titles_of(fields, options):
+            line = "".join(title[:width].ljust(width) for title, width in zip(titles, options.widths, strict=True))
+            text.write([f"{line}\n".encode()])
+
+    def write(self, data: Sequence[Sequence[str | None]]) -> None:
+        """Raises Conflict (TOO_LONG, LINE_BREAK, BAD_CHARACTER)."""
+        self._text.write(self._line(row) for row in data)  # one by one: a range of wide lines is large
+
+    def close(self) -> None:
+        """As the text's."""
+        self._text.close()
+
+    def _line(self, row: Sequence[str | None]) -> bytes:
+        cells = [self._cell(cell or "", *column) for cell, column in zip(row, self._columns, strict=True)]
+        return f"{''.join(cells)}\n".encode()
+
+    def _cell(self, cell: str, name: str, width: int) -> str:
+        if "\n" in cell or "\r" in cell:
+            raise Conflict(
+                f"a value of {name!r} has a line break, which a line of fixed width cannot hold", code="LINE_BREAK",
+                path="options.format", hint="Export as CSV, JSON Lines, a workbook or Parquet, or without the column.",
+            )  # fmt: skip
+        if len(cell) > width and not self._cut:
+            raise Conflict(
+                f"a value of {name!r} has {len(cell)} characters: the column has {width}", code="TOO_LONG",
+                path="options.widths", hint="Make the column wider, or say `cut`.",
+            )  # fmt: skip
+        return cell[:width].ljust(width)
 
 
 class WorkbookWriter(Writer):

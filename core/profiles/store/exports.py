@@ -162,6 +162,10 @@ async def fetch_rows(
     """Rows of a SELECT that has the columns of the fields, and a number `key` by which they are ordered; how many they are."""
     if options.format is ExportFormat.CSV:
         return await _copy(conn, fields, options, text, args)
+    if options.format is ExportFormat.FIXED_WIDTH:
+        cells = ", ".join(f"({_cell(field, guarded=False)})::text" for field in fields)
+        found = await conn.fetch(f"SELECT {cells} FROM ({text}) p ORDER BY p.key", *args)
+        return found, len(found)
     # Names of columns that a team computes may be anything.
     names = ", ".join(f"{_value(field, options)} AS {_quoted(field.name)}" for field in fields)
     rows = f"SELECT {names} FROM ({text}) p ORDER BY p.key"
@@ -187,7 +191,8 @@ async def _copy(
 
     done: str = await conn.copy_from_query(
         f"SELECT {cells} FROM ({text}) p ORDER BY p.key", *args,
-        output=keep, format="csv", encoding="utf8", delimiter=options.delimiter, force_quote=options.quote_all or None,
+        output=keep, format="csv", encoding="utf8", delimiter=options.delimiter, quote=options.quote,
+        force_quote=options.quote_all or None,
     )  # fmt: skip
     return [b"".join(pieces)], int(done.rpartition(" ")[2])
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from graphql import build_schema, parse, validate
@@ -105,13 +106,15 @@ def test_a_run_that_failed_says_where() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("people.csv", ("CSV", False)),
-        ("people", ("CSV", False)),
-        ("people.csv.gz", ("CSV", True)),
-        ("people.jsonl.gz", ("JSON_LINES", True)),
-        ("people.xlsx", ("WORKBOOK", False)),
-        ("people.parquet", ("PARQUET", False)),
+        ("people.csv", {"format": "CSV"}),
+        ("people", {"format": "CSV"}),
+        ("people.txt", {"format": "CSV"}),
+        ("people.csv.gz", {"format": "CSV", "gzip": True}),
+        ("people.jsonl.gz", {"format": "JSON_LINES", "gzip": True}),
+        ("people.csv.zip", {"format": "CSV", "zip": True}),
+        ("people.xlsx", {"format": "WORKBOOK"}),
+        ("people.parquet", {"format": "PARQUET"}),
     ],
 )
-def test_the_name_of_a_file_says_how_it_is_written(name: str, expected: tuple[str, bool]) -> None:
-    assert tuple(transfer._options(Path(name)).values()) == expected
+def test_the_name_of_a_file_says_how_it_is_written(name: str, expected: dict[str, Any]) -> None:
+    assert transfer._options(Path(name)) == expected

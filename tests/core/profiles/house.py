@@ -12,7 +12,7 @@ from core import files as stored_files
 from core.access import SYSTEM
 from core.db import Connection, transaction
 from core.profiles import export_runner, exports, import_runner, imports
-from core.profiles.export_options import ExportOptions
+from core.profiles.export_options import ExportFormat, ExportOptions
 from core.profiles.records import ExportRun, ImportOptions, ImportRun, MatchKey
 from core.runtime import Runtime
 
@@ -71,6 +71,11 @@ async def get_import(runtime: Runtime, import_id: int) -> ImportRun:
     """The run as it is now."""
     async with runtime.pool.acquire() as conn:
         return await imports.get_import(conn, import_id)
+
+
+def options_of(form: ExportFormat, columns: int) -> ExportOptions:
+    """The options of a format that serve so many columns of up to 500 characters."""
+    return ExportOptions(format=form, widths=(500,) * columns if form is ExportFormat.FIXED_WIDTH else ())
 
 
 async def export_people(

@@ -7,11 +7,11 @@ import pytest
 from core.access import SYSTEM
 from core.db import transaction
 from core.profiles import merging
-from core.profiles.export_options import ExportFormat, ExportOptions
+from core.profiles.export_options import ExportFormat
 from core.profiles.import_options import ImportMode
 from core.profiles.records import EmptyCells, ImportOptions, MatchKey, MergePlan, MergeRule
 from core.runtime import Runtime
-from tests.core.profiles.house import counts, export_people, import_people, people, read_file, read_rejects
+from tests.core.profiles.house import counts, export_people, import_people, options_of, people, read_file, read_rejects
 
 PEOPLE = """external_id,crypted_id,email,first_name,city
 A,ca,ann@mail.example,Ann,
@@ -180,6 +180,6 @@ async def test_deleting_a_survivor_takes_its_parts_along_and_says_so_once(runtim
 async def test_no_format_has_whoever_is_merged(runtime: Runtime, format: ExportFormat) -> None:
     await merged(runtime)
 
-    run = await export_people(runtime, columns=["external_id"], options=ExportOptions(format=format))
+    run = await export_people(runtime, columns=["external_id"], options=options_of(format, 1))
 
     assert run.rows_total == run.rows_written == 2
