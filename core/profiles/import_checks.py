@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from zoneinfo import available_timezones
@@ -23,6 +24,7 @@ from core.profiles.values import Reading, clean
 ANY_COUNTRY = "US"  # of numbers that are only looked at
 MOST_VALUES = 10_000  # of a table of values
 LONGEST_TEXT = 1000  # characters of a cell in an option
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # by the database
 
 
 def check_options(options: ImportOptions, match_key: str, destination: Destination, *, today: date) -> None:
@@ -43,6 +45,7 @@ def check_options(options: ImportOptions, match_key: str, destination: Destinati
         raise Invalid("a number of rows is not negative", code="BAD_LIMIT", path="options.most_rejects")
     if options.expected_columns is not None:
         check_once([title.strip() for title in options.expected_columns], "options.expected_columns")
+    _check_names(options)
     fields = destination.fields
     keys = find_keys(match_key, options.more_keys, fields.keys)
     _check_keys(keys, options.mode, destination)
@@ -118,9 +121,24 @@ def _check_rule(rule: ColumnRule, field: Field | None, reading: Reading, path: s
         _check_cell(field, rule.default, reading, f"{path}.default")
 
 
+def _check_names(options: ImportOptions) -> None:
+    """Names of columns and the like: any that can be kept with the import."""
+    shape = options.file
+    for path, names in (
+        ("mapping", options.mapping or ()), ("expected_columns", options.expected_columns or ()),
+        ("file.entry", (shape.entry or "",)), ("file.sheet", (shape.sheet or "",)),
+        ("file.fixed_columns", [one.name for one in shape.fixed_columns]),
+        ("columns", [rule.column for rule in options.columns]),
+    ):  # fmt: skip
+        if any(_UNSTORABLE.search(name) for name in names):
+            raise Invalid("a name here has no NUL, and no half of a character", code="BAD_TEXT", path=f"options.{path}")
+
+
 def _check_texts(texts: Sequence[str], path: str) -> None:
-    if any(len(text) > LONGEST_TEXT or "\0" in text for text in texts):
-        raise Invalid(f"a text here has at most {LONGEST_TEXT} characters, and no NUL", code="BAD_TEXT", path=path)
+    if any(len(text) > LONGEST_TEXT or _UNSTORABLE.search(text) for text in texts):
+        raise Invalid(
+            f"a text here has at most {LONGEST_TEXT} characters, no NUL, and no half of a character", code="BAD_TEXT", path=path
+        )
 
 
 def _check_cell(field: Field, cell: str, reading: Reading, path: str) -> None:

@@ -25,10 +25,12 @@ from core.runtime import Runtime
 from core.targeting.audiences import count, open_question
 from core.targeting.errors import ExpressionError
 from core.targeting.parse import parse_text
+from core.targeting.text_form import literal_text
 from tests.core.datamodel.model import field, publish_fields
 from tests.core.delivery.people import add_people, add_person, confirmed, new_delivery, prepared
 from tests.core.delivery.test_columns import listed
 from tests.core.delivery.test_traps import add_trap, set_traps, trap_row
+from tests.core.hostile import HOSTILE
 
 UTC_ZONE = ZoneInfo("UTC")
 TIERS = (Choice(name="gold", label="Gold card"),)
@@ -93,6 +95,22 @@ async def test_code_and_fields_are_kept_of_everybody_as_they_were(
     row = await row_of(db, delivery_id, cem)
     assert (row.state, row.segment_code) == (LedgerState.EXCLUDED, None)  # held back
     assert row.logged == {"gender": "unknown"}
+
+
+async def test_a_code_is_a_text_whatever_it_says(engine: Engine, runtime: Runtime, db: Connection) -> None:
+    texts = [one for one in HOSTILE if one.strip() == one and len(one) <= 100 and "\0" not in one and "\ud800" not in one]
+    people = {await add_person(db, f"p{n}@mail.example", city=text): text for n, text in enumerate(texts)}
+    delivery_id = await new_delivery(runtime, db)
+    await keep(db, runtime, delivery_id, f"if(city = {literal_text(texts[1])}, {literal_text(texts[1])}, city)")
+    await prepared(engine, runtime, db, delivery_id)
+
+    for profile_id, text in people.items():
+        assert (await row_of(db, delivery_id, profile_id)).segment_code == text
+        assert await found_by(db, f"exists(received where segment_code = {literal_text(text)})") == 0, "none is sent yet"
+    await db.execute("UPDATE ledger SET state = 4, settled_at = now()")
+    for text in texts:
+        assert await found_by(db, f"exists(received where segment_code = {literal_text(text)})") == 1
+    assert await db.fetchval("SELECT count(*) FROM profile") == len(texts)
 
 
 async def test_the_code_of_a_segmented_list_travels_along_unless_an_expression_says_another(

@@ -27,13 +27,9 @@ from core.targeting.records import FilterDraft
 from core.targeting.samples import sample_rows
 from core.targeting.sql import compile_statement, population
 from tests.core.datamodel.model import field, publish_fields
+from tests.core.hostile import HOSTILE
 
 AT, ZONE = datetime(2026, 6, 1, tzinfo=UTC), ZoneInfo("UTC")
-HOSTILE = [
-    "' OR '1'='1", "'; DROP TABLE profile; --", "') UNION SELECT 1 --", "\\'; SELECT pg_sleep(9); --", "$1", "$$", "%s",
-    "%(a)s", ":x", "{}", "{0}", "a.b", "/a/b", "a~b", '"', '"; --', "*", "$.**", "@", "\\", "\\u0000", "null;", "\r\n",
-    "\u2028", "𝒳", "ß", "\0", "a\0b", "\ud800", "x" * 70, "x" * 5_000,
-]  # fmt: skip
 
 # The places of a question where a text may stand, of those who know no better.
 PLACES: dict[str, Callable[[str], Any]] = {
