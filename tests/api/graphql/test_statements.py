@@ -81,10 +81,12 @@ async def counted(database: str, tmp_path_factory: pytest.TempPathFactory) -> As
     await runtime.resources[SCHEMA].stop()  # what looks now and then is no part of an operation
     COUNTED[:] = [runtime.resources[SCHEMA]]
     transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://clarion.test") as http:
-        gql = Gql(http, await make_token(app))
-        await fill(gql)
-        yield gql
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api.auth.REMEMBER_SECONDS", 3600.0)  # however slow the machine: who asks is looked up once
+        async with httpx.AsyncClient(transport=transport, base_url="http://clarion.test") as http:
+            gql = Gql(http, await make_token(app))
+            await fill(gql)
+            yield gql
     await app.stop()
     pool.terminate()
 
