@@ -27,8 +27,8 @@ from core.profiles.store import app_subscriptions as store
 from core.profiles.team_fields import team_fields_of
 from core.profiles.team_rows import Extended, refused
 from core.profiles.team_values import clean_team_values
+from core.profiles.told_in_sets import by_person, check_number
 
-MOST_AT_ONCE = 10_000  # rows of one call
 MOST_SHOWN = 100  # of one profile
 
 _APP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -45,7 +45,7 @@ async def save_app_subscriptions(
     Raises Invalid (BAD_VALUE) for none or too many, Invalid (ROW_TOO_BIG) where the values of the team's fields of one are.
     """
     require(actor, Permission.EDIT)
-    _check_number(sent)
+    check_number(sent, "subscriptions")
     errors: dict[int, ClarionError] = {}
     first = _first_of_each([(one.app, one.registration_token) for one in sent], errors)
     fields = await _team_fields(conn) if any(sent[n].team for n in first) else {}
@@ -62,7 +62,7 @@ async def remove_app_subscriptions(conn: Connection, actor: Actor, keys: Sequenc
     """Remove devices, by app and token; as `save_app_subscriptions`. One that is not there is rejected
     (APP_SUBSCRIPTION_NOT_FOUND)."""
     require(actor, Permission.EDIT)
-    _check_number(keys)
+    check_number(keys, "subscriptions")
     errors: dict[int, ClarionError] = {}
     first = _first_of_each(keys, errors)
     gone = await store.delete(conn, [keys[n] for n in first]) if first else set()
@@ -83,15 +83,7 @@ async def list_app_subscriptions(conn: Connection, page: PageRequest, *, app: st
 
 async def list_of_profiles(conn: Connection, profile_ids: Sequence[int]) -> Mapping[int, Sequence[AppSubscription]]:
     """Of each profile, and of those merged into it, the newest (MOST_SHOWN)."""
-    found: dict[int, list[AppSubscription]] = defaultdict(list)
-    for person, one in await store.list_of(conn, profile_ids, MOST_SHOWN):
-        found[person].append(one)
-    return found
-
-
-def _check_number(rows: Sequence[object]) -> None:
-    if not 1 <= len(rows) <= MOST_AT_ONCE:
-        raise Invalid(f"one call takes 1 to {MOST_AT_ONCE:,} rows, not {len(rows):,}", code="BAD_VALUE", path="subscriptions")
+    return by_person(await store.list_of(conn, profile_ids, MOST_SHOWN))
 
 
 def _first_of_each(keys: Sequence[Key], errors: dict[int, ClarionError]) -> list[int]:

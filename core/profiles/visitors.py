@@ -7,7 +7,7 @@ that are profiles that were merged are read as the survivor's, and those of peop
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import copy
 from datetime import datetime
@@ -22,10 +22,10 @@ from core.profiles.addresses import EmailAddress
 from core.profiles.errors import BadValue, FieldsInvalid
 from core.profiles.identities import hold_each
 from core.profiles.store import visitors as store
+from core.profiles.told_in_sets import by_person, check_number
 from core.profiles.values import Reading, clean
 from core.profiles.visitor_records import SAID, SentVisitor, Visitor, VisitorOutcome, VisitorResult
 
-MOST_AT_ONCE = 10_000  # rows of one call
 MOST_SHOWN = 100  # of one profile
 
 _KEY = re.compile(r"[!-~]{1,200}")
@@ -39,7 +39,7 @@ async def save_visitors(
     Raises Invalid (BAD_VALUE) for none or too many.
     """
     require(actor, Permission.EDIT)
-    _check_number(sent)
+    check_number(sent, "visitors")
     errors: dict[int, ClarionError] = {}
     first = _first_of_each([one.external_id for one in sent], errors)
     told = {n: values for n in first if (values := _values(sent[n], n, errors, now)) is not None}
@@ -57,7 +57,7 @@ async def remove_visitors(conn: Connection, actor: Actor, keys: Sequence[str]) -
     """Remove visitors, by the ids that pages gave them; as `save_visitors`. One that is not there is rejected
     (VISITOR_NOT_FOUND)."""
     require(actor, Permission.EDIT)
-    _check_number(keys)
+    check_number(keys, "visitors")
     errors: dict[int, ClarionError] = {}
     first = _first_of_each(keys, errors)
     gone = await store.delete(conn, [keys[n] for n in first]) if first else set()
@@ -84,15 +84,7 @@ async def list_visitors(conn: Connection, page: PageRequest, *, unidentified: bo
 
 async def list_of_profiles(conn: Connection, profile_ids: Sequence[int]) -> Mapping[int, Sequence[Visitor]]:
     """Of each profile, and of those merged into it, the newest (MOST_SHOWN)."""
-    found: dict[int, list[Visitor]] = defaultdict(list)
-    for person, one in await store.list_of(conn, profile_ids, MOST_SHOWN):
-        found[person].append(one)
-    return found
-
-
-def _check_number(rows: Sequence[object]) -> None:
-    if not 1 <= len(rows) <= MOST_AT_ONCE:
-        raise Invalid(f"one call takes 1 to {MOST_AT_ONCE:,} rows, not {len(rows):,}", code="BAD_VALUE", path="visitors")
+    return by_person(await store.list_of(conn, profile_ids, MOST_SHOWN))
 
 
 def _first_of_each(keys: Sequence[str], errors: dict[int, ClarionError]) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 from core.db import Connection
 from core.profiles.app_records import AppSubscription, Platform, SentAppSubscription
 from core.profiles.fields import Field
+from core.profiles.store.owned import newest_of
 from core.profiles.store.told_values import after, compared, encoded, said
 
 COLUMNS = "id, app, registration_token, platform, opted_out, profile_id, created_at, updated_at"
@@ -126,16 +127,5 @@ async def list_all(conn: Connection, app: str | None, after: int | None, limit: 
 
 async def list_of(conn: Connection, profile_ids: Sequence[int], limit: int) -> list[tuple[int, AppSubscription]]:
     """Of each profile and those merged into it the newest, up to `limit`; beside the profile that was asked for."""
-    rows = await conn.fetch(
-        f"""
-        SELECT asked.id AS person, s.*
-          FROM unnest($1::bigint[]) AS asked (id)
-         CROSS JOIN LATERAL (
-            SELECT {COLUMNS} FROM app_subscription
-             WHERE profile_id IN (SELECT asked.id UNION ALL SELECT p.id FROM profile p WHERE p.merged_into = asked.id)
-             ORDER BY id DESC LIMIT $2) s
-         ORDER BY person, s.id DESC
-        """,
-        profile_ids, limit,
-    )  # fmt: skip
-    return [(row["person"], _subscription(dict(list(row.items())[1:]))) for row in rows]
+    rows = await newest_of(conn, "app_subscription", COLUMNS, profile_ids, limit)
+    return [(person, _subscription(row)) for person, row in rows]

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from core.db import Connection
+from core.profiles.store.owned import newest_of
 from core.profiles.store.told_values import after, encoded, said
 from core.profiles.visitor_records import OWNERS, SAID, Visitor
 
@@ -108,16 +109,5 @@ async def list_unidentified(conn: Connection, after: int | None, limit: int) -> 
 
 async def list_of(conn: Connection, profile_ids: Sequence[int], limit: int) -> list[tuple[int, Visitor]]:
     """Of each profile and those merged into it the newest, up to `limit`; beside the profile that was asked for."""
-    rows = await conn.fetch(
-        f"""
-        SELECT asked.id AS person, s.*
-          FROM unnest($1::bigint[]) AS asked (id)
-         CROSS JOIN LATERAL (
-            SELECT {COLUMNS} FROM visitor
-             WHERE profile_id IN (SELECT asked.id UNION ALL SELECT p.id FROM profile p WHERE p.merged_into = asked.id)
-             ORDER BY id DESC LIMIT $2) s
-         ORDER BY person, s.id DESC
-        """,
-        profile_ids, limit,
-    )  # fmt: skip
-    return [(row["person"], Visitor(**dict(list(row.items())[1:]))) for row in rows]
+    rows = await newest_of(conn, "visitor", COLUMNS, profile_ids, limit)
+    return [(person, Visitor(**row)) for person, row in rows]

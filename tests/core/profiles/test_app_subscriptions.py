@@ -20,6 +20,7 @@ from core.profiles.app_records import AppResult, AppSubscription, Platform, Sent
 from core.profiles.app_subscriptions import remove_app_subscriptions, save_app_subscriptions
 from core.profiles.identities import ProfileReference, ReferenceKind
 from core.profiles.records import MergePlan
+from core.profiles.told_in_sets import MOST_AT_ONCE
 from core.targeting.audiences import open_question, sample
 from core.targeting.parse import parse_text
 from tests.core.targeting.kept import counted, keep, members, settle
@@ -105,7 +106,7 @@ async def test_devices_are_removed_and_what_is_wrong_costs_only_itself(conn: Con
     done = told(await remove_app_subscriptions(conn, SYSTEM, keys))
     assert done == ["removed", "APP_SUBSCRIPTION_NOT_FOUND", "REPEATED", "BAD_APP"]
     assert [one.registration_token for one in await stored(conn)] == ["t2"]
-    for number in (0, app_subscriptions.MOST_AT_ONCE + 1):
+    for number in (0, MOST_AT_ONCE + 1):
         with pytest.raises(Invalid) as caught:
             await save(conn, *[device()] * number)
         assert caught.value.code == "BAD_VALUE"

@@ -22,6 +22,7 @@ from core.privacy.store import tables
 from core.profiles import merging, profiles, visitors
 from core.profiles.identities import ProfileReference, ReferenceKind
 from core.profiles.records import MergePlan
+from core.profiles.told_in_sets import MOST_AT_ONCE
 from core.profiles.visitor_records import SentVisitor, Visitor, VisitorResult
 from core.profiles.visitors import remove_visitors, save_visitors
 from core.targeting.audiences import open_question, sample
@@ -132,7 +133,7 @@ async def test_what_is_wrong_costs_only_its_row(conn: Connection) -> None:
     done = told(await remove_visitors(conn, SYSTEM, ["v1", "v7", "v1", "no key"]))
     assert done == ["removed", "VISITOR_NOT_FOUND", "REPEATED", "BAD_EXTERNAL_ID"]
     assert list(await stored(conn)) == ["v9"]
-    for number in (0, visitors.MOST_AT_ONCE + 1):
+    for number in (0, MOST_AT_ONCE + 1):
         with pytest.raises(Invalid) as caught:
             await save(conn, *[visitor()] * number)
         assert caught.value.code == "BAD_VALUE"
