@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
+UTC_ZONE = ZoneInfo("UTC")  # whose days are meant where nobody says so
 
 
 def system_clock() -> datetime:

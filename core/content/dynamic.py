@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, FromClause, SmallInteger, case, cast, literal, select
 
+from core.clock import UTC_ZONE
 from core.content.data import is_storable
 from core.content.expansion import MAX_CHARACTERS
 from core.content.records import ContentWarning, DynamicContent
@@ -31,7 +32,6 @@ MOST_PLACES = 50
 MOST_VARIANTS = 50  # of one place
 MOST_VALUES = 10_000  # that all conditions of a content compare with: a statement takes 32,767
 VARIANTS = "#dynamic"  # the numbers of a recipient's variants among the values of its ledger row; no field is called so
-UTC = ZoneInfo("UTC")
 Definitions: TypeAlias = Mapping[str, Definition]  # of filters, by name
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
@@ -116,13 +116,14 @@ def variant_number(
     conditions: Sequence[str],
     *,
     at: datetime,
+    zone: ZoneInfo,
     profile: FromClause,
     catalogue: Catalogue = CATALOGUE,
     audiences: Audiences = NO_AUDIENCES,
 ) -> ColumnElement[int]:
     """The number of the first condition that is true, from 1; 0 where none is, also for want of a value."""
     cases = [
-        (predicate(checked(condition, catalogue, audiences=audiences), at=at, zone=UTC, source=profile), literal(number))
+        (predicate(checked(condition, catalogue, audiences=audiences), at=at, zone=zone, source=profile), literal(number))
         for number, condition in enumerate(conditions, 1)
     ]
     return cast(case(*cases, else_=0), SmallInteger)
@@ -155,7 +156,7 @@ def unused(dynamic: Sequence[DynamicContent], used: Collection[str]) -> Iterator
 
 def _count(condition: CheckedExpression) -> int:
     rows = entity_table(condition.entity)
-    built = predicate(condition, at=datetime(2000, 1, 1, tzinfo=UTC), zone=UTC, source=rows)
+    built = predicate(condition, at=datetime(2000, 1, 1, tzinfo=UTC_ZONE), zone=UTC_ZONE, source=rows)
     return len(compile_statement(select(built)).args)
 
 

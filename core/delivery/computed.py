@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, FromClause, String, Text, case, cast, column, func, literal, null, select, table
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
+from core.clock import UTC_ZONE
 from core.content.readable import Readable, ReadableField
 from core.datamodel.records import FieldKind
 from core.db import Connection
@@ -34,7 +35,6 @@ SEGMENT = "segment"  # the column of an audience that has the code, as segmentat
 LONGEST_CODE = 100  # characters
 FARTHEST = timedelta(days=366)  # from the contact date to a send date
 _KNOWN = table("pg_timezone_names", column("name"))
-_UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,7 @@ class Computed:
     segment: Brought | None = None  # the audience's column that has the code, where no expression says it
     logged: Sequence[ReadableField] = ()
     send_at: SendAt | None = None
+    zone: ZoneInfo = UTC_ZONE  # of the delivery's questions
 
     def of_traps(self) -> Computed:
         """What is computed of traps."""
@@ -82,6 +83,7 @@ async def open_computed(
         segment=column if column is not None and column.kind is Kind.TEXT else None,
         logged=[computed.find_field(readable, name) for name in kept.fields] if kept else (),
         send_at=await _open_dates(conn, delivery, at),
+        zone=ZoneInfo(delivery.time_zone),
     )
 
 
@@ -130,7 +132,7 @@ async def check_dates(conn: Connection, delivery_id: int, wanted: Computed) -> N
 def segment_code(wanted: Computed, profile: FromClause, at: datetime, *, merged: bool) -> ColumnElement[Any]:
     """The code of a profile's segment, cut to what a code may be long; NULL: it has none."""
     if wanted.segment_code is not None:
-        code: ColumnElement[Any] = cast(value(wanted.segment_code, at=at, zone=_UTC, source=profile), Text)
+        code: ColumnElement[Any] = cast(value(wanted.segment_code, at=at, zone=wanted.zone, source=profile), Text)
     elif wanted.segment is not None:
         brought = brought_object([wanted.segment], profile.c.id, merged=merged)
         code = brought.op("->>")(cast(literal(SEGMENT), String))

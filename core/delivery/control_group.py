@@ -41,7 +41,6 @@ from core.targeting.checked import CheckedValue
 from core.targeting.linked import entity_table
 from core.targeting.sql import Statement, compile_statement, value
 
-_UTC = ZoneInfo("UTC")
 _SALT = 0x636F_6E74_726F_6C00  # so that no segment of the same number draws the same people
 _KEY = ("delivery_id", "slot", "state", "reason", "after_hand_over")
 _LEDGER = table(
@@ -105,7 +104,7 @@ def _ordered(ledger: Any, delivery: Delivery, group: ControlGroup, by: CheckedVa
     if by is None:
         return select(key).order_by(func.hashint8extended(key, bindparam(None, _seed(delivery, group), BigInteger())), key)
     profile = entity_table(by.entity).alias("p")
-    order = value(by, at=at, zone=_UTC, source=profile)
+    order = value(by, at=at, zone=ZoneInfo(delivery.time_zone), source=profile)
     placed = order.asc().nulls_last() if group.lowest else order.desc().nulls_last()
     return select(key).select_from(ledger.join(profile, profile.c.id == key)).order_by(placed, key)
 

@@ -34,6 +34,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from channels.contract import AddressKind, FailureReason
+from core.clock import UTC_ZONE
 from core.consent.records import Purpose
 from core.content.readable import OURS, Readable
 from core.content.readers import Preference, Reach, preferences
@@ -50,8 +51,6 @@ from core.targeting.check import CheckedExpression
 from core.targeting.listed import Brought
 from core.targeting.objects import object_of
 from core.targeting.sql import Statement, compile_statement, predicate, present
-
-UTC = ZoneInfo("UTC")
 
 _LEDGER = table(
     "ledger",
@@ -88,6 +87,7 @@ class Population:
     dynamic: Mapping[str, Sequence[str]]  # conditions of the variants, by dynamic content
     steps: Sequence[Step]
     at: datetime
+    zone: ZoneInfo = UTC_ZONE  # of the delivery's questions
     suppression: SuppressionReach = SuppressionReach({})  # noqa: RUF009 - frozen
     erased: Sequence[HashKey] = ()  # under which addresses of erased people are kept
     short_code: str | None = None  # of phones
@@ -182,7 +182,7 @@ class Population:
         ).select_from(source)
 
     def _values(self, profile: FromClause) -> ColumnElement[Any]:
-        built = row_expression(self._fields(), self.dynamic, profile, self.at, self.readable, self.columns)
+        built = row_expression(self._fields(), self.dynamic, profile, self.at, self.readable, self.columns, zone=self.zone)
         return built.op("||")(object_of([(DRAWN, profile.c[DRAWN])])) if DRAWN in profile.c else built
 
     def _program(self, profile: FromClause) -> ColumnElement[Any]:
@@ -199,7 +199,7 @@ class Population:
         return sorted({name for one in self.programs for name in one.fields})
 
     def _targeted(self, profile: FromClause) -> ColumnElement[bool]:
-        asked = predicate(self.audience, at=self.at, zone=UTC, source=profile)
+        asked = predicate(self.audience, at=self.at, zone=self.zone, source=profile)
         return and_(asked, present(self.audience.entity, profile))
 
     def _profile(self) -> FromClause:
@@ -227,6 +227,7 @@ class Population:
             erased=self.erased,
             short_code=self.short_code,
             at=self.at,
+            zone=self.zone,
             subscription=subscription,
             purpose_consent=purpose_consent,
             needs_consent=self.purpose is not None and self.purpose.needs_consent,

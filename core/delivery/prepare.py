@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -181,6 +182,7 @@ class Preparation:
             dynamic=dynamic,
             steps=(*PREPARATION, *await _held_back(conn, delivery, at)),
             at=at,
+            zone=ZoneInfo(delivery.time_zone),
             service_id=delivery.service_id,
             purpose=None if delivery.purpose_id is None else await get_purpose(conn, delivery.purpose_id),
             readable=readable,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     BigInteger,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.authored import not_found
+from core.clock import UTC_ZONE
 from core.content.dynamic import VARIANTS, variant_number
 from core.content.personalization import COLUMNS, linked_key
 from core.content.readable import OURS, Read, Readable, ReadableField
@@ -117,7 +119,11 @@ def worded(field: ReadableField, rows: FromClause) -> ColumnElement[Any]:
 
 
 def variants_expression(
-    dynamic: Mapping[str, Sequence[str]], profile: FromClause, at: datetime, readable: Readable = OURS
+    dynamic: Mapping[str, Sequence[str]],
+    profile: FromClause,
+    at: datetime,
+    readable: Readable = OURS,
+    zone: ZoneInfo = UTC_ZONE,
 ) -> ColumnElement[Any]:
     """A jsonb object with the numbers of the variants that a profile sees, as a ledger row carries them.
 
@@ -126,7 +132,7 @@ def variants_expression(
     catalogue, audiences = readable.catalogue, readable.audiences
     numbers: list[ColumnElement[Any]] = []
     for name, conditions in sorted(dynamic.items()):
-        number = variant_number(conditions, at=at, profile=profile, catalogue=catalogue, audiences=audiences)
+        number = variant_number(conditions, at=at, zone=zone, profile=profile, catalogue=catalogue, audiences=audiences)
         numbers += [cast(literal(name), String), number]
     return func.jsonb_build_object(cast(literal(VARIANTS), String), func.jsonb_build_object(*numbers))
 
@@ -143,11 +149,13 @@ def row_expression(
     at: datetime,
     readable: Readable = OURS,
     columns: Sequence[Brought] = (),
+    *,
+    zone: ZoneInfo = UTC_ZONE,
 ) -> ColumnElement[Any]:
     """All that a ledger row carries for its message; `columns` are those of the audience."""
     built = values_expression(fields, profile, readable)
     if dynamic:
-        built = built.op("||")(variants_expression(dynamic, profile, at, readable))
+        built = built.op("||")(variants_expression(dynamic, profile, at, readable, zone))
     if columns:
         person = profile.c.get(DRAWN, profile.c.id)
         built = built.op("||")(columns_expression(columns, person, merged=readable.catalogue.merged))
@@ -164,6 +172,7 @@ async def fetch_values(
     *,
     columns: Sequence[Brought] = (),
     is_test: bool = False,
+    zone: ZoneInfo = UTC_ZONE,
 ) -> Mapping[str, Any]:
     """The same values for one profile, or test profile, which brings no columns along.
 
@@ -173,7 +182,7 @@ async def fetch_values(
     if is_test:  # its table has the same columns
         rows = table("test_profile", *(column(one.name) for one in profile.c if one.name != "merged_into"))
         profile = select(*rows.c, cast(null(), BigInteger).label("merged_into")).subquery("profile")
-    carried = row_expression(fields, dynamic, profile, at, readable, () if is_test else columns)
+    carried = row_expression(fields, dynamic, profile, at, readable, () if is_test else columns, zone=zone)
     statement = compile_statement(select(carried.label("values")).where(profile.c.id == profile_id))
     row = await conn.fetchrow(statement.text, *statement.args)
     if row is None:

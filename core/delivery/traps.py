@@ -25,8 +25,6 @@ from core.targeting.listed import Brought
 from core.targeting.sql import Statement, compile_statement, predicate
 from core.targeting.store import list_columns
 
-_UTC = ZoneInfo("UTC")
-
 
 async def insert(conn: Connection, population: Population, traps: Traps | None, at: datetime, last_id: int) -> None:
     """Put the traps into the ledger, once the target's rows are there and somebody is to get the message.
@@ -36,7 +34,7 @@ async def insert(conn: Connection, population: Population, traps: Traps | None, 
     if traps is None:
         return
     asked = None if traps.question is None else await open_question(conn, traps.question)
-    statement = _choice(traps, asked, at)
+    statement = _choice(traps, asked, at, population.zone)
     chosen = [row["id"] for row in await conn.fetch(statement.text, *statement.args)]
     if len(chosen) > MOST_TRAPS:
         raise Invalid(
@@ -66,7 +64,7 @@ def not_copied(model: Model) -> frozenset[str]:
     return frozenset(column_of(one.name) for one in own)
 
 
-def _choice(traps: Traps, asked: CheckedExpression | None, at: datetime) -> Statement:
+def _choice(traps: Traps, asked: CheckedExpression | None, at: datetime, zone: ZoneInfo) -> Statement:
     """The ids of test profiles that are named or found, as far as they are traps. A question about a person's fields is asked
     of theirs; what it asks of linked rows, they have none of.
     """
@@ -74,7 +72,7 @@ def _choice(traps: Traps, asked: CheckedExpression | None, at: datetime) -> Stat
     rows = table("test_profile", *(column(name) for name in names if name != "merged_into"), column("uses", ARRAY(Text())))
     source = rows.alias("t")
     named = source.c.id == func.any(bindparam(None, list(traps.test_profile_ids), type_=_BIGINTS))
-    found: ColumnElement[bool] = false() if asked is None else predicate(asked, at=at, zone=_UTC, source=source)
+    found: ColumnElement[bool] = false() if asked is None else predicate(asked, at=at, zone=zone, source=source)
     is_trap = bindparam(None, TestProfileUse.TRAP.value, Text()) == func.any(source.c.uses)
     limit = MOST_TRAPS + 1
     return compile_statement(select(source.c.id).where(is_trap, or_(named, found)).order_by(source.c.id).limit(limit))

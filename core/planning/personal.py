@@ -14,7 +14,7 @@ TABLES = (
         table="delivery",
         authored="name label",
         other="id campaign_id channel_account_id audience_id content_id contact_at duration unknown_policy version created_at"
-        " updated_at created_by service_id purpose_id ignores_holdout trap_insertion",
+        " updated_at created_by service_id purpose_id ignores_holdout trap_insertion time_zone",
     ),
     Kept(table="delivery_trap", other="delivery_id test_profile_id"),
     Kept(table="delivery_trap_question", authored="question text", other="delivery_id reads"),

@@ -101,6 +101,7 @@ class DeliveryDraft:
     service_id: int | None = None  # only its subscribers get it
     purpose_id: int | None = None  # only who agreed to it, or did not refuse it, gets it
     ignores_holdout: bool = False  # it goes to people who are held back from all others: service messages
+    time_zone: str = "UTC"  # of the days in what it asks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,7 @@ class Delivery:
     service_id: int | None
     purpose_id: int | None
     ignores_holdout: bool
+    time_zone: str
     version: int
     created_at: datetime
     updated_at: datetime

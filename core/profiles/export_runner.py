@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
 
 from core import files as stored_files
 from core.access import SYSTEM
@@ -20,6 +19,7 @@ from core.errors import ClarionError, Conflict, Invalid
 from core.files import StoredFile
 from core.log import get_logger
 from core.outbox import announce
+from core.profiles.export_ranges import ExportSource, Fetched, Range, fetch_rounds, next_chosen, next_of_all, open_readers
 from core.profiles.exports import SELECTION_RESOURCE, Select
 from core.profiles.fields import Field
 from core.profiles.files.writers import open_writer
@@ -35,8 +35,6 @@ log = get_logger(__name__)
 
 REPORT_EVERY = timedelta(seconds=0.5)
 LOOK_SECONDS = 2.0  # between two looks at whether the export is cancelled, while its rows are found
-RANGE = 25_000  # rows fetched at once: some megabytes
-BEFORE_ALL = -(2**63)  # less than any id
 
 
 class _Fenced(Exception):
@@ -47,21 +45,6 @@ class _Stopping(Exception):
     """This process ends."""
 
 
-class ExportSource(Protocol):
-    """Where the rows of an export come from: ranges of a number that orders them, all of one snapshot."""
-
-    fields: Sequence[Field]
-
-    async def select(self, conn: Connection) -> int:
-        """Find out which rows; how many they are."""
-
-    async def next_bound(self, conn: Connection, after: int) -> int | None:
-        """The last number of the next range; None when there are no more."""
-
-    async def fetch(self, conn: Connection, after: int, last: int) -> tuple[Sequence[Any], int]:
-        """A range as the format's writer takes it; how many rows it has."""
-
-
 OpenSource = Callable[[Connection, Runtime, ExportRun], Awaitable[ExportSource]]
 """Raises NotFound, Conflict, Invalid for what is not there any more."""
 
@@ -69,31 +52,37 @@ OpenSource = Callable[[Connection, Runtime, ExportRun], Awaitable[ExportSource]]
 class ProfileSource:
     """Fields of profiles."""
 
+    shared = True
+
     def __init__(self, runtime: Runtime, run: ExportRun, fields: Sequence[Field]):
         self.fields = fields
         self._runtime = runtime
         self._run = run
-        self._selected = run.audience_id is not None or run.expression is not None
+        self._chosen: store.Chosen | None = None
 
     async def select(self, conn: Connection) -> int:
         """All, or whom the room that knows questions says. Raises Invalid (NO_SELECTION)."""
-        if not self._selected:
-            return await store.select_all(conn)
+        if self._run.audience_id is None and self._run.expression is None:
+            return await store.count_all(conn)
         select: Select | None = self._runtime.resources.get(SELECTION_RESOURCE)
         if select is None:
             raise Invalid("this worker cannot select an audience", code="NO_SELECTION")
-        chosen = await select(conn, self._run, self._runtime.clock())
-        return await store.select_some(conn, chosen.text, chosen.args)
+        selection = await select(conn, self._run, self._runtime.clock())
+        self._chosen = await store.choose(conn, selection.text, selection.args)
+        return self._chosen.total
 
-    async def next_bound(self, conn: Connection, after: int) -> int | None:
+    async def next_range(self, conn: Connection, after: int, size: int) -> Range | None:
         """By the ids of profiles."""
-        return await store.next_bound(conn, store.SELECTION if self._selected else "profile", "id", after, RANGE)
+        if self._chosen is not None:
+            return await next_chosen(self._chosen, after, size)
+        return await next_of_all(conn, "profile", "id", after, size)
 
-    async def fetch(self, conn: Connection, after: int, last: int) -> tuple[Sequence[Any], int]:
+    async def fetch(self, conn: Connection, wanted: Range) -> Fetched:
         """In the order of ids."""
-        return await store.fetch_range(
-            conn, self.fields, self._run.options, selected=self._selected, after=after, last=last
+        found = await store.fetch_range(
+            conn, self.fields, self._run.options, after=wanted.after, last=wanted.last, chosen=wanted.chosen
         )  # fmt: skip
+        return Fetched(*found)
 
 
 async def open_profiles(conn: Connection, runtime: Runtime, run: ExportRun) -> ExportSource:
@@ -136,7 +125,8 @@ async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path,
             raise Conflict("there is nobody to export", code="NOBODY", hint="Allow for an empty file, or choose others.")
         await progress.report()
         await store.write_days_alike(conn)
-        await _write_rows(conn, run, source, part, progress)
+        async with open_readers(runtime.pool, conn, source, progress.total) as readers:
+            await _write_rows(readers, run, source, part, progress)
     size = (await asyncio.to_thread(part.stat)).st_size
     async with transaction(runtime.pool) as conn:
         # The row is locked from here to the commit, so nobody else can take the export while its file gets its name.
@@ -175,36 +165,28 @@ async def _is_own(runtime: Runtime, run: ExportRun) -> bool:
         return True
 
 
-async def _write_rows(conn: Connection, run: ExportRun, source: ExportSource, part: Path, progress: _Progress) -> None:
-    """While a range is written to the file, the database makes the next one."""
-    ranges = _ranges(conn, source)
-    coming = asyncio.create_task(_next(ranges))
+async def _write_rows(
+    readers: Sequence[Connection], run: ExportRun, source: ExportSource, part: Path, progress: _Progress
+) -> None:
+    """While rows are written to the file, the database makes the next ones."""
+    rounds = fetch_rounds(readers, source)
+    coming = asyncio.create_task(_next(rounds))
     try:
         writer = await asyncio.to_thread(open_writer, part, source.fields, run.options, f"{run.dimension}s")
         try:
             while (found := await coming) is not None:
-                coming = asyncio.create_task(_next(ranges))
-                data, count = found
-                await asyncio.to_thread(writer.write, data)
-                await progress.add(count)
+                coming = asyncio.create_task(_next(rounds))
+                for one in found:
+                    await asyncio.to_thread(writer.write, one.data)
+                    await progress.add(one.rows)
         finally:
             await asyncio.to_thread(writer.close)
     finally:
         await asyncio.wait([coming])  # not cancelled: an interrupted COPY may never return
 
 
-_Range = tuple[Sequence[Any], int]
-
-
-async def _ranges(conn: Connection, source: ExportSource) -> AsyncIterator[_Range]:
-    after = BEFORE_ALL
-    while (last := await source.next_bound(conn, after)) is not None:
-        yield await source.fetch(conn, after, last)
-        after = last
-
-
-async def _next(ranges: AsyncIterator[_Range]) -> _Range | None:
-    return await anext(ranges, None)
+async def _next(rounds: AsyncIterator[Sequence[Fetched]]) -> Sequence[Fetched] | None:
+    return await anext(rounds, None)
 
 
 def known_fields(names: Sequence[str], known: Mapping[str, Field]) -> list[Field]:

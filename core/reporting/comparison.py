@@ -18,6 +18,7 @@ from core.db import Connection
 from core.delivery import lifecycle
 from core.delivery.records import LedgerState, RecipientKind
 from core.errors import Conflict, Invalid, LimitReached
+from core.planning.deliveries import get_delivery
 from core.reporting.records import Comparison, Conversion, Group, GroupResult, Lift
 from core.targeting.audiences import open_question, open_value
 from core.targeting.catalogue import CatalogueLink, Entity, Kind
@@ -43,7 +44,6 @@ from core.targeting.text_form import to_text
 LONGEST = 365  # days
 PATIENCE = 30.0  # seconds
 CERTAINTY = 1.959964  # standard errors on either side: 95 %
-_UTC = ZoneInfo("UTC")
 _LEDGER = table(
     "ledger", column("delivery_id"), column("recipient_kind"), column("recipient_id"), column("state"), column("reason")
 )  # fmt: skip
@@ -65,7 +65,8 @@ async def compare(conn: Connection, delivery_id: int, conversion: Conversion) ->
     selection = await _selection(conn, conversion, run.started_at, ends_at)
     converted = await open_question(conn, _expression(Exists(selection)))
     amount = None if conversion.value is None else await _amount(conn, conversion.value, selection)
-    statement = compile_statement(_compared(delivery_id, converted, amount, ends_at))
+    zone = ZoneInfo((await get_delivery(conn, delivery_id)).time_zone)
+    statement = compile_statement(_compared(delivery_id, converted, amount, ends_at, zone))
     results = [_result(row, with_value=amount is not None) for row in await _fetch(conn, statement)]
     target = next((one for one in results if one.group is Group.TARGET), None)
     others = [one for one in results if one.group is not Group.TARGET]
@@ -141,12 +142,14 @@ def _expression(root: Condition) -> Expression:
     return Expression(root=root, text=to_text(root))
 
 
-def _compared(delivery_id: int, converted: CheckedExpression, amount: CheckedValue | None, at: datetime) -> Select[Any]:
+def _compared(
+    delivery_id: int, converted: CheckedExpression, amount: CheckedValue | None, at: datetime, zone: ZoneInfo
+) -> Select[Any]:
     """People, converted people and their amounts of each group, in one statement."""
     side, person = _sides(delivery_id).subquery("side"), entity_table(converted.entity).alias("p")
-    did = population(converted, at=at, zone=_UTC).subquery("did")
+    did = population(converted, at=at, zone=zone).subquery("did")
     (done,) = did.c
-    made = null() if amount is None else case((done.is_not(None), value(amount, at=at, zone=_UTC, source=person)))
+    made = null() if amount is None else case((done.is_not(None), value(amount, at=at, zone=zone, source=person)))
     return (
         select(side.c.reason, func.count().label("people"), func.count(done).label("converted"),
                func.sum(cast(made, Numeric())).label("value"))

@@ -14,12 +14,13 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, cast, column, func, literal_column, select, table
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, cast, func, literal_column, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from core.authored import not_found
 from core.db import Connection
-from core.profiles.export_runner import RANGE, ExportSource, known_fields, open_profiles
+from core.profiles.export_ranges import ExportSource, Fetched, Range, next_chosen, next_of_all
+from core.profiles.export_runner import known_fields, open_profiles
 from core.profiles.fields import Field, FieldType
 from core.profiles.records import ExportRun
 from core.profiles.store import exports as profile_store
@@ -39,7 +40,7 @@ from core.targeting.sql import Statement, compile_statement, predicate, present,
 from core.transfers.datasets import columns_of_sheet, find_sheet
 from core.transfers.store import export_rows as store
 
-_AFTER, _LAST = object(), object()  # stand in a statement for the bounds of a range
+_AFTER, _LAST, _CHOSEN = object(), object(), object()  # stand in a statement for what a range is
 _TYPES: Mapping[Kind, FieldType] = MappingProxyType(
     {
         Kind.TEXT: FieldType.TEXT, Kind.INTEGER: FieldType.INTEGER, Kind.DECIMAL: FieldType.DECIMAL,
@@ -140,6 +141,8 @@ async def _column(
 class _Ranges:
     """Rows that have a number of their own."""
 
+    shared = True
+
     def __init__(
         self, run: ExportRun, dimension: Dimension, columns: Sequence[tuple[Field, ColumnElement[Any]]],
         question: CheckedExpression | None, now: datetime,
@@ -148,6 +151,7 @@ class _Ranges:
         self._options = run.options
         self._entity = dimension.entity
         self._question = question
+        self._chosen: profile_store.Chosen | None = None
         self._now = now
         self._zone = ZoneInfo(run.time_zone)
         rows = entity_table(self._entity)
@@ -157,37 +161,40 @@ class _Ranges:
             self._key > after, self._key <= last, present(self._entity)
         )  # fmt: skip
         if question is not None:
-            chosen = table(profile_store.SELECTION, column("id", BigInteger))
-            near = chosen.c.id > after, chosen.c.id <= last  # or it would be read from its start each time
-            statement = statement.where(self._key.in_(select(chosen.c.id).where(*near)))
+            chosen = bindparam("chosen", _CHOSEN, ARRAY(BigInteger()))
+            statement = statement.where(self._key.in_(select(func.unnest(chosen))))
         self._statement = compile_statement(statement)
         # Without it a computed cell would be computed again for each look at it.
         self._fence = " OFFSET 0" if run.computed else ""
 
     async def select(self, conn: Connection) -> int:
-        """All rows, or those that the question finds, in a table of this transaction."""
+        """All rows, or those that the question finds."""
         if self._question is None:
             if self._entity.table == "profile":
-                return await profile_store.select_all(conn)
+                return await profile_store.count_all(conn)
             return await store.count(conn, self._entity.table)
-        asked = self._question
-        found = await cheaper(conn, asked, _as_ids, at=self._now, zone=self._zone)
-        return await profile_store.select_some(conn, found.text, found.args)
+        found = await cheaper(conn, self._question, _as_ids, at=self._now, zone=self._zone)
+        self._chosen = await profile_store.choose(conn, found.text, found.args)
+        return self._chosen.total
 
-    async def next_bound(self, conn: Connection, after: int) -> int | None:
+    async def next_range(self, conn: Connection, after: int, size: int) -> Range | None:
         """By the rows' own numbers."""
-        source = (self._entity.table, self._entity.key) if self._question is None else (profile_store.SELECTION, "id")
-        return await profile_store.next_bound(conn, *source, after, RANGE)
+        if self._chosen is not None:
+            return await next_chosen(self._chosen, after, size)
+        return await next_of_all(conn, self._entity.table, self._entity.key, after, size)
 
-    async def fetch(self, conn: Connection, after: int, last: int) -> tuple[Sequence[Any], int]:
+    async def fetch(self, conn: Connection, wanted: Range) -> Fetched:
         """In the order of their numbers."""
-        args = [after if one is _AFTER else last if one is _LAST else one for one in self._statement.args]
+        meant = {id(_AFTER): wanted.after, id(_LAST): wanted.last, id(_CHOSEN): wanted.chosen}
+        args = [meant.get(id(one), one) for one in self._statement.args]
         text = f"{self._statement.text}{self._fence}"
-        return await profile_store.fetch_rows(conn, self.fields, self._options, text, args)
+        return Fetched(*await profile_store.fetch_rows(conn, self.fields, self._options, text, args))
 
 
 class _Numbered:
     """Rows without one, as messages are: they are numbered in their order first."""
+
+    shared = False  # they are in a table of the transaction that numbered them
 
     def __init__(
         self, run: ExportRun, dimension: Dimension, columns: Sequence[tuple[Field, ColumnElement[Any]]],
@@ -208,13 +215,14 @@ class _Numbered:
         """Number them."""
         return await store.number_rows(conn, [one.type for one in self.fields], self._rows)
 
-    async def next_bound(self, conn: Connection, after: int) -> int | None:
+    async def next_range(self, conn: Connection, after: int, size: int) -> Range | None:
         """By their numbers."""
-        return await profile_store.next_bound(conn, store.ROWS, "key", after, RANGE)
+        return await next_of_all(conn, store.ROWS, "key", after, size)
 
-    async def fetch(self, conn: Connection, after: int, last: int) -> tuple[Sequence[Any], int]:
+    async def fetch(self, conn: Connection, wanted: Range) -> Fetched:
         """In their order."""
-        return await profile_store.fetch_rows(conn, self.fields, self._options, store.NUMBERED, (after, last))
+        found = await profile_store.fetch_rows(conn, self.fields, self._options, store.NUMBERED, (wanted.after, wanted.last))
+        return Fetched(*found)
 
 
 def _as_ids(keys: Select[Any]) -> Select[Any]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from core.access import Actor, Permission, require
+from core.clock import UTC_ZONE
 from core.db import Connection
 from core.errors import Invalid
 from core.files import Files
@@ -21,7 +22,6 @@ from core.targeting.language import Expression
 from core.transfers.composing import Dimension, find_dimension, open_question, open_value
 from core.transfers.cost import check_cost
 
-UTC = ZoneInfo("UTC")
 LONGEST_NAME = 63  # bytes of a column's: as long as a name in a database
 MOST_COLUMNS = 500
 
@@ -38,7 +38,7 @@ async def create_export(
     audience_id: int | None = None,
     expression: Expression | None = None,
     options: ExportOptions | None = None,
-    zone: ZoneInfo = UTC,
+    zone: ZoneInfo = UTC_ZONE,
     now: datetime,
 ) -> ExportRun:
     """Begin to write rows of a dimension: all, an audience's, or those that a question finds.

@@ -6,11 +6,11 @@ import re
 from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePath
-from zoneinfo import ZoneInfo
 
 from core import files as stored_files
 from core.access import Actor, Permission
 from core.authored import check_name, name_taken
+from core.clock import UTC_ZONE
 from core.db import Connection
 from core.errors import Invalid
 from core.profiles.import_columns import Plan
@@ -24,7 +24,6 @@ from core.targeting.records import AudienceKind
 from core.transfers.people import PeopleFinder, people_fields
 from core.transfers.store import list_marks
 
-UTC = ZoneInfo("UTC")
 LONGEST_NAME = 64  # characters of an audience's name
 ADDS = frozenset({ImportMode.INSERT_OR_UPDATE, ImportMode.INSERT})
 
@@ -67,9 +66,9 @@ class ListTarget:
             marked, members = await list_marks.mark(conn, self._run.id, audience_id, ids)
             return Written(inserted=marked - members, unchanged=members), len(ids) - marked
         if self._adds:
-            _, added = await add_to_list(conn, self._actor, audience_id, ids, now=now, zone=UTC)
+            _, added = await add_to_list(conn, self._actor, audience_id, ids, now=now, zone=UTC_ZONE)
             return self._written(added, len(ids) - added), 0
-        _, removed = await remove_from_list(conn, self._actor, audience_id, ids, now=now, zone=UTC)
+        _, removed = await remove_from_list(conn, self._actor, audience_id, ids, now=now, zone=UTC_ZONE)
         return self._written(len(ids) - removed, removed), 0
 
     def _written(self, outside: int, members: int) -> Written:
@@ -109,7 +108,7 @@ async def _begin(conn: Connection, run: ImportRun, now: datetime) -> ImportTarge
     name = target.list_name or list_name(file.name, now)
     if await find_audience_by_name(conn, name) is not None:
         raise name_taken("audience", name)
-    made = await create_list(conn, _actor(run), name=name, label=name, whom=[], now=now, zone=UTC)
+    made = await create_list(conn, _actor(run), name=name, label=name, whom=[], now=now, zone=UTC_ZONE)
     return replace(target, audience_id=made.id, list_name=name)
 
 

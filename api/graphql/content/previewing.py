@@ -12,6 +12,7 @@ from api.context import RequestContext
 from api.graphql.content.dynamic_types import check_choices, choices_of
 from api.graphql.content.inputs import draft_of, drafts_of
 from api.graphql.content.types import PreviewInput
+from api.graphql.targeting.types import zone_of
 from core import blobs
 from core.content.attachments import look_at
 from core.content.contents import get_content
@@ -56,7 +57,7 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
         }
         row_values = await fetch_values(
             conn, reader_id, _fields_named(content, library), conditions, context.now, readable,
-            columns=list(columns.values()), is_test=is_test,
+            columns=list(columns.values()), is_test=is_test, zone=zone_of(input.time_zone),
         )  # fmt: skip
     return await asyncio.to_thread(  # a template may compute for seconds, and the loop serves everybody
         preview,

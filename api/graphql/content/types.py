@@ -303,6 +303,10 @@ class PreviewInput:
         default=None, description="Show what the profile brings along as a member of this audience: audience.<column>."
     )
     variants: list[DynamicChoiceInput] = strawberry.field(default_factory=list)
+    time_zone: str | None = strawberry.field(
+        default=None,
+        description="Whose days conditions of dynamic content mean: as of the delivery to be. UTC if left out.",
+    )
     reader_language: str | None = strawberry.field(
         default=None, description="Show what readers of this language get, not what the profile gets in its own."
     )

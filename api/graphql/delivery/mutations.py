@@ -15,6 +15,7 @@ from api.graphql.mutations import given, mutation
 from api.graphql.nodes import optional_id
 from api.graphql.planning.computed import SetDeliverySendDatesInput, SetDeliverySendingLogInput
 from api.graphql.planning.seeds import SetDeliveryControlGroupInput, SetDeliveryTrapsInput
+from api.graphql.targeting.types import zone_of
 from api.graphql.team_fields import team_values_of
 from core.delivery import doubt, lifecycle
 from core.errors import Invalid
@@ -56,11 +57,14 @@ def _changes(sent: UpdateDeliveryInput) -> dict[str, Any]:
         service_id=sent.service_id,
         purpose_id=sent.purpose_id,
         ignores_holdout=sent.ignores_holdout,
+        time_zone=sent.time_zone,
     )
     if changes.get("suppression_list_ids") is not None:
         changes["suppression_list_ids"] = _lists(changes["suppression_list_ids"])
     for name in changes.keys() & _REFERENCES.keys():
         changes[name] = optional_id(_REFERENCES[name], changes[name], name)
+    if sent.time_zone is not None:
+        changes["time_zone"] = zone_of(sent.time_zone.value).key
     if sent.duration_seconds is not None:
         changes["duration"] = duration(sent.duration_seconds.value)
     return changes
@@ -99,6 +103,7 @@ class DeliveryMutation:
             service_id=optional_id("Service", input.service_id, "service_id"),
             purpose_id=optional_id("Purpose", input.purpose_id, "purpose_id"),
             ignores_holdout=input.ignores_holdout,
+            time_zone=zone_of(input.time_zone).key,
         )
         made = await deliveries.create_delivery(
             context.conn, context.actor, draft, await team_values_of(info, Extended.DELIVERY, input)

@@ -201,6 +201,10 @@ class Delivery(Node):
     ignores_holdout: bool = planned(
         lambda plan: plan.ignores_holdout, "Whether it goes to people who are held out of all others: service messages."
     )
+    time_zone: str = planned(
+        lambda plan: plan.time_zone,
+        "Whose days its audience, control group, traps, segment code, dynamic content and comparison mean.",
+    )
     state: DeliveryState = happened(lambda run: run.state)  # type: ignore[valid-type]
     allowed_moves: list[DeliveryMove] = happened(  # type: ignore[valid-type]
         lambda run: allowed_moves(run), "What may be asked of it now."
@@ -309,6 +313,7 @@ class CreateDeliveryInput:
     service_id: strawberry.ID | None = None
     purpose_id: strawberry.ID | None = None
     ignores_holdout: bool = False
+    time_zone: str | None = strawberry.field(default=None, description="As in Europe/Paris; UTC if left out.")
     team_fields: strawberry.Maybe[JSON | None] = strawberry.field(description=TEAM_VALUES)
 
 
@@ -331,4 +336,5 @@ class UpdateDeliveryInput:
     service_id: strawberry.Maybe[strawberry.ID | None]
     purpose_id: strawberry.Maybe[strawberry.ID | None]
     ignores_holdout: strawberry.Maybe[bool]
+    time_zone: strawberry.Maybe[str]
     team_fields: strawberry.Maybe[JSON | None] = strawberry.field(description=TEAM_VALUES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, FromClause
 
@@ -26,6 +27,7 @@ class StepContext:
     suppression: SuppressionReach  # the suppression lists to look into
     short_code: str | None  # that messages are sent from
     at: datetime
+    zone: ZoneInfo  # of the delivery's questions
     erased: Sequence[HashKey] = ()  # under which addresses of erased people are kept
     subscription: FromClause | None = None  # active ones to the delivery's service, left-joined; None: it names none
     purpose_consent: FromClause | None = None  # what was said to the delivery's purpose, left-joined; None: it names none

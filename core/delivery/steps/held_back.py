@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo
-
 from sqlalchemy import ColumnElement, literal, or_
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
@@ -12,8 +10,6 @@ from core.delivery.steps import Step, StepContext
 from core.targeting.checked import CheckedExpression
 from core.targeting.holdout import is_held_out
 from core.targeting.sql import predicate
-
-_UTC = ZoneInfo("UTC")
 
 
 def _held_out(context: StepContext) -> ColumnElement[bool]:
@@ -24,7 +20,7 @@ def in_control_group(*asked: CheckedExpression) -> Step:
     """People whom a delivery's control group names: what any of these questions finds."""
 
     def named(context: StepContext) -> ColumnElement[bool]:
-        return or_(*(predicate(one, at=context.at, zone=_UTC, source=context.profile) for one in asked))
+        return or_(*(predicate(one, at=context.at, zone=context.zone, source=context.profile) for one in asked))
 
     return Step(name="control group", reason=FailureReason.CONTROL_GROUP, predicate=named)
 

@@ -10,7 +10,7 @@ from core.planning.records import Delivery, DeliveryDraft, UnknownPolicy, Use
 
 COLUMNS = """
     id, name, label, campaign_id, channel_account_id, audience_id, content_id, contact_at, duration,
-    unknown_policy, service_id, purpose_id, ignores_holdout, version, created_at, updated_at, created_by,
+    unknown_policy, service_id, purpose_id, ignores_holdout, time_zone, version, created_at, updated_at, created_by,
     ARRAY(SELECT s.list_id FROM delivery_suppression s WHERE s.delivery_id = delivery.id ORDER BY s.list_id)
         AS suppression_list_ids
 """
@@ -27,14 +27,15 @@ async def insert_delivery(conn: Connection, draft: DeliveryDraft, created_by: st
     row = await conn.fetchrow(
         f"""
         INSERT INTO delivery (name, label, campaign_id, channel_account_id, audience_id, content_id,
-                              contact_at, duration, unknown_policy, created_by, service_id, purpose_id, ignores_holdout)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                              contact_at, duration, unknown_policy, created_by, service_id, purpose_id, ignores_holdout,
+                              time_zone)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         ON CONFLICT (name) DO NOTHING
         RETURNING {COLUMNS}
         """,
         draft.name, draft.label, draft.campaign_id, draft.channel_account_id, draft.audience_id,
         draft.content_id, draft.contact_at, draft.duration, draft.unknown_policy.value, created_by,
-        draft.service_id, draft.purpose_id, draft.ignores_holdout,
+        draft.service_id, draft.purpose_id, draft.ignores_holdout, draft.time_zone,
     )  # fmt: skip
     return _delivery(row) if row else None
 
@@ -46,14 +47,14 @@ async def update_delivery(conn: Connection, delivery_id: int, draft: DeliveryDra
         UPDATE delivery
            SET name = $2, label = $3, campaign_id = $4, channel_account_id = $5, audience_id = $6,
                content_id = $7, contact_at = $8, duration = $9, unknown_policy = $10, service_id = $11, purpose_id = $12,
-               ignores_holdout = $13,
+               ignores_holdout = $13, time_zone = $14,
                version = version + 1, updated_at = now()
          WHERE id = $1
         RETURNING {COLUMNS}
         """,
         delivery_id, draft.name, draft.label, draft.campaign_id, draft.channel_account_id, draft.audience_id,
         draft.content_id, draft.contact_at, draft.duration, draft.unknown_policy.value,
-        draft.service_id, draft.purpose_id, draft.ignores_holdout,
+        draft.service_id, draft.purpose_id, draft.ignores_holdout, draft.time_zone,
     )  # fmt: skip
     return _delivery(row)
 

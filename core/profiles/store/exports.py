@@ -11,6 +11,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from asyncpg.cursor import Cursor
+
 from core.db import Connection
 from core.profiles.export_options import ExportFormat, ExportOptions
 from core.profiles.fields import Field, FieldType
@@ -20,7 +22,7 @@ COLUMNS = (
     "id, state, file_id, dimension, audience_id, expression, time_zone, columns, computed, options, rows_total, rows_written,"
     " error, fence, created_by, created_at, started_at, heartbeat_at, finished_at"
 )
-SELECTION = "export_selection"
+_SELECTION = "export_selection"
 
 _UNGUARDED = frozenset({FieldType.NUMBER, FieldType.INTEGER, FieldType.DECIMAL, FieldType.UUID, FieldType.DATE, FieldType.DAY})
 
@@ -110,7 +112,7 @@ async def end_run(conn: Connection, export_id: int, state: RunState, now: dateti
     return _run(row)
 
 
-async def select_all(conn: Connection) -> int:
+async def count_all(conn: Connection) -> int:
     """How many profiles there are in this snapshot, without those that are merged."""
     found: int = await conn.fetchval(  # each from an index alone
         "SELECT (SELECT count(*) FROM profile) - (SELECT count(*) FROM profile WHERE merged_into IS NOT NULL)"
@@ -118,14 +120,37 @@ async def select_all(conn: Connection) -> int:
     return found
 
 
-async def select_some(conn: Connection, text: str, args: Sequence[Any]) -> int:
-    """Remember the ids that a statement selects (its column `id`), each once, until the commit; how many they are."""
+class Chosen:
+    """The numbers of rows that a statement found, in order, kept in the database until the commit."""
+
+    def __init__(self, total: int, numbers: Cursor):
+        self.total = total
+        self._numbers = numbers
+
+    async def next(self, size: int) -> list[int]:
+        """The next so many; empty at the end."""
+        return [row[0] for row in await self._numbers.fetch(size)]
+
+
+async def choose(conn: Connection, text: str, args: Sequence[Any]) -> Chosen:
+    """Remember what a statement selects (its column `id`, each once). Not a cursor of the statement itself: that could not
+    be shared among processes of the server, and nobody would know how many there are."""
     done: str = await conn.execute(
-        f"CREATE TEMPORARY TABLE {SELECTION} ON COMMIT DROP AS SELECT id FROM ({text}) chosen", *args
+        f"CREATE TEMPORARY TABLE {_SELECTION} ON COMMIT DROP AS SELECT id FROM ({text}) chosen", *args
     )
-    await conn.execute(f"ALTER TABLE {SELECTION} ADD PRIMARY KEY (id)")  # of all at once: half of the work
-    await conn.execute(f"ANALYZE {SELECTION}")
-    return int(done.rpartition(" ")[2])
+    numbers = await conn.cursor(f"SELECT id FROM {_SELECTION} ORDER BY id")
+    return Chosen(int(done.rpartition(" ")[2]), numbers)
+
+
+async def share_snapshot(conn: Connection) -> str:
+    """The name by which other transactions see what this one sees, until it ends."""
+    name: str = await conn.fetchval("SELECT pg_export_snapshot()")
+    return name
+
+
+async def take_snapshot(conn: Connection, name: str) -> None:
+    """See what another transaction sees; the first statement of this one."""
+    await conn.execute(f"SET TRANSACTION SNAPSHOT '{name}'")
 
 
 async def next_bound(conn: Connection, table: str, key: str, after: int, limit: int) -> int | None:
@@ -141,14 +166,13 @@ async def next_bound(conn: Connection, table: str, key: str, after: int, limit: 
 
 
 async def fetch_range(
-    conn: Connection, fields: Sequence[Field], options: ExportOptions, *, selected: bool, after: int, last: int
+    conn: Connection, fields: Sequence[Field], options: ExportOptions, *, after: int, last: int, chosen: Sequence[int] | None
 ) -> tuple[Sequence[Any], int]:
     """The profiles of a range of ids as the format's writer takes them, in the order of ids; how many they are."""
-    source = "profile p"
-    if selected:  # a range of both, or one would be read from its start each time
-        source += f" JOIN (SELECT id FROM {SELECTION} WHERE id > $1 AND id <= $2) s USING (id)"
-    text = f"SELECT p.*, p.id AS key FROM {source} WHERE p.id > $1 AND p.id <= $2 AND p.merged_into IS NULL"
-    return await fetch_rows(conn, fields, options, text, (after, last))
+    text = "SELECT p.*, p.id AS key FROM profile p WHERE p.id > $1 AND p.id <= $2 AND p.merged_into IS NULL"
+    if chosen is None:
+        return await fetch_rows(conn, fields, options, text, (after, last))
+    return await fetch_rows(conn, fields, options, f"{text} AND p.id IN (SELECT unnest($3::bigint[]))", (after, last, chosen))
 
 
 async def write_days_alike(conn: Connection) -> None:

@@ -54,7 +54,8 @@ async def keep_up(conn: Connection, now: datetime, due_by: datetime, *, patience
 
 
 async def _forget(conn: Connection, now: datetime) -> bool:
-    return await store.forget_log(conn, now - LOG_KEPT, CLEARED) == CLEARED
+    before = now - LOG_KEPT
+    return await store.is_log_older(conn, before) and await store.forget_log(conn, before, CLEARED) == CLEARED
 
 
 async def _look_after(conn: Connection, opened: Sequence[Opened], failed: Sequence[Failed], now: datetime) -> bool:

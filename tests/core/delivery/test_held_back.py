@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from channels.contract import FailureReason
 from core.access import SYSTEM
+from core.clock import UTC_ZONE
 from core.db import Connection
 from core.delivery import lifecycle, prepare, reading, versions
 from core.delivery.engine import Engine
-from core.delivery.population import UTC
 from core.delivery.records import DeliveryState, LedgerState
 from core.delivery.store import runs
 from core.errors import Conflict, Invalid, NotFound, Stale
@@ -160,7 +160,7 @@ async def test_whom_a_question_or_an_audience_names_is_held_back_and_chance_take
 
     # And they can be asked for later, as people
     question = await audiences.open_question(db, parse_text("exists(messages where reason = 'control_group')"))
-    ids = await audiences.sample(db, question, size=100, at=runtime.clock(), zone=UTC)
+    ids = await audiences.sample(db, question, size=100, at=runtime.clock(), zone=UTC_ZONE)
     assert set(ids) == found
 
 
@@ -262,7 +262,7 @@ async def test_the_held_out_are_the_same_ones_in_every_delivery_but_those_that_i
 
     # A question tells the same, and a person who is kept away by something else has that as the reason
     question = await audiences.open_question(db, parse_text("held_out"))
-    asked = set(await audiences.sample(db, question, size=1000, at=times.now, zone=UTC))
+    asked = set(await audiences.sample(db, question, size=1000, at=times.now, zone=UTC_ZONE))
     assert asked - {left} == found[0]
     assert await outcome_of(db, delivery_id, left) == (LedgerState.EXCLUDED, FailureReason.DENYLISTED_ADDRESS)
 
@@ -285,7 +285,7 @@ async def test_the_number_of_the_one_who_stands_for_a_merged_person_counts(
     await add_people(db, 100)
     await holdout(db, times)
     question = await audiences.open_question(db, parse_text("held_out"))
-    out = await audiences.sample(db, question, size=100, at=times.now, zone=UTC)
+    out = await audiences.sample(db, question, size=100, at=times.now, zone=UTC_ZONE)
     inside, outside = out[0], next(one for one in range(1, 101) if one not in out)
     await db.execute("UPDATE profile SET merged_into = $1 WHERE id = $2", outside, inside)
     delivery_id = await new_delivery(runtime, db)

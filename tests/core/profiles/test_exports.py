@@ -23,7 +23,7 @@ from core.errors import Conflict, Forbidden, IllegalMove, Invalid, NotFound
 from core.files import PART
 from core.outbox import take
 from core.paging import PageRequest
-from core.profiles import export_runner, exports, jobs, profiles
+from core.profiles import export_ranges, export_runner, exports, jobs, profiles
 from core.profiles.errors import FieldsInvalid
 from core.profiles.exports import SELECTION_RESOURCE, Selection
 from core.profiles.fields import FIELDS
@@ -277,7 +277,7 @@ def between_ranges(monkeypatch: pytest.MonkeyPatch) -> Patch:
             return fetched
 
         monkeypatch.setattr(store, "fetch_range", interrupted)
-        monkeypatch.setattr(export_runner, "RANGE", 1000)
+        monkeypatch.setattr(export_ranges, "ROUND", 1000)
         monkeypatch.setattr(export_runner, "REPORT_EVERY", timedelta(0))
 
     return patch
@@ -444,7 +444,7 @@ async def test_a_mistake_of_ours_is_told(runtime: Runtime, times: Times, monkeyp
     async def broken(*_: object, **__: object) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(store, "select_all", broken)
+    monkeypatch.setattr(store, "count_all", broken)
     async with transaction(runtime.pool) as conn:
         run = await exports.create_export(conn, SYSTEM, runtime.files, now=times.now)
     with pytest.raises(ZeroDivisionError):

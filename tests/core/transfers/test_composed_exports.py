@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.access import SYSTEM, Actor, Permission
+from core.clock import UTC_ZONE
 from core.consent.records import ServiceDraft
 from core.consent.services import create_service
 from core.datamodel.drafts import remove_field
@@ -35,7 +36,6 @@ from core.targeting.records import AudienceDraft
 from core.targeting.text_form import literal_text
 from core.transfers import jobs
 from core.transfers.exports import create_export
-from core.transfers.lists import UTC
 from core.workers.selection import select_people
 from tests.core.datamodel.model import NOW, field, publish_draft, publish_fields
 from tests.core.profiles.house import options_of, read_bytes
@@ -94,7 +94,7 @@ async def sold(runtime: Runtime, db: Connection) -> list[int]:
 async def test_columns_are_expressions_about_people_and_what_they_bought(
     runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.transfers.composing.RANGE", 2)
+    monkeypatch.setattr("core.profiles.export_ranges.ROUND", 2)
     await sold(runtime, db)
     found = await cells(
         runtime,
@@ -121,7 +121,7 @@ async def test_whom_is_a_question_an_audience_or_a_list(runtime: Runtime, db: Co
     draft = AudienceDraft(name="big", label="x", expression=parse_text("sum(of_customer.amount) > 100"))
     audience = await create_audience(db, SYSTEM, draft)
     assert await cells(runtime, columns, audience_id=audience.id) == expected
-    listed = await create_list(db, SYSTEM, name="vips", label="x", whom=[people[1]], now=NOW, zone=UTC)
+    listed = await create_list(db, SYSTEM, name="vips", label="x", whom=[people[1]], now=NOW, zone=UTC_ZONE)
     assert await cells(runtime, columns, audience_id=listed.id) == expected
     assert await cells(runtime, columns, expression="id < 0") == [["id", "spent"]]
 
@@ -177,7 +177,7 @@ async def test_ids_and_json_are_columns_that_are_computed(runtime: Runtime, db: 
 async def test_messages_and_subscriptions_have_no_number_and_are_numbered(
     runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.transfers.composing.RANGE", 2)
+    monkeypatch.setattr("core.profiles.export_ranges.ROUND", 2)
     people = await sold(runtime, db)
     await create_service(db, SYSTEM, ServiceDraft(name="news", label="News"))
     await db.execute(

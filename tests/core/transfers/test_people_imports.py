@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from core.access import SYSTEM, Actor, Permission
+from core.clock import UTC_ZONE
 from core.consent.ledger import find_differences
 from core.consent.records import ServiceDraft
 from core.consent.services import create_service
@@ -21,7 +22,7 @@ from core.profiles.records import ImportOptions, MatchKey, QuarantineStatus, Run
 from core.runtime import Runtime
 from core.targeting.lists import create_list
 from core.transfers import jobs
-from core.transfers.lists import UTC, list_name
+from core.transfers.lists import list_name
 from tests.core.datamodel.model import NOW, field, publish_draft, save, unique
 from tests.core.profiles.house import Times, get_import, read_rejects
 from tests.core.transfers.house import counts, import_rows, ready
@@ -187,7 +188,7 @@ async def test_people_are_put_on_a_list_taken_off_and_the_list_is_replaced(
 ) -> None:
     monkeypatch.setattr(import_runner, "CHUNK", 2)
     people = await crowd(db, 5)
-    audience = (await create_list(db, SYSTEM, name="vips", label="x", whom=people[:2], now=NOW, zone=UTC)).id
+    audience = (await create_list(db, SYSTEM, name="vips", label="x", whom=people[:2], now=NOW, zone=UTC_ZONE)).id
     target = ImportTarget(kind=TargetKind.LIST, audience_id=audience)
     added = await import_rows(runtime, "external_id\nA1\nA2\nA3\n", "external_id", target=target)
     assert counts(added) == {"inserted": 2, "unchanged": 1}

@@ -223,6 +223,22 @@ async def clear_released(conn: Connection, limit: int) -> bool:
     return True
 
 
+async def is_log_older(conn: Connection, before: datetime) -> bool:
+    """Whether an entry of the log is older. The first of each audience tells, because `at` grows with positions: the index of
+    ages knows nothing of the newest pages, so they would all be read."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM kept_audience k, LATERAL (
+                SELECT at FROM membership_log WHERE kept_id = k.id ORDER BY position LIMIT 1
+            ) AS first WHERE first.at < $1
+        )
+        """,
+        before,
+    )
+    return found
+
+
 async def forget_log(conn: Connection, before: datetime, limit: int) -> int:
     """Drop entries of the log that are older, a bounded number; returns how many."""
     return int(

@@ -200,3 +200,17 @@ async def test_deliveries_are_listed_by_campaign(house: House) -> None:
     assert node == {"node": {"label": "Spring"}}
     other = "query ($id: ID!) { deliveries(campaignId: $id) { totalCount } }"
     assert await house.gql.code(other, id=delivery_id) == "BAD_ID"
+
+
+async def test_a_delivery_has_a_time_zone_of_its_own(house: House) -> None:
+    delivery_id = await house.delivery()
+    change = """mutation ($input: UpdateDeliveryInput!) { updateDelivery(input: $input) {
+        delivery { timeZone } userErrors { code path } } }"""
+    shown = "query ($id: ID!) { delivery(id: $id) { timeZone } }"
+    assert (await house.gql.ask(shown, id=delivery_id))["delivery"] == {"timeZone": "UTC"}
+    changed = await house.gql.do(change, input={"id": delivery_id, "timeZone": "Europe/Paris"})
+    assert changed["delivery"] == {"timeZone": "Europe/Paris"}
+    for wrong in ("Europe/Atlantis", "../../etc/passwd", "+02:00", "\0", "Europe/Paris\n"):
+        refused = await house.gql.refused(change, input={"id": delivery_id, "timeZone": wrong})
+        assert refused == [{"code": "UNKNOWN_TIME_ZONE", "path": "timeZone"}], wrong
+    assert (await house.gql.ask(shown, id=delivery_id))["delivery"] == {"timeZone": "Europe/Paris"}
