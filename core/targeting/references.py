@@ -13,7 +13,7 @@ from core.targeting.check import NO_AUDIENCES, Audiences, CheckedExpression, che
 from core.targeting.checked import Listed
 from core.targeting.errors import CYCLE, TOO_LARGE, ExpressionError
 from core.targeting.expansion import filters_called
-from core.targeting.filters_called import expand_all
+from core.targeting.filters_called import by_shortcuts, expand_all
 from core.targeting.json_form import read_stored
 from core.targeting.language import And, Condition, Expression, Member, Place, every_node
 from core.targeting.member_columns import check_reconciled, column_named
@@ -46,7 +46,7 @@ class Found:
     root: Condition
     named: Mapping[Name, NamedAudience]
     roots: Mapping[Name, Condition]
-    as_written: bool  # nothing calls a filter, so that all trees are those that are stored
+    as_written: bool  # nothing calls a filter of the team's: what is written is what is asked
 
     def within(self, expression: Expression) -> Expression:
         """The expression with the questions of filters in it; the same object where it calls none."""
@@ -90,7 +90,7 @@ async def find_named(conn: Connection, root: Condition, *, saved_as: str | None 
     if _names_nothing(root):
         return Found(root=root, named={}, roots={}, as_written=True)
     (expanded,) = await expand_all(conn, [root])
-    as_written, root = expanded is root, expanded
+    as_written, root = by_shortcuts(root) is not None, expanded
     named: dict[Name, NamedAudience] = {}
     roots: dict[Name, Condition] = {}
     missing: Set[Name] = {(one.audience, one.version) for one in members_named(root)}
@@ -100,7 +100,7 @@ async def find_named(conn: Connection, root: Condition, *, saved_as: str | None 
         asked = [name for name, each in found.items() if each.kind is AudienceKind.QUERY]
         written = [read_stored(found[name].expression).root for name in asked]
         opened = await expand_all(conn, written)
-        as_written = as_written and all(one is other for one, other in zip(opened, written, strict=True))
+        as_written = as_written and all(by_shortcuts(one) is not None for one in written)
         roots |= dict(zip(asked, opened, strict=True))
         wanted = {(one.audience, one.version) for name in asked for one in members_named(roots[name])}
         missing = wanted - named.keys() if found else set()

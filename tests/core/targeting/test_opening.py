@@ -44,6 +44,18 @@ async def test_the_same_question_is_checked_once(conn: Connection) -> None:
     assert await open_value(conn, parse_text("length(country)")) is value
 
 
+async def test_so_is_one_that_calls_a_shortcut_or_is_made_of_one(conn: Connection) -> None:
+    born = "birthday_within(7) and country = 'FR'"
+    first = await open_question(conn, parse_text(born))
+    assert await open_question(conn, parse_text(born)) is first
+    await create_audience(conn, SYSTEM, AudienceDraft(name="soon", label="Soon", expression=parse_text(born)))
+    within = await open_question(conn, parse_text("in_audience('soon')"))
+    assert await open_question(conn, parse_text("in_audience('soon')")) is within
+    await conn.execute("INSERT INTO profile (country, birth_date) VALUES ('FR', '2000-03-30')")
+    days = [await _asked(conn, "in_audience('soon')", AT + timedelta(days=n)) for n in (-7, -6, 0, 1, 2)]
+    assert days == [0, 1, 1, 1, 0], "the day is that of asking, whatever is remembered"
+
+
 @pytest.mark.parametrize(("one", "other"), [("opt_out = true", "opt_out = false"), ("age = 1", "age = 1.0")])
 async def test_what_is_equal_to_python_is_not_the_same_question(conn: Connection, one: str, other: str) -> None:
     checked = [await open_question(conn, parse_text(text)) for text in (one, other)]
