@@ -9,14 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any, Protocol
 
 from core.db import Connection, Pool, allow_silence
 from core.profiles.fields import Field
 from core.profiles.store import exports as store
 
-ROUND = 25_000  # rows fetched at once: some megabytes
+RANGE = 12_500  # rows fetched at once by each reader: some megabytes
 WRITE_SECONDS = 300.0  # for which the snapshot may wait until what it gave is written
 _BEFORE_ALL = -(2**63)  # less than any number
 
@@ -50,22 +49,27 @@ class ExportSource(Protocol):
     async def select(self, conn: Connection) -> int:
         """Find out which rows; how many they are."""
 
-    async def next_range(self, conn: Connection, after: int, size: int) -> Range | None:
-        """The range of the next so many rows, asked of the connection that selected; None when there are no more."""
+    async def next_range(self, conn: Connection, after: int) -> Range | None:
+        """The range of the next rows, asked of the connection that selected; None when there are no more."""
 
     async def fetch(self, conn: Connection, wanted: Range) -> Fetched:
         """The rows of a range, in order."""
 
 
-async def next_of_all(conn: Connection, table: str, key: str, after: int, size: int) -> Range | None:
+async def next_of_all(conn: Connection, table: str, key: str, after: int) -> Range | None:
     """The range of the next rows of a table, by a column of different numbers."""
-    last = await store.next_bound(conn, table, key, after, size)
+    last = await store.next_bound(conn, table, key, after, RANGE)
     return None if last is None else Range(after, last)
 
 
-async def next_chosen(chosen: store.Chosen, after: int, size: int) -> Range | None:
+async def choose(conn: Connection, text: str, args: Sequence[Any]) -> store.Chosen:
+    """Remember what a statement selects (its column `id`, each once), in ranges."""
+    return await store.choose(conn, text, args, RANGE)
+
+
+async def next_chosen(chosen: store.Chosen, after: int) -> Range | None:
     """The range of the next rows that were chosen."""
-    numbers = await chosen.next(size)
+    numbers = await chosen.next()
     return Range(after, numbers[-1], numbers) if numbers else None
 
 
@@ -73,11 +77,11 @@ async def next_chosen(chosen: store.Chosen, after: int, size: int) -> Range | No
 async def open_readers(pool: Pool, conn: Connection, source: ExportSource, rows: int) -> AsyncIterator[Sequence[Connection]]:
     """The connections that read: `conn`, whose transaction has the snapshot, and another one where that pays.
 
-    That is for more than one round of rows, and while half of the pool is free: others need connections, too.
+    That is for more than two ranges of rows, and while half of the pool is free: others need connections, too.
     """
     await allow_silence(conn, WRITE_SECONDS)
     free = pool.get_max_size() - pool.get_size() + pool.get_idle_size()
-    if not source.shared or rows <= ROUND or free * 2 < pool.get_max_size():
+    if not source.shared or rows <= 2 * RANGE or free * 2 < pool.get_max_size():
         yield [conn]
         return
     snapshot = await store.share_snapshot(conn)
@@ -100,8 +104,8 @@ async def fetch_rounds(readers: Sequence[Connection], source: ExportSource) -> A
 
 async def _next_ranges(readers: Sequence[Connection], source: ExportSource, after: int) -> list[Range]:
     found: list[Range] = []
-    for size in repeat(ROUND // len(readers), len(readers)):
-        one = await source.next_range(readers[0], after, size)
+    for _ in readers:
+        one = await source.next_range(readers[0], after)
         if one is None:
             break
         found.append(one)

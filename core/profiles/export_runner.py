@@ -19,7 +19,16 @@ from core.errors import ClarionError, Conflict, Invalid
 from core.files import StoredFile
 from core.log import get_logger
 from core.outbox import announce
-from core.profiles.export_ranges import ExportSource, Fetched, Range, fetch_rounds, next_chosen, next_of_all, open_readers
+from core.profiles.export_ranges import (
+    ExportSource,
+    Fetched,
+    Range,
+    choose,
+    fetch_rounds,
+    next_chosen,
+    next_of_all,
+    open_readers,
+)
 from core.profiles.exports import SELECTION_RESOURCE, Select
 from core.profiles.fields import Field
 from core.profiles.files.writers import open_writer
@@ -68,14 +77,14 @@ class ProfileSource:
         if select is None:
             raise Invalid("this worker cannot select an audience", code="NO_SELECTION")
         selection = await select(conn, self._run, self._runtime.clock())
-        self._chosen = await store.choose(conn, selection.text, selection.args)
+        self._chosen = await choose(conn, selection.text, selection.args)
         return self._chosen.total
 
-    async def next_range(self, conn: Connection, after: int, size: int) -> Range | None:
+    async def next_range(self, conn: Connection, after: int) -> Range | None:
         """By the ids of profiles."""
         if self._chosen is not None:
-            return await next_chosen(self._chosen, after, size)
-        return await next_of_all(conn, "profile", "id", after, size)
+            return await next_chosen(self._chosen, after)
+        return await next_of_all(conn, "profile", "id", after)
 
     async def fetch(self, conn: Connection, wanted: Range) -> Fetched:
         """In the order of ids."""

@@ -14,12 +14,12 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, cast, func, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, Select, any_, bindparam, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from core.authored import not_found
 from core.db import Connection
-from core.profiles.export_ranges import ExportSource, Fetched, Range, next_chosen, next_of_all
+from core.profiles.export_ranges import ExportSource, Fetched, Range, choose, next_chosen, next_of_all
 from core.profiles.export_runner import known_fields, open_profiles
 from core.profiles.fields import Field, FieldType
 from core.profiles.records import ExportRun
@@ -162,7 +162,7 @@ class _Ranges:
         )  # fmt: skip
         if question is not None:
             chosen = bindparam("chosen", _CHOSEN, ARRAY(BigInteger()))
-            statement = statement.where(self._key.in_(select(func.unnest(chosen))))
+            statement = statement.where(self._key == any_(chosen))
         self._statement = compile_statement(statement)
         # Without it a computed cell would be computed again for each look at it.
         self._fence = " OFFSET 0" if run.computed else ""
@@ -174,14 +174,14 @@ class _Ranges:
                 return await profile_store.count_all(conn)
             return await store.count(conn, self._entity.table)
         found = await cheaper(conn, self._question, _as_ids, at=self._now, zone=self._zone)
-        self._chosen = await profile_store.choose(conn, found.text, found.args)
+        self._chosen = await choose(conn, found.text, found.args)
         return self._chosen.total
 
-    async def next_range(self, conn: Connection, after: int, size: int) -> Range | None:
+    async def next_range(self, conn: Connection, after: int) -> Range | None:
         """By the rows' own numbers."""
         if self._chosen is not None:
-            return await next_chosen(self._chosen, after, size)
-        return await next_of_all(conn, self._entity.table, self._entity.key, after, size)
+            return await next_chosen(self._chosen, after)
+        return await next_of_all(conn, self._entity.table, self._entity.key, after)
 
     async def fetch(self, conn: Connection, wanted: Range) -> Fetched:
         """In the order of their numbers."""
@@ -215,9 +215,9 @@ class _Numbered:
         """Number them."""
         return await store.number_rows(conn, [one.type for one in self.fields], self._rows)
 
-    async def next_range(self, conn: Connection, after: int, size: int) -> Range | None:
+    async def next_range(self, conn: Connection, after: int) -> Range | None:
         """By their numbers."""
-        return await next_of_all(conn, store.ROWS, "key", after, size)
+        return await next_of_all(conn, store.ROWS, "key", after)
 
     async def fetch(self, conn: Connection, wanted: Range) -> Fetched:
         """In their order."""

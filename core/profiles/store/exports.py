@@ -123,23 +123,34 @@ async def count_all(conn: Connection) -> int:
 class Chosen:
     """The numbers of rows that a statement found, in order, kept in the database until the commit."""
 
-    def __init__(self, total: int, numbers: Cursor):
+    def __init__(self, total: int, parts: Cursor):
         self.total = total
-        self._numbers = numbers
+        self._parts = parts
 
-    async def next(self, size: int) -> list[int]:
-        """The next so many; empty at the end."""
-        return [row[0] for row in await self._numbers.fetch(size)]
+    async def next(self) -> list[int]:
+        """The next part of them; empty at the end."""
+        row = await self._parts.fetchrow()
+        return row["numbers"] if row else []
 
 
-async def choose(conn: Connection, text: str, args: Sequence[Any]) -> Chosen:
-    """Remember what a statement selects (its column `id`, each once). Not a cursor of the statement itself: that could not
-    be shared among processes of the server, and nobody would know how many there are."""
+async def choose(conn: Connection, text: str, args: Sequence[Any], part: int) -> Chosen:
+    """Remember what a statement selects (its column `id`, each once), so many in a part.
+
+    Not a cursor of the statement itself: that could not be shared among processes of the server, and nobody would know how
+    many there are.
+    """
     done: str = await conn.execute(
         f"CREATE TEMPORARY TABLE {_SELECTION} ON COMMIT DROP AS SELECT id FROM ({text}) chosen", *args
     )
-    numbers = await conn.cursor(f"SELECT id FROM {_SELECTION} ORDER BY id")
-    return Chosen(int(done.rpartition(" ")[2]), numbers)
+    parts = await conn.cursor(
+        f"""
+        SELECT array_agg(id ORDER BY id) AS numbers
+          FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) / $1 AS part FROM {_SELECTION}) AS numbered
+         GROUP BY part ORDER BY part
+        """,
+        part,
+    )
+    return Chosen(int(done.rpartition(" ")[2]), parts)
 
 
 async def share_snapshot(conn: Connection) -> str:
@@ -172,7 +183,7 @@ async def fetch_range(
     text = "SELECT p.*, p.id AS key FROM profile p WHERE p.id > $1 AND p.id <= $2 AND p.merged_into IS NULL"
     if chosen is None:
         return await fetch_rows(conn, fields, options, text, (after, last))
-    return await fetch_rows(conn, fields, options, f"{text} AND p.id IN (SELECT unnest($3::bigint[]))", (after, last, chosen))
+    return await fetch_rows(conn, fields, options, f"{text} AND p.id = ANY($3::bigint[])", (after, last, chosen))
 
 
 async def write_days_alike(conn: Connection) -> None:

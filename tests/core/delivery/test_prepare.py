@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -151,6 +153,54 @@ async def test_a_content_that_cannot_be_compiled_any_more_fails_the_preparation_
     assert "nope" in run.error["message"]
     log = await runs.list_log(db, delivery_id, None, 50)
     assert log[-1].level.value == "error"
+
+
+async def failed(engine: Engine, runtime: Runtime, db: Connection, delivery_id: int) -> dict[str, Any]:
+    """Prepare in vain; the error."""
+    async with db.transaction():
+        await lifecycle.prepare(db, SYSTEM, delivery_id, runtime.clock())
+    await engine.preparation.run(delivery_id)
+    run = await lifecycle.get_run(db, delivery_id)
+    assert run.state is DeliveryState.PREPARATION_ERROR
+    assert run.error is not None
+    return dict(run.error)
+
+
+async def test_an_audience_that_would_run_for_days_fails_the_preparation_with_advice(
+    engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_people(db, 20)
+    delivery_id = await new_delivery(runtime, db, audience="last_name ends_with 'son'")
+    monkeypatch.setattr("core.targeting.cost.MOST_COST", 1)
+    error = await failed(engine, runtime, db, delivery_id)
+    assert error["code"] == "QUESTION_TOO_COSTLY"
+    assert "freeze" in error["hint"]
+    assert await db.fetchval("SELECT count(*) FROM ledger WHERE delivery_id = $1", delivery_id) == 0
+    monkeypatch.undo()
+    await prepared(engine, runtime, db, delivery_id)
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_step_that_takes_too_long_is_given_up_and_leaves_nothing_at_work(
+    engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    await add_people(db, 20)
+    delivery_id = await new_delivery(runtime, db)
+    monkeypatch.setattr(prepare, "LONGEST", timedelta(seconds=0.3))
+    slow = "prepare_duplicate" if first else "ledger"
+    await db.execute(
+        "CREATE FUNCTION waiting() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END'"
+    )
+    await db.execute(f"CREATE TRIGGER waits BEFORE INSERT ON {slow} FOR EACH STATEMENT EXECUTE FUNCTION waiting()")
+    error = await failed(engine, runtime, db, delivery_id)
+    assert (error["code"], error["path"]) == ("QUESTION_TOO_SLOW", "audience_id")
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    for _ in range(100):
+        if not await db.fetchval(sleeping):
+            break
+        await asyncio.sleep(0.05)
+    assert await db.fetchval(sleeping) == 0
+    assert (await reading.counts(db, delivery_id)).targeted == 0
 
 
 async def test_confirm_before_prepare_and_on_stale_versions_is_refused(

@@ -27,7 +27,7 @@ class Watch:
         self.fails_after: int | None = None
         self._fetch = store.fetch_range
         monkeypatch.setattr(store, "fetch_range", self.fetch)
-        monkeypatch.setattr(export_ranges, "ROUND", 6)
+        monkeypatch.setattr(export_ranges, "RANGE", 3)
 
     async def fetch(self, conn: Connection, *args: Any, **named: Any) -> Any:
         found = await self._fetch(conn, *args, **named)
@@ -98,9 +98,9 @@ async def test_where_half_of_the_pool_is_taken_one_reads(
 async def test_few_rows_are_read_by_one(runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     await add(db)
     watch = Watch(monkeypatch)
-    monkeypatch.setattr(export_ranges, "ROUND", PEOPLE)
+    monkeypatch.setattr(export_ranges, "RANGE", PEOPLE // 2 + 1)
     run = await export_people(runtime, columns=["external_id"])
-    assert (run.rows_written, len(watch.backends)) == (PEOPLE, 1)
+    assert (run.rows_written, len(watch.backends)) == (PEOPLE, 2)
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])

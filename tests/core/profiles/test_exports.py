@@ -277,7 +277,7 @@ def between_ranges(monkeypatch: pytest.MonkeyPatch) -> Patch:
             return fetched
 
         monkeypatch.setattr(store, "fetch_range", interrupted)
-        monkeypatch.setattr(export_ranges, "ROUND", 1000)
+        monkeypatch.setattr(export_ranges, "RANGE", 500)
         monkeypatch.setattr(export_runner, "REPORT_EVERY", timedelta(0))
 
     return patch

@@ -94,7 +94,7 @@ async def sold(runtime: Runtime, db: Connection) -> list[int]:
 async def test_columns_are_expressions_about_people_and_what_they_bought(
     runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.profiles.export_ranges.ROUND", 2)
+    monkeypatch.setattr("core.profiles.export_ranges.RANGE", 1)
     await sold(runtime, db)
     found = await cells(
         runtime,
@@ -177,7 +177,7 @@ async def test_ids_and_json_are_columns_that_are_computed(runtime: Runtime, db: 
 async def test_messages_and_subscriptions_have_no_number_and_are_numbered(
     runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.profiles.export_ranges.ROUND", 2)
+    monkeypatch.setattr("core.profiles.export_ranges.RANGE", 1)
     people = await sold(runtime, db)
     await create_service(db, SYSTEM, ServiceDraft(name="news", label="News"))
     await db.execute(
