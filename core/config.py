@@ -84,6 +84,12 @@ class Settings(BaseSettings):
     file_retention_days: int = Field(
         30, ge=1, description="How long uploads, rejects and exports are kept after they are complete."
     )
+    visitor_retention_days: int = Field(
+        365,
+        ge=0,
+        le=36_500,
+        description="How long visitors of whom nobody knows who they are are kept after their last change. 0: for good.",
+    )
     privacy_confirm_delete: bool = Field(
         False, description="Let deletions that somebody asks for by a privacy request wait until they are confirmed."
     )

@@ -7,7 +7,7 @@ from datetime import timedelta
 from core.db import transaction
 from core.jobs import Queue, job
 from core.outbox import announce
-from core.profiles import quarantine, suppression_entries
+from core.profiles import quarantine, suppression_entries, visitors
 from core.profiles.store import imports, runs, suppression_runs
 from core.profiles.store.runs import RunTable
 from core.profiles.suppression_export_runner import run_export as work_on_suppression_export
@@ -46,3 +46,14 @@ async def sweep(runtime: Runtime) -> None:
             await announce(conn, "suppression_export.ready", export_id=export_id)
         await quarantine.expire(conn, now)
         await suppression_entries.expire(conn, now)
+
+
+async def sweep_visitors(runtime: Runtime) -> None:
+    """Forget visitors of whom nobody came to know who they are, some at a time. Wanted every hour."""
+    if runtime.settings.visitor_retention_days == 0:
+        return
+    before = runtime.clock() - timedelta(days=runtime.settings.visitor_retention_days)
+    forgotten = visitors.FORGET_AT_ONCE
+    while forgotten == visitors.FORGET_AT_ONCE:
+        async with transaction(runtime.pool) as conn:
+            forgotten = await visitors.forget_unidentified(conn, before)

@@ -27,6 +27,7 @@ from core.profiles.values import Reading, clean
 from core.profiles.visitor_records import SAID, SentVisitor, Visitor, VisitorOutcome, VisitorResult
 
 MOST_SHOWN = 100  # of one profile
+FORGET_AT_ONCE = 10_000
 
 _KEY = re.compile(r"[!-~]{1,200}")
 
@@ -64,6 +65,12 @@ async def remove_visitors(conn: Connection, actor: Actor, keys: Sequence[str]) -
     errors |= {n: _not_found() for n in first if keys[n] not in gone}
     await _record(conn, actor, "visitor.remove", Counter({VisitorOutcome.REMOVED.value: len(gone)} if gone else {}))
     return _results(len(keys), {}, errors, VisitorOutcome.REMOVED)
+
+
+async def forget_unidentified(conn: Connection, before: datetime) -> int:
+    """Remove visitors of whom nobody knows who they are and that last changed before a moment, up to FORGET_AT_ONCE; returns
+    how many."""
+    return await store.delete_unidentified(conn, before, FORGET_AT_ONCE)
 
 
 async def find_visitors(conn: Connection, ids: Sequence[int]) -> list[Visitor]:

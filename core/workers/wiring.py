@@ -69,6 +69,7 @@ class Scheduled:
 SCHEDULE: tuple[Scheduled, ...] = (
     Scheduled("delivery", delivery.sweep, None),
     Scheduled("profiles", profiles.sweep, None),
+    Scheduled("visitors", profiles.sweep_visitors, timedelta(hours=1)),
     Scheduled("targeting", targeting.sweep, None),
     Scheduled("targeting_ids", targeting.sweep_ids, timedelta(hours=1)),
     Scheduled("datamodel", datamodel.sweep, None),

@@ -78,6 +78,22 @@ async def delete(conn: Connection, keys: Sequence[str]) -> set[str]:
     return {row["external_id"] for row in rows}
 
 
+async def delete_unidentified(conn: Connection, before: datetime, limit: int) -> int:
+    """Remove those of whom nobody knows who they are and that last changed before, up to a number, but none that somebody is
+    changing; returns how many."""
+    done: str = await conn.execute(
+        """
+        WITH held AS (
+            SELECT id FROM visitor WHERE profile_id IS NULL AND updated_at < $1 ORDER BY updated_at LIMIT $2
+               FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM visitor v USING held WHERE v.id = held.id
+        """,
+        before, limit,
+    )  # fmt: skip
+    return int(done.rpartition(" ")[2])
+
+
 async def find(conn: Connection, ids: Sequence[int]) -> list[Visitor]:
     """Those that exist, by id."""
     rows = await conn.fetch(f"SELECT {COLUMNS} FROM visitor WHERE id = ANY($1::bigint[]) ORDER BY id", ids)
