@@ -38,6 +38,12 @@ class Person:
     names: tuple[tuple[str, ...], ...] = ()  # what names them where all of it stands together: first and last name
     known_by: tuple[str, ...] = ()  # the fields of which each of the profiles has a value among the words
     linked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by a profile's column: what is compared with it
+    nobodys: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # by table: rows that were found and have no profile
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether there is a profile, or a row that belongs to none."""
+        return bool(self.profile_ids or any(self.nobodys.values()))
 
 
 Rows = Callable[[FromClause, Person], ColumnElement[bool]]
@@ -80,6 +86,16 @@ class Kept:
 def of_profile(name: str = "profile_id") -> Rows:
     """Rows whose column holds the id of a profile."""
     return lambda rows, person: rows.c[name] == func.any(ids(person))
+
+
+def of_nobody(name: str) -> Rows:
+    """Rows of this table that were found for a person, as long as nobody has said whose they are."""
+    return lambda rows, person: and_(rows.c.profile_id.is_(None), rows.c.id == func.any(_numbers(person.nobodys.get(name, ()))))
+
+
+def of_any(*ways: Rows) -> Rows:
+    """Rows that are a person's in one of these ways."""
+    return lambda rows, person: or_(false(), *(one(rows, person) for one in ways))
 
 
 def of_address(key: str, kind: str) -> Rows:
@@ -126,12 +142,16 @@ def of_parent(name: str, parent: Kept, key: str = "id") -> Rows:
 
 def ids(person: Person) -> ColumnElement[Any]:
     """The profiles' ids, as an array."""
-    return cast(literal(list(person.profile_ids), ARRAY(BigInteger)), ARRAY(BigInteger))
+    return _numbers(person.profile_ids)
 
 
 def texts(values: tuple[str, ...]) -> ColumnElement[Any]:
     """Texts, as an array."""
     return cast(literal(list(values), ARRAY(Text)), ARRAY(Text))
+
+
+def _numbers(values: tuple[int, ...]) -> ColumnElement[Any]:
+    return cast(literal(list(values), ARRAY(BigInteger)), ARRAY(BigInteger))
 
 
 def _addressed(key: Any, person: Person, is_kind: Callable[[str], ColumnElement[bool]]) -> ColumnElement[bool]:

@@ -11,14 +11,15 @@ from core.events.store import history, types
 MOST_AT_ONCE = 1000  # profiles
 
 
-async def forget_events(conn: Connection, profile_ids: Sequence[int]) -> int:
-    """Delete all events of profiles that are deleted already, with the keys under which they were told; returns how many.
+async def forget_events(conn: Connection, profile_ids: Sequence[int]) -> dict[str, int]:
+    """Delete all events of profiles that are deleted already, with the keys under which they were told; returns how many, by
+    their table.
 
     Waits for the calls that are recording, which may have found the profiles still; later ones do not find them.
     """
     await types.hold_types(conn, alone=True)
     present = await present_event_types(conn)
-    found = await history.delete_events(conn, list(present.by_name.values()), profile_ids) if present.by_name else 0
+    found = await history.delete_events(conn, list(present.by_name.values()), profile_ids) if present.by_name else {}
     await history.forget_forgotten(conn, profile_ids)
     return found
 

@@ -40,4 +40,4 @@ async def team_tables(conn: Connection) -> list[Kept]:
 
 async def erase(conn: Connection, person: Person, now: datetime) -> dict[str, int]:
     """Their events go with the keys under which they were told."""
-    return {"events": await forget_events(conn, person.profile_ids)}
+    return await forget_events(conn, person.profile_ids)

@@ -6,6 +6,7 @@ from core import idempotency
 from core.db import Connection
 from core.ids import to_global_id
 from core.personal import Person
+from core.privacy.places import NODES, PROFILE
 from core.privacy.words import quoted_in
 from core.secrets import Keyring
 
@@ -13,8 +14,9 @@ PORTION = 200
 
 
 async def forget_answers(conn: Connection, keyring: Keyring, person: Person) -> int:
-    """Open every stored answer and drop those that quote the person or lead to their profiles; returns how many."""
-    ids = [to_global_id("Profile", one) for one in person.profile_ids]
+    """Open every stored answer and drop those that quote the person or lead to their rows; returns how many."""
+    rows = {PROFILE: person.profile_ids, **person.nobodys}
+    ids = [to_global_id(NODES[table], one) for table, found in rows.items() for one in found]
     after, forgotten = ("", ""), 0
     while portion := await idempotency.list_answers(conn, keyring, after, PORTION):
         naming = [(actor, key) for actor, key, answer in portion if answer is None or _names(answer, person, ids)]

@@ -74,9 +74,12 @@ async def without_shared(conn: Connection, person: Person) -> tuple[Person, list
 def together(persons: Sequence[Person]) -> Person:
     """All that was ever found for one request."""
     linked: dict[str, tuple[str, ...]] = {}
+    nobodys: dict[str, tuple[int, ...]] = {}
     for one in persons:
         for name, values in one.linked.items():
             linked[name] = tuple(dict.fromkeys((*linked.get(name, ()), *values)))
+        for table, found in one.nobodys.items():
+            nobodys[table] = tuple(dict.fromkeys((*nobodys.get(table, ()), *found)))
     return Person(
         profile_ids=tuple(sorted({found for one in persons for found in one.profile_ids})),
         addresses=tuple(dict.fromkeys(found for one in persons for found in one.addresses)),
@@ -84,4 +87,5 @@ def together(persons: Sequence[Person]) -> Person:
         names=tuple(dict.fromkeys(found for one in persons for found in one.names)),
         known_by=tuple(one for one in persons[0].known_by if all(one in other.known_by for other in persons)),
         linked=linked,
+        nobodys=nobodys,
     )

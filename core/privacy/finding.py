@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from channels.contract import AddressKind
 from core.channel_registry import ChannelRegistry
-from core.datamodel.personal import columns_compared, linked_columns
-from core.datamodel.physical import column_of, has_column, link_column, table_of
+from core.datamodel.personal import linked_columns
+from core.datamodel.physical import column_of
 from core.datamodel.present import present_model
 from core.datamodel.records import DataField, FieldKind, Model
 from core.db import Connection
-from core.errors import Invalid
-from core.ids import from_global_id
 from core.personal import Person
-from core.privacy.namespaces import PROFILE, links_to_profiles
+from core.privacy.places import DEVICE, OURS, PROFILE, VISITOR, Place, open_place
 from core.privacy.records import Namespace
+from core.privacy.store import finding
 from core.privacy.store import people as store
 from core.privacy.words import SHORTEST
-from core.profiles.address_keys import address_key
 from core.targeting.personal import key_columns
-
-# The fields of ours that requests name somebody by, with the column that is compared.
-_OURS = {"email": "email_key", "mobile_phone": "mobile_phone", "external_id": "external_id", "id": "id"}
-_KINDS = {"email": AddressKind.EMAIL, "mobile_phone": AddressKind.MOBILE}
 
 # What somebody's profile says that names them in a text; and what does when all of it stands there.
 _WORDS = ("email", "email_key", "external_id", "crypted_id", "opt_in_id", "mobile_phone", "phone", "fax", "thumbnail_url")
@@ -35,78 +28,77 @@ _NAMES = ("first_name", "last_name")
 _LONG = 6  # characters from which a text of a field is taken for somebody's own
 
 
-def normalised(namespace: Namespace, value: str, region: str) -> str:
-    """A value as it is compared. Raises Invalid (BAD_EMAIL, BAD_PHONE, BAD_VALUE)."""
-    if not namespace.built_in:
-        return value.strip()
-    if namespace.field in _KINDS:
-        return address_key(_KINDS[namespace.field], value, region, "reconciliation_value")
-    if namespace.field == "id":
-        return str(_profile_id(value.strip()))
-    return value.strip()
-
-
-def _profile_id(value: str) -> int:
-    if re.fullmatch(r"[0-9]{1,18}", value):
-        return int(value)
-    try:
-        return from_global_id("Profile", value, "reconciliation_value")
-    except Invalid:
-        raise Invalid(
-            "this is not the id of a profile", code="BAD_VALUE", path="reconciliation_value",
-            hint="Use the id that the API gave for it, or its number.",
-        ) from None  # fmt: skip
-
-
 async def find_person(conn: Connection, namespace: Namespace, value: str, *, gone_too: bool) -> Person:
     """Whom a value names. `gone_too`: also by what is left of profiles that were deleted. Locks the profiles.
 
-    Raises Invalid (UNKNOWN_FIELD) where the data model has the namespace's field no longer.
+    Raises Invalid (UNKNOWN_FIELD, BAD_VALUE) where the namespace's field is there no longer, or holds other values.
     """
-    model = await present_model(conn)
-    ids = await store.family_of(conn, await _profiles(conn, model, namespace, value))
-    left = await _left_of(conn, namespace, value) if gone_too else []
+    place = await open_place(conn, namespace)
+    value = place.read_again(value)
+    owners, nobodys = await _with(conn, place, value)
+    ids = await store.family_of(conn, owners)
+    left = {*owners, *await _left_of(conn, place, value)}.difference(ids) if gone_too else set()
     rows = await store.lock_family(conn, ids)
     every = tuple(sorted({*ids, *left}))
     compared = dict.fromkeys((*await linked_columns(conn), *await key_columns(conn)))
-    person = _known_by(rows, model, compared)
-    addresses = dict.fromkeys((*person.addresses, *_named_address(namespace, value)))
+    person = _known_by(rows, await present_model(conn), compared)
+    said = await _said(conn, nobodys, every)
+    addresses = dict.fromkeys((*person.addresses, *_named_address(place, value), *said.addresses))
     addresses |= dict.fromkeys(_with_kinds(await store.addresses_written_to(conn, list(every)))) if every else {}
     addresses |= {(AddressKind.PUSH.value, token): None for token in await store.devices_of(conn, list(every))}
-    words = dict.fromkeys((*person.words, value, *(key for _, key in addresses)))
+    named = () if place.numbered and place.table != PROFILE else (value,)
+    words = dict.fromkeys((*person.words, *named, *said.words, *(key for _, key in addresses)))
     # No word: it may be no more than a city. The street is one.
     addresses |= {(AddressKind.POSTAL.value, key): None for key in await store.postal_addresses_of(conn, ids)}
-    named = _named_by(namespace, value)
-    known_by = tuple(one for one in (person.known_by if rows else named) if not left or one in named)
-    return replace(person, profile_ids=every, addresses=tuple(addresses), words=tuple(words), known_by=known_by)
+    sought = _sought_by(namespace, place, value)
+    known_by = person.known_by if rows else tuple(sorted({*sought, *said.known_by}))
+    return replace(
+        person, profile_ids=every, addresses=tuple(addresses), words=tuple(words), names=(*person.names, *said.names),
+        known_by=tuple(one for one in known_by if not left or one in sought), nobodys=nobodys,
+    )  # fmt: skip
 
 
-async def _profiles(conn: Connection, model: Model, namespace: Namespace, value: str) -> list[int]:
-    entity = model.find(namespace.entity)
-    if namespace.built_in:
-        is_text = namespace.field != "id"
-        return await store.ids_by_column(conn, PROFILE, _OURS[namespace.field], value, is_text=is_text)
-    field = None if entity is None else entity.find(namespace.field)
-    if entity is None or field is None:
-        raise Invalid(
-            f"the data model has no field {namespace.entity}.{namespace.field} any more", code="UNKNOWN_FIELD",
-            hint="Publish it again, or use another namespace.",
-        )  # fmt: skip
-    column, is_text = column_of(field.name), field.kind in (FieldKind.TEXT, FieldKind.ENUMERATION)
-    if entity.name == PROFILE:
-        return await store.ids_by_column(conn, PROFILE, column, value, is_text=is_text)
-    found: list[int] = []
-    for link in links_to_profiles(model, entity.name):
-        compared = [(link_column(link.name), "id")] if has_column(link) else columns_compared(model, entity, link)
-        found += await store.ids_by_link(conn, table_of(entity), compared, column, value, is_text=is_text)
-    return found
+async def _with(conn: Connection, place: Place, value: str) -> tuple[list[int], dict[str, tuple[int, ...]]]:
+    """The profiles to which rows with a value lead, and by table the rows that lead to none."""
+    if place.table == PROFILE:
+        return await finding.profiles_with(conn, place, value), {}
+    if place.ways:
+        return [one for way in place.ways for one in await finding.linked_with(conn, place, way, value)], {}
+    owners = await finding.owners_of(conn, place, value)
+    if place.table not in OURS:  # events, which always have a profile
+        return owners, {}
+    if place.address is AddressKind.EMAIL:  # whose address it is has it in a profile too
+        owners += await finding.profiles_with(conn, OURS[PROFILE]["email"], value)
+    nobodys = await finding.nobodys_with(conn, place, value)
+    return owners, {place.table: tuple(nobodys)} if nobodys else {}
 
 
-async def _left_of(conn: Connection, namespace: Namespace, value: str) -> list[int]:
+async def _said(conn: Connection, nobodys: Mapping[str, Sequence[int]], ids: Sequence[int]) -> Person:
+    """What rows without a profile tell of the person, and visitors who are one of these profiles; addresses that another
+    profile has are left out, for anybody can say them."""
+    visitors = await store.said_by(conn, nobodys.get(VISITOR, ()))
+    emails = (*(one["email"] for one in visitors if one["email"]), *await store.visitors_of(conn, ids))
+    tokens = await store.tokens_of(conn, nobodys.get(DEVICE, ()))
+    addresses = dict.fromkeys(
+        (*((AddressKind.EMAIL.value, one) for one in emails), *((AddressKind.PUSH.value, one) for one in tokens))
+    )
+    others = await store.others_with(conn, [kind for kind, _ in addresses], [key for _, key in addresses], ids)
+    shared = {(kind, key) for _, kind, key in others}
+    own = tuple(one for one in addresses if one not in shared)
+    full = [tuple(one[name] for name in _NAMES) for one in visitors]
+    return Person(
+        addresses=own,
+        words=tuple(one["external_id"] for one in visitors),
+        names=tuple(dict.fromkeys(one for one in full if all(one))),
+        known_by=("email",) if any(kind == AddressKind.EMAIL for kind, _ in own) else (),
+    )
+
+
+async def _left_of(conn: Connection, place: Place, value: str) -> list[int]:
     """Profiles that are not there any more, of which ledgers still tell."""
-    if namespace.built_in and namespace.field in _KINDS:
+    if place.address is not None:
         return await store.recipients_at(conn, value)
-    if namespace.built_in and namespace.field == "id" and await store.was_written_to(conn, int(value)):
+    if place.table == PROFILE and place.numbered and await store.was_written_to(conn, int(value)):
         return [int(value)]
     return []
 
@@ -143,9 +135,10 @@ def _known_in_all(profiles: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
     return tuple(sorted(set.intersection(*sought))) if sought else ()
 
 
-def _named_by(namespace: Namespace, value: str) -> tuple[str, ...]:
-    """The field that the request itself names: all that is known of whose profile is gone."""
-    return (namespace.field,) if namespace.entity == PROFILE and len(value) >= SHORTEST else ()
+def _sought_by(namespace: Namespace, place: Place, value: str) -> tuple[str, ...]:
+    """The field of profiles that the request itself names: all that is known of whose profile is gone."""
+    is_of_profiles = place.table == PROFILE or place.address is AddressKind.EMAIL
+    return (namespace.field,) if is_of_profiles and len(value) >= SHORTEST else ()
 
 
 def _team_fields(model: Model) -> list[DataField]:
@@ -154,8 +147,8 @@ def _team_fields(model: Model) -> list[DataField]:
     return [] if entity is None else [one for one in entity.fields if one.kind in kinds]
 
 
-def _named_address(namespace: Namespace, value: str) -> list[tuple[str, str]]:
-    return [(_KINDS[namespace.field].value, value)] if namespace.built_in and namespace.field in _KINDS else []
+def _named_address(place: Place, value: str) -> list[tuple[str, str]]:
+    return [] if place.address is None else [(place.address.value, value)]
 
 
 def _with_kinds(written_to: Iterable[tuple[str | None, str]]) -> list[tuple[str, str]]:

@@ -9,26 +9,25 @@ import asyncpg
 from core.access import Actor, Permission, require
 from core.audit import difference, record
 from core.authored import check_label, check_name, name_taken, not_found
-from core.datamodel.physical import table_of
-from core.datamodel.present import present_model
-from core.datamodel.records import Link, LinkKind, Model
+from core.datamodel.present import hold_model
 from core.db import Connection
-from core.errors import Conflict, Invalid
+from core.errors import Conflict
+from core.events.present import hold_event_types
+from core.privacy.places import find_place
 from core.privacy.records import Namespace, NamespaceDraft
 from core.privacy.store import namespaces as store
 
-PROFILE = "profile"
-
 
 async def create_namespace(conn: Connection, actor: Actor, draft: NamespaceDraft) -> Namespace:
-    """A namespace of the team's: one of its fields of profiles, or of a dataset whose rows are linked to profiles.
+    """A namespace of the team's: a field of profiles, devices, visitors, a type of events, or a dataset whose rows are linked
+    to profiles.
 
-    Raises Invalid (BAD_NAME, BAD_LABEL, UNKNOWN_DATASET, UNKNOWN_FIELD, NOT_LINKED), Conflict (NAME_TAKEN).
+    Raises Invalid (BAD_NAME, BAD_LABEL, UNKNOWN_DATASET, UNKNOWN_FIELD, BAD_KIND, NOT_LINKED), Conflict (NAME_TAKEN).
     """
     require(actor, Permission.PRIVACY)
     check_name(draft.name)
     check_label(draft.label)
-    check_place(await present_model(conn), draft)
+    find_place(await hold_model(conn), await hold_event_types(conn), draft.entity, draft.field)
     made = await store.insert_namespace(conn, draft, actor.name)
     if made is None:
         raise name_taken("privacy namespace", draft.name)
@@ -70,32 +69,3 @@ async def get_namespaces(conn: Connection, ids: Sequence[int]) -> list[Namespace
 async def list_namespaces(conn: Connection) -> list[Namespace]:
     """All of them."""
     return await store.list_namespaces(conn)
-
-
-def check_place(model: Model, draft: NamespaceDraft) -> None:
-    """Whether the published model has what a namespace names. Raises Invalid (UNKNOWN_DATASET, UNKNOWN_FIELD, NOT_LINKED)."""
-    entity = model.find(draft.entity)
-    if entity is None or (entity.built_in and entity.name != PROFILE):
-        raise Invalid(
-            f"no dataset {draft.entity[:80]!r} is published", code="UNKNOWN_DATASET", path="dataset",
-            hint="Name profile, or a dataset with a link to profiles.",
-        )  # fmt: skip
-    if entity.find(draft.field) is None:
-        known = ", ".join(one.name for one in entity.fields)
-        raise Invalid(
-            f"{draft.entity} has no published field {draft.field[:80]!r}", code="UNKNOWN_FIELD", path="reconciliation_field",
-            hint=f"Published: {known}." if known else "Publish it first.",
-        )  # fmt: skip
-    if entity.name != PROFILE and not links_to_profiles(model, draft.entity):
-        raise Invalid(
-            f"no link leads from {draft.entity} to profiles", code="NOT_LINKED", path="dataset",
-            hint="Link it, or its rows are nobody's: requests do not cover them.",
-        )  # fmt: skip
-
-
-def links_to_profiles(model: Model, entity: str) -> list[Link]:
-    """The links of a dataset each of whose rows leads to profiles: by a column with their id, or by equal fields."""
-    found = model.find(entity)
-    if found is None or table_of(found) == PROFILE:
-        return []
-    return [one for one in found.links if one.target == PROFILE and one.kind is not LinkKind.MANY_TO_MANY]

@@ -14,8 +14,8 @@ from core.errors import Conflict, IllegalMove, Invalid
 from core.files import Ticket
 from core.outbox import announce
 from core.paging import Page, PageRequest
-from core.privacy.finding import normalised
 from core.privacy.namespaces import open_namespace
+from core.privacy.places import open_place
 from core.privacy.records import PrivacyRequest, RequestDraft, RequestKind, RequestState
 from core.privacy.sealing import hash_of, seal_value
 from core.privacy.store import requests as store
@@ -31,8 +31,8 @@ async def create_request(
     """Ask for somebody's data, or for its end. One request names one value of one namespace; all profiles that have it are
     meant.
 
-    Raises Invalid (BAD_NAME, BAD_LABEL, BAD_VALUE, BAD_EMAIL, BAD_PHONE), NotFound (PRIVACY_NAMESPACE_NOT_FOUND), Conflict
-    (NAME_TAKEN).
+    Raises Invalid (BAD_NAME, BAD_LABEL, BAD_VALUE, BAD_EMAIL, BAD_PHONE, BAD_ADDRESS, UNKNOWN_FIELD), NotFound
+    (PRIVACY_NAMESPACE_NOT_FOUND), Conflict (NAME_TAKEN).
     """
     require(actor, Permission.PRIVACY)
     check_name(draft.name)
@@ -40,7 +40,7 @@ async def create_request(
     namespace = await open_namespace(conn, draft.namespace, "namespace_name")
     if not 1 <= len(draft.value.strip()) <= LONGEST_VALUE or UNSTORABLE.search(draft.value):
         raise Invalid(f"a value has 1 to {LONGEST_VALUE} characters", code="BAD_VALUE", path="reconciliation_value")
-    value = normalised(namespace, draft.value, runtime.settings.default_country)
+    value = (await open_place(conn, namespace)).read(draft.value, runtime.settings.default_country)
     needs_confirm = draft.kind is RequestKind.DELETE and runtime.settings.privacy_confirm_delete
     request_id = await store.insert_request(
         conn, draft, namespace.id, hash_of(runtime.keyring, namespace, value), needs_confirm, actor.name, now

@@ -1,14 +1,19 @@
-"""Which namespaces name a part of the data model, so that nobody hides it."""
+"""Which namespaces name a part of the data model, or of a type of events, so that nobody hides it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.datamodel.physical import EVENT_PREFIX
 from core.datamodel.present import present_model
-from core.datamodel.records import Action, Change
+from core.datamodel.records import Action, Change, Model
 from core.datamodel.uses import User
 from core.db import Connection
-from core.privacy.namespaces import links_to_profiles
+from core.errors import Invalid
+from core.events.present import present_event_types
+from core.events.records import EventTypes
+from core.privacy.places import find_place, links_to_profiles
+from core.privacy.records import Namespace
 from core.privacy.store import namespaces as store
 
 
@@ -27,3 +32,20 @@ async def find_namespaces_using(conn: Connection, changes: Sequence[Change]) -> 
         if not one.built_in and (lost := named & hidden):
             users.append(User("privacy namespace", one.name, tuple(sorted(name or one.entity for _, name in lost))))
     return users
+
+
+async def find_namespaces_without_events(conn: Connection, event_type: str) -> list[User]:
+    """The team's namespaces over events of a type by whose field nobody can be named any more. Call it after the type was
+    changed or removed, in the same transaction."""
+    entity = EVENT_PREFIX + event_type
+    model, types = await present_model(conn), await present_event_types(conn)
+    over = [one for one in await store.list_namespaces(conn) if one.entity == entity]
+    return [User("privacy namespace", one.name, (one.field,)) for one in over if not _is_there(model, types, one)]
+
+
+def _is_there(model: Model, types: EventTypes, namespace: Namespace) -> bool:
+    try:
+        find_place(model, types, namespace.entity, namespace.field)
+    except Invalid:
+        return False
+    return True

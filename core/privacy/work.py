@@ -33,7 +33,7 @@ from core.privacy.gathering import gather
 from core.privacy.proofs import make_proof
 from core.privacy.records import OPEN, Namespace, PrivacyRequest, RequestError, RequestKind, RequestState
 from core.privacy.removing import GIVEN, MADE, remove_files
-from core.privacy.sealing import open_person, open_value, seal_person
+from core.privacy.sealing import hash_of, open_person, open_value, seal_person
 from core.privacy.store import namespaces as namespace_store
 from core.privacy.store import people, requests
 from core.privacy.words import quoted_in, quotes_of
@@ -96,7 +96,21 @@ async def _begin(runtime: Runtime, request_id: int) -> PrivacyRequest | None:
 async def _fail(runtime: Runtime, request_id: int, error: RequestError) -> None:
     log.info("privacy request ended in an error", request_id=request_id, code=error.code)
     async with transaction(runtime.pool) as conn:
-        await requests.fail(conn, request_id, error, runtime.clock())
+        await requests.fail(conn, request_id, error, await _hashes(conn, runtime, request_id), runtime.clock())
+
+
+async def _hashes(conn: Connection, runtime: Runtime, request_id: int) -> list[str]:
+    """What stands for a request's value in each of the namespaces that name the same field."""
+    sealed, _ = await requests.get_sealed(conn, request_id)
+    (request,) = await requests.get_requests(conn, [request_id])
+    own = await _namespace(conn, request)
+    try:
+        value = None if sealed is None else open_value(runtime.keyring, request_id, sealed)
+    except Invalid:
+        value = None
+    every = await namespace_store.list_namespaces(conn) if value is not None else []
+    same = [one for one in every if (one.entity, one.field) == (own.entity, own.field)]
+    return [hash_of(runtime.keyring, one, value) for one in same if value is not None]
 
 
 async def _find(conn: Connection, runtime: Runtime, request: PrivacyRequest, *, gone_too: bool) -> Person:
@@ -148,7 +162,7 @@ async def _delete(runtime: Runtime, request: PrivacyRequest) -> None:
         if await _waits(runtime, request):
             return
         async with transaction(runtime.pool) as conn:
-            again = (await _find(conn, runtime, request, gone_too=False)).profile_ids
+            again = (await _find(conn, runtime, request, gone_too=False)).has_rows
         if not again:
             await _finish(runtime, request)
             return
@@ -164,7 +178,7 @@ async def _ask(runtime: Runtime, request: PrivacyRequest) -> None:
 
 
 async def _is_somebody(conn: Connection, person: Person) -> bool:
-    if person.profile_ids:
+    if person.has_rows:
         return True
     return any([await people.is_known_address(conn, kind, key) for kind, key in person.addresses])
 
@@ -176,7 +190,7 @@ async def _erase_found(runtime: Runtime, request: PrivacyRequest) -> None:
         _, sealed = await requests.get_sealed(conn, request.id)
         before = [] if sealed is None else [open_person(runtime.keyring, request.id, sealed)]
         found = await _find(conn, runtime, request, gone_too=not before)
-        if before and not found.profile_ids:
+        if before and not found.has_rows:
             return
         if not before and not await _is_somebody(conn, found):
             raise _nobody()

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, column, false, or_, sele
 
 from channels.contract import AddressKind
 from core.db import Connection
-from core.personal import BLOT, Goes, Kept, Person, of_address, of_address_of, of_profile
+from core.personal import BLOT, Goes, Kept, Person, of_address, of_address_of, of_any, of_nobody, of_profile
 from core.profiles.records import EntryForm
 from core.profiles.suppression import forget_addresses
 from core.profiles.suppression_forms import all_forms
@@ -42,10 +42,6 @@ def _sent_by(rows: FromClause, person: Person) -> ColumnElement[bool]:
     return or_(of_profile("referrer_id")(rows, person), of_address_of("email", "referrer_email")(rows, person))
 
 
-def _visited(rows: FromClause, person: Person) -> ColumnElement[bool]:
-    return or_(of_profile()(rows, person), of_address_of("email", "email")(rows, person))
-
-
 # A profile goes last: others are found by it.
 PROFILE = Kept(
     table="profile", rows=of_profile("id"), goes=Goes.ROWS,
@@ -66,10 +62,12 @@ TABLES = (
         other="id survivor_id refused merged_at merged_by undone_at undone_by",
     ),
     Kept(
-        table="app_subscription", rows=of_profile(), goes=Goes.ROWS, personal="registration_token",
+        table="app_subscription", rows=of_any(of_profile(), of_nobody("app_subscription")), goes=Goes.ROWS,
+        personal="registration_token",
         other="id app platform opted_out profile_id created_at updated_at",
     ),
-    # First whom the person sent, then the person: by their profile, or by an address that nobody else has.
+    # First whom the person sent, then the person: by their profile, by an address that nobody else has, or by what the request
+    # has found.
     Kept(
         table="visitor", rows=_sent_by, goes=Goes.VALUES,
         personal="referrer_id referrer_email referrer_first_name referrer_last_name referrer_comment",
@@ -77,7 +75,7 @@ TABLES = (
         given="id referrer_id referrer_email referrer_first_name referrer_last_name referrer_comment created_at updated_at",
     ),
     Kept(
-        table="visitor", rows=_visited, goes=Goes.ROWS,
+        table="visitor", rows=of_any(of_profile(), of_address_of("email", "email"), of_nobody("visitor")), goes=Goes.ROWS,
         personal="external_id email first_name last_name origin forward_url referrer_id referrer_email referrer_first_name"
         " referrer_last_name referrer_comment",
         other="id profile_id created_at updated_at",

@@ -17,6 +17,7 @@ from core.delivery.uses import find_deliveries_without_events
 from core.events import event_types
 from core.events.recording import record_events
 from core.events.records import OutcomeStatus
+from core.privacy.uses import find_namespaces_without_events
 from core.targeting.uses import find_questions_without_events
 
 
@@ -27,7 +28,7 @@ class BusinessEventsMutation:
     @mutation(event_type=EventType)
     async def save_event_type(self, info: Info, input: SaveEventTypeInput) -> Any:
         """Make a type of events, or change it, at once. As long as there are events, a field keeps its kind; what audiences
-        and contents ask about stays."""
+        and contents ask about stays, and what privacy namespaces name."""
         context = info.context
         saved = await event_types.save_event_type(
             context.conn, context.actor, input.draft(), now=context.now, expected_version=input.expected_version
@@ -59,5 +60,6 @@ async def _check_unused(conn: Connection, event_type: str) -> None:
             *await find_questions_without_events(conn, event_type),
             *await find_contents_without_events(conn, event_type),
             *await find_deliveries_without_events(conn, event_type),
+            *await find_namespaces_without_events(conn, event_type),
         ]
     )

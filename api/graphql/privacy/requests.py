@@ -73,7 +73,7 @@ class PrivacyMutation:
 
     @mutation(privacy_namespace=PrivacyNamespace)
     async def create_privacy_namespace(self, info: Info, input: CreatePrivacyNamespaceInput) -> Any:
-        """Let requests name people by a field of the team's."""
+        """Let requests name people by a field of profiles, visitors, devices, events or a dataset."""
         draft = NamespaceDraft(name=input.name, label=input.label, entity=input.dataset, field=input.reconciliation_field)
         return await namespaces.create_namespace(info.context.conn, info.context.actor, draft)
 
@@ -86,7 +86,8 @@ class PrivacyMutation:
 
     @mutation(privacy_request=PrivacyRequest)
     async def create_privacy_request(self, info: Info, input: CreatePrivacyRequestInput) -> Any:
-        """Ask for all that is kept of somebody, or for its end. Every profile that has the value is meant."""
+        """Ask for all that is kept of somebody, or for its end. Every profile that has the value is meant, and every
+        visitor and device of nobody."""
         context = info.context
         draft = RequestDraft(
             name=input.name, label=input.label, kind=input.type, regulation=input.regulation, namespace=input.namespace_name,

@@ -23,6 +23,8 @@ PrivacyRequestStatus = strawberry.enum(
     records.RequestState, name="PrivacyRequestStatus", description="How far a privacy request is (feature map 2.69)."
 )
 
+_DATASET = '"profile", "visitor", "app_subscription", "event_" and the name of a type, or a dataset with a link to profiles'
+
 
 async def load_namespaces(context: RequestContext, ids: list[int]) -> list[Any]:
     """Namespaces by id."""
@@ -36,7 +38,10 @@ async def load_requests(context: RequestContext, ids: list[int]) -> list[Any]:
         return aligned(ids, await requests.get_requests(conn, ids))
 
 
-@strawberry.type(description="What privacy requests name somebody by: a field of profiles, or of a dataset linked to them.")
+@strawberry.type(
+    description="What privacy requests name somebody by: a field of profiles, visitors, devices or events, or of a dataset"
+    " linked to profiles."
+)
 class PrivacyNamespace(Node):
     """A namespace."""
 
@@ -45,7 +50,7 @@ class PrivacyNamespace(Node):
     id: strawberry.ID = global_id("PrivacyNamespace")
     name: str
     label: str
-    dataset: str = leaf(lambda found: found.entity, description='"profile", or the name of a dataset.')
+    dataset: str = leaf(lambda found: found.entity, description=f"{_DATASET}.")
     reconciliation_field: str = leaf(lambda found: found.field)
     built_in: bool
     created_by: str
@@ -107,8 +112,10 @@ class CreatePrivacyNamespaceInput:
 
     name: str
     label: str
-    dataset: str = strawberry.field(default="profile", description='"profile", or a dataset with a link to profiles.')
-    reconciliation_field: str = strawberry.field(description="A published field of it.")
+    dataset: str = strawberry.field(default="profile", description=f"{_DATASET}.")
+    reconciliation_field: str = strawberry.field(
+        description="A published field of it, or one of ours: docs/privacy.md lists them. No boolean, JSON or point."
+    )
 
 
 @strawberry.input

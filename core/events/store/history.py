@@ -55,25 +55,26 @@ def _plain(column: str, kind: FieldKind) -> str:
     return f"{column}::text" if kind in _AS_TEXT else column
 
 
-async def delete_events(conn: Connection, types: Sequence[EventType], profile_ids: Sequence[int]) -> int:
-    """All events of these profiles with the keys under which they were told; returns how many."""
+async def delete_events(conn: Connection, types: Sequence[EventType], profile_ids: Sequence[int]) -> dict[str, int]:
+    """All events of these profiles with the keys under which they were told; returns how many, by their table."""
     deleted = ", ".join(
         f"d{one.id} AS (DELETE FROM {table_of(one.name)} WHERE profile_id = ANY($1::bigint[])"
         f" RETURNING {one.id} AS type_id, key)"
         for one in types
     )
     every = " UNION ALL ".join(f"SELECT type_id, key FROM d{one.id}" for one in types)
-    found: int = await conn.fetchval(
+    rows = await conn.fetch(
         f"""
         WITH {deleted}, gone AS (
             DELETE FROM event_key k USING ({every}) e
              WHERE k.type_id = e.type_id AND k.key = substr(sha256(convert_to(e.key, 'UTF8')), 1, 16)
         )
-        SELECT count(*) FROM ({every}) e
+        SELECT e.type_id, count(*) AS n FROM ({every}) e GROUP BY e.type_id
         """,
         profile_ids,
     )
-    return found
+    found = {row["type_id"]: row["n"] for row in rows}
+    return {table_of(one.name): found[one.id] for one in types if one.id in found}
 
 
 async def list_deleted(conn: Connection, limit: int) -> list[int]:

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, column, literal, select, table
-
 from channels.contract import AddressKind
 from core.db import Connection
 from core.profiles.reached_by import KINDS, key_text
-from core.targeting.sql import compile_statement
 
 _OTHERS = " UNION ALL ".join(
     f"""
@@ -20,29 +17,12 @@ _OTHERS = " UNION ALL ".join(
     """
     for kind in sorted(KINDS)
 )
-
-
-async def ids_by_column(conn: Connection, table_name: str, by: str, value: str, *, is_text: bool) -> list[int]:
-    """The ids of rows whose column is this. Names are those of the published model, or ours."""
-    rows = table(table_name, column("id"), column(by))
-    statement = compile_statement(select(rows.c.id).where(_is(rows.c[by], value, is_text)))
-    return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
-
-
-async def ids_by_link(
-    conn: Connection, table_name: str, compared: Sequence[tuple[str, str]], by: str, value: str, *, is_text: bool
-) -> list[int]:
-    """The profiles to which rows lead whose column is this; `compared`: columns of both that are equal then."""
-    rows = table(table_name, *map(column, dict.fromkeys((by, *(near for near, _ in compared))))).alias("r")
-    profile = table("profile", *map(column, dict.fromkeys(("id", *(far for _, far in compared))))).alias("p")
-    equal = (profile.c[far] == rows.c[near] for near, far in compared)
-    found = select(profile.c.id).distinct().select_from(rows, profile).where(*equal, _is(rows.c[by], value, is_text))
-    statement = compile_statement(found)
-    return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
-
-
-def _is(compared: ColumnElement[Any], value: str, is_text: bool) -> ColumnElement[bool]:
-    return (compared if is_text else cast(compared, Text)) == cast(literal(value), Text)
+_OTHERS += """
+    UNION ALL
+    SELECT s.profile_id, a.kind, a.key FROM unnest($1::text[], $2::text[]) AS a (kind, key)
+      JOIN app_subscription s ON s.registration_token = a.key AND a.kind = 'push'
+     WHERE s.profile_id IS NOT NULL AND s.profile_id <> ALL($3::bigint[])
+"""
 
 
 async def family_of(conn: Connection, ids: Sequence[int]) -> list[int]:
@@ -104,6 +84,30 @@ async def devices_of(conn: Connection, ids: Sequence[int]) -> list[str]:
     """The tokens of these profiles' devices."""
     rows = await conn.fetch("SELECT registration_token FROM app_subscription WHERE profile_id = ANY($1::bigint[])", ids)
     return [row["registration_token"] for row in rows]
+
+
+async def visitors_of(conn: Connection, ids: Sequence[int]) -> list[str]:
+    """The addresses that visitors gave who are these profiles."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT email FROM visitor WHERE profile_id = ANY($1::bigint[]) AND email IS NOT NULL ORDER BY email", ids
+    )
+    return [row["email"] for row in rows]
+
+
+async def tokens_of(conn: Connection, device_ids: Sequence[int]) -> list[str]:
+    """The tokens of devices, given by their own ids."""
+    rows = await conn.fetch(
+        "SELECT registration_token FROM app_subscription WHERE id = ANY($1::bigint[]) ORDER BY id", device_ids
+    )
+    return [row["registration_token"] for row in rows]
+
+
+async def said_by(conn: Connection, visitor_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """What visitors are known by: their ids of pages, addresses and names."""
+    rows = await conn.fetch(
+        "SELECT external_id, email, first_name, last_name FROM visitor WHERE id = ANY($1::bigint[]) ORDER BY id", visitor_ids
+    )
+    return [dict(row) for row in rows]
 
 
 async def others_with(

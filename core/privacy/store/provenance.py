@@ -55,3 +55,15 @@ async def find_searchable(
         file_ids, known_by, keys, datasets, _FOLLOWS_LINKS,
     )  # fmt: skip
     return {row["id"] for row in rows}
+
+
+async def find_exports_of(conn: Connection, file_ids: Sequence[int], tables: Sequence[str]) -> set[int]:
+    """Those of the files that may hold rows of these tables: exports of them, and of what follows links to them."""
+    rows = await conn.fetch(
+        """
+        SELECT file_id AS id FROM export_run
+         WHERE file_id = ANY($1::bigint[]) AND (dimension = ANY($2::text[]) OR computed::text ~ $3)
+        """,
+        file_ids, tables, _FOLLOWS_LINKS,
+    )  # fmt: skip
+    return {row["id"] for row in rows}

@@ -180,18 +180,19 @@ async def set_waiting(conn: Connection, request_id: int, waits_for: str | None) 
     )
 
 
-async def fail(conn: Connection, request_id: int, error: RequestError, now: datetime) -> None:
-    """It ends without a result. The value is kept for another try, unless it is that of somebody who was erased."""
+async def fail(conn: Connection, request_id: int, error: RequestError, hashes: Sequence[str], now: datetime) -> None:
+    """It ends without a result. The value is kept for another try, unless it is that of somebody who was erased: one of these
+    hashes stands for it."""
     await conn.execute(
         """
         UPDATE privacy_request r
            SET state = 'error', error = $2, waits_for = NULL, finished_at = $3,
                value = CASE WHEN EXISTS (SELECT FROM privacy_request o
-                                          WHERE o.value_hash = r.value_hash AND o.kind = 'delete' AND o.state = 'complete')
+                                          WHERE o.value_hash = ANY($4::text[]) AND o.kind = 'delete' AND o.state = 'complete')
                             THEN NULL ELSE r.value END
          WHERE r.id = $1
         """,
-        request_id, asdict(error), now,
+        request_id, asdict(error), now, hashes,
     )  # fmt: skip
 
 

@@ -50,13 +50,15 @@ async def insert_addresses(
 
 
 async def list_gone(conn: Connection, kind: str, hashes: Sequence[tuple[str, int, bytes]]) -> set[str]:
-    """Those of these addresses, each with a key and its hash under it, that are kept as erased and that no profile has."""
+    """Those of these addresses, each with a key and its hash under it, that are kept as erased and that nobody has: no profile,
+    and no device."""
     rows = await conn.fetch(
         f"""
         SELECT DISTINCT a.address
           FROM unnest($2::text[], $3::smallint[], $4::bytea[]) AS a (address, key_id, hash)
           JOIN erased_address e ON e.address_kind = $1 AND e.key_id = a.key_id AND e.hash = a.hash
          WHERE {_NOBODYS}
+           AND NOT EXISTS (SELECT FROM app_subscription s WHERE $1 = 'push' AND s.registration_token = a.address)
         """,
         kind, [one for one, _, _ in hashes], [one for _, one, _ in hashes], [one for _, _, one in hashes],
     )  # fmt: skip

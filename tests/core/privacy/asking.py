@@ -10,12 +10,19 @@ from typing import Any
 from core import files as stored_files
 from core.access import SYSTEM
 from core.db import Connection, transaction
-from core.privacy import requests
-from core.privacy.records import PrivacyRequest, Regulation, RequestDraft, RequestKind
+from core.privacy import namespaces, requests
+from core.privacy.records import Namespace, NamespaceDraft, PrivacyRequest, Regulation, RequestDraft, RequestKind
 from core.privacy.work import work
 from core.runtime import Runtime
 
 _numbers = itertools.count(1)
+
+
+async def add_namespace(runtime: Runtime, name: str, field: str, entity: str = "profile") -> Namespace:
+    """A namespace over a field of something."""
+    draft = NamespaceDraft(name=name, label=name.title(), entity=entity, field=field)
+    async with transaction(runtime.pool) as conn:
+        return await namespaces.create_namespace(conn, SYSTEM, draft)
 
 
 async def ask(runtime: Runtime, kind: RequestKind, namespace: str, value: str, **more: Any) -> int:

@@ -16,6 +16,8 @@ from core.profiles import suppression, suppression_export_runner, suppression_tr
 from core.profiles.exports import SELECTION_RESOURCE
 from core.profiles.import_options import ImportTarget, TargetKind
 from core.profiles.records import MatchKey, SuppressionKind, SuppressionListDraft
+from core.profiles.visitor_records import SentVisitor
+from core.profiles.visitors import save_visitors
 from core.runtime import Runtime
 from core.targeting.parse import parse_text
 from core.targeting.records import RowKey
@@ -24,7 +26,7 @@ from core.transfers.exports import create_export
 from core.workers.selection import select_people
 from tests.core.datamodel.model import dataset, field, link, point, publish_draft, unique
 from tests.core.delivery.people import add_person
-from tests.core.privacy.asking import done
+from tests.core.privacy.asking import add_namespace, done
 from tests.core.profiles.house import import_people
 from tests.core.targeting.files import exported, loaded, reconciled
 from tests.core.transfers.house import import_rows
@@ -193,3 +195,31 @@ async def test_a_list_of_hashes_goes_only_if_it_has_hers(runtime: Runtime, db: C
 
     assert await is_kept(db, run.file_id) is kept
     assert request.counts.get("file", 0) == (0 if kept else 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "how", "kept"),
+    [
+        ({}, {"columns": ["last_name", "city"]}, True),
+        ({}, {"dimension": "order"}, True),
+        ({}, {"dimension": "app_subscription"}, True),
+        ({}, {"dimension": "visitor", "columns": ["origin"]}, False),
+        ({}, {"columns": ["city"], "computed": {"came": "last(referred_visitors.origin)"}}, False),
+        ({"email": "dora@mail.example"}, {"columns": ["last_name", "city"]}, False),  # she may have had a profile by it
+        ({"email": "dora@mail.example"}, {"columns": ["email", "city"]}, True),
+    ],
+)
+async def test_a_visitor_without_an_address_stands_in_exports_of_visitors_alone(
+    runtime: Runtime, db: Connection, values: dict[str, str | None], how: dict[str, Any], kept: bool
+) -> None:
+    await add_namespace(runtime, "cookie", "external_id", "visitor")
+    sent = SentVisitor(external_id="c-4711", values={"origin": "contest", **values})
+    await save_visitors(db, SYSTEM, [sent], now=runtime.clock())
+    upload = await import_people(runtime, "mobile_phone,last_name\n+33611111111,Carl\n", key=MatchKey.MOBILE_PHONE)
+    file_id = await export(runtime, **how)
+
+    request = await done(runtime, RequestKind.DELETE, "cookie", "c-4711")
+
+    assert (request.state, request.error) == (RequestState.COMPLETE, None)
+    assert await is_kept(db, file_id) is kept
+    assert await is_kept(db, upload.file_id) is not bool(values)

@@ -179,3 +179,75 @@ async def test_a_request_while_a_delivery_is_prepared_and_sent(house: House) -> 
     told = (await house.gql.ask(text, id=delivery))["delivery"]
     assert told == {"state": "FINISHED", "counts": {"targeted": 2, "withdrawn": 1, "accepted": 1, "pending": 0}}
     await create_campaign(house.gql)  # and the house goes on
+
+
+NAME = f"""mutation ($input: CreatePrivacyNamespaceInput!) {{ createPrivacyNamespace(input: $input) {{
+  privacyNamespace {{ id dataset reconciliationField }} {ERRORS} }} }}"""
+SAVE_TYPE = f"mutation ($input: SaveEventTypeInput!) {{ saveEventType(input: $input) {{ eventType {{ name }} {ERRORS} }} }}"
+REMOVE_TYPE = f"mutation ($name: String!) {{ removeEventType(name: $name, confirm: $name) {{ removed {{ name }} {ERRORS} }} }}"
+
+
+async def test_what_a_namespace_names_of_events_stays_as_long_as_it(gql: Gql) -> None:
+    fields = [{"name": name, "label": name, "kind": "TEXT"} for name in ("ticket", "page")]
+    kind = {"name": "visit", "label": "Visit", "fields": fields}
+    await gql.do(SAVE_TYPE, input=kind)
+    named = {"name": fresh("ticket"), "label": "Ticket", "dataset": "event_visit", "reconciliationField": "ticket"}
+    made = (await gql.do(NAME, input=named))["privacyNamespace"]
+    assert (made["dataset"], made["reconciliationField"]) == ("event_visit", "ticket")
+
+    await gql.do(SAVE_TYPE, input={**kind, "fields": fields[:1]})  # the other field may go
+    refused = [
+        *await gql.refused(SAVE_TYPE, input={**kind, "fields": fields[1:]}),
+        *await gql.refused(SAVE_TYPE, input={**kind, "fields": [{**fields[0], "kind": "BOOLEAN"}]}),
+        *await gql.refused(REMOVE_TYPE, name="visit"),
+    ]
+    assert [one["code"] for one in refused] == ["FIELD_IN_USE"] * 3
+    assert all(f"the privacy namespace '{named['name']}' (ticket)" in one["message"] for one in refused)
+    found = (await gql.ask('{ eventType(name: "visit") { fields { kind } } }'))["eventType"]
+    assert found == {"fields": [{"kind": "TEXT"}]}, "nothing has changed"
+
+    delete = f"mutation ($id: ID!) {{ deletePrivacyNamespace(id: $id) {{ deletedId {ERRORS} }} }}"
+    await gql.do(delete, id=made["id"])
+    await gql.do(REMOVE_TYPE, name="visit")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "code", "path"),
+    [
+        ("event_nothing", "key", "UNKNOWN_DATASET", "dataset"),
+        ("event_", "key", "UNKNOWN_DATASET", "dataset"),
+        ("quarantine", "address_key", "UNKNOWN_DATASET", "dataset"),
+        ("visitor WHERE true --", "email", "UNKNOWN_DATASET", "dataset"),
+        ("x" * 10_000, "email", "UNKNOWN_DATASET", "dataset"),
+        ("visitor", "referrer_id", "UNKNOWN_FIELD", "reconciliationField"),
+        ("app_subscription", "profile_id", "UNKNOWN_FIELD", "reconciliationField"),
+        ("app_subscription", "registration_token; --", "UNKNOWN_FIELD", "reconciliationField"),
+        ("profile", "x" * 10_000, "UNKNOWN_FIELD", "reconciliationField"),
+        ("profile", "", "UNKNOWN_FIELD", "reconciliationField"),
+    ],
+)
+async def test_what_names_nobody_is_no_namespace(gql: Gql, dataset: str, name: str, code: str, path: str) -> None:
+    sent = {"name": fresh("space"), "label": "Space", "dataset": dataset, "reconciliationField": name}
+    (error,) = await gql.refused(NAME, input=sent)
+    assert (error["code"], error["path"]) == (code, path)
+    assert len(error["message"]) < 300
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "value", "code"),
+    [
+        ("app_subscription", "registration_token", "a\0b", "BAD_VALUE"),
+        ("app_subscription", "registration_token", "t" * 1001, "BAD_VALUE"),
+        ("app_subscription", "id", to_global_id("Visitor", 1), "BAD_VALUE"),
+        ("visitor", "id", "-1", "BAD_VALUE"),
+        ("visitor", "id", "1 OR 1=1", "BAD_VALUE"),
+        ("visitor", "email", "ann", "BAD_EMAIL"),
+        ("profile", "opt_in_id", "nobody", "BAD_VALUE"),
+        ("profile", "phone", "twelve", "BAD_PHONE"),
+    ],
+)
+async def test_what_is_no_value_of_a_namespace_is_refused(gql: Gql, dataset: str, name: str, value: str, code: str) -> None:
+    space = {"name": fresh("space"), "label": "Space", "dataset": dataset, "reconciliationField": name}
+    await gql.do(NAME, input=space)
+    (error,) = await gql.refused(ASK, input=sent(value, namespaceName=space["name"]))
+    assert (error["code"], error["path"]) == (code, "reconciliationValue")

@@ -1,0 +1,67 @@
+"""SQL that finds whom a value names, assembled from the place where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import TIMESTAMP, UUID, BigInteger, ColumnElement, Date, Numeric, Text, cast, column, literal, select, table
+from sqlalchemy.types import TypeEngine
+
+from core.datamodel.records import FieldKind
+from core.db import Connection
+from core.privacy.places import PROFILE, Place, Way
+from core.targeting.sql import compile_statement
+
+_TYPES: Mapping[FieldKind, TypeEngine[Any]] = MappingProxyType(
+    {
+        FieldKind.INTEGER: BigInteger(),
+        FieldKind.DECIMAL: Numeric(),
+        FieldKind.DATE: Date(),
+        FieldKind.INSTANT: TIMESTAMP(timezone=True),
+        FieldKind.AUTOMATIC_ID: UUID(),
+    }
+)
+
+
+async def profiles_with(conn: Connection, place: Place, value: str) -> list[int]:
+    """The ids of profiles that have a value of a column of theirs."""
+    rows = table(PROFILE, column("id"), column(place.column))
+    statement = compile_statement(select(rows.c.id).where(_has(rows, place, value)))
+    return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
+
+
+async def owners_of(conn: Connection, place: Place, value: str) -> list[int]:
+    """The profiles whose rows have a value, of a table whose rows say by `profile_id` whose they are; the profiles need not be
+    there. Of events this reads through all of a type."""
+    rows = table(place.table, column("profile_id"), column(place.column))
+    found = select(rows.c.profile_id).distinct().where(_has(rows, place, value), rows.c.profile_id.is_not(None))
+    statement = compile_statement(found)
+    return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
+
+
+async def nobodys_with(conn: Connection, place: Place, value: str) -> list[int]:
+    """The ids of rows of such a table that have a value and no profile."""
+    rows = table(place.table, column("profile_id"), *map(column, dict.fromkeys(("id", place.column))))
+    found = select(rows.c.id).where(_has(rows, place, value), rows.c.profile_id.is_(None)).order_by(rows.c.id)
+    statement = compile_statement(found)
+    return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
+
+
+async def linked_with(conn: Connection, place: Place, way: Way, value: str) -> list[int]:
+    """The profiles to which rows of a dataset that have a value lead on one way."""
+    rows = table(place.table, *map(column, dict.fromkeys((place.column, *(near for near, _ in way))))).alias("r")
+    profile = table(PROFILE, *map(column, dict.fromkeys(("id", *(far for _, far in way))))).alias("p")
+    equal = (profile.c[far] == rows.c[near] for near, far in way)
+    found = select(profile.c.id).distinct().select_from(rows, profile).where(*equal, _has(rows, place, value))
+    statement = compile_statement(found)
+    return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
+
+
+def _has(rows: Any, place: Place, value: str) -> ColumnElement[bool]:
+    said = cast(literal(value), Text)
+    of_kind = _TYPES.get(place.kind)
+    compared: ColumnElement[Any] = said if of_kind is None else cast(said, of_kind)
+    has: ColumnElement[bool] = rows.c[place.column] == compared
+    return has
