@@ -13,6 +13,7 @@ from core.datamodel.physical import column_of
 from core.datamodel.present import present_model
 from core.datamodel.records import DataField, FieldKind, Model
 from core.db import Connection
+from core.errors import Invalid
 from core.personal import Person
 from core.privacy.places import DEVICE, OURS, PROFILE, VISITOR, Place, open_place
 from core.privacy.records import Namespace
@@ -31,18 +32,21 @@ _LONG = 6  # characters from which a text of a field is taken for somebody's own
 async def find_person(conn: Connection, namespace: Namespace, value: str, *, gone_too: bool) -> Person:
     """Whom a value names. `gone_too`: also by what is left of profiles that were deleted. Locks the profiles.
 
-    Raises Invalid (UNKNOWN_FIELD, BAD_VALUE) where the namespace's field is there no longer, or holds other values.
+    Raises Invalid (UNKNOWN_FIELD, BAD_VALUE) where the namespace's field is there no longer, or holds other values, and
+    (TOO_MANY_FOUND) where the value is that of too many to be anybody's own.
     """
+    model = await present_model(conn)
     place = await open_place(conn, namespace)
     value = place.read_again(value)
     owners, nobodys = await _with(conn, place, value)
+    _check_number(owners, nobodys)
     ids = await store.family_of(conn, owners)
     left = {*owners, *await _left_of(conn, place, value)}.difference(ids) if gone_too else set()
     rows = await store.lock_family(conn, ids)
     every = tuple(sorted({*ids, *left}))
     compared = dict.fromkeys((*await linked_columns(conn), *await key_columns(conn)))
-    person = _known_by(rows, await present_model(conn), compared)
-    said = await _said(conn, nobodys, every)
+    person = _known_by(rows, model, compared)
+    said = await _said(conn, model, nobodys, every)
     addresses = dict.fromkeys((*person.addresses, *_named_address(place, value), *said.addresses))
     addresses |= dict.fromkeys(_with_kinds(await store.addresses_written_to(conn, list(every)))) if every else {}
     addresses |= {(AddressKind.PUSH.value, token): None for token in await store.devices_of(conn, list(every))}
@@ -73,12 +77,22 @@ async def _with(conn: Connection, place: Place, value: str) -> tuple[list[int], 
     return owners, {place.table: tuple(nobodys)} if nobodys else {}
 
 
-async def _said(conn: Connection, nobodys: Mapping[str, Sequence[int]], ids: Sequence[int]) -> Person:
-    """What rows without a profile tell of the person, and visitors who are one of these profiles; addresses that another
+def _check_number(owners: Sequence[int], nobodys: Mapping[str, Sequence[int]]) -> None:
+    if len({*owners}) + sum(map(len, nobodys.values())) > finding.MOST:
+        raise Invalid(
+            f"more than {finding.MOST:,} have this value: it names nobody", code="TOO_MANY_FOUND",
+            hint="Use a namespace over a field that tells people apart.",
+        )  # fmt: skip
+
+
+async def _said(conn: Connection, model: Model, nobodys: Mapping[str, Sequence[int]], ids: Sequence[int]) -> Person:
+    """What rows without a profile tell of the person, and visitors and devices of these profiles; addresses that another
     profile has are left out, for anybody can say them."""
     visitors = await store.said_by(conn, nobodys.get(VISITOR, ()))
     emails = (*(one["email"] for one in visitors if one["email"]), *await store.visitors_of(conn, ids))
     tokens = await store.tokens_of(conn, nobodys.get(DEVICE, ()))
+    marked = [column_of(one.name) for one in _marked_fields(model, DEVICE)]
+    told = await finding.said_of_devices(conn, marked, nobodys.get(DEVICE, ()), ids) if marked else []
     addresses = dict.fromkeys(
         (*((AddressKind.EMAIL.value, one) for one in emails), *((AddressKind.PUSH.value, one) for one in tokens))
     )
@@ -88,7 +102,7 @@ async def _said(conn: Connection, nobodys: Mapping[str, Sequence[int]], ids: Seq
     full = [tuple(one[name] for name in _NAMES) for one in visitors]
     return Person(
         addresses=own,
-        words=tuple(one["external_id"] for one in visitors),
+        words=(*(one["external_id"] for one in visitors), *(one for one in told if len(one) >= _LONG)),
         names=tuple(dict.fromkeys(one for one in full if all(one))),
         known_by=("email",) if any(kind == AddressKind.EMAIL for kind, _ in own) else (),
     )
@@ -104,7 +118,7 @@ async def _left_of(conn: Connection, place: Place, value: str) -> list[int]:
 
 
 def _known_by(rows: Sequence[Mapping[str, Any]], model: Model, compared: Iterable[str]) -> Person:
-    fields = [one for one in _team_fields(model) if one.personal or one.sensitive]
+    fields = _marked_fields(model, PROFILE)
     addresses: dict[tuple[str, str], None] = {}
     own = [_words_of(row, fields) for row in rows]
     names: dict[tuple[str, ...], None] = {}
@@ -141,10 +155,12 @@ def _sought_by(namespace: Namespace, place: Place, value: str) -> tuple[str, ...
     return (namespace.field,) if is_of_profiles and len(value) >= SHORTEST else ()
 
 
-def _team_fields(model: Model) -> list[DataField]:
-    entity = model.find(PROFILE)
+def _marked_fields(model: Model, name: str) -> list[DataField]:
+    """The team's fields whose values are somebody's own."""
+    entity = model.find(name)
     kinds = (FieldKind.TEXT, FieldKind.AUTOMATIC_ID)
-    return [] if entity is None else [one for one in entity.fields if one.kind in kinds]
+    fields = () if entity is None else entity.fields
+    return [one for one in fields if one.kind in kinds and (one.personal or one.sensitive)]
 
 
 def _named_address(place: Place, value: str) -> list[tuple[str, str]]:

@@ -1,18 +1,36 @@
-"""SQL that finds whom a value names, assembled from the place where it stands."""
+"""SQL that finds whom a value names, assembled from the place where it stands. None finds more than MOST and one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import TIMESTAMP, UUID, BigInteger, ColumnElement, Date, Numeric, Text, cast, column, literal, select, table
+from sqlalchemy import (
+    ARRAY,
+    TIMESTAMP,
+    UUID,
+    BigInteger,
+    ColumnElement,
+    Date,
+    Numeric,
+    Text,
+    cast,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+)
 from sqlalchemy.types import TypeEngine
 
 from core.datamodel.records import FieldKind
 from core.db import Connection
 from core.privacy.places import PROFILE, Place, Way
 from core.targeting.sql import compile_statement
+
+MOST = 1_000  # profiles and rows of nobody that one value may name
 
 _TYPES: Mapping[FieldKind, TypeEngine[Any]] = MappingProxyType(
     {
@@ -28,7 +46,7 @@ _TYPES: Mapping[FieldKind, TypeEngine[Any]] = MappingProxyType(
 async def profiles_with(conn: Connection, place: Place, value: str) -> list[int]:
     """The ids of profiles that have a value of a column of theirs."""
     rows = table(PROFILE, column("id"), column(place.column))
-    statement = compile_statement(select(rows.c.id).where(_has(rows, place, value)))
+    statement = compile_statement(select(rows.c.id).where(_has(rows, place, value)).limit(MOST + 1))
     return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
 
 
@@ -37,7 +55,7 @@ async def owners_of(conn: Connection, place: Place, value: str) -> list[int]:
     there. Of events this reads through all of a type."""
     rows = table(place.table, column("profile_id"), column(place.column))
     found = select(rows.c.profile_id).distinct().where(_has(rows, place, value), rows.c.profile_id.is_not(None))
-    statement = compile_statement(found)
+    statement = compile_statement(found.limit(MOST + 1))
     return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
 
 
@@ -45,7 +63,7 @@ async def nobodys_with(conn: Connection, place: Place, value: str) -> list[int]:
     """The ids of rows of such a table that have a value and no profile."""
     rows = table(place.table, column("profile_id"), *map(column, dict.fromkeys(("id", place.column))))
     found = select(rows.c.id).where(_has(rows, place, value), rows.c.profile_id.is_(None)).order_by(rows.c.id)
-    statement = compile_statement(found)
+    statement = compile_statement(found.limit(MOST + 1))
     return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
 
 
@@ -55,8 +73,22 @@ async def linked_with(conn: Connection, place: Place, way: Way, value: str) -> l
     profile = table(PROFILE, *map(column, dict.fromkeys(("id", *(far for _, far in way))))).alias("p")
     equal = (profile.c[far] == rows.c[near] for near, far in way)
     found = select(profile.c.id).distinct().select_from(rows, profile).where(*equal, _has(rows, place, value))
-    statement = compile_statement(found)
+    statement = compile_statement(found.limit(MOST + 1))
     return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
+
+
+async def said_of_devices(
+    conn: Connection, columns: Sequence[str], device_ids: Sequence[int], profile_ids: Sequence[int]
+) -> list[str]:
+    """The values of columns of the team's, as texts, of these devices and of those of these profiles."""
+    rows = table("app_subscription", *map(column, ("id", "profile_id", *columns)))
+    theirs = or_(rows.c.id == func.any(_array(device_ids)), rows.c.profile_id == func.any(_array(profile_ids)))
+    statement = compile_statement(select(*(cast(rows.c[name], Text) for name in columns)).where(theirs))
+    return [value for row in await conn.fetch(statement.text, *statement.args) for value in row.values() if value]
+
+
+def _array(ids: Sequence[int]) -> ColumnElement[Any]:
+    return cast(literal(list(ids), ARRAY(BigInteger)), ARRAY(BigInteger))
 
 
 def _has(rows: Any, place: Place, value: str) -> ColumnElement[bool]:

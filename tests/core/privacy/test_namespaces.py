@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,7 +17,8 @@ from core.errors import ClarionError, Conflict, Invalid
 from core.events import event_types
 from core.events.records import EventField
 from core.privacy import namespaces
-from core.privacy.records import RequestKind, RequestState
+from core.privacy.records import NamespaceDraft, RequestKind, RequestState
+from core.privacy.store import finding
 from core.privacy.uses import find_namespaces_without_events
 from core.privacy.work import work
 from core.runtime import Runtime
@@ -282,3 +284,47 @@ async def test_fields_of_devices_and_events_that_people_are_known_by_are_not_hid
     assert [(one.name, one.reads) for one in await find_namespaces_without_events(db, "visit")] == [("ticket", ("ticket",))]
     await event_types.remove_event_type(db, SYSTEM, "visit", confirm="visit")
     assert [one.name for one in await find_namespaces_without_events(db, "visit")] == ["ticket", "visit"]
+
+
+async def test_a_value_that_very_many_have_names_nobody(
+    runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An erasure is for good: whoever takes a language for a name erases nobody by it."""
+    monkeypatch.setattr(finding, "MOST", 3)
+    await publish_fields(db, field("language"), entity="app_subscription")
+    await publish_fields(db, field("card"))
+    await add_namespace(runtime, "card", "card")
+    await add_namespace(runtime, "device", "language", "app_subscription")
+    for n in range(3):
+        await add_person(db, f"{n}@mail.example", x_card="C-1")
+    columns = "app, registration_token, platform, opted_out, profile_id, created_at, updated_at, x_language"
+    told = f"INSERT INTO app_subscription ({columns}) VALUES ('shop', $1, 'ios', false, $2, now(), now(), 'english')"
+    for n, owner in enumerate((*await left(db), None)):
+        await db.execute(told, f"t-{n}", owner)
+
+    refused = [await done(runtime, kind, "device", "english") for kind in RequestKind]
+    assert [(one.state, one.error and one.error.code) for one in refused] == [(RequestState.ERROR, "TOO_MANY_FOUND")] * 2
+    assert len(await left(db)) == 3
+    assert await db.fetchval("SELECT count(*) FROM app_subscription") == 4
+    assert (await done(runtime, RequestKind.DELETE, "card", "C-1")).state is RequestState.COMPLETE
+    assert (await done(runtime, RequestKind.DELETE, "device", "english")).state is RequestState.COMPLETE
+
+
+async def test_a_type_is_not_removed_while_a_namespace_over_it_is_made(runtime: Runtime, db: Connection) -> None:
+    """Nor is a namespace made over one that is being removed."""
+    await save(db, "visit", EventField(name="ticket", label="Ticket", kind=FieldKind.TEXT, max_length=20))
+    draft = NamespaceDraft(name="ticket", label="Ticket", entity="event_visit", field="ticket")
+    async with transaction(runtime.pool) as conn:
+        await namespaces.create_namespace(conn, SYSTEM, draft)
+        with pytest.raises(Conflict) as caught:
+            await event_types.remove_event_type(db, SYSTEM, "visit", confirm="visit", lock_timeout_ms=100)
+        assert caught.value.code == "TABLE_BUSY"
+    await db.execute("DELETE FROM privacy_namespace WHERE name = 'ticket'")
+    async with transaction(runtime.pool) as conn:
+        await event_types.remove_event_type(conn, SYSTEM, "visit", confirm="visit")
+        making = asyncio.create_task(add_namespace(runtime, "ticket", "ticket", "event_visit"))
+        await asyncio.sleep(0.2)
+        assert not making.done()
+    with pytest.raises(Invalid) as refused_for:
+        await making
+    assert refused_for.value.code == "UNKNOWN_DATASET"

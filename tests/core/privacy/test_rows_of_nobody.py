@@ -13,6 +13,7 @@ from core.ids import to_global_id
 from core.personal import Person
 from core.privacy import erasing
 from core.privacy.records import PrivacyRequest, RequestKind, RequestState
+from core.privacy.sealing import open_person, seal_person
 from core.privacy.work import work
 from core.profiles import app_subscriptions, merging, visitors
 from core.profiles.app_records import Platform, SentAppSubscription
@@ -300,3 +301,23 @@ async def test_the_same_value_stands_for_another_thing_in_each_namespace(runtime
 
     assert erased(await done(runtime, RequestKind.DELETE, "token", "same")) == {"app_subscription": 1}
     assert await left(db, "external_id", "visitor") == ["same"]
+
+
+async def test_whoever_comes_back_as_a_visitor_is_erased_again(runtime: Runtime, db: Connection) -> None:
+    """By the same address, of which there is one hash, and whom the first erasure did not know of by then."""
+    await add_namespace(runtime, "visited_as", "email", "visitor")
+    for external_id in ("first", "second"):
+        await visit(runtime, external_id, email=ANN)
+        assert erased(await done(runtime, RequestKind.DELETE, "visited_as", ANN)) == {"visitor": 1}
+        await check_nobody(runtime, "visited_as", ANN)
+        await check_nobody(runtime, "email", ANN)
+    assert await db.fetchval("SELECT count(*) FROM erased_address") == 1
+
+
+async def test_a_person_that_was_sealed_before_there_were_rows_of_nobody_is_opened(runtime: Runtime) -> None:
+    sealed = runtime.keyring.encrypt(b'{"profile_ids": [7], "addresses": [["email", "ann@mail.example"]]}', "privacy/1/person")
+    found = open_person(runtime.keyring, 1, sealed)
+    assert (found.profile_ids, found.nobodys, found.has_rows) == ((7,), {}, True)
+    assert not Person(nobodys={"visitor": ()}).has_rows
+    whole = erasing.together([found, Person(nobodys={"visitor": (1, 2)}), Person(nobodys={"visitor": (2, 3)})])
+    assert open_person(runtime.keyring, 1, seal_person(runtime.keyring, 1, whole)).nobodys == {"visitor": (1, 2, 3)}
