@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0043"
-down_revision = "0042"
+revision = "0044"
+down_revision = "0043"
 
 SQL = """
 CREATE INDEX visitor_unidentified_changed ON visitor (updated_at) WHERE profile_id IS NULL;
