@@ -190,8 +190,8 @@ class _Windows:
             yield from (Window(at=at) for at in self._instants.birthdays(compiler.operand(first), others))
             return
         pairs = [(first, other) if isinstance(other, Relative) else (other, first) for other in others]
-        told = (isinstance(moves, Relative) and self._is_still_value(still, compiler) for still, moves in pairs)
-        if not all(told):
+        told = [isinstance(moves, Relative) and self._is_still_value(still, compiler) for still, moves in pairs]
+        if not told or not all(told):
             self._untold(node, compiler)
             return
         for still, moves in pairs:
@@ -233,7 +233,13 @@ class _Windows:
             case Operation() | Exists() | Following() | Top() | Member():
                 return not any(True for _ in self._times(node, compiler.checked))
             case _:
-                return all(self._stands_still(part, compiler) for part in parts_below(node))
+                return all(self._is_still_part(part, compiler) for part in parts_below(node))
+
+    def _is_still_part(self, node: Any, compiler: TreeCompiler) -> bool:
+        """The same of what stands within a function, where nobody looks at what an aggregate selects."""
+        if isinstance(node, Aggregate):
+            return not any(True for _ in self._times(node, compiler.checked))
+        return self._stands_still(node, compiler)
 
     def _is_held_out(self, node: Field) -> bool:
         return node.path[-1] == HELD_OUT.name
