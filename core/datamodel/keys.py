@@ -1,4 +1,4 @@
-"""Unique keys and indexes: in the draft, and which keys can be relied on."""
+"""Unique keys and indexes: in the draft, and which can be relied on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from core.datamodel.drafts import entity_of, open_draft, save_draft, with_entity
 from core.datamodel.index_rules import check_index
 from core.datamodel.physical import table_of
 from core.datamodel.present import present_model
-from core.datamodel.records import Draft, Entity, Index, Key
+from core.datamodel.records import Draft, Entity, Index, Key, Model
+from core.datamodel.searchable import SEARCHED, Words, words_of
 from core.datamodel.store import builds as store
-from core.datamodel.wanted import Wanted, key_object, wanted
+from core.datamodel.wanted import Wanted, key_object, search_object, wanted
 from core.db import Connection
 
 
@@ -39,6 +40,15 @@ async def usable_uniques(conn: Connection, entity_name: str) -> tuple[Wanted, ..
     asked = [one for one in wanted(model) if one.entity == entity_name and one.columns and one.table == table_of(entity)]
     built = await store.list_usable(conn, [one.object for one in asked])
     return tuple(one for one in asked if one.object in built)
+
+
+async def usable_words(conn: Connection, model: Model) -> Words | None:
+    """The words of people's searchable fields; None: no field is searchable, or the index of their words is not built."""
+    entity = model.find(SEARCHED)
+    words = None if entity is None else words_of(entity)
+    if entity is None or words is None:
+        return None
+    return words if await store.list_usable(conn, [search_object(entity, words)]) else None
 
 
 async def save_key(

@@ -10,6 +10,7 @@ from core.datamodel.link_rules import check_links
 from core.datamodel.physical import EVENT_PREFIX, HOUSE_LINKS, PREFIX, Tables, has_column, table_of
 from core.datamodel.records import Entity, FieldKind, Model
 from core.datamodel.rules import a_kind, check_fields
+from core.datamodel.searchable import check_searchable
 from core.errors import Conflict, Invalid
 
 _NO_TITLE = frozenset({FieldKind.JSON, FieldKind.POINT})
@@ -21,6 +22,7 @@ def check_model(model: Model, published: Model, tables: Tables) -> None:
         _check_names(model, entity, tables)
         _check_title(entity)
     check_fields(model, published, tables)
+    check_searchable(model)
     check_links(model, published, tables)
     check_keys(model)
 

@@ -51,6 +51,7 @@ class DataField:
     choices: tuple[Choice, ...] = ()
     personal: bool = False  # goes when the person is erased
     sensitive: bool = False  # a mark for people: health, faith, …
+    searchable: bool = False  # people are found by its words (2.11)
 
 
 class LinkKind(StrEnum):
@@ -234,6 +235,7 @@ class BuildKind(StrEnum):
     KEY = "key"  # a unique index
     INDEX = "index"
     LINK = "link"  # the index of a link's column or fields; a unique one where one row has one other
+    SEARCH = "search"  # the index by which people are found by the words of searchable fields
     REFERENCE = "reference"  # that what a link's column holds is there is checked for the rows that were there before
 
 
@@ -263,7 +265,7 @@ class Build:
     object: str  # the name of the index, or of the table and its constraint: it says all that it is made of
     kind: BuildKind
     entity: str
-    name: str  # of the key, index or link
+    name: str  # of the key, index or link; of the search the column of its words
     statement: str  # that builds or checks it
     table: str
     columns: tuple[str, ...]  # of a unique index

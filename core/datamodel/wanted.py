@@ -20,6 +20,7 @@ from core.datamodel.physical import (
     table_of,
 )
 from core.datamodel.records import BuildKind, Entity, FieldKind, Index, Key, Link, LinkKind, Model
+from core.datamodel.searchable import OUR_WORDS, Words, words_of
 
 INDEX_PREFIX = f"{PREFIX}1_"  # no table of a team has such a name: theirs go on with a letter
 _LONGEST = 63  # characters of a name in Postgres
@@ -63,6 +64,11 @@ def index_object(entity: Entity, index: Index) -> str:
     return _ordered(entity, index, columns_of(entity)).object
 
 
+def search_object(entity: Entity, words: Words) -> str:
+    """By which the index of the words of searchable fields is known."""
+    return _searched(entity, words).object
+
+
 def _references(model: Model) -> Iterator[Wanted]:
     wanted_ones = references(model)
     for entity in model.entities:
@@ -86,8 +92,23 @@ def _indexes(model: Model, entity: Entity) -> Iterator[Wanted]:
     for field in entity.fields:
         if field.kind is FieldKind.AUTOMATIC_ID and all(key.fields != (field.name,) for key in entity.keys):
             yield _index(BuildKind.INDEX, entity, field.name, [column_of(field.name)], unique=True)
+    words = words_of(entity)
+    if words is not None:
+        yield _searched(entity, words)
     for link in entity.links:
         yield from _of_link(model, entity, link)
+
+
+def _searched(entity: Entity, words: Words) -> Wanted:
+    """Only people who have something in one of the fields are in it. Its list of what came last is kept short, as that of
+    our own words is: every search reads it through."""
+    table, parts = table_of(entity), [words.sql, words.condition]
+    index = _called(BuildKind.SEARCH, entity, OUR_WORDS, table, False, parts)
+    sql = (
+        f"CREATE INDEX CONCURRENTLY {index} ON {table} USING gin (({words.sql}))"
+        f" WITH (gin_pending_list_limit = 1024) WHERE {words.condition}"
+    )
+    return Wanted(object=index, kind=BuildKind.SEARCH, entity=entity.name, name=OUR_WORDS, table=table, sql=sql)
 
 
 def _key(entity: Entity, key: Key, columns: Mapping[str, Column]) -> Wanted:
@@ -130,9 +151,13 @@ def _index(
     kind: BuildKind, entity: Entity, name: str, parts: Sequence[str], *, unique: bool = False, table: str | None = None
 ) -> Wanted:
     table = table or table_of(entity)
-    said = "\n".join([kind, entity.name, name, table, str(unique), *parts])
-    digest = hashlib.sha256(said.encode()).hexdigest()[:10]
-    index = f"{INDEX_PREFIX}{digest}_{entity.name}_{name}"[:_LONGEST]
+    index = _called(kind, entity, name, table, unique, parts)
     sql = f"CREATE {'UNIQUE ' if unique else ''}INDEX CONCURRENTLY {index} ON {table} ({', '.join(parts)})"
     columns = tuple(parts) if unique else ()
     return Wanted(object=index, kind=kind, entity=entity.name, name=name, table=table, sql=sql, columns=columns)
+
+
+def _called(kind: BuildKind, entity: Entity, name: str, table: str, unique: bool, parts: Sequence[str]) -> str:
+    said = "\n".join([kind, entity.name, name, table, str(unique), *parts])
+    digest = hashlib.sha256(said.encode()).hexdigest()[:10]
+    return f"{INDEX_PREFIX}{digest}_{entity.name}_{name}"[:_LONGEST]

@@ -38,7 +38,7 @@ class DataModelBuild:
     id: strawberry.ID = global_id("DataModelBuild")
     kind: BuildKind  # type: ignore[valid-type]
     dataset: str = leaf(lambda build: build.entity)
-    name: str = strawberry.field(description="Of the key, the index or the link.")
+    name: str = strawberry.field(description="Of the key, the index or the link; of the search `search_words`.")
     statement: str = strawberry.field(description="What builds or checks it.")
     dropping: bool = strawberry.field(description="The model has it no longer, and it goes.")
     state: BuildState  # type: ignore[valid-type]

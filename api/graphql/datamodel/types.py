@@ -39,6 +39,7 @@ class DataField:
     choices: list[DataChoice] = strawberry.field(description="Its authorised values; none: all are.")
     personal: bool = strawberry.field(description="It goes when the person is erased.")
     sensitive: bool
+    searchable: bool = strawberry.field(description="People are found by its words, once the index of them is built.")
 
 
 @strawberry.type(description="From the rows of a dataset to those of another.")
@@ -203,6 +204,9 @@ class SaveDataFieldInput:
     choices: list[DataChoiceInput] = strawberry.field(default_factory=list)
     personal: bool = False
     sensitive: bool = False
+    searchable: bool = strawberry.field(
+        default=False, description="searchProfiles finds people by its words: a text or an integer of `profile`."
+    )
     expected_version: int | None = strawberry.field(default=None, description="Of the draft, as it was read.")
 
     def field(self) -> records.DataField:
@@ -210,7 +214,7 @@ class SaveDataFieldInput:
         return records.DataField(
             name=self.name, label=self.label, kind=self.kind, description=self.description, max_length=self.max_length,
             choices=tuple(records.Choice(name=one.name, label=one.label) for one in self.choices),
-            personal=self.personal, sensitive=self.sensitive, category=self.category,
+            personal=self.personal, sensitive=self.sensitive, searchable=self.searchable, category=self.category,
         )  # fmt: skip
 
 

@@ -69,8 +69,9 @@ class ProfilesQuery:
 
     @field(ProfileSearchConnection)
     async def search_profiles(self, info: Info, text: str, first: int | None = None, after: str | None = None) -> Listing:
-        """Profiles that have every word of the text, or its beginning, in name or email, accents and capitals or not; also by
-        a phone number, and by just the external id. First the very email or key, then whole words, then beginnings."""
+        """Profiles that have every word of the text, or its beginning, in name, email or searchable fields of the team, accents
+        and capitals or not; also by a phone number, and by just the external id. First the very email or key, then whole
+        words, then beginnings."""
         size = requested_page(info, first, None).first
         region = info.context.runtime.settings.default_country
         async with info.context.lease.use() as conn:

@@ -10,23 +10,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from core.datamodel.store.model import STAMP
 from core.db import Connection
 
 
 async def read_text(
     conn: Connection, texts: Sequence[str], email: str, external_ids: Sequence[str], limit: int
-) -> tuple[list[list[str]], list[int]]:
-    """The words of texts as they are compared; who has just this email or external id, or has such a profile merged in."""
+) -> tuple[list[list[str]], list[int], str]:
+    """The words of texts as they are compared; who has just this email or external id, or has such a profile merged in; the
+    stamp of the data model that counts."""
     row = await conn.fetchrow(
-        """
-        SELECT (SELECT jsonb_agg(folded_words(text) ORDER BY n)
+        f"""
+        SELECT {STAMP} AS stamp,
+               (SELECT jsonb_agg(folded_words(text) ORDER BY n)
                   FROM unnest($1::text[]) WITH ORDINALITY AS t (text, n)) AS words,
                array(SELECT DISTINCT coalesce(merged_into, id) AS id FROM profile
                       WHERE email_key = $2 OR external_id = ANY($3::text[]) ORDER BY id LIMIT $4) AS exact
         """,
         texts, email, external_ids, limit,
     )  # fmt: skip
-    return row["words"] or [], row["exact"]
+    return row["words"] or [], row["exact"], row["stamp"]
 
 
 async def email_begins(conn: Connection, email: str, without: Sequence[int], after: int, limit: int) -> list[int]:

@@ -250,3 +250,34 @@ async def test_fields_of_people_that_no_erasure_reaches_are_warned_of(house: Hou
     assert set(await warned()) == {"campaign"}
     await gql.do(PUBLISH, v=saved["draft"]["version"])
     assert set(await warned()) == {"campaign"}
+
+
+async def test_people_are_found_by_a_searchable_field_once_its_index_is_built(house: House) -> None:
+    gql = house.gql
+    card = {"dataset": "profile", "name": "card", "label": "Card", "kind": "TEXT", "maxLength": 40}
+    create = f"mutation ($i: CreateProfileInput!) {{ createProfile(input: $i) {{ profile {{ id }} {ERRORS} }} }}"
+    found = '{ searchProfiles(text: "ann kd-20") { nodes { firstName } } }'
+    asked = "{ dataModelBuilds { nodes { kind dataset name state statement } } }"
+    saved = await gql.do(SAVE, input={**card, "searchable": True})
+    planned = (await gql.ask("{ dataModelPreview { afterwards } }"))["dataModelPreview"]["afterwards"]
+    await gql.do(PUBLISH, v=saved["draft"]["version"])
+    await gql.do(create, i={"firstName": "Ann", "teamFields": {"card": "KD-2041"}})
+    (waiting,) = (await gql.ask(asked))["dataModelBuilds"]["nodes"]
+    before = (await gql.ask(found))["searchProfiles"]["nodes"]
+    await house.work()
+
+    assert planned == [waiting["statement"]]
+    assert (waiting["kind"], waiting["dataset"], waiting["name"]) == ("SEARCH", "profile", "search_words")
+    assert (waiting["state"], before) == ("WAITING", [])
+    assert (await gql.ask(found))["searchProfiles"]["nodes"] == [{"firstName": "Ann"}]
+    model = (await gql.ask("{ dataModel { datasets { fields { name searchable } } } }"))["dataModel"]
+    assert model["datasets"][0]["fields"] == [{"name": "card", "searchable": True}]
+    changed = await gql.do(SAVE, input=card)
+    seen = (await gql.ask(PREVIEW))["dataModelPreview"]
+    assert seen["changes"][0]["details"] == ["searchable: yes becomes no"]
+    await gql.do(PUBLISH, v=changed["draft"]["version"])
+    await house.work()
+    assert (await gql.ask(found))["searchProfiles"]["nodes"] == []
+    assert (await gql.ask(asked))["dataModelBuilds"]["nodes"] == []
+    (error,) = await gql.refused(SAVE, input={**card, "name": "born", "kind": "DATE", "maxLength": None, "searchable": True})
+    assert (error["code"], error["path"]) == ("NOT_SEARCHABLE", "searchable")
