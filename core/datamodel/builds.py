@@ -10,6 +10,7 @@ from core.audit import record
 from core.authored import not_found
 from core.datamodel.physical import BUILT_IN, PREFIX, Tables, has_column, references
 from core.datamodel.records import Build, BuildKind, BuildState, Model
+from core.datamodel.statements import dropped_indexes
 from core.datamodel.store import builds as store
 from core.datamodel.wanted import Wanted, dropping, reference_object, wanted
 from core.db import Connection
@@ -28,6 +29,7 @@ async def plan(conn: Connection, model: Model, tables: Tables, now: datetime) ->
 async def afterwards(conn: Connection, before: Model, after: Model, tables: Tables) -> tuple[str, ...]:
     """The statements that jobs will run when a model is published after another."""
     earlier, later, indexes = wanted(before), wanted(after), await store.list_indexes(conn)
+    again = {index for _, index in dropped_indexes(after, tables)}
     kept, known = {one.object for one in later}, {one.object for one in earlier}
     gone = [one for one in earlier if one.object not in kept and one.kind is not BuildKind.REFERENCE]
     hidden = [(one.entity, one.name) for one in gone if one.kind is BuildKind.LINK and _has_columns(before, one)]
@@ -35,7 +37,7 @@ async def afterwards(conn: Connection, before: Model, after: Model, tables: Tabl
     return (
         *(dropping(one.object) for one in gone if (one.entity, one.name) not in hidden),
         *(one.sql for one in later if one.object in checks),
-        *(one.sql for one in later if one.kind is not BuildKind.REFERENCE and one.object not in {*known, *indexes}),
+        *(one.sql for one in later if one.kind is not BuildKind.REFERENCE and one.object not in {*known, *indexes} - again),
     )
 
 

@@ -6,7 +6,7 @@ Every column of a team begins with `x_` and every table with `x_`, so that no la
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
@@ -99,10 +99,12 @@ Place: TypeAlias = tuple[str, str]  # a table and its column
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """What there is: of each table its columns with their types, as Postgres writes them, and the foreign keys of links."""
+    """What there is: of each table its columns with their types, as Postgres writes them, the foreign keys of links, and the
+    indexes of a model that compute something of a column."""
 
     columns: Mapping[str, Mapping[str, str]]
     references: Mapping[Place, Lying] = field(default_factory=lambda: MappingProxyType({}))
+    computed: Mapping[Place, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
 
     def type_of(self, table: str, column: str) -> str | None:
         """The type of a column; None where there is none."""

@@ -1,7 +1,8 @@
 """The statements that bring the tables to a model. Pure.
 
 Nothing is rewritten, and no row is looked at: a column without a default, a longer text, and a foreign key that is not
-checked for the rows of before are changes of the catalogue alone.
+checked for the rows of before are changes of the catalogue alone. An index that computes something of a text would be built
+anew when that becomes longer, while nobody reads its table: it is dropped, and a job builds it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _ACTS: Mapping[OnDelete, str] = {OnDelete.CLEAR: "SET NULL", OnDelete.DELETE: "C
 
 def steps(draft: Model, tables: Tables) -> Iterator[Step]:
     """In an order in which they can be run. What the model does not have stays where it is."""
+    for table, index in dropped_indexes(draft, tables):
+        yield Step(sql=f"DROP INDEX {index}", locks=(table,))
     for entity in draft.entities:
         table = table_of(entity)
         lying = tables.columns.get(table)
@@ -48,6 +51,18 @@ def steps(draft: Model, tables: Tables) -> Iterator[Step]:
                 yield from _altered(table, f"ALTER COLUMN {column} TYPE {wanted}")
     yield from _pairs(draft, tables)
     yield from _references(references(draft), tables)
+
+
+def dropped_indexes(draft: Model, tables: Tables) -> list[tuple[str, str]]:
+    """The indexes, after their tables, that compute something of a column whose type changes."""
+    found = []
+    for entity in draft.entities:
+        table = table_of(entity)
+        lying = tables.columns.get(table, {})
+        for column, wanted in _columns(entity).items():
+            if lying.get(column, wanted) != wanted:
+                found += [(table, index) for index in tables.computed.get((table, column), ())]
+    return list(dict.fromkeys(found))
 
 
 def _altered(table: str, change: str) -> Iterator[Step]:

@@ -11,6 +11,7 @@ import msgspec
 
 from core.datamodel.physical import BUILT_IN, PREFIX, Lying, Place, Tables
 from core.datamodel.records import Draft, Model, OnDelete, Published
+from core.datamodel.wanted import INDEX_PREFIX
 from core.db import Connection
 
 PUBLICATION_LOCK = 0x636C_6172_0200  # advisory
@@ -137,7 +138,7 @@ async def read_tables(conn: Connection) -> Tables:
     columns: dict[str, dict[str, str]] = defaultdict(dict)
     for row in rows:
         columns[row["table"]][row["column"]] = row["type"]
-    return Tables(columns=columns, references=await _read_references(conn))
+    return Tables(columns=columns, references=await _read_references(conn), computed=await _read_computed(conn))
 
 
 async def _read_references(conn: Connection) -> dict[Place, Lying]:
@@ -159,6 +160,29 @@ async def _read_references(conn: Connection) -> dict[Place, Lying]:
         (row["table"], row["column"]): Lying(target=row["target"], on_delete=_ACTS[row["act"]], valid=row["valid"])
         for row in rows
     }
+
+
+async def _read_computed(conn: Connection) -> dict[Place, list[str]]:
+    """The indexes that were built for a model and compute something of a column, by its place."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT c.relname AS "table", a.attname AS "column", x.relname AS index
+          FROM pg_index i
+          JOIN pg_class c ON c.oid = i.indrelid
+          JOIN pg_class x ON x.oid = i.indexrelid
+          JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                          AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid
+          JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND a.attnum > 0
+         WHERE (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
+           AND c.relnamespace = current_schema()::regnamespace AND starts_with(x.relname, $1)
+         ORDER BY index
+        """,
+        INDEX_PREFIX,
+    )
+    found: dict[Place, list[str]] = defaultdict(list)
+    for row in rows:
+        found[row["table"], row["column"]].append(row["index"])
+    return found
 
 
 async def set_lock_timeout(conn: Connection, milliseconds: int) -> None:

@@ -249,3 +249,34 @@ async def test_automatic_ids_rewrite_no_row_and_are_indexed(runtime: Runtime, db
     await jobs.build(runtime)
     assert await indexes(db) == ["unique x_first_uid", "unique x_uid"]
     assert [key.name for key in await usable_keys(db, "purchase")] == ["by_uid"]
+
+
+async def test_a_longer_text_has_no_index_built_while_its_table_is_locked(runtime: Runtime, db: Connection) -> None:
+    await publish_fields(db, field("tier", max_length=20, searchable=True), field("card", max_length=20))
+    await indexed(db, "by_tier", "tier", "card", entity="profile")
+    await unique(db, "by_card", "card", entity="profile")
+    await publish_draft(db)
+    await jobs.build(runtime)
+    before = await files(db)
+    await save(db, field("tier", max_length=30, searchable=True))
+    await save(db, field("card", max_length=30))
+    computed = sorted(one.object for one in await builds(db) if one.kind is not BuildKind.KEY)
+    told = await preview(db)
+
+    await publish_draft(db)
+
+    assert [step.sql for step in told.steps if "INDEX" in step.sql] == [f"DROP INDEX {one}" for one in computed]
+    assert sorted(told.afterwards) == sorted(one.statement for one in await builds(db) if one.kind is not BuildKind.KEY)
+    assert await files(db) == {name: file for name, file in before.items() if name not in computed}
+    assert states(await builds(db)) == [
+        ("index", "by_tier", "waiting"), ("key", "by_card", "done"), ("search", "search_words", "waiting"),
+    ]  # fmt: skip
+    await jobs.build(runtime)
+    assert (await files(db)).keys() == before.keys()
+    assert {one.state for one in await builds(db)} == {BuildState.DONE}
+
+
+async def files(db: Connection) -> dict[str, int]:
+    """Where the indexes of a team lie: one that was built again lies elsewhere."""
+    rows = await db.fetch(r"SELECT relname, relfilenode FROM pg_class WHERE relname LIKE 'x\_1\_%'")
+    return {row["relname"]: row["relfilenode"] for row in rows}
