@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
+from typing import Any
 
 from channels.contract import FailureReason
 from core.consent.records import Decision, EventKind
@@ -91,17 +92,47 @@ class DeliveryReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentReport:
-    """What became of the people of one segment code."""
+class Outcome:
+    """What became of some of a delivery's people."""
+
+    targeted: int = 0
+    excluded: int = 0
+    sent: int = 0  # accepted, and failed after hand-over
+    accepted: int = 0
+    failed: int = 0
+    opened: int = 0  # people: who did anything at all
+    clicked: int = 0  # people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentReport(Outcome):
+    """Of those of one segment code."""
 
     code: str | None
-    targeted: int
-    excluded: int
-    sent: int  # accepted, and failed after hand-over
-    accepted: int
-    failed: int
-    opened: int  # people: who did anything at all
-    clicked: int  # people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueOutcome(Outcome):
+    """Of those of one value of a field."""
+
+    value: Any  # as the sending log keeps it
+    cursor: tuple[int, str] = field(repr=False, compare=False)  # its place in the order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestOutcome(Outcome):
+    """Of those of several values together."""
+
+    values: int = 0  # how many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldReport:
+    """What became of a delivery's people, by the value of a field."""
+
+    values: tuple[ValueOutcome, ...]  # of a page, the largest first
+    nothing: Outcome  # those without a value, erased people among them
+    rest: RestOutcome  # the values behind the page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from core.planning.seed_records import ControlGroup, Extraction
 from core.profiles import merging
 from core.profiles.records import MergePlan
 from core.reporting.records import SegmentReport
-from core.reporting.segments import report_segments
+from core.reporting.sending_log import report_segments
 from core.runtime import Runtime
 from core.targeting.audiences import count, open_question
 from core.targeting.errors import ExpressionError

@@ -8,7 +8,7 @@ from core.delivery import lifecycle, reading
 from core.delivery.engine import Engine
 from core.planning.computed_records import SendingLog
 from core.privacy.records import RequestKind
-from core.reporting.segments import report_segments
+from core.reporting.sending_log import report_field, report_segments
 from core.runtime import Runtime
 from core.targeting.parse import parse_text
 from tests.core.delivery.people import add_person, new_delivery, prepared
@@ -43,3 +43,6 @@ async def test_code_and_fields_are_given_and_erased_and_totals_stand(engine: Eng
     assert {one.code: one.targeted for one in await report_segments(db, delivery_id, include_machines=False)} == {
         None: 1, "in Bonn": 1,
     }  # fmt: skip
+    found = await report_field(db, delivery_id, "city", first=5, include_machines=False)
+    assert [(one.value, one.targeted) for one in found.values] == [("Bonn", 1)]
+    assert (found.nothing.targeted, found.nothing.excluded) == (1, 1)

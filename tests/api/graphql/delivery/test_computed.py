@@ -39,6 +39,41 @@ async def test_the_sending_log_tells_code_and_fields_of_each(house: House) -> No
     ]
 
 
+BY_FIELD = """query ($id: ID!, $field: String!, $after: String) { delivery(id: $id) { report {
+    byField(field: $field, first: 1, after: $after) { nodes { value targeted accepted } pageInfo { hasNextPage endCursor }
+        nothing { targeted } rest { values targeted excluded sent accepted failed opened clicked } } } } }"""
+
+
+async def test_the_report_goes_by_a_field_of_the_log_page_by_page(house: House) -> None:
+    # Given people of three towns, and of none
+    for number, city in enumerate(("Rome", "Paris", "Paris", "Oslo", None)):
+        await create_profile(house.gql, email=f"p{number}@mail.example", city=city)
+    delivery_id = await house.delivery()
+    await make(house, "setDeliverySendingLog", input={"id": delivery_id, "fields": ["city"]})
+    await make(house, "prepareDelivery", id=delivery_id)
+    await house.work()
+
+    # When pages of one value are read
+    pages, after = list[Any](), None
+    while not pages or pages[-1]["pageInfo"]["hasNextPage"]:
+        found = await house.gql.ask(BY_FIELD, id=delivery_id, field="city", after=after)
+        pages.append(found["delivery"]["report"]["byField"])
+        after = pages[-1]["pageInfo"]["endCursor"]
+
+    # Then they tell values by their size, those without one, and the rest
+    assert [page["nodes"] for page in pages] == [
+        [{"value": "Paris", "targeted": 2, "accepted": 0}], [{"value": "Oslo", "targeted": 1, "accepted": 0}],
+        [{"value": "Rome", "targeted": 1, "accepted": 0}],
+    ]  # fmt: skip
+    assert [page["nothing"]["targeted"] for page in pages] == [1, 1, 1]
+    assert [(page["rest"]["values"], page["rest"]["targeted"]) for page in pages] == [(2, 2), (1, 1), (0, 0)]
+
+    # And what is no field of the log, and no cursor, is refused by name
+    assert await house.gql.code(BY_FIELD, id=delivery_id, field="country") == "UNKNOWN_FIELD"
+    for bad in ("?", "WyJ4IiwieCJd"):
+        assert await house.gql.code(BY_FIELD, id=delivery_id, field="city", after=bad) == "BAD_CURSOR"
+
+
 DUE = """query ($id: ID!) { delivery(id: $id) { sendDates { expression timeZone ofRecipient }
     due(by: DAY, timeZone: "Asia/Tokyo") { at people } ledger(first: 20) { nodes { state dueAt } } } }"""
 
