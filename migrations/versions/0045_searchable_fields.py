@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0044"
-down_revision = "0042"
+revision = "0045"
+down_revision = "0044"
 
 SQL = r"""
 ALTER TABLE data_model_build DROP CONSTRAINT data_model_build_kind_check;
