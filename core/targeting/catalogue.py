@@ -102,7 +102,7 @@ class Entity:
     fields: Mapping[str, CatalogueField]
     links: Mapping[str, CatalogueLink] = field(default_factory=lambda: MappingProxyType({}))
     time: str | None = None
-    single: bool = True  # whether no two rows have one key; a message's is only of one recipient's
+    single: bool = True  # whether no two rows have one key; a message's and a subscription's is only of one person's
     columns: tuple[str, ...] = ()  # that links need, besides those of the fields
 
 
@@ -299,6 +299,7 @@ SUBSCRIPTION = entity(
     ),
     links=(_to_one("profile", "Profile", "profile_id"), _to_one("service", "Service", "service_id")),
     time="since",
+    single=False,
 )
 APP_SUBSCRIPTION = entity(
     "app_subscription",
@@ -346,6 +347,7 @@ CONSENT = entity(
     ),
     links=(_to_one("profile", "Profile", "profile_id"), _to_one("purpose", "Purpose", "purpose_id")),
     time="since",
+    single=False,
 )
 
 OURS = (PROFILE, CAMPAIGN, DELIVERY, MESSAGE, REACTION, SERVICE, SUBSCRIPTION, APP_SUBSCRIPTION, VISITOR, PURPOSE, CONSENT)

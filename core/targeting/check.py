@@ -23,7 +23,7 @@ def check(
     return CheckedExpression(
         expression=expression, entity=checker.scope.entity, catalogue=catalogue, reads=frozenset(checker.reads),
         entities=frozenset(checker.entities), audiences=audiences,
-        parts=checker.parts, levels=checker.levels,
+        parts=checker.parts, levels=checker.levels, ranks=checker.ranks,
     )  # fmt: skip
 
 
@@ -40,5 +40,5 @@ def check_value(
     return CheckedValue(
         expression=expression, entity=checker.scope.entity, catalogue=catalogue, reads=frozenset(checker.reads),
         entities=frozenset(checker.entities), audiences=audiences, kind=kind,
-        parts=checker.parts, levels=checker.levels,
+        parts=checker.parts, levels=checker.levels, ranks=checker.ranks,
     )  # fmt: skip

@@ -28,6 +28,7 @@ class CheckedExpression:
     audiences: Audiences
     parts: int  # conditions and operands, those of all audiences that it names included
     levels: int  # groups within groups, likewise
+    ranks: int = 0  # likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,9 @@ class Checker(Protocol):
 
     def count(self, place: Place, depth: int) -> None:
         """One more part of the expression. Raises ExpressionError when there are too many."""
+
+    def ranking(self, place: Place) -> AbstractContextManager[None]:
+        """What is checked meanwhile is what a rank is made of. Raises ExpressionError for ranks of ranks, and too many."""
 
     def about(self, scope: Scope) -> AbstractContextManager[None]:
         """What is checked meanwhile is about other rows."""

@@ -17,6 +17,7 @@ from core.targeting.language import (
     MAX_LIST_VALUES,
     MAX_NODES,
     MAX_PARTS,
+    MAX_RANKS,
     MAX_VALUES,
     Aggregate,
     And,
@@ -34,6 +35,7 @@ from core.targeting.language import (
     Operator,
     Or,
     Place,
+    Rank,
     Relative,
     Test,
     Top,
@@ -41,6 +43,7 @@ from core.targeting.language import (
 from core.targeting.link_checks import check_aggregate, check_following, check_top, find_field, rows_of
 from core.targeting.literals import uuid_of
 from core.targeting.operators import NUMBERS, OPERATORS, TIMES
+from core.targeting.rank_checks import check_rank
 from core.targeting.scopes import Scope
 from core.targeting.value_checks import (
     a,
@@ -68,6 +71,8 @@ class TreeChecker:
         self.fields: dict[int, CatalogueField] = {}  # which field a node is, or takes its values from, by its identity
         self.parts = 0  # in all
         self.levels = 0
+        self.ranks = 0
+        self._ranking = False
         self._nodes = 0
         self._listed = 0
 
@@ -105,6 +110,26 @@ class TreeChecker:
             yield
         finally:
             self.scope = before
+
+    @contextmanager
+    def ranking(self, place: Place) -> Iterator[None]:
+        """What is checked meanwhile is what a rank is made of. Raises ExpressionError for ranks of ranks, and too many."""
+        if self._ranking:
+            raise ExpressionError(
+                "a rank is not made of ranks", code=WRONG_TYPE, place=place, found="a rank within a rank",
+                expected="what a row has by itself, or what its linked rows come to",
+            )  # fmt: skip
+        self._count_ranks(1, place)
+        self._ranking = True
+        try:
+            yield
+        finally:
+            self._ranking = False
+
+    def _count_ranks(self, more: int, place: Place) -> None:
+        self.ranks += more
+        if self.ranks > MAX_RANKS:
+            raise too_large("there are too many ranks", place, f"{self.ranks} ranks", MAX_RANKS, "together")
 
     def count(self, place: Place, depth: int) -> None:
         self._nodes += 1
@@ -183,6 +208,8 @@ class TreeChecker:
                 return self._case(node, depth)
             case Aggregate():
                 return check_aggregate(self, node, depth)
+            case Rank():
+                return check_rank(self, node, depth)
 
     def _values(self, node: Operand) -> Mapping[str, int | str]:
         field = self.fields.get(id(node))
@@ -222,6 +249,7 @@ class TreeChecker:
                     "the audiences that are named are nested too deeply", node.place, f"{self.levels} levels", MAX_DEPTH,
                     "together",
                 )  # fmt: skip
+            self._count_ranks(found.ranks, node.place)
             self.reads |= found.reads
             self.entities |= found.entities
 

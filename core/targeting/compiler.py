@@ -63,6 +63,7 @@ from core.targeting.language import (
     Operation,
     Operator,
     Or,
+    Rank,
     Relative,
     Scalar,
     Test,
@@ -73,6 +74,7 @@ from core.targeting.listed import brought_value, listed_test
 from core.targeting.member_columns import ColumnName, column_named
 from core.targeting.moments import Asked, resolve_day, to_utc
 from core.targeting.operators import MIRRORED, NUMBERS
+from core.targeting.ranks import Places, rank_of_one
 from core.targeting.scopes import Scope
 from core.targeting.sequences import following_test, top_test
 from core.targeting.value_checks import is_written, kind_of_literal
@@ -100,6 +102,7 @@ class TreeCompiler:
         self.plan = plan
         self.asked = asked
         self._comparisons = Comparisons(asked=asked)
+        self._musts: set[int] = set()  # conditions that every row must meet, by their identity
         self._numbers = numbers or count(1)  # of names that stand for operands
 
     def value(self, checked: CheckedValue) -> Sql:
@@ -124,6 +127,11 @@ class TreeCompiler:
         """The same about another row."""
         plan = Plan.ONE_BY_ONE if self.plan is Plan.OF_THESE else self.plan
         return TreeCompiler(self.checked, scope, self.asked, plan, self._numbers)
+
+    def whole(self, node: Condition) -> Predicate:
+        """All that is asked of a row: what must hold in any case may be looked up for all rows together."""
+        self._musts.update(map(id, _musts(node)))
+        return self.condition(node)
 
     def condition(self, node: Condition, *, negated: bool = False) -> Predicate:
         """`not` is pushed down to the comparisons, where alone NULL needs care."""
@@ -161,6 +169,9 @@ class TreeCompiler:
         grouped = self._grouped(node, negated=negated) if self.plan is not Plan.ONE_BY_ONE else None
         if grouped is not None:
             return grouped
+        ranks = [one for one in node.operands if isinstance(one, Rank)]
+        if len(ranks) == 1 and id(node) in self._musts:
+            return self._placed(node, ranks[0], negated=negated)
         values = [self.operand(operand) for operand in node.operands]
         heavy = [weight(operand) > self._bearable(node) for operand in node.operands]
         values, named = self._named(values, heavy)
@@ -200,6 +211,14 @@ class TreeCompiler:
             select(key).select_from(groups.source).where(self._comparisons.operation(node.operator, [groups.value, *constants]))
         )
 
+    def _placed(self, node: Operation, rank: Rank, *, negated: bool) -> Predicate:
+        """A rank against something: the rows whose places pass are joined."""
+        places = Places(self, rank)
+        if node.operator is Operator.IS_NULL:
+            return places.hold(true(), negated=not negated)
+        values = [places.value if one is rank else self.operand(one) for one in node.operands]
+        return places.hold(self._comparisons.operation(node.operator, values), negated=negated)
+
     def _member_of(self, node: Member, *, negated: bool) -> Predicate:
         found = self.checked.audiences[node.audience, node.version]
         if not isinstance(found, CheckedExpression):
@@ -207,7 +226,9 @@ class TreeCompiler:
             on_list = listed_test(self.scope, found.id, merged=self.catalogue.merged)
             return not_(on_list) if negated else on_list
         inner = TreeCompiler(found, self.scope, self.asked, self.plan, self._numbers)
-        test = inner.condition(found.expression.root, negated=negated)
+        root = found.expression.root
+        must = id(node) in self._musts and not negated
+        test = inner.whole(root) if must else inner.condition(root, negated=negated)
         self.touched |= inner.touched
         return test
 
@@ -217,6 +238,8 @@ class TreeCompiler:
                 return self._path(path)
             case Aggregate():
                 return aggregate_of_one(self, node)
+            case Rank():
+                return rank_of_one(self, node)
             case Literal(value=value):
                 kind = kind_of_literal(node)
                 if isinstance(value, datetime) and value.tzinfo is None:
@@ -364,6 +387,18 @@ class TreeCompiler:
     def day_of(self, value: Value) -> Sql:
         """The day of a time in the zone asked in."""
         return self._comparisons.day_of(value)
+
+
+def _musts(node: Condition) -> Iterator[Condition]:
+    """The conditions that hold of every row of which another one holds."""
+    match node:
+        case And(terms=terms):
+            for term in terms:
+                yield from _musts(term)
+        case Not(term=Operation() as term):
+            yield term
+        case _:
+            yield node
 
 
 def _may_be_null(function: Function, arguments: Sequence[Argument]) -> bool:

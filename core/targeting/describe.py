@@ -26,6 +26,8 @@ from core.targeting.language import (
     Operation,
     Operator,
     Or,
+    Order,
+    Rank,
     Relative,
     Selection,
     Stage,
@@ -35,7 +37,7 @@ from core.targeting.language import (
     every_node,
 )
 from core.targeting.member_columns import column_named
-from core.targeting.scopes import Scope
+from core.targeting.scopes import Scope, ends_in_link
 from core.targeting.text_form import literal_text, to_text
 
 _VERBS = {
@@ -119,6 +121,8 @@ class _Words:
                 return _time(node)
             case Aggregate():
                 return self._aggregate(node)
+            case Rank():
+                return self._rank(node)
             case Call() if (column := column_named(node)) is not None:
                 return f"the column {column.column!r} of the audience {column.audience!r}"
             case Call(function=function, arguments=(left, right)) if function in _SIGN_OF:
@@ -173,6 +177,19 @@ class _Words:
         value = "" if node.value is None else f"{'different ' if node.distinct else ''}{inner.operand(node.value)} of "
         by = "" if node.by is None else f" by {inner.operand(node.by)}"
         return f"{_MEASURES[node.measure]} {value}{self.rows(node.selection)}{by}"
+
+    def _rank(self, node: Rank) -> str:
+        groups = f" among all with the same {' and '.join(map(self._group, node.per))}" if node.per else ""
+        where = "" if node.where is None else f" of those of whom {self._part(node.where, And, Or)}"
+        return f"the rank by {', then by '.join(map(self._order, node.by))}{groups}{where}"
+
+    def _order(self, node: Order) -> str:
+        return self.operand(node.value) + (" descending" if node.descending else "")
+
+    def _group(self, node: Operand) -> str:
+        if isinstance(node, Field) and ends_in_link(self.scope, node.path, self.catalogue.entities):
+            return " of ".join(reversed(self._walk(node.path)[0]))
+        return self.operand(node)
 
     def _stage(self, node: Stage) -> str:
         within = "" if node.within is None else f" within {_amount(*node.within)}"

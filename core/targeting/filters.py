@@ -36,7 +36,9 @@ MOST_PARAMETERS = 20
 SHOWN = 5
 T = TypeVar("T")
 
-_WORDS = frozenset({PARAMETER, COLUMN_FUNCTION, "exists", "sequence", "top", "in_audience", *(one.value for one in Measure)})
+_WORDS = frozenset(
+    {PARAMETER, COLUMN_FUNCTION, "exists", "sequence", "top", "rank", "in_audience", *(one.value for one in Measure)}
+)
 
 _SAMPLES: Mapping[Kind, Literal | Relative] = {
     Kind.TEXT: Literal("00000000-0000-0000-0000-000000000000"),  # which may be compared with a UUID, too

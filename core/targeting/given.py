@@ -25,6 +25,7 @@ from core.targeting.language import (
     Operation,
     Operator,
     Or,
+    Rank,
     Relative,
     Top,
 )
@@ -78,7 +79,7 @@ def weight(node: Condition) -> int:
             return 1 + weight(term)
         case Case():
             return 1 + sum(map(weight, _parts(node)))
-        case Exists() | Following() | Top() | Member() | Aggregate():
+        case Exists() | Following() | Top() | Member() | Aggregate() | Rank():
             return LIGHT + 1  # a sub-query
 
 

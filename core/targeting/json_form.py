@@ -10,6 +10,7 @@
 {"aggregate": "sum", "value": operand, "of": "purchases", "by": operand, "distinct": true, "where": condition}
 {"sequence": [{"rows": "opens", "by": operand, "where": condition}, {"rows": "clicks", "within": {"days": 3}}, …]}
 {"top": 1000, "by": operand, "lowest": true, "where": condition}
+{"rank": [{"by": operand, "desc": true}, …], "per": [operand, …], "where": condition}
 {"audience": "vip", "version": 3}
 """
 
@@ -46,7 +47,9 @@ from core.targeting.language import (
     Operation,
     Operator,
     Or,
+    Order,
     Place,
+    Rank,
     Relative,
     Selection,
     Stage,
@@ -86,6 +89,9 @@ def to_json(expression: Expression | Condition) -> Any:
             return {"exists": ".".join(selection.path), **_where(selection.where)}
         case Aggregate():
             return _aggregate(node)
+        case Rank(by=by, per=per, where=where):
+            groups = {"per": [to_json(one) for one in per]} if per else {}
+            return {"rank": [_order(one) for one in by], **groups, **_where(where)}
         case Following(stages=stages):
             return {"sequence": [_stage(stage) for stage in stages]}
         case Top():
@@ -106,6 +112,10 @@ def _aggregate(node: Aggregate) -> Any:
 def _stage(stage: Stage) -> Any:
     within = {} if stage.within is None else {"within": {stage.within[0].value: stage.within[1]}}
     return {"rows": ".".join(stage.selection.path), **_by(stage.by), **_where(stage.selection.where), **within}
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {"by": to_json(order.value)} | ({"desc": True} if order.descending else {})
 
 
 def _by(node: Operand | None) -> dict[str, Any]:
@@ -151,7 +161,7 @@ def _read(tree: Any) -> Expression:
 
 _STORED: Recent[bytes, Expression] = Recent(1_000)
 _CONDITIONS = ("and", "or", "not", "operator", "exists", "sequence", "top", "audience")
-_OPERANDS = ("field", "function", "case", "aggregate", "decimal", "date", "instant", "now", "today")
+_OPERANDS = ("field", "function", "case", "aggregate", "rank", "decimal", "date", "instant", "now", "today")
 _OTHER_KEYS: Mapping[str, tuple[str, ...]] = {
     "operator": ("operands",),
     "function": ("arguments",),
@@ -159,6 +169,7 @@ _OTHER_KEYS: Mapping[str, tuple[str, ...]] = {
     "exists": ("where",),
     "aggregate": ("value", "of", "by", "distinct", "where", "separator"),
     "top": ("by", "lowest", "where"),
+    "rank": ("per", "where"),
     "audience": ("version",),
 }
 _STAGE_KEYS = ("rows", "by", "where", "within")
@@ -333,6 +344,8 @@ class _Reader:
             return self._aggregate(tree, pointer, depth)
         if kind == "case":
             return self._case(tree, pointer, depth)
+        if kind == "rank":
+            return self._rank(tree, pointer, depth)
         if kind in ("now", "today"):
             return self._relative(Anchor(kind), tree[kind], place)
         if kind in _CONDITIONS:
@@ -377,6 +390,26 @@ class _Reader:
             branches.append((when, self.operand(branch["then"], f"{place}/then", depth + 1)))
         otherwise = self.operand(tree["else"], f"{pointer}/else", depth + 1) if "else" in tree else None
         return Case(tuple(branches), otherwise, Place(pointer=f"{pointer}/case"))
+
+    def _rank(self, tree: Mapping[str, Any], pointer: str, depth: int) -> Rank:
+        if depth > MAX_DEPTH:
+            raise _wrong("ranks are nested too deeply", pointer, "another level", f"at most {MAX_DEPTH}", code=TOO_LARGE)
+        orders = self._list(tree["rank"], f"{pointer}/rank")
+        by = tuple(self._order(item, f"{pointer}/rank/{index}", depth) for index, item in enumerate(orders))
+        groups = self._list(tree["per"], f"{pointer}/per") if "per" in tree else []
+        per = tuple(self.operand(item, f"{pointer}/per/{index}", depth + 1) for index, item in enumerate(groups))
+        where = self.condition(tree["where"], f"{pointer}/where", depth + 1) if "where" in tree else None
+        return Rank(by, per, where, Place(pointer=f"{pointer}/rank"))
+
+    def _order(self, tree: Any, pointer: str, depth: int) -> Order:
+        if not isinstance(tree, Mapping) or "by" not in tree:
+            raise _wrong(
+                "an order has a key by", pointer, shown(tree), 'an object such as {"by": {"field": "age"}, "desc": true}'
+            )
+        for key in tree:
+            if key not in ("by", "desc"):
+                raise _wrong(f"unknown key {shown(key)}", f"{pointer}/{_escape(key)}", shown(key), "by and desc")
+        return Order(self.operand(tree["by"], f"{pointer}/by", depth + 1), self._flag(tree, "desc", pointer))
 
     def _relative(self, anchor: Anchor, offsets: Any, place: Place) -> Relative:
         if not isinstance(offsets, Mapping):

@@ -2,8 +2,9 @@
 
 A condition is `And`, `Or`, `Not`, an `Operation` between operands, a question about linked rows (`Exists`, `Following`), about
 the whole population (`Top`), about another audience (`Member`), or a boolean operand. An operand is a `Field`, a `Literal`, a
-`Relative` time, a `Call`, a `Case`, or an `Aggregate` of linked rows; arguments of calls may be conditions. Fields are paths,
-operations take any operands and calls any names, so links and functions add rows to the tables of `catalogue` and `functions`.
+`Relative` time, a `Call`, a `Case`, an `Aggregate` of linked rows, or a `Rank` among all rows; arguments of calls may be
+conditions. Fields are paths, operations take any operands and calls any names, so links and functions add rows to the tables of
+`catalogue` and `functions`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ MAX_LIST_VALUES = 5_000  # values of all `in` together
 MAX_LINKS = 10  # of one path: each is a join
 MAX_STEPS = 30  # of one sequence, its links counted: likewise
 MAX_TOP = 10_000_000  # rows of one `top`
+MAX_RANKS = 10  # of one question, those of audiences that it names included: each puts all rows in order
+MAX_KEYS = 10  # by which the rows of one `rank` are put in order and in groups
 MAX_SEPARATOR = 200  # characters between the texts of a `join`
 SEPARATOR = ", "
 MAX_YEARS = 1_000  # how far a relative time may reach
@@ -270,6 +273,24 @@ class Top:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What rows are put in order by: the lowest first, or the highest."""
+
+    value: Operand
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """Which of all rows one is, from 1, in the order of `by`, of those with the same `per` for which `where` holds."""
+
+    by: tuple[Order, ...]
+    per: tuple[Operand, ...] = ()
+    where: Condition | None = None
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """In another audience, as it is now or as a version of it was."""
 
@@ -278,7 +299,7 @@ class Member:
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
-Operand: TypeAlias = Field | Literal | Relative | Call | Case | Aggregate
+Operand: TypeAlias = Field | Literal | Relative | Call | Case | Aggregate | Rank
 Test: TypeAlias = And | Or | Not | Operation | Exists | Following | Top | Member  # true or false, and no operand
 Condition: TypeAlias = Test | Operand
 

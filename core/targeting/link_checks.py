@@ -35,7 +35,7 @@ def find_field(
 ) -> CatalogueField:
     """The field; `text` and `values` say what else its name may have been meant as."""
     *links, name = node.path
-    scope = _follow(checker, links, node.place, to_one=True)
+    scope = follow(checker, links, node.place, to_one=True)
     fields = scope.entity.fields
     if name not in fields:
         raise _unknown(checker, node, scope, name, text and not links, values)
@@ -67,7 +67,7 @@ def _read(checker: Checker, scope: Scope, name: str) -> None:
     checker.reads.add(name if entity == "profile" else f"{entity}.{name}")
 
 
-def _follow(checker: Checker, links: Sequence[str], place: Place, *, to_one: bool) -> Scope:
+def follow(checker: Checker, links: Sequence[str], place: Place, *, to_one: bool) -> Scope:
     """The row, or the rows, at the end of a path of links."""
     scope = checker.scope
     followed = 0
@@ -100,7 +100,7 @@ def _follow(checker: Checker, links: Sequence[str], place: Place, *, to_one: boo
 def rows_of(checker: Checker, node: Selection, depth: int, *, many: bool = False) -> Scope:
     """The rows of a selection; its condition is about them."""
     checker.count(node.place, depth)
-    scope = _follow(checker, node.path, node.place, to_one=False)
+    scope = follow(checker, node.path, node.place, to_one=False)
     if many and not _leads_to_many(scope, checker.scope):
         raise ExpressionError(
             f"{node.path[-1]} leads to one row", code=WRONG_TYPE, place=node.place, found=shown(node.path[-1]),
@@ -177,6 +177,11 @@ def _moment(
             expected="by and a time of these rows" if times else "rows that have a time, or by and what puts them in order",
             suggestion=f"by {times[-1]}" if times else None,
         )  # fmt: skip
+    return check_order(checker, by, depth, kinds)
+
+
+def check_order(checker: Checker, by: Operand, depth: int, kinds: frozenset[Kind] = ORDERED) -> Kind:
+    """Rows can be put in order by an operand. Raises ExpressionError."""
     kind = checker.kind(by, depth + 1)
     if kind not in kinds:
         raise ExpressionError(
@@ -233,12 +238,7 @@ def check_top(checker: Checker, node: Top, depth: int) -> None:
     if not 1 <= node.size <= MAX_TOP:
         raise too_large("a top has too many rows or none", node.place, f"{node.size} rows", MAX_TOP)
     with checker.about(Scope(entity=checker.scope.entity)):
-        kind = checker.kind(node.by, depth + 1)
-        if kind not in ORDERED:
-            raise ExpressionError(
-                f"rows are not put in order by {a(kind)}", code=WRONG_TYPE, place=node.by.place, found=a(kind),
-                expected=" or ".join(a(kind) for kind in Kind if kind in ORDERED),
-            )  # fmt: skip
+        check_order(checker, node.by, depth)
         if node.where is not None:
             checker.condition(node.where, depth + 1)
 

@@ -174,7 +174,7 @@ def _leads_to_merged(compiler: Compiler, link: CatalogueLink) -> bool:
     return compiler.catalogue.merged and link.target == "profile" and not link.many
 
 
-_PROFILE = _table("profile", ("id", "merged_into"))
+PROFILE = _table("profile", ("id", "merged_into"))
 
 
 def with_merged(facts: TableClause, column: str) -> FromClause:
@@ -182,7 +182,7 @@ def with_merged(facts: TableClause, column: str) -> FromClause:
 
     Two parts, not one with a condition: of each the index on the column serves.
     """
-    merged, theirs = named(_PROFILE), named(facts)
+    merged, theirs = named(PROFILE), named(facts)
     whose = [merged.c.merged_into.label(column) if one.name == column else one for one in theirs.c]
     again = select(*whose).where(theirs.c[column] == merged.c.id, merged.c.merged_into.is_not(None))
     own = named(facts)
@@ -249,12 +249,39 @@ def _finds_one(asked: Scope, scope: Scope, link: CatalogueLink, test: Condition)
 def one_value(compiler: Compiler, path: Sequence[str], name: str) -> tuple[Entity, Sql]:
     """A field of the one row at the end of a path, whose entity is said; NULL where there is none."""
     rows = rows_of(compiler, Selection(tuple(path)))
-    source, entity = rows.scope.source, rows.scope.entity
+    entity = rows.scope.entity
+    return entity, _of_first(compiler, rows, entity.fields[name].column)
+
+
+def one_key(compiler: Compiler, path: Sequence[str]) -> Sql:
+    """The key of the one row at the end of a path; NULL where there is none."""
+    scope = compiler.scope
+    link = scope.step(path[0])
+    if len(path) == 1 and isinstance(link, CatalogueLink) and _is_held(compiler, link):
+        assert scope.source is not None
+        compiler.touched.add(scope)
+        near: Sql = scope.source.c[link.on[0][0]]
+        return near
+    rows = rows_of(compiler, Selection(tuple(path)))
+    return _of_first(compiler, rows, rows.scope.entity.key)
+
+
+def _is_held(compiler: Compiler, link: CatalogueLink) -> bool:
+    """Whether a column is the key at the end of a link to one, to which a foreign key sees."""
+    if link.pairs is not None or link.back is None or _leads_to_merged(compiler, link):
+        return False
+    back = compiler.catalogue.entities[link.target].links.get(link.back)
+    return back is not None and back.sound
+
+
+def _of_first(compiler: Compiler, rows: Rows, column: str) -> Sql:
+    """A column of the one row at the end of a path; of several rows, that of the first."""
+    source = rows.scope.source
     assert source is not None
-    found = rows.select(source.c[entity.fields[name].column]).where(*rows.tied)
+    found = rows.select(source.c[column]).where(*rows.tied)
     if not all(one.via.unique for one in _way(rows.scope, compiler.scope) if one.via is not None):
-        found = found.order_by(source.c[entity.key]).limit(1)
-    return entity, found.scalar_subquery()
+        found = found.order_by(source.c[rows.scope.entity.key]).limit(1)
+    return found.scalar_subquery()
 
 
 def common_link(scope: Scope, node: Operation) -> tuple[Scope, CatalogueLink] | None:

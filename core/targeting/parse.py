@@ -33,7 +33,9 @@ from core.targeting.language import (
     Operation,
     Operator,
     Or,
+    Order,
     Place,
+    Rank,
     Relative,
     Selection,
     Stage,
@@ -64,6 +66,7 @@ _WORDS = {
     "DOT": "",
     "_WHEN": "when",
     "THEN": "then",
+    "PER": "per",
     "_END": "end",
     "$END": "the end",
 }
@@ -79,6 +82,8 @@ _KEYWORDS = {
     "UNIT": tuple(unit.value for unit in Unit),
     "_WHEN": ("when",),
     "THEN": ("then",),
+    "PER": ("per",),
+    "DIRECTION": ("desc", "asc"),
     "_ELSE": ("else",),
     "_END": ("end",),
 }
@@ -192,7 +197,7 @@ def _clauses(children: _Children) -> dict[str, _Children]:
     clauses: dict[str, _Children] = {"": []}
     word = ""
     for child in children:
-        if isinstance(child, Token) and child.type in ("OF", "BY", "WHERE", "WITHIN"):
+        if isinstance(child, Token) and child.type in ("OF", "BY", "PER", "WHERE", "WITHIN"):
             clauses[word := child.type] = []
         else:
             clauses[word].append(child)
@@ -270,6 +275,15 @@ class _Builder(Transformer[Token, Condition]):
         number = integer_of(str(size), _at(size)).value
         assert isinstance(number, int), "the grammar has whole numbers there"
         return Top(number, _only(clauses, "BY"), bool(lowest), _only(clauses, "WHERE"), _at(children[0]))
+
+    def order(self, children: _Children) -> Order:
+        (value,) = _operands(children)
+        return Order(value, any(isinstance(child, Token) and child.lower() == "desc" for child in children))
+
+    def rank(self, children: _Children) -> Rank:
+        clauses = _clauses(children[1:])
+        by = tuple(one for one in clauses["BY"] if isinstance(one, Order))
+        return Rank(by, _operands(clauses.get("PER", [])), _only(clauses, "WHERE"), _at(children[0]))
 
     def membership_in_audience(self, children: _Children) -> Member:
         word, name, *version = children

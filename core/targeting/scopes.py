@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import FromClause
@@ -32,3 +33,13 @@ class Scope:
     def within(self, entity: Entity, via: CatalogueLink, source: FromClause | None = None) -> Scope:
         """The row at the end of a link from this one."""
         return Scope(entity=entity, source=source, parent=self, via=via)
+
+
+def ends_in_link(scope: Scope, path: Sequence[str], entities: Mapping[str, Entity]) -> bool:
+    """Whether the last name of a path is that of a link, and not of a field."""
+    for name in path[:-1]:
+        step = scope.step(name)
+        if step is None:
+            return False
+        scope = step if isinstance(step, Scope) else scope.within(entities[step.target], step)
+    return path[-1] not in scope.entity.fields and scope.step(path[-1]) is not None

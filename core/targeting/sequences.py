@@ -104,7 +104,7 @@ def top_keys(compiler: Compiler, node: Top) -> Select[Any]:
     groups = groups_of(inner, node.by) if isinstance(node.by, Aggregate) else None
     alone = node.where is None and not compiler.catalogue.merged
     if groups is None:
-        ranked = select(key.label("key"), _ranked(inner, node.by).label("value")).select_from(source)
+        ranked = select(key.label("key"), ordered_by(inner, node.by).label("value")).select_from(source)
     elif alone and _is_by_key(node, inner, entity):
         if not groups.value.nullable:
             return _top_groups(groups, node)
@@ -131,7 +131,7 @@ def _top_groups(groups: Groups, node: Top) -> Select[Any]:
     return select(found.c[0].label("key"))
 
 
-def _ranked(inner: Compiler, by: Operand) -> Sql:
+def ordered_by(inner: Compiler, by: Operand) -> Sql:
     """What rows are put in order by: no value where there are no rows to make one of, be they counted or added up."""
     if not isinstance(by, Aggregate) or MEASURES[by.measure].nothing is None:
         return inner.operand(by).sql

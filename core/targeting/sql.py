@@ -89,7 +89,8 @@ def keys(checked: CheckedExpression, asked: Asked, plan: Plan) -> Select[Any]:
         return _keys_at_top(checked, checked.expression.root, asked, plan)
     rows = entity_table(checked.entity)
     living = [present(checked.entity)] if checked.catalogue.merged else []  # else it would cost what an index alone answers
-    return select(rows.c[checked.entity.key]).where(_compiled(checked, asked, rows, plan), *living)
+    whole = _compiler(checked, asked, rows, plan).whole(checked.expression.root)
+    return select(rows.c[checked.entity.key]).where(whole, *living)
 
 
 def present(entity: Entity, rows: FromClause | None = None) -> Predicate:
@@ -139,5 +140,8 @@ def _keys_at_top(checked: CheckedExpression, node: Top, asked: Asked, plan: Plan
 
 
 def _compiled(checked: CheckedExpression, asked: Asked, source: FromClause, plan: Plan) -> Predicate:
-    scope = Scope(entity=checked.entity, source=source)
-    return TreeCompiler(checked, scope, asked, plan).condition(checked.expression.root, negated=False)
+    return _compiler(checked, asked, source, plan).condition(checked.expression.root)
+
+
+def _compiler(checked: CheckedExpression, asked: Asked, source: FromClause, plan: Plan) -> TreeCompiler:
+    return TreeCompiler(checked, Scope(entity=checked.entity, source=source), asked, plan)

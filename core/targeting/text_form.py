@@ -23,6 +23,8 @@ from core.targeting.language import (
     Operation,
     Operator,
     Or,
+    Order,
+    Rank,
     Relative,
     Scalar,
     Selection,
@@ -72,6 +74,9 @@ def _condition(node: Condition) -> str:
             return f"in_audience({literal_text(audience)}{'' if version is None else f', {version}'})"
         case Aggregate():
             return _aggregate(node)
+        case Rank(by=by, per=per, where=where):
+            groups = f", per {', '.join(map(_condition, per))}" if per else ""
+            return f"rank(by {' then '.join(map(_order, by))}{groups}{_where(where)})"
 
 
 def _aggregate(node: Aggregate) -> str:
@@ -86,6 +91,10 @@ def _aggregate(node: Aggregate) -> str:
     separator = "" if node.separator is None else f", {_condition(Literal(node.separator))}"
     rest = _by(node.by) + _where(node.selection.where) + separator
     return f"{node.measure.value}({'distinct ' if node.distinct else ''}{asked}{rest})"
+
+
+def _order(node: Order) -> str:
+    return _condition(node.value) + (" desc" if node.descending else "")
 
 
 def _stage(node: Stage) -> str:

@@ -9,7 +9,20 @@ from decimal import Decimal
 from core.targeting.catalogue import CatalogueField, Kind
 from core.targeting.errors import BAD_VALUE, TOO_LARGE, WRONG_TYPE, ExpressionError, closest, shown
 from core.targeting.functions import common
-from core.targeting.language import MAX_YEARS, Aggregate, Anchor, Call, Case, Condition, Field, Literal, Place, Relative, Unit
+from core.targeting.language import (
+    MAX_YEARS,
+    Aggregate,
+    Anchor,
+    Call,
+    Case,
+    Condition,
+    Field,
+    Literal,
+    Place,
+    Rank,
+    Relative,
+    Unit,
+)
 from core.targeting.literals import day_of, integer_of
 from core.targeting.text_form import literal_text
 
@@ -113,6 +126,8 @@ def named(node: Condition) -> str:
             return "a case"
         case Aggregate():
             return "an aggregate"
+        case Rank():
+            return "a rank"
         case Relative():
             return "a relative time"
         case _:

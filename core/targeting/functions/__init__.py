@@ -37,6 +37,7 @@ FORMER: Mapping[str, str] = MappingProxyType(
         "getdate": "now",
         "dateformat": "to_text",
     }
+    | dict.fromkeys(("rank", "rownum", "row_number", "dense_rank", "partitionby", "orderby", "desc"), "rank(by …, per …)")
     | {"ifnull": "coalesce", "nvl": "coalesce", "iif": "if", "substr": "substring", "concat_ws": "joined"}
     | {"datediff": "days_between", "date_trunc": "start_of_day", "datepart": "year", "rand": "random_share", "len": "length"}
 )

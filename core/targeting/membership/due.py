@@ -42,6 +42,7 @@ from core.targeting.language import (
     Operand,
     Operation,
     Or,
+    Rank,
     Relative,
     Selection,
     Top,
@@ -55,6 +56,7 @@ from core.targeting.moments import Asked
 from core.targeting.scopes import Scope
 
 POPULATION = "it asks who is among the highest of all"
+RANKS = "it asks for ranks among all rows"
 HOLDOUT = "it asks who is held back from all deliveries"
 ANY_TIME = "a time relative to now stands where the instant of a change cannot be told"
 MIDNIGHT = "ages or days relative to today stand where the day of a change cannot be told"
@@ -147,7 +149,7 @@ class _Windows:
                 self._due.often.add(HOLDOUT)
             case Field() | Literal():
                 pass
-            case Relative() | Aggregate() | Call() | Case():
+            case Relative() | Aggregate() | Rank() | Call() | Case():
                 self._untold(node, compiler)
             case _:
                 for part in parts_below(node):
@@ -222,7 +224,7 @@ class _Windows:
     def _stands_still(self, node: Any, compiler: TreeCompiler) -> bool:
         """Whether what it is does not change with time. What an aggregate selects is looked at by itself."""
         match node:
-            case Relative():
+            case Relative() | Rank():
                 return False
             case Call(function=name) if name in FUNCTIONS and FUNCTIONS[name].daily:
                 return False
@@ -254,6 +256,8 @@ class _Windows:
             at_midnight = isinstance(time, Field | Call) or (isinstance(time, Relative) and time.anchor is Anchor.TODAY)
             if isinstance(time, Top):
                 self._due.often.add(POPULATION)
+            elif isinstance(time, Rank):
+                self._due.often.add(RANKS)
             elif isinstance(time, Field) and self._is_held_out(time):
                 self._due.often.add(HOLDOUT)
             elif at_midnight:
@@ -264,7 +268,7 @@ class _Windows:
     def _times(self, node: Any, checked: CheckedExpression) -> Iterator[Any]:
         """All that moves with time below a node, whichever row it is about."""
         match node:
-            case Relative() | Top():
+            case Relative() | Top() | Rank():
                 yield node
             case Field(path=path):
                 if path[-1] in (AGE.name, HELD_OUT.name):

@@ -14,7 +14,7 @@ from core.recent import Recent
 from core.targeting.checked import CheckedExpression
 from core.targeting.compiled import Plan
 from core.targeting.linked import entity_table
-from core.targeting.membership.due import POPULATION, due_of
+from core.targeting.membership.due import POPULATION, RANKS, due_of
 from core.targeting.membership.due_rows import due_rows
 from core.targeting.membership.records import Kept, NotedChange, Upkeep
 from core.targeting.membership.sharing import theirs_of
@@ -46,7 +46,7 @@ class Opened:
     @property
     def of_population(self) -> bool:
         """Whether somebody's answer depends on everybody else's rows."""
-        return POPULATION in self.reasons
+        return POPULATION in self.reasons or RANKS in self.reasons
 
     def concerns(self, change: NotedChange) -> bool:
         """Whether a change of somebody's rows may change an answer of theirs."""

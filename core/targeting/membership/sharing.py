@@ -22,6 +22,7 @@ from core.targeting.language import (
     Member,
     Not,
     Operation,
+    Rank,
     Selection,
     Top,
     every_node,
@@ -29,7 +30,7 @@ from core.targeting.language import (
 from core.targeting.membership.sources import Sources, Way
 from core.targeting.membership.store.members import Theirs
 
-_LOOKING_FURTHER = (Aggregate, Exists, Following, Member, Top)
+_LOOKING_FURTHER = (Aggregate, Exists, Following, Member, Rank, Top)
 
 
 def theirs_of(checked: CheckedExpression, sources: Sources) -> tuple[Theirs, ...]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from core.targeting.catalogue import Catalogue, CatalogueLink, Entity
 from core.targeting.checked import CheckedExpression, Listed
-from core.targeting.language import Aggregate, Call, Exists, Field, Member, Selection, Stage, parts_below
+from core.targeting.language import Aggregate, Call, Exists, Field, Member, Rank, Selection, Stage, parts_below
 from core.targeting.member_columns import column_named
-from core.targeting.scopes import Scope
+from core.targeting.scopes import Scope, ends_in_link
 
 LISTS = "audience_member"  # as an entity: who is on lists, or is named by the rows of a file, and what they bring along
 
@@ -130,6 +130,8 @@ class _Reader:
                 self._listed(listed.id, {"audience_id", "data"})
             case Exists():
                 self._selected(node.selection, scope, checked)
+            case Rank():
+                self._ranked(node, scope, checked)
             case Aggregate() | Stage():
                 end = self._selected(node.selection, scope, checked)
                 if end.entity.time is not None:
@@ -140,6 +142,14 @@ class _Reader:
             case _:
                 for part in parts_below(node):
                     self._node(part, scope, checked)
+
+    def _ranked(self, node: Rank, scope: Scope, checked: CheckedExpression) -> None:
+        """What rows are put in order and in groups by. A group may be that of a link, which is followed."""
+        for part in (*node.by, *node.per, *((node.where,) if node.where is not None else ())):
+            if isinstance(part, Field) and ends_in_link(scope, part.path, self._catalogue.entities):
+                self._end(part.path, scope)
+            else:
+                self._node(part, scope, checked)
 
     def _selected(self, selection: Selection, scope: Scope, checked: CheckedExpression) -> Scope:
         end = self._end(selection.path, scope)

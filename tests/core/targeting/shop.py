@@ -25,6 +25,7 @@ from core.targeting.language import (
     Measure,
     Member,
     Operand,
+    Rank,
     Selection,
     Stage,
     Top,
@@ -191,15 +192,14 @@ class Slow(Evaluator):
 
     def is_top(self, node: Top) -> bool:
         found = []
-        for row in self.data.tables.get(self.entity.table, ()):
-            one = type(self)(self.data, self.entity.name, row, self.at, self.zone, members=self.members)
+        for one in self.everybody():
             if node.where is not None and not one.holds(node.where):
                 continue
             if isinstance(node.by, Aggregate) and not one.rows(node.by.selection):
                 continue
             value = one.value(node.by)
             if value is not None:
-                found.append((value if node.lowest else -value, row[self.entity.key]))
+                found.append((value if node.lowest else -value, one.row[self.entity.key]))
         return self.row[self.entity.key] in [key for _, key in sorted(found)[: node.size]]
 
     def value(self, node: Operand) -> Any:
@@ -209,7 +209,44 @@ class Slow(Evaluator):
                 return ends[0].stored(path[-1]) if ends else None
             case Aggregate():
                 return self.aggregate(node)
+            case Rank():
+                return self.rank(node)
         return super().value(node)
+
+    def rank(self, node: Rank) -> int | None:
+        """How many rows of the same group come before, and one."""
+        places = [(one.row[self.entity.key], one.places(node)) for one in self.everybody()]
+        mine = dict(places)[self.row[self.entity.key]]
+        if mine is None:
+            return None
+        group, order = mine
+        return 1 + sum(1 for _, other in places if other is not None and other[0] == group and other[1] < order)
+
+    def places(self, node: Rank) -> tuple[list[Any], list[Any]] | None:
+        """The group that a row is in, and what comes before what there; None of a row that has no place."""
+        if node.where is not None and not self.holds(node.where):
+            return None
+        first = node.by[0].value
+        if isinstance(first, Aggregate) and not self.rows(first.selection):
+            return None
+        values = [self.value(one.value) for one in node.by]
+        groups = [self.group(one) for one in node.per]
+        if values[0] is None or None in groups:
+            return None
+        orders = [(value is None, _upwards(value, one.descending)) for value, one in zip(values, node.by, strict=True)]
+        return groups, [*orders, self.row[self.entity.key]]
+
+    def group(self, node: Operand) -> Any:
+        """A value, or the number of the row at the end of a link."""
+        if isinstance(node, Field) and node.path[-1] in self.entity.links and node.path[-1] not in self.entity.fields:
+            ends = self.ends(node.path)
+            return ends[0].row[ends[0].entity.key] if ends else None
+        return self.value(node)
+
+    def everybody(self) -> list[Slow]:
+        """All rows of the entity, each looked at by itself; of people those who are not merged into others."""
+        rows = [row for row in self.data.tables.get(self.entity.table, ()) if row.get("merged_into") is None]
+        return [type(self)(self.data, self.entity.name, row, self.at, self.zone, members=self.members) for row in rows]
 
     def aggregate(self, node: Aggregate) -> Any:
         rows = self.rows(node.selection)
@@ -273,6 +310,12 @@ class Slow(Evaluator):
         if found.kind is Kind.ENUMERATION:
             return next((value for value, code in found.values.items() if code == stored), None)
         return str(stored) if found.kind is Kind.UUID and stored is not None else stored
+
+
+def _upwards(value: Any, descending: bool) -> Any:
+    """A number or a time as a number, the first one the least."""
+    number = value.timestamp() if isinstance(value, datetime) else value.toordinal() if isinstance(value, date) else value
+    return None if number is None else -number if descending else number
 
 
 def paid(amount: str | None, day: int, buyer: int | None, number: int, **more: Any) -> dict[str, Any]:

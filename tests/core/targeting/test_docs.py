@@ -53,6 +53,8 @@ def test_the_limits_are_those_of_the_code() -> None:
         language.MAX_VALUES,
         language.MAX_LIST_VALUES,
         language.MAX_TOP,
+        language.MAX_RANKS,
+        language.MAX_KEYS,
         language.MAX_YEARS,
         audiences.MAX_SAMPLE,
     ]

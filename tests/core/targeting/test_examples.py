@@ -189,6 +189,12 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
         ("top(2 by sum(purchases.amount))", "Ann Bob"),
         ("top(1 by sum(purchases.amount) where country = 'FR')", "Ann"),
         ("top(lowest 1 by age)", "Dee"),
+        ("rank(by sum(purchases.amount) desc) = 1", "Bob"),
+        ("rank(by sum(purchases.amount) desc) <= 2 and country = 'FR'", "Ann"),
+        ("rank(by age desc, per country) = 1", "Ann Bob Eve"),
+        ("rank(by age desc, per country) = 2 or rank(by age) = 1", "Dee"),
+        ("exists(purchases where rank(by bought_at desc, per buyer) = 1 and shop = 'Lyon')", "Ann"),
+        ("rank(by sum(purchases.amount)) is_null", "Cyd Dee"),
     ],
     "windows in the person's own zone, or in one that is given": [
         ("hour(in_zone(now, time_zone)) < 12", "Bob"),

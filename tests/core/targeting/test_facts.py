@@ -123,6 +123,8 @@ OF_MESSAGE = either(
 OF_REACTION = OF_MESSAGE.filter(lambda text: "at is_null" not in text) | either(
     " where kind in ('click', 'open')", " where label = 'sale'", " where not label = 'SALE'", " where link = 1",
     " where link is_null", " where category is_null", " where url contains 'X.example'",
+    " where rank(by at, per profile) = 1", " where rank(by at desc, per profile, kind) <= 2",
+    " where coalesce(rank(by at, per delivery where kind = 'click'), 1) = 1", " where rank(by at, per profile.country) < 3",
 )  # fmt: skip
 OF_ORDER = either(
     "", " where amount > 5", " where way = 'web'", " where not way = 'web'", " where way is_null", " where gift",
@@ -132,6 +134,8 @@ OF_ORDER = either(
     " where profile.country is_null", " where occurred_at >= now - 1 week", " where key != 'k1'",
     " where exists(profile.opens)",
     " where amount = max(profile.event_order.amount)",
+    " where rank(by occurred_at, per profile) = 1", " where rank(by amount desc then occurred_at, per way) <= 2",
+    " where rank(by pieces, per profile where gift) is_null",
 )  # fmt: skip
 REACTIONS = either("reactions", "opens", "clicks", "unsubscribes")
 COLUMN = {
@@ -141,6 +145,10 @@ COLUMN = {
     "since": either("< today", "= created_at", ">= 2025-06-09", "between 2025-06-03 and today"),
     "seen": either("< now", "= 2025-06-09", ">= today", "!= created_at", "is_null"),
 }  # fmt: skip
+RANK = filled("rank(by {by}{desc}{per})", desc=either("", " desc"),
+              by=either("created_at", "count(clicks)", "last(event_order.amount)", "hour(in_zone(now, time_zone))",
+                        "audience_column('fair', 'score') desc then count(opens)"),
+              per=either("", ", per country", ", per time_zone", ", per opt_out where not in_audience('fair')"))  # fmt: skip
 ATOMS = st.one_of(
     filled("exists({rows}{where})", rows=either("received", "messages"), where=OF_MESSAGE),
     filled("exists({rows}{where})", rows=REACTIONS, where=OF_REACTION),
@@ -164,6 +172,8 @@ ATOMS = st.one_of(
            within=either("", " within 3 days", " within 30 hours")),
     filled("sequence(opens{a} then event_order{b}{within})", a=OF_REACTION, b=OF_ORDER, within=either("", " within 2 days")),
     filled("sequence(event_order by due{a} then clicks{b} within 4 days)", a=OF_ORDER, b=OF_REACTION),
+    filled("{rank} {op} {n}", rank=RANK, op=COMPARED, n=either("1", "2", "count(clicks)")),
+    filled("coalesce({rank}, 2) % 2 = {n}", rank=RANK, n=either("0", "1")),
     filled("hour({own}) {op} {n}", own=OWN, op=COMPARED, n=either("0", "6", "12", "22")),
     filled("to_date({own}) {op} to_date({other})", own=OWN, op=COMPARED, other=OWN),
     filled("{own} {op} {at}", own=OWN, op=COMPARED, at=either("now", "today", "2025-06-09", "created_at")),
@@ -192,6 +202,9 @@ COMPUTED = st.one_of(
     filled("case when {a} then {n} when {b} then audience_column('fair', 'score') end", a=ATOMS, b=ATOMS,
            n=either("1", "count(opens)")),
     filled("to_text({own})", own=OWN),
+    RANK,
+    filled("max(rank(by {by}, per {per}) of event_order{where})", by=either("occurred_at", "amount desc", "pieces"),
+           per=either("profile", "way", "profile, gift"), where=OF_ORDER),
     ATOMS,
 )  # fmt: skip
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

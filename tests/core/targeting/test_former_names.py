@@ -170,9 +170,9 @@ CF     concat(to_text(year(created_at)), '/', to_text(month(created_at))) = '202
 -      min(clicks.at) < now - 1 year
 -      sum(hour(at) of opens) > 100
 -      first(clicks.url by at) contains 'spring'
--      last(clicks.url by at) contains 'spring'
--      top(1000 by count(clicks))
--      exists(clicks where at = max(profile.clicks.at))
+A      rank(by country desc then created_at desc) = 1
+D      rank(by created_at) = 1
+AB     rank(by created_at desc, per gender) = 1
 -      join(url of clicks by at, ', ') contains 'spring'
 """
 
@@ -243,7 +243,7 @@ async def test_every_example_finds_whom_it_should(conn: Connection) -> None:
     assert found == expected()
 
 
-@pytest.mark.parametrize("name", ["Iif", "GetEmailDomain", "startWith", "AddDays", "RowId"])
+@pytest.mark.parametrize("name", ["Iif", "GetEmailDomain", "startWith", "AddDays", "RowId", "RowNum", "Rank"])
 def test_who_writes_a_former_name_is_told_the_present_one(name: str) -> None:
     with pytest.raises(ExpressionError, match="unknown function") as caught:
         check(parse_text(f"{name}(city) = 'x'"))

@@ -24,7 +24,7 @@ from core.targeting.compiled import Plan
 from core.targeting.datasets import extended
 from core.targeting.errors import ExpressionError
 from core.targeting.json_form import parse_json, to_json
-from core.targeting.language import Condition, Expression
+from core.targeting.language import MAX_RANKS, Condition, Expression
 from core.targeting.linked import entity_table
 from core.targeting.parse import parse_text
 from core.targeting.sql import compile_statement, population, predicate
@@ -387,6 +387,7 @@ def filled(form: str, **parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]
 
 NUMBER = either("0", "1", "2", "5", "10.5", "200")
 COMPARED = either("=", "!=", "<", "<=", ">", ">=")
+DESC = either("", " desc")
 OF_PURCHASE = st.recursive(
     st.one_of(
         filled("amount {op} {n}", op=COMPARED, n=NUMBER),
@@ -405,13 +406,44 @@ OF_PURCHASE = st.recursive(
         filled("{m}(profile.purchases.amount) {op} amount", m=either("max", "min", "sum"), op=COMPARED),
         filled("count(product.purchases) {op} {n}", op=COMPARED, n=either("1", "2")),
         filled("bought_at {op} 2025-06-06", op=COMPARED),
+        filled(
+            "rank(by {by}{desc}, per {per}{only}) {op} {n}",
+            by=either("amount", "bought_at", "pieces then bought_at", "product.price"),
+            desc=DESC,
+            per=either("profile", "product", "shop", "state, pieces", "profile, shop", "profile.country"),
+            only=either("", " where state = 'paid'", " where amount > 5"),
+            op=COMPARED,
+            n=either("1", "2"),
+        ),
+        filled(
+            "coalesce(rank(by {by}{desc}), 2) = {n}",
+            by=either("amount", "count(profile.purchases)"),
+            desc=DESC,
+            n=either("1", "2"),
+        ),
         either("exists(product)", "exists(profile.visits)", "exists(profile.clubs where title = 'runners')"),
     ),
     lambda inner: filled("({a} {op} {b})", a=inner, op=either("and", "or"), b=inner) | filled("not {a}", a=inner),
     max_leaves=3,
 )
 WHERE = st.just("") | filled(" where {test}", test=OF_PURCHASE)
+RANK = filled(
+    "rank(by {by}{desc}{then}{per}{only})",
+    desc=DESC,
+    by=either("count(purchases)", "sum(purchases.amount)", "max(purchases.bought_at)", "count(visits) - count(clubs)"),
+    then=either("", " then min(purchases.amount)", " then last(purchases.bought_at) desc"),
+    per=either("", ", per country", ", per country, count(visits)"),
+    only=either("", " where country = 'FR'", " where exists(visits)", " where in_audience('buyers')"),
+)
 OF_PERSON = st.one_of(
+    filled("{rank} {op} {n}", rank=RANK, op=COMPARED, n=either("1", "2", "count(visits)")),
+    filled("{rank} {op} {other}", rank=RANK, op=COMPARED, other=RANK),
+    filled("{rank} between 1 and {n}", rank=RANK, n=either("1", "2")),
+    filled("coalesce({rank}, 0) % 2 = {n}", rank=RANK, n=either("0", "1")),
+    filled("if({rank} = 1, country, 'US') = 'US'", rank=RANK),
+    filled("{rank} is_null", rank=RANK),
+    filled("max(rank(by {by}{desc}, per {per}) of purchases{where}) {op} {n}", by=either("amount", "bought_at"), desc=DESC,
+           per=either("profile", "shop"), where=WHERE, op=COMPARED, n=either("1", "2")),
     filled("exists(purchases{where})", where=WHERE),
     filled("count(purchases{where}) {op} {n}", where=WHERE, op=COMPARED, n=either("0", "1", "2")),
     filled("{n} {op} count(purchases{where})", where=WHERE, op=COMPARED, n=either("0", "1", "2")),
@@ -457,7 +489,7 @@ QUESTIONS = st.recursive(
     OF_PERSON,
     lambda inner: filled("({a} {op} {b})", a=inner, op=either("and", "or"), b=inner) | filled("not {a}", a=inner),
     max_leaves=3,
-)
+).filter(lambda question: question.count("rank(") <= MAX_RANKS)
 MEMBERS = {"buyers": parse_text("count(purchases) >= 1"), "french": parse_text("country = 'FR'")}
 AUDIENCES: Mapping[tuple[str, int | None], CheckedExpression] = {
     (name, None): check(question, CATALOGUE) for name, question in MEMBERS.items()

@@ -69,9 +69,21 @@ QUESTIONS = (
     "favourite.code = 'A'",
     "exists(clubs where title = 'Chess')",
     "top(2 by count(purchases))",
+    "rank(by count(purchases) desc) <= 2 and not rank(by created_at) = 1",
+    "exists(purchases where rank(by bought_at, per buyer) = 1 and amount > 5)",
+    "count(purchases where rank(by amount desc) <= 3) + 0 >= 1",
+    "count(purchases where bought_at >= now - 2 days) + 0 >= 1",
     "days_between(created_at, now) < 3",
 )
-OFTEN = {"held_out and city = 'Paris'", "top(2 by count(purchases))", "days_between(created_at, now) < 3"}
+OFTEN = {
+    "held_out and city = 'Paris'",
+    "top(2 by count(purchases))",
+    "rank(by count(purchases) desc) <= 2 and not rank(by created_at) = 1",
+    "exists(purchases where rank(by bought_at, per buyer) = 1 and amount > 5)",
+    "count(purchases where rank(by amount desc) <= 3) + 0 >= 1",
+    "count(purchases where bought_at >= now - 2 days) + 0 >= 1",
+    "days_between(created_at, now) < 3",
+}
 compile_statement(select(true()))  # raises the interpreter's limit, which must not happen while hypothesis watches it
 COUNTRIES = st.sampled_from(["FR", "DE", None])
 NUMBERS = st.integers(0, PEOPLE - 1)
@@ -181,6 +193,29 @@ async def test_an_audience_of_the_whole_population_is_counted_at_intervals(conn:
     await house.delete(3)
     await settle(conn, house.now)
     assert await members(conn, key) == set() == await replayed(conn, key)
+
+
+async def test_ranks_are_counted_at_intervals(conn: Connection) -> None:
+    await model(conn)
+    house = House(conn, ZoneInfo("UTC"))
+    await house.furnish()
+    first = await keep(conn, "first", "rank(by count(purchases) desc) = 1", house.now, house.zone)
+    early = await keep(conn, "early", "exists(purchases where rank(by bought_at, per buyer) = 2)", house.now, house.zone)
+    await settle(conn, house.now)
+    for number in (3, 3, 4):
+        await house.buy(number, 5, timedelta(), 0)
+    await settle(conn, house.now)
+    assert (await members(conn, first), await members(conn, early)) == (set(), set())
+    told = await state(conn, early, house.now)
+    assert (told.upkeep.value, told.reasons) == ("recounted", ("it asks for ranks among all rows",))
+    house.now += timedelta(minutes=15)
+    await settle(conn, house.now)
+    assert await members(conn, first) == {house.ids[3]} == await counted(conn, first, house.now, house.zone)
+    assert await members(conn, early) == {house.ids[3]} == await counted(conn, early, house.now, house.zone)
+    await house.delete(3)
+    await settle(conn, house.now)
+    assert (await members(conn, first), await members(conn, early)) == (set(), set())
+    assert await replayed(conn, first) == set()
 
 
 def test_instants_are_known() -> None:

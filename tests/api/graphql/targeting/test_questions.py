@@ -165,6 +165,30 @@ async def test_what_computes_is_explained_and_shown(gql: Gql) -> None:
     assert shown == [("LY", "Ann", "Ann"), (None, "Bob", "Bob"), ("NI", "Cyd", "Cyd")]
 
 
+async def test_a_rank_is_explained_and_shown_and_refused_by_name(gql: Gql) -> None:
+    name = fresh("Capulet")
+    for first, born in (("Ann", "1980-01-01"), ("Bob", "1990-01-01"), ("Cyd", None)):
+        await create_profile(gql, lastName=name, firstName=first, birthDate=born)
+    where = {"text": f"last_name = '{name}'"}
+    asked = f"rank(by birth_date desc, per last_name where last_name = '{name}')"
+    found = (await gql.ask(VALUE, entity="profile", text=asked, where=where))["targetValue"]
+    assert (found["kind"], found["text"], sorted(found["reads"])) == ("INTEGER", asked, ["birth_date", "last_name"])
+    assert found["explanation"].startswith("the rank by Birth date descending among all with the same Last name")
+    assert found["json"]["rank"] == [{"by": {"field": "birth_date"}, "desc": True}]
+    assert [(one["value"], one["profile"]["firstName"]) for one in found["sample"]["rows"]] == [
+        (2, "Ann"),
+        (1, "Bob"),
+        (None, "Cyd"),
+    ]
+    target = "query ($asked: ExpressionInput!) { target(expression: $asked) { count } }"
+    rank = {"operator": "=", "operands": [found["json"], 1]}
+    assert (await gql.ask(target, asked={"json": rank}))["target"]["count"] == 1
+    wrong = {"operator": "=", "operands": [{"rank": [{"by": {"field": "gender"}}]}, 1]}
+    (error,) = await gql.errors(target, asked={"json": wrong})
+    assert error["extensions"]["code"] == "WRONG_TYPE"
+    assert error["extensions"]["path"].endswith("/operands/0/rank/0/by/field")
+
+
 async def test_days_of_a_value_are_those_of_the_zone(gql: Gql) -> None:
     name = fresh("Montague")
     await create_profile(gql, lastName=name)
