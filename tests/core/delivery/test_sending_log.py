@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -95,6 +95,19 @@ async def test_code_and_fields_are_kept_of_everybody_as_they_were(
     row = await row_of(db, delivery_id, cem)
     assert (row.state, row.segment_code) == (LedgerState.EXCLUDED, None)  # held back
     assert row.logged == {"gender": "unknown"}
+
+
+async def test_a_rank_is_a_code_and_chooses_whom_a_delivery_finds(
+    engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "RANGE", 2)
+    births = (1990, 1970, 1980, 1960, 2000)
+    people = [await add_person(db, f"p{born}@mail.example", birth_date=date(born, 1, 1), country="FR") for born in births]
+    delivery_id = await new_delivery(runtime, db, audience="rank(by birth_date, per country) <= 4")
+    await keep(db, runtime, delivery_id, "concat('no. ', to_text(rank(by birth_date)))")
+    await prepared(engine, runtime, db, delivery_id)
+    rows = [await reading.find_row(db, delivery_id, one) for one in people]
+    assert [row and row.segment_code for row in rows] == ["no. 4", "no. 2", "no. 3", "no. 1", None]
 
 
 async def test_a_code_is_a_text_whatever_it_says(engine: Engine, runtime: Runtime, db: Connection) -> None:

@@ -92,6 +92,16 @@ async def test_values_of_every_kind_are_kept_and_read_again(conn: Connection) ->
     assert await found(conn, "not audience_column('spring', 'grown') and audience_column('spring', 'land') = 'fr'") == [two]
 
 
+async def test_a_rank_is_a_column_that_stays(conn: Connection) -> None:
+    one, two, three = await people(conn, date(1990, 5, 1), None, date(1980, 5, 1))
+    made = await frozen(conn, "spring", column("place", "rank(by birth_date)"), question=f"id in ({one}, {two})")
+    page = await lists.list_members(conn, made.id, PageRequest(first=10))
+    assert [member.data for member in page.rows] == [{"place": 2}, {}], "of all, of whom the third is no member"
+    await conn.execute("DELETE FROM profile WHERE id = $1", three)
+    assert await answers(conn, "audience_column('spring', 'place')") == [2, None]
+    assert await answers(conn, "rank(by birth_date)") == [1, None]
+
+
 async def test_values_stay_when_people_change(conn: Connection) -> None:
     (one,) = await people(conn, date(1990, 5, 1))
     await frozen(conn, "spring", column("country", "country"))

@@ -66,6 +66,13 @@ async def test_the_first_that_takes_a_member_has_it(conn: Connection) -> None:
     assert await counted(conn, *segments, overlap=True, complement="rest") == {"in_a": 2, "low": 3, "rest": 1}
 
 
+async def test_ranks_are_rules_and_orders(conn: Connection) -> None:
+    one, two, three, four = await people(conn, ("a", 3), ("a", 1), ("b", 2), (None, 9))
+    first = segment("first", "rank(by latitude desc, per city) = 1")
+    found = await members(conn, first, segment("last", size=1, by="rank(by latitude)"), complement="rest")
+    assert found == {"first": [one, three], "last": [four], "rest": [two]}
+
+
 async def test_who_finds_no_room_may_be_in_a_later_one(conn: Connection) -> None:
     one, two, three, four = await people(conn, ("a", 1), ("a", 3), ("b", 2), (None, None))
     found = await members(

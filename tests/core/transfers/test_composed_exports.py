@@ -113,6 +113,26 @@ async def test_columns_are_expressions_about_people_and_what_they_bought(
     ]
 
 
+async def test_ranks_are_among_all_however_many_rows_go_out_at_once(
+    runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.transfers.composing.RANGE", 2)
+    await sold(runtime, db)
+    best = computed("best", "rank(by sum(of_customer.amount) desc)")
+    assert await cells(runtime, [Column(name="external_id"), best], expression="not external_id = 'A0'") == [
+        ["external_id", "best"], ["A1", "1"], ["A2", "3"], ["A3", ""],
+    ]  # fmt: skip
+    which = computed("which", "case when rank(by number, per customer) = 1 then 'first' else 'later' end")
+    place = computed("place", "rank(by amount desc, per customer)")
+    found = await cells(
+        runtime, [Column(name="receipt"), which, place], dimension="purchase", expression="rank(by number desc) <= 5"
+    )
+    assert found == [
+        ["receipt", "which", "place"], ["R3", "first", "2"], ["R4", "later", "2"], ["R5", "later", "1"],
+        ["R6", "later", "1"], ["R7", "later", "1"],
+    ]  # fmt: skip
+
+
 async def test_whom_is_a_question_an_audience_or_a_list(runtime: Runtime, db: Connection) -> None:
     people = await sold(runtime, db)
     columns = [Column(name="id"), computed("spent", "sum(of_customer.amount)")]
