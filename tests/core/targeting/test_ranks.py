@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -13,19 +13,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.access import SYSTEM
 from core.db import Connection
-from core.targeting.audiences import count
+from core.errors import ClarionError
+from core.targeting.audiences import count, open_question
+from core.targeting.catalogue import Kind
 from core.targeting.check import Audiences, CheckedExpression, check, check_value
 from core.targeting.compiled import Plan
 from core.targeting.describe import describe, describe_value
 from core.targeting.errors import BAD_VALUE, SYNTAX, TOO_LARGE, UNKNOWN_FUNCTION, WRONG_TYPE, ExpressionError
 from core.targeting.examine import examine_value
+from core.targeting.filters import create_filter, parameter_of
 from core.targeting.json_form import parse_json, to_json
 from core.targeting.parse import parse_text
+from core.targeting.records import FilterDraft
 from core.targeting.sql import compile_statement, population, values
 from core.targeting.text_form import to_text
 from tests.core.targeting.shop import CATALOGUE, Data
-from tests.core.targeting.test_linked import AT, DATA, ZONE, either, filled, found, shops
+from tests.core.targeting.test_linked import AT, DATA, ZONE, either, filled, found, make_places, places, shops
+from tests.core.targeting.test_member_columns import people
 
 MERGED = replace(CATALOGUE, merged=True)
 
@@ -67,6 +73,7 @@ OF_PEOPLE: list[tuple[str, set[int]]] = [
     ("not in_audience('best')", {2, 3, 4}),
     ("in_audience('best') and country = 'FR'", {1}),
     ("rank(by first_name where in_audience('some')) = 2", {4}),
+    ("rank(by first_name where not in_audience('best')) = 1", {2}),
 ]
 OF_PURCHASES: list[tuple[str, set[int]]] = [
     ("rank(by bought_at, per profile) = 1", {1, 3}),
@@ -153,6 +160,48 @@ async def test_ranks_are_values(conn: Connection) -> None:
     assert await shown(conn, "count(purchases where rank(by amount desc) <= 3)", "profile") == [1, 1, 0, 0]
     assert await shown(conn, "rank(by day, per visitor)", "visit") == [1, 2, 1, None, None]
     assert check_value(parse_text("rank(by age)")).kind.value == "integer"
+
+
+async def test_groups_are_of_the_one_row_at_the_end_of_links(conn: Connection) -> None:
+    await make_places(conn)
+    for source, expected in [
+        ("rank(by title, per parent) = 1", {2, 4, 6}),
+        ("rank(by title desc, per parent) + 1 = 2", {3, 5, 6}),
+        ("rank(by title, per parent.parent) = 1", {4}),
+        ("rank(by title desc, per parent.parent) + 1 = 2", {6}),
+        ("rank(by id, per twin) = 1", {1}),
+        ("exists(parts where rank(by id desc, per parent) = 1 and title = 'c')", {1}),
+        ("parent.title = 'b' and rank(by parent.title, per parent.title) = 2", {5}),
+    ]:
+        assert await places(conn, source) == [expected] * len(Plan), source
+
+
+async def test_who_is_gone_owns_no_ranks(conn: Connection) -> None:
+    """Rows of people who are no more, where no foreign key keeps them from staying."""
+    await DATA.store(conn)
+    await conn.execute(
+        """
+        CREATE TEMPORARY TABLE reaction (position bigint, profile_id bigint, delivery_id bigint, kind smallint, at timestamptz);
+        INSERT INTO reaction VALUES (1, 99, 1, 1, now()), (2, 3, 1, 1, now()), (3, 3, 1, 1, now() - interval '1 day')
+        """
+    )
+    assert await shown(conn, "rank(by at, per profile)", "reaction") == [None, 2, 1]
+    for plan in Plan:
+        assert await found(conn, asked("rank(by at, per profile) = 1", "reaction"), plan) == {3}
+        assert await found(conn, asked("exists(clicks where rank(by at desc, per profile) = 2)"), plan) == {3}
+
+
+async def test_a_filter_may_call_for_a_rank(conn: Connection) -> None:
+    await people(conn, date(1990, 5, 1), date(1980, 5, 1), None)
+    question = parse_text("rank(by birth_date desc) <= parameter('most')")
+    most = parameter_of(name="most", label="At most", kind=Kind.INTEGER, default=None)
+    draft = FilterDraft(name="young", label="Young", expression=question, parameters=(most,))
+    await create_filter(conn, SYSTEM, draft)
+    for source, expected in [("young(1)", 1), ("young(5)", 2), ("not young(1)", 2)]:
+        assert await count(conn, await open_question(conn, parse_text(source)), at=AT, zone=ZONE) == expected
+    with pytest.raises(ClarionError) as caught:
+        await create_filter(conn, SYSTEM, replace(draft, name="rank"))
+    assert caught.value.code == "BAD_NAME"
 
 
 async def test_who_is_merged_has_no_rank_and_what_was_theirs_is_the_survivors(conn: Connection) -> None:
