@@ -44,6 +44,21 @@ async def test_every_field_has_its_column(conn: Connection) -> None:
                 assert nullable == field.nullable, field.name
 
 
+async def test_only_rows_with_a_number_of_their_own_are_said_to_have_one(conn: Connection) -> None:
+    rows = await conn.fetch(
+        """
+        SELECT c.relname AS name, a.attname AS key
+          FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+          JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+         WHERE i.indisunique AND i.indnkeyatts = 1 AND i.indpred IS NULL
+        """
+    )
+    unique = {(row["name"], row["key"]) for row in rows}
+    for entity in CATALOGUE.entities.values():
+        if entity.table not in VIEWS:
+            assert entity.single is ((entity.table, entity.key) in unique), entity.name
+
+
 async def test_every_link_has_its_columns(conn: Connection) -> None:
     for entity in CATALOGUE.entities.values():
         for link in entity.links.values():
