@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from core.db import Connection
 from core.errors import NotFound
 from core.events.present import present_event_types
-from core.events.records import BusinessEvent, EventType, EventTypes
+from core.events.records import NO_EVENTS, BusinessEvent, EventCount, EventType, EventTypes
 from core.events.store import history as store
 from core.paging import Page
 
@@ -35,6 +35,13 @@ async def list_events(
         for key, one in await store.list_events(conn, profile_ids, chosen, before, limit + 1):
             found[key].append(one)
     return {key: Page(rows=found[key][:limit], has_next=len(found[key]) > limit) for key in profile_ids}
+
+
+async def count_events(conn: Connection, profile_ids: Sequence[int], *, since: datetime | None = None) -> dict[int, EventCount]:
+    """Of each profile how many events of all types it has, with those of whoever is merged into it; `since`: from then on."""
+    types = list((await present_event_types(conn)).by_name.values())
+    found = await store.count_events(conn, profile_ids, types, since) if types and profile_ids else {}
+    return {key: found.get(key, NO_EVENTS) for key in profile_ids}
 
 
 def _type(present: EventTypes, name: str) -> EventType:

@@ -108,6 +108,17 @@ class BusinessEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventCount:
+    """How many events a person has, and when the last was."""
+
+    number: int
+    last_at: datetime | None
+
+
+NO_EVENTS = EventCount(number=0, last_at=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventChange:
     """What one call stored: who has new events, of which types."""
 

@@ -187,6 +187,26 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonFigures:
+    """What a person was sent and did."""
+
+    sent: int  # accepted, and failed after hand-over
+    delivered: int  # accepted by their providers
+    failed: int  # before or after hand-over
+    excluded: int  # kept back by preparations
+    opens: int  # seen, and one for each message with which only something else was done
+    clicks: int
+    unsubscribes: int  # from messages
+    opened_deliveries: int
+    clicked_deliveries: int
+    last_contacted_at: datetime | None  # when the last one that was sent was settled
+    last_opened_at: datetime | None
+    last_clicked_at: datetime | None
+    events: int  # that other systems told
+    last_event_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergeWarning:
     """A delivery that has still to write to people who are about to be merged."""
 

@@ -17,8 +17,10 @@ from api.graphql.nodes import Node, global_id, record_of
 from api.graphql.profiles.app_types import AppSubscription, load_devices_of
 from api.graphql.profiles.loaders import load_aliases, load_quarantine
 from api.graphql.profiles.visitor_types import Visitor, load_visitors_of
+from api.graphql.reporting.figures import figures
 from api.graphql.rows.linked import linked_field
 from api.graphql.scalars import JSON
+from api.graphql.targeting.of_person import memberships
 from api.graphql.team_fields import TEAM_VALUES, plain_team_value, team_fields_field
 from channels.contract import AddressKind as AddressKindEnum
 from channels.contract import FailureReason as FailureReasonEnum
@@ -169,6 +171,8 @@ def _profile_type() -> Any:
         "app_subscriptions": _app_subscriptions,
         "visitors": _visitors,
         "events": _events,
+        "figures": figures,
+        "memberships": memberships,
         "linked": linked_field("profile"),
         "is_type_of": record_of(records.Profile),
         "__doc__": "A person.",

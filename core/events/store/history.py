@@ -9,10 +9,17 @@ from core.datamodel.physical import column_of
 from core.datamodel.records import FieldKind
 from core.db import Connection
 from core.events.physical import table_of
-from core.events.records import BusinessEvent, EventType
+from core.events.records import BusinessEvent, EventCount, EventType
 
 _AS_TEXT = frozenset({FieldKind.DECIMAL, FieldKind.DATE})
 _INSTANT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+
+
+# Profiles with whoever is merged into them, as `asked`.
+_ASKED = """
+    (SELECT id AS person, id AS profile_id FROM unnest($1::bigint[]) AS id
+      UNION ALL SELECT merged_into, id FROM profile WHERE merged_into = ANY($1::bigint[])) AS asked
+"""
 
 
 async def list_events(
@@ -24,14 +31,33 @@ async def list_events(
     rows = await conn.fetch(
         f"""
         SELECT asked.person, e.*
-          FROM (SELECT id AS person, id AS profile_id FROM unnest($1::bigint[]) AS id
-                UNION ALL SELECT merged_into, id FROM profile WHERE merged_into = ANY($1::bigint[])) AS asked
+          FROM {_ASKED}
          CROSS JOIN LATERAL (SELECT * FROM ({branches}) AS one ORDER BY occurred_at DESC, id DESC LIMIT $2) AS e
          ORDER BY asked.person, e.occurred_at DESC, e.id DESC
         """,
         profile_ids, limit, *(before or ()),
     )  # fmt: skip
     return [(row["person"], BusinessEvent(**dict(list(row.items())[1:]))) for row in rows]
+
+
+async def count_events(
+    conn: Connection, profile_ids: Sequence[int], types: Sequence[EventType], since: datetime | None
+) -> dict[int, EventCount]:
+    """How many events of these types profiles and those merged into them have, from a moment on."""
+    branches = " UNION ALL ".join(
+        f"SELECT count(*) AS number, max(occurred_at) AS last_at FROM {table_of(one.name)}"
+        " WHERE profile_id = asked.profile_id AND ($2::timestamptz IS NULL OR occurred_at >= $2)"
+        for one in types
+    )
+    rows = await conn.fetch(
+        f"""
+        SELECT asked.person, sum(one.number)::bigint AS number, max(one.last_at) AS last_at
+          FROM {_ASKED} CROSS JOIN LATERAL ({branches}) AS one
+         GROUP BY asked.person
+        """,
+        profile_ids, since,
+    )  # fmt: skip
+    return {row["person"]: EventCount(number=row["number"], last_at=row["last_at"]) for row in rows}
 
 
 def _branch(one: EventType, further: bool) -> str:

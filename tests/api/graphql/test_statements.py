@@ -165,6 +165,8 @@ OPERATIONS: dict[str, tuple[str, int]] = {
     "a page": ("{ profiles(first: 30) { nodes { id email firstName } pageInfo { endCursor } } }", 1),
     "a page with old ids and quarantine": ("{ profiles(first: 30) { nodes { id mergedIds quarantine { status } } } }", 3),
     "a page with devices": ("{ profiles(first: 30) { nodes { id appSubscriptions { app optedOut } } } }", 2),
+    "a page with figures": ("{ profiles(first: 30) { nodes { id figures { sent opens businessEvents } } } }", 4),
+    "a page with memberships": ("{ profiles(first: 30) { nodes { id memberships(first: 5) { nodes { addedAt } } } } }", 2),
     "devices": ("{ appSubscriptions(first: 30) { nodes { app registrationToken } } }", 1),
     "a page with visitors": ("{ profiles(first: 30) { nodes { id visitors { externalId origin } } } }", 2),
     "visitors": ("{ visitors(first: 30, unidentified: true) { nodes { externalId email } } }", 1),

@@ -28,7 +28,7 @@ from core.targeting.audiences import (
 )
 from core.targeting.errors import ExpressionError
 from core.targeting.parse import parse_text
-from core.targeting.person_memberships import list_of_person
+from core.targeting.person_memberships import list_of_people, list_of_person
 from core.targeting.records import Audience, AudienceDraft, AudienceKind
 from core.targeting.segments import Segment, Segmentation, list_together
 
@@ -300,5 +300,9 @@ async def test_a_person_is_in_audiences_by_every_profile_that_is_theirs(conn: Co
         assert ([one.audience_id for one in page.rows], page.has_next) == ([second.id, third.id], True)
     assert await found(conn, "in_audience('first')") == [ann, cat]
     assert [one.audience_id for one in (await list_of_person(conn, cat, PageRequest(first=9))).rows] == [first.id]
+    together = await list_of_people(conn, [cat, ann], PageRequest(first=3))
+    assert {one: ([row.audience_id for row in page.rows], page.has_next) for one, page in together.items()} == {
+        cat: ([first.id], False), ann: ([first.id, second.id, third.id], True),
+    }  # fmt: skip
     with pytest.raises(NotFound):
         await list_of_person(conn, 10**9, PageRequest(first=9))

@@ -84,6 +84,20 @@ async def test_a_delivery_is_planned_prepared_confirmed_and_sent(house: House) -
         "row": {"state": "EXCLUDED", "reason": "DENYLISTED_ADDRESS"},
     }
     assert told["report"]["excluded"] == [{"reason": "DENYLISTED_ADDRESS", "count": 1}]
+    figures = await gql.ask(
+        """query ($ids: [ID!]!, $late: DateTime!) { nodes(ids: $ids) { ... on Profile {
+             figures { sent delivered failed excluded opens lastContactedAt businessEvents }
+             later: figures(since: $late) { sent delivered excluded lastContactedAt } } } }""",
+        ids=[anna, bob], late="2100-01-01T00:00:00Z",
+    )  # fmt: skip
+    counted = [one["figures"] for one in figures["nodes"]]
+    assert [bool(one.pop("lastContactedAt")) for one in counted] == [True, False]
+    nothing = {"failed": 0, "opens": 0, "businessEvents": 0}
+    assert counted == [
+        {"sent": 1, "delivered": 1, "excluded": 0, **nothing}, {"sent": 0, "delivered": 0, "excluded": 1, **nothing},
+    ]  # fmt: skip
+    none = {"sent": 0, "delivered": 0, "excluded": 0, "lastContactedAt": None}
+    assert [one["later"] for one in figures["nodes"]] == [none, none]
     metrics = {one["name"]: one["value"] for one in told["report"]["metrics"]}
     assert metrics["delivered_rate"] == 1.0
     assert metrics["opens"] == 0

@@ -172,3 +172,15 @@ async def test_a_segmented_list_tells_of_a_person_which_segment_it_is(gql: Gql) 
     assert found["profileMemberships"]["nodes"] == [
         {"audience": {"id": made["audience"]["id"]}, "profileId": members[1]["profile"]["id"], "columns": {"segment": "rest"}}
     ]
+    page = await gql.ask(
+        """query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Profile {
+             memberships(first: 1) { nodes { audience { id } columns } pageInfo { hasNextPage } } } } }""",
+        ids=[one["profile"]["id"] for one in members],
+    )
+    assert [one["memberships"] for one in page["nodes"]] == [
+        {
+            "nodes": [{"audience": {"id": made["audience"]["id"]}, "columns": {"segment": segment}}],
+            "pageInfo": {"hasNextPage": False},
+        }
+        for segment in ("first", "rest")
+    ]
