@@ -17,8 +17,9 @@ MOST_LOOKED_AT = 3_000_000  # values, for all paths together; each prefix of the
 class DataPaths:
     """Says what is wrong with paths into one data."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    def __init__(self, data: Mapping[str, Any], told: str = "the data") -> None:
         self._roots = {name: _Places([value]) for name, value in data.items()}
+        self._told = told
         self._left = MOST_LOOKED_AT
 
     def wrong(self, path: tuple[str, ...]) -> tuple[str, str] | None:
@@ -31,7 +32,7 @@ class DataPaths:
         for index, key in enumerate(path[1:], 1):
             found = self._follow(places, key)
             if not found.values:
-                return _no_key(path[:index], key, places)
+                return _no_key(path[:index], key, places, self._told)
             places = found
         return None
 
@@ -96,7 +97,7 @@ class _Places:
         return found + self.items
 
 
-def _no_key(path: tuple[str, ...], key: str, places: _Places) -> tuple[str, str] | None:
+def _no_key(path: tuple[str, ...], key: str, places: _Places, told: str) -> tuple[str, str] | None:
     if key not in (EVERY, *COMMANDS) and places.values and all(isinstance(one, (str, int, float)) for one in places.values):
         return (
             f"{'.'.join(path)!r} is one value and has no {key!r}",
@@ -106,4 +107,4 @@ def _no_key(path: tuple[str, ...], key: str, places: _Places) -> tuple[str, str]
         return None
     near = nearest(key, places.keys[:MOST_COMPARED])
     hint = f"Did you mean {near!r}?" if near else f"There are {', '.join(places.keys[:10])}."
-    return f"{'.'.join(path)!r} has no {key!r} in the data", hint
+    return f"{'.'.join(path)!r} has no {key!r} in {told}", hint

@@ -1,5 +1,5 @@
-"""What a template may read: `profile.<field>`, `audience.<column>`, the content's own data, and a few facts of the delivery and
-its campaign.
+"""What a template may read: `profile.<field>`, `audience.<column>`, the content's own data, a few facts of the delivery and its
+campaign, and the event because of which a message is sent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ import msgspec
 
 from core.content.data_paths import COMMANDS, EVERY, DataPaths
 from core.content.errors import TemplateProblem
-from core.content.readable import AUDIENCE, MOST_STEPS, OURS, Read, Readable, ReadableEntity, ReadableField
+from core.content.readable import (
+    AUDIENCE,
+    EVENT,
+    EVENT_PARTS,
+    MOST_STEPS,
+    OURS,
+    Read,
+    Readable,
+    ReadableEntity,
+    ReadableField,
+)
 from core.content.suggestions import MOST_COMPARED, nearest
 from core.datamodel.records import FieldKind
 from render_ext import Variable
@@ -116,10 +126,11 @@ def check_variables(
 ) -> Iterator[TemplateProblem]:
     """One located problem for every path that leads nowhere. Raises Invalid (DATA_TOO_LARGE)."""
     paths = DataPaths(data)
+    event = _event_paths(readable)
     for variable in variables:
         if variable.assigned:  # it may be the template's own, and then only a rendering knows what is in it
             continue
-        found = _wrong(variable.path, data, paths, dynamic, readable)
+        found = _wrong(variable.path, data, paths, event, dynamic, readable)
         if found is not None:
             message, hint = found
             yield TemplateProblem(
@@ -133,7 +144,12 @@ def check_variables(
 
 
 def _wrong(
-    path: tuple[str, ...], data: Mapping[str, Any], paths: DataPaths, dynamic: Collection[str], readable: Readable
+    path: tuple[str, ...],
+    data: Mapping[str, Any],
+    paths: DataPaths,
+    event: DataPaths | None,
+    dynamic: Collection[str],
+    readable: Readable,
 ) -> tuple[str, str] | None:
     """What is wrong with a path and what to write instead, or None."""
     if path[0] == AUDIENCE:
@@ -144,9 +160,37 @@ def _wrong(
         return None if len(path) > 1 and path[1] in dynamic else _wrong_dynamic(path, dynamic)
     if path[0] == EVERY:
         return "the first name of a path must be written out", "Write the name itself, such as profile.first_name."
+    if reads_event(path, data):
+        return _wrong_event(path, event, readable)
     if path[0] not in data:
         return f"there is no {path[0]!r}", _suggest_root(path[0], data, readable)
     return paths.wrong(path)
+
+
+def reads_event(path: tuple[str, ...], data: Mapping[str, Any]) -> bool:
+    """Whether a path leads into the event: a content whose own data has that name reads its data."""
+    return path[0] == EVENT and EVENT not in data
+
+
+def _event_paths(readable: Readable) -> DataPaths | None:
+    held = readable.event.held if readable.event is not None else None
+    return None if held is None else DataPaths({EVENT: held}, "the event")
+
+
+def _wrong_event(path: tuple[str, ...], event: DataPaths | None, readable: Readable) -> tuple[str, str] | None:
+    """Of an event that nobody knows yet, only its parts are known."""
+    if readable.event is not None and readable.event.held is None:
+        return "there is no event: a delivery is sent to an audience", "Take it out of content that a delivery sends."
+    name = path[1] if len(path) > 1 else EVERY
+    if name == EVERY:
+        return "the event cannot be read as a whole", "Write event.type, or a value such as event.payload.order_id."
+    if name not in EVENT_PARTS:
+        near = nearest(name, EVENT_PARTS)
+        hint = f"Did you mean '{EVENT}.{near}'?" if near else f"There are {_listed(EVENT, EVENT_PARTS)}."
+        return f"there is no '{EVENT}.{name[:80]}'", hint
+    if name == "payload" and len(path) > 2 and readable.event is not None and not (readable.event.held or {})["payload"]:
+        return "the event has no payload", "Give the test profile an eventPayload."
+    return event.wrong(path) if event is not None else None
 
 
 def _wrong_field(path: tuple[str, ...], readable: Readable) -> tuple[str, str] | None:
@@ -220,7 +264,7 @@ def _wrong_dynamic(path: tuple[str, ...], dynamic: Collection[str]) -> tuple[str
 def _suggest_root(name: str, data: Mapping[str, Any], readable: Readable) -> str:
     if name in readable.roots["profile"].fields:
         return f"Did you mean 'profile.{name}'?"
-    known = ["profile", "audience", "delivery", "campaign", *islice(data, MOST_COMPARED)]
+    known = ["profile", AUDIENCE, "delivery", "campaign", EVENT, *islice(data, MOST_COMPARED)]
     near = nearest(name, known)
     return f"Did you mean {near!r}?" if near else f"There are {', '.join(known[:12])}."
 

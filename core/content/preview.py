@@ -16,6 +16,7 @@ from core.content.html.insertions import PIXEL
 from core.content.inline_images import show_images
 from core.content.languages import for_reader, untranslated
 from core.content.placements import NO_FRAGMENTS, Library
+from core.content.readable import EVENT, Readable
 from core.content.records import Content, ContentDraft, ContentWarning, Preview
 from core.content.review import missing_values, review, review_rendered, review_whole
 from render_ext import Identity, RenderError, TokenSigner
@@ -41,9 +42,9 @@ def preview(
 ) -> Preview:
     """Render content for one profile; pure, and for a thread where it must not keep others waiting.
 
-    `row_values` are what a ledger row would carry, `library` the fragments that are used; links show where they lead, and no
-    visit of them counts. The variant is the one for `language`, else for that of the profile. `files` are the bytes of
-    inline images, by SHA-256; without, the HTML names them as the message does.
+    `row_values` are what a ledger row would carry, `library` the fragments that are used, and the event, if there is one; links
+    show where they lead, and no visit of them counts. The variant is the one for `language`, else for that of the profile.
+    `files` are the bytes of inline images, by SHA-256; without, the HTML names them as the message does.
 
     Raises ContentInvalid, and Invalid (CONTENT_REFUSED) where the channel cannot use a part. What fails for
     this profile alone is a warning (RENDERING_FAILED) without parts.
@@ -59,7 +60,7 @@ def preview(
     except ContentInvalid as refusal:
         raise ContentInvalid(expanded.refused(refusal.problems, frozen.parts)) from None
     carried = carried_by(frozen, row_values)  # as a ledger row: nothing else can be shown
-    row = RecipientRow(address=address, identity=NOBODY, values=values(frozen, carried))
+    row = RecipientRow(address=address, identity=NOBODY, values=_with_event(values(frozen, carried), library.readable))
     warnings = review(content, channel.manifest, expanded, library.readable)
     warnings = [found for found in warnings if found.code != "HTML_CLIPPED"]  # its size is known here
     warnings += untranslated(original, content.language)
@@ -73,6 +74,12 @@ def preview(
     warnings += review_rendered(sent.subject, sent.html, sent.text)
     html = shown.html if shown.html is None or files is None else show_images(shown.html, content.attachments, files)
     return _shown(content, warnings, subject=shown.subject, html=html, text=shown.text)
+
+
+def _with_event(seen: dict[str, Any], readable: Readable) -> dict[str, Any]:
+    """A content's own data of that name comes first, as when it is checked."""
+    held = readable.event.held if readable.event is not None else None
+    return seen if held is None else {EVENT: held, **seen}
 
 
 def _shown(

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from core.content.data_paths import EVERY
 from core.datamodel.physical import column_of
@@ -26,6 +27,8 @@ from core.targeting.shortcuts import SHORTCUT_DEFINITIONS
 MOST_STEPS = 3  # links on the way to a value
 _ANYTHING = frozenset({FieldKind.JSON, FieldKind.POINT})  # examples of their values are made by no rule
 AUDIENCE = "audience"  # the root of what recipients bring along as members of the audience that is written to
+EVENT = "event"  # the root of what has happened to the recipient, where a message is sent because of it
+EVENT_PARTS = ("type", "payload")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,16 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadableEvent:
+    """What is known of the event because of which a message is sent: its `EVENT_PARTS`. None: there is no event."""
+
+    held: Mapping[str, Any] | None = None
+
+
+NO_EVENT = ReadableEvent()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Readable:
     """Everything that there is to read besides a content's own data, and what its conditions may ask about."""
 
@@ -85,6 +98,7 @@ class Readable:
     catalogue: Catalogue
     definitions: Mapping[str, Definition] = field(default_factory=lambda: SHORTCUT_DEFINITIONS)  # what conditions may call
     audiences: Audiences = field(default_factory=lambda: NO_AUDIENCES)  # that conditions name
+    event: ReadableEvent | None = None  # None: nobody knows yet whether there is one
 
     def walk(self, path: tuple[str, ...]) -> tuple[ReadableEntity, tuple[CatalogueLink, ...]]:
         """Follow a path as far as it is links: the entity whose field is next, and the links."""
@@ -140,6 +154,16 @@ def columns_of(columns: Mapping[str, Kind], told: str) -> ReadableEntity:
 def with_audience(readable: Readable, audience: ReadableEntity) -> Readable:
     """The same once it is known which audience is written to."""
     return replace(readable, roots=MappingProxyType({**readable.roots, AUDIENCE: audience}))
+
+
+def with_event(readable: Readable, type_: str, payload: Mapping[str, Any] | None) -> Readable:
+    """The same for a message that is sent because of this event."""
+    return replace(readable, event=ReadableEvent(held={"type": type_, "payload": payload or {}}))
+
+
+def without_event(readable: Readable) -> Readable:
+    """The same for a message that is sent because of no event."""
+    return replace(readable, event=NO_EVENT)
 
 
 async def present_readable(conn: Connection, *, hold: bool = False) -> Readable:

@@ -20,9 +20,9 @@ from core.content.languages import untranslated, variants
 from core.content.links.found import unused_settings
 from core.content.links.settings import LinkRules
 from core.content.origins import Expanded
-from core.content.personalization import COLUMNS, columns_read, dynamic_read, fields_read, linked_key
+from core.content.personalization import COLUMNS, columns_read, dynamic_read, fields_read, linked_key, reads_event
 from core.content.placements import Library
-from core.content.readable import AUDIENCE, OURS, Read, Readable
+from core.content.readable import AUDIENCE, EVENT, OURS, Read, Readable
 from core.content.records import (
     Attachment,
     Content,
@@ -58,6 +58,7 @@ def review(
     found = [one for part in checked.parts if part.is_html for one in part.built.warnings]
     found += findings(checked)
     found += _columns_of_nobody(expanded.parts, manifest, readable)
+    found += _events_of_nobody(expanded.parts, content.data, manifest, readable)
     order = {part.name: number for number, part in enumerate(checked.parts)}
     found.sort(key=lambda one: (order.get(one.part or "", -1), one.line or 0, one.column or 0))
     told = dict.fromkeys(map(expanded.warning, found))  # MJML writes some things several times, and so do fragments
@@ -69,18 +70,40 @@ def _columns_of_nobody(parts: Mapping[str, str], manifest: Manifest, readable: R
     if not readable.roots[AUDIENCE].is_open:
         return
     seen: set[str] = set()
+    for part, variable in _read_below(AUDIENCE, parts, manifest):
+        for path in (one.path for one in columns_read([variable], readable).values() if one.path not in seen):
+            seen.add(path)
+            yield ContentWarning(
+                code="AUDIENCE_NOT_KNOWN", message=f"whether there is '{path}' is known once a delivery sends this content",
+                hint="The audience of the delivery must bring that column along.",
+                part=part, line=variable.line, column=variable.column,
+            )  # fmt: skip
+
+
+def _events_of_nobody(
+    parts: Mapping[str, str], data: Mapping[str, Any], manifest: Manifest, readable: Readable
+) -> Iterator[ContentWarning]:
+    """One warning for each value of an event that is read before anybody knows of an event."""
+    if readable.event is not None:
+        return
+    seen: set[tuple[str, ...]] = set()
+    for part, variable in _read_below(EVENT, parts, manifest):
+        if reads_event(variable.path, data) and not variable.assigned and variable.path not in seen:
+            seen.add(variable.path)
+            yield ContentWarning(
+                code="EVENT_NOT_KNOWN", message=f"there is no event to take {'.'.join(variable.path)!r} from",
+                hint="Preview it for a test profile that keeps an event. A delivery has none, and refuses this content.",
+                part=part, line=variable.line, column=variable.column,
+            )  # fmt: skip
+
+
+def _read_below(root: str, parts: Mapping[str, str], manifest: Manifest) -> Iterator[tuple[str, Variable]]:
+    """The variables of the parts in which something below a root is written out."""
     for field in manifest.content:
         source = parts.get(field.name, "")
-        if not field.template or (f"{AUDIENCE}." not in source and f"{AUDIENCE}[" not in source):
-            continue
-        for variable in compile_part(field.name, source, tracking=manifest.capabilities.tracking).variables:
-            for path in (one.path for one in columns_read([variable], readable).values() if one.path not in seen):
-                seen.add(path)
-                yield ContentWarning(
-                    code="AUDIENCE_NOT_KNOWN", message=f"whether there is '{path}' is known once a delivery sends this content",
-                    hint="The audience of the delivery must bring that column along.",
-                    part=field.name, line=variable.line, column=variable.column,
-                )  # fmt: skip
+        if field.template and (f"{root}." in source or f"{root}[" in source):
+            for variable in compile_part(field.name, source, tracking=manifest.capabilities.tracking).variables:
+                yield field.name, variable
 
 
 def review_saved(content: Content, manifest: Manifest, library: Library) -> list[ContentWarning]:

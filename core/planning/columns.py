@@ -9,7 +9,7 @@ from functools import reduce
 from core.content.contents import fragments_of
 from core.content.personalization import no_column
 from core.content.placements import Library
-from core.content.readable import Readable, ReadableEntity, columns_of, with_audience
+from core.content.readable import Readable, ReadableEntity, columns_of, with_audience, without_event
 from core.content.records import Content
 from core.content.uses import find_columns_read
 from core.db import Connection
@@ -24,16 +24,20 @@ MOST_AUDIENCES = 20  # of one content, of which its warnings know
 
 
 async def bound(conn: Connection, readable: Readable, audience_id: int) -> Readable:
-    """What content may read that is sent to an audience. Raises NotFound (AUDIENCE_NOT_FOUND), ExpressionError."""
-    return with_audience(readable, await _columns(conn, await get_audience(conn, audience_id)))
+    """What content may read that is sent to an audience: no event is among it. Raises NotFound (AUDIENCE_NOT_FOUND),
+    ExpressionError."""
+    return without_event(with_audience(readable, await _columns(conn, await get_audience(conn, audience_id))))
 
 
 async def library_of(conn: Connection, content: Content) -> Library:
-    """What a content may use, going by its deliveries: of columns, those that all their audiences have."""
+    """What a content may use, going by its deliveries: of columns, those that all their audiences have, and no event."""
     library = await fragments_of(conn, content)
     used = await store.audiences_of_content(conn, content.id, MOST_AUDIENCES)
+    if not used:
+        return library
+    library = replace(library, readable=without_event(library.readable))
     try:
-        found = [await _columns(conn, one) for one in await find_audiences(conn, used)] if used else []
+        found = [await _columns(conn, one) for one in await find_audiences(conn, used)]
     except (ExpressionError, Conflict):  # nobody can be asked for now, which is told where that matters
         return library
     return replace(library, readable=with_audience(library.readable, reduce(_of_both, found))) if found else library

@@ -26,7 +26,7 @@ class TestProfileDraft:
     label: str
     uses: tuple[TestProfileUse, ...]
     app_token: str | None = None  # where an app of a phone is reached
-    event_type: str | None = None  # of a business event that is kept with it (2.33); nothing of ours reads it
+    event_type: str | None = None  # of a business event that is kept with it (2.33), which previews of contents read
     event_payload: Mapping[str, Any] | None = None
 
 

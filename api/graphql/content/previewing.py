@@ -22,6 +22,7 @@ from core.content.languages import check_language, with_checked_languages
 from core.content.libraries import conditions_of, load_library, sources_of, sources_of_fragment
 from core.content.placements import Library
 from core.content.preview import preview
+from core.content.readable import Readable, with_event
 from core.content.records import Content, ContentDraft, Preview
 from core.content.stand_ins import stand_in_channel
 from core.db import Connection
@@ -29,6 +30,7 @@ from core.delivery.recipient_values import fetch_values
 from core.errors import Invalid
 from core.ids import from_global_id
 from core.planning.columns import bound, find_brought
+from core.profiles.test_profiles import get_test_profile
 from core.public_urls import PublicUrls
 from core.targeting.listed import Brought
 
@@ -51,6 +53,8 @@ async def preview_for(context: RequestContext, input: PreviewInput) -> Preview:
         if wrong := list(chain(unusable, check_choices(input.variants), check_chosen(content.dynamic, asked))):
             raise ContentInvalid(wrong)
         reader_id, is_test = _reader(input)
+        if is_test:
+            library = replace(library, readable=await _of_test_profile(conn, readable, reader_id))
         conditions = {
             place.name: [written_out(one.condition, readable.definitions) for one in place.variants]
             for place in content.dynamic
@@ -82,6 +86,12 @@ def _reader(input: PreviewInput) -> tuple[int, bool]:
         return from_global_id("Profile", input.profile_id, "input.profileId"), False
     assert input.test_profile_id is not None
     return from_global_id("TestProfile", input.test_profile_id, "input.testProfileId"), True
+
+
+async def _of_test_profile(conn: Connection, readable: Readable, test_profile_id: int) -> Readable:
+    """With the event that it keeps, if it does. Raises NotFound (TEST_PROFILE_NOT_FOUND)."""
+    found = await get_test_profile(conn, test_profile_id)
+    return readable if found.event_type is None else with_event(readable, found.event_type, found.event_payload)
 
 
 def _with_variants(row_values: Mapping[str, Any], asked: Mapping[str, int]) -> Mapping[str, Any]:

@@ -51,7 +51,7 @@ def _test_profile_type() -> Any:
         "team_fields": team_fields_field(Extended.TEST_PROFILE),
         "app_token": strawberry.field(description="Where an app of a phone is reached."),
         "event_type": strawberry.field(
-            description="Of a business event that is kept with it; Clarion's previews do not read it."
+            description="Of a business event that is kept with it: previews for it read `event.type` and `event.payload`."
         ),
         "built_in": strawberry.field(description="Read-only."),
         "is_type_of": record_of(records.TestProfile),

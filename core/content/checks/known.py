@@ -12,7 +12,7 @@ from typing import Any
 from channels.contract import AddressKind
 from core.content.data_paths import DataPaths
 from core.content.personalization import DELIVERY_FIELDS
-from core.content.readable import AUDIENCE, OURS, Read, Readable
+from core.content.readable import AUDIENCE, EVENT, OURS, Read, Readable
 from core.errors import Invalid
 from core.profiles.fields import Field, FieldType
 
@@ -64,6 +64,7 @@ class KnownValues:
 
     def __init__(self, data: Mapping[str, Any], address_kind: AddressKind, readable: Readable = OURS) -> None:
         self._data = DataPaths(data)
+        self._has_event = EVENT not in data
         self._readable = readable
         self._addresses = ADDRESSES.get(address_kind, frozenset())
         self._reached: dict[tuple[str, ...], Sequence[Any] | None] = {}
@@ -83,6 +84,8 @@ class KnownValues:
             return self.nullable_field(path) is None
         if path[0] in self._readable.roots:
             return path[0] == "delivery" and path[1] in DELIVERY_FIELDS
+        if path[0] == EVENT and self._has_event:
+            return False
         known = self.known(path)
         return known is None or all(value not in (None, "", [], {}) for value in known[:LONGEST_SAMPLE])
 

@@ -346,7 +346,7 @@ def test_mistakes_in_a_fragment_are_told_there_and_once() -> None:
     assert first.excerpt == '2 |  {{ profile.frist_name }} <a href="{{ x }}">\n        ^'
     assert problems({"html": html}, wrong) == [
         ("UNKNOWN_VARIABLE", "fragments.wrong.html:2:5", "Did you mean 'profile.first_name'?"),
-        ("UNKNOWN_VARIABLE", "fragments.wrong.html:2:39", "There are profile, audience, delivery, campaign."),
+        ("UNKNOWN_VARIABLE", "fragments.wrong.html:2:39", "There are profile, audience, delivery, campaign, event."),
     ]
     assert problems(
         {"html": '{% render "wrong", title: 1 %}'}, fragment("wrong", "\n <a href='javascript:x'>{{ title }}", title="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.api.gql import create_profile
+from tests.api.gql import create_profile, fresh
 from tests.api.graphql.conftest import House
 from tests.api.graphql.mutation_cases import make
 
@@ -144,6 +144,31 @@ async def test_a_preview_is_shown_as_a_test_profile_would_get_it(house: House) -
     assert await house.gql.code(read, input={**sent, "testProfileId": person}) == "BAD_ID"
     await make(house, "deleteTestProfile", id=trap)
     assert await house.gql.code(read, input={**sent, "testProfileId": trap}) == "TEST_PROFILE_NOT_FOUND"
+
+
+async def test_a_preview_shows_the_event_that_a_test_profile_keeps(house: House) -> None:
+    # Given test profiles with an event and without, and content that reads it
+    order = {"order_id": "A-7", "items": [{"sku": "tea"}, {"sku": "cake"}]}
+    kept = await _trap(house, eventType="order", eventPayload=order)
+    bare = await _trap(house, label="Bare")
+    read = "query ($input: PreviewInput!) { preview(input: $input) { text warnings { code } } }"
+    source = "{{ event.type }} {{ event.payload.order_id }}{% for one in event.payload.items %} {{ one.sku }}{% endfor %}"
+    made = await make(house, "createContent", input={
+        "name": fresh("order"), "label": "x", "channel": "memory", "parts": [{"name": "text", "source": source}],
+    })  # fmt: skip
+    content = {"contentId": made["content"]["id"]}
+
+    # Then a preview for the one shows it, and for others nothing, with a warning
+    found = (await house.gql.ask(read, input={**content, "testProfileId": kept}))["preview"]
+    assert (found["text"], "EVENT_NOT_KNOWN" in [one["code"] for one in found["warnings"]]) == ("order A-7 tea cake", False)
+    person = await create_profile(house.gql, email="p@mail.example")
+    for other in ({"testProfileId": bare}, {"profileId": person}):
+        found = (await house.gql.ask(read, input={**content, **other}))["preview"]
+        assert (found["text"].strip(), "EVENT_NOT_KNOWN" in [one["code"] for one in found["warnings"]]) == ("", True)
+
+    # And a name that the event lacks is refused
+    wrong = {"channel": "memory", "parts": [{"name": "text", "source": "{{ event.payload.ordr_id }}"}]}
+    assert await house.gql.code(read, input={**wrong, "testProfileId": kept}) == "UNKNOWN_VARIABLE"
 
 
 async def test_test_profiles_are_found_and_changed(house: House) -> None:
