@@ -31,6 +31,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Query.dataModelVersions": Permission.MODEL_DATA,
     "Query.dataModelDraft": Permission.MODEL_DATA,
     "Query.dataModelPreview": Permission.MODEL_DATA,
+    "Query.dataModelRepair": Permission.MODEL_DATA,
     "Query.hiddenData": Permission.MODEL_DATA,
     "Query.dataModelBuilds": Permission.MODEL_DATA,
     "Mutation.saveDataset": Permission.MODEL_DATA,
@@ -47,6 +48,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "Mutation.discardDataModelDraft": Permission.MODEL_DATA,
     "Mutation.publishDataModel": Permission.MODEL_DATA,
     "Mutation.rollBackDataModel": Permission.MODEL_DATA,
+    "Mutation.repairDataModel": Permission.MODEL_DATA,
     "Mutation.dropHiddenData": Permission.MODEL_DATA,
     # rows of datasets
     "Query.datasetRow": Permission.READ,

@@ -32,6 +32,7 @@ _USED = (
     asyncpg.FeatureNotSupportedError,  # a view shows the column
     asyncpg.DependentObjectsStillExistError,
     asyncpg.DuplicateTableError,  # an index or a sequence is called so
+    asyncpg.DuplicateObjectError,  # another constraint is called so
     asyncpg.TooManyColumnsError,  # dropped ones count
 )
 # For each table: everybody who wants it waits behind us for so long, while we wait for others.
@@ -119,7 +120,7 @@ async def _publish(
     await _hold(conn, lock_timeout_ms)
     await guard(conn, tuple(changes(published.model, model, tables)))
     run = tuple(steps(model, tables))
-    await _run(conn, run, tables, lock_timeout_ms)
+    await run_steps(conn, run, tables, lock_timeout_ms)
     done = await store.insert_published(conn, published.version + 1, model, [one.sql for one in run], actor.name, now)
     await store.update_draft(conn, model, None, None)
     await builds.plan(conn, model, await store.read_tables(conn), now)
@@ -144,9 +145,9 @@ async def _hold(conn: Connection, lock_timeout_ms: int) -> None:
         ) from None  # fmt: skip
 
 
-async def _run(conn: Connection, steps: tuple[Step, ...], tables: Tables, lock_timeout_ms: int) -> None:
+async def run_steps(conn: Connection, steps: tuple[Step, ...], tables: Tables, lock_timeout_ms: int) -> None:
     """All tables are locked before any is changed, in the order in which rows are written: a dataset's, then what it is linked
-    to. Whom everybody needs is locked last.
+    to. Whom everybody needs is locked last. Raises as `changing`.
     """
     changed = {step.locks[0] for step in steps if step.locks}
     locked = changed.union(*(step.locks for step in steps)) & tables.columns.keys()

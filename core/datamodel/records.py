@@ -229,6 +229,58 @@ class Preview:
     warnings: tuple[ModelWarning, ...]
 
 
+class DamageKind(StrEnum):
+    """What is not in the database as a publication has left it there."""
+
+    TABLE = "table"
+    COLUMN = "column"
+    TYPE = "type"  # of a column
+    FILLING = "filling"  # what the database writes into new rows: numbers, times, automatic ids
+    PRIMARY_KEY = "primary_key"
+    REFERENCE = "reference"  # a foreign key
+    KEY = "key"  # a unique index
+    INDEX = "index"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """One thing that is missing or different, and what mends it. Neither `steps` nor `afterwards`: nobody but a person can."""
+
+    kind: DamageKind
+    entity: str
+    table: str
+    column: str | None = None
+    name: str | None = None  # of the field, link, key or index
+    message: str
+    hint: str | None = None
+    steps: tuple[Step, ...] = ()
+    afterwards: str | None = None  # a statement that a job runs
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether a repair mends it."""
+        return bool(self.steps or self.afterwards)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """What brings the database back to the published model."""
+
+    version: int  # of the model
+    damages: tuple[Damage, ...]
+    digest: str  # of all of it: what has been seen
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What is run at once."""
+        return tuple(step for one in self.damages for step in one.steps)
+
+    @property
+    def afterwards(self) -> tuple[str, ...]:
+        """What a job runs then."""
+        return tuple(one.afterwards for one in self.damages if one.afterwards is not None)
+
+
 class BuildKind(StrEnum):
     """What a job builds or checks after a publication."""
 

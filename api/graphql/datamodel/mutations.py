@@ -11,6 +11,7 @@ from api.graphql.datamodel.builds import DataModelBuild
 from api.graphql.datamodel.types import (
     DataModel,
     DataModelDraft,
+    DataModelRepair,
     HiddenData,
     SaveDataFieldInput,
     SaveDatasetInput,
@@ -19,7 +20,7 @@ from api.graphql.datamodel.types import (
 )
 from api.graphql.datamodel.uses import UNUSED
 from api.graphql.mutations import mutation
-from core.datamodel import builds, drafts, hidden, keys, links, publication
+from core.datamodel import builds, drafts, hidden, keys, links, publication, repair
 from core.datamodel.records import Index, Key
 from core.ids import from_global_id
 
@@ -139,6 +140,13 @@ class DataModelMutation:
         context = info.context
         context.published()
         return await publication.roll_back(context.conn, context.actor, version, now=context.now, guard=UNUSED)
+
+    @mutation(repair=DataModelRepair)
+    async def repair_data_model(self, info: Info, digest: str) -> Any:
+        """Make again what is missing in the database of the published model, as previewed by dataModelRepair: all of it or
+        nothing. What is made again is empty; what is of another type is left alone."""
+        context = info.context
+        return await repair.repair_data_model(context.conn, context.actor, digest=digest, now=context.now)
 
     @mutation(dropped=HiddenData)
     async def drop_hidden_data(

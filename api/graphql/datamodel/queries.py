@@ -9,9 +9,9 @@ import strawberry
 from api.context import Info
 from api.graphql.connections import ForwardPage, Listing, by_id, requested_page
 from api.graphql.datamodel.builds import DataModelBuild
-from api.graphql.datamodel.types import DataModel, DataModelDraft, DataModelPreview, HiddenData
+from api.graphql.datamodel.types import DataModel, DataModelDraft, DataModelPreview, DataModelRepair, HiddenData
 from api.graphql.leaf import field
-from core.datamodel import builds, drafts, hidden, publication
+from core.datamodel import builds, drafts, hidden, publication, repair
 
 
 @strawberry.type
@@ -43,6 +43,12 @@ class DataModelQuery:
         """What publishing the draft would change, run and lock."""
         async with info.context.lease.use() as conn:
             return await publication.preview(conn)
+
+    @field(DataModelRepair)
+    async def data_model_repair(self, info: Info) -> Any:
+        """What is missing in the database, or different from what is published, and what repairing it would run and lock."""
+        async with info.context.lease.use() as conn:
+            return await repair.preview_repair(conn)
 
     @field(ForwardPage[DataModelBuild])
     async def data_model_builds(self, info: Info, first: int | None = None, after: str | None = None) -> Listing:

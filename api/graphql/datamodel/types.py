@@ -15,6 +15,10 @@ from core.datamodel import records
 from core.datamodel.hidden import count_values
 
 FieldKind = strawberry.enum(records.FieldKind, name="DataFieldKind", description="What a field of a team holds.")
+DamageKind = strawberry.enum(
+    records.DamageKind, name="DataModelDamageKind",
+    description="What is not as a publication left it. FILLING: what the database writes into new rows by itself.",
+)  # fmt: skip
 Action = strawberry.enum(records.Action, name="DataModelAction", description="What publishing does to a field or a dataset.")
 
 
@@ -156,6 +160,33 @@ class DataModelPreview:
         """Who keeps it from being published: some of each kind, where there are many."""
         async with info.context.lease.use() as conn:
             return await find_users(conn, root.changes)
+
+
+@strawberry.type(description="Something of the published model that is missing in the database, or different there.")
+class DataModelDamage:
+    """A damage."""
+
+    kind: DamageKind  # type: ignore[valid-type]
+    dataset: str = leaf(lambda damage: damage.entity)
+    table: str
+    column: str | None
+    name: str | None = strawberry.field(description="Of the field, link, key or index, where it is one's.")
+    message: str
+    hint: str | None
+    is_mended: bool = strawberry.field(description="Whether a repair mends it. Otherwise a person has to.")
+
+
+@strawberry.type(description="What brings the database back to the published model. No value that is there is changed.")
+class DataModelRepair:
+    """A repair."""
+
+    version: int = strawberry.field(description="Of the published model.")
+    digest: str = strawberry.field(description="To be sent with repairDataModel.")
+    damages: list[DataModelDamage] = leaf(lambda repair: list(repair.damages), description="None: nothing is to be repaired.")
+    statements: list[DataModelStatement] = leaf(lambda repair: list(repair.steps))
+    afterwards: list[str] = leaf(
+        lambda repair: list(repair.afterwards), description="What a job runs then: see dataModelBuilds."
+    )
 
 
 _resolved = field  # HiddenData has a field of that name

@@ -84,6 +84,15 @@ async def drop_hidden_data(house: House) -> Case:
     return Case(sent, ["data_model.drop"], {**sent, "confirm": "tier"})
 
 
+@case
+async def repair_data_model(house: House) -> Case:
+    """Of a model whose column somebody has dropped."""
+    await make(house, "publishDataModel", draftVersion=await _drafted(house))
+    await house.runtime.pool.execute("ALTER TABLE profile DROP COLUMN x_tier")
+    found = await house.gql.ask("{ dataModelRepair { digest } }")
+    return Case({"digest": found["dataModelRepair"]["digest"]}, ["data_model.repair"], {"digest": "other"})
+
+
 LINK = {
     "dataset": "purchase", "name": "customer", "label": "Customer", "target": "profile",
     "reverseName": "purchases", "reverseLabel": "Purchases",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.ids import to_global_id
+from tests.api.gql import create_profile
 from tests.api.graphql.conftest import House
 
 ERRORS = "userErrors { code message path hint }"
@@ -281,3 +282,44 @@ async def test_people_are_found_by_a_searchable_field_once_its_index_is_built(ho
     assert (await gql.ask(asked))["dataModelBuilds"]["nodes"] == []
     (error,) = await gql.refused(SAVE, input={**card, "name": "born", "kind": "DATE", "maxLength": None, "searchable": True})
     assert (error["code"], error["path"]) == ("NOT_SEARCHABLE", "searchable")
+
+
+LOOK = """{ dataModelRepair { version digest damages { kind dataset table column name message hint isMended }
+    statements { sql locks } afterwards } }"""
+REPAIR = f"""mutation ($digest: String!) {{
+  repairDataModel(digest: $digest) {{ repair {{ damages {{ column }} statements {{ sql }} }} {ERRORS} }} }}"""
+
+
+async def test_what_somebody_dropped_is_found_repaired_and_used_again(house: House) -> None:
+    # Given a published field with a value, which processes have read
+    gql = house.gql
+    await gql.do(SAVE, input=TIER)
+    await gql.do(PUBLISH, v=(await gql.ask(PREVIEW))["dataModelPreview"]["draftVersion"])
+    ann = await create_profile(gql, email="ann@mail.example", teamFields={"tier": "gold"})
+    read = "query ($id: ID!) { profile(id: $id) { email teamFields } }"
+    assert (await gql.ask(read, id=ann))["profile"]["teamFields"]["tier"] == "gold"
+    assert (await gql.ask(LOOK))["dataModelRepair"]["damages"] == []
+
+    # When its column goes
+    await house.runtime.pool.execute("ALTER TABLE profile DROP COLUMN x_tier")
+
+    # Then it is told, made again without its value, and used as before
+    found = (await gql.ask(LOOK))["dataModelRepair"]
+    assert found["damages"] == [
+        {
+            "kind": "COLUMN", "dataset": "profile", "table": "profile", "column": "x_tier", "name": "tier", "isMended": True,
+            "message": "the column x_tier of profile is not there; it is made again without values",
+            "hint": "Its values are in a backup only.",
+        }
+    ]  # fmt: skip
+    sql = "ALTER TABLE profile ADD COLUMN x_tier character varying(30)"
+    assert (found["version"], found["statements"], found["afterwards"]) == (1, [{"sql": sql, "locks": ["profile"]}], [])
+    (error,) = await gql.refused(REPAIR, digest="other")
+    assert error["code"] == "VERSION_CHANGED"
+    done = await gql.do(REPAIR, digest=found["digest"])
+    assert done["repair"] == {"damages": [{"column": "x_tier"}], "statements": [{"sql": sql}]}
+    assert (await gql.ask(read, id=ann))["profile"] == {"email": "ann@mail.example", "teamFields": {"tier": None}}
+    bob = await create_profile(gql, email="bob@mail.example", teamFields={"tier": "silver"})
+    assert (await gql.ask(read, id=bob))["profile"]["teamFields"]["tier"] == "silver"
+    (error,) = await gql.refused(REPAIR, digest=found["digest"])
+    assert error["code"] == "NOTHING_TO_REPAIR"
