@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Sequence
+from contextlib import suppress
 
 import asyncpg
 import pytest
@@ -168,6 +170,22 @@ async def test_what_was_dropped_is_made_again(runtime: Runtime, db: Connection, 
     assert told(await preview_repair(db)) == []
     after = await preview(db)
     assert (after.changes, after.steps) == ((), ())
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_is_dropped_together_is_made_again(runtime: Runtime, db: Connection, seed: int) -> None:
+    """Several things in any order: what goes with another has gone already, or is not there to be changed."""
+    await market(db)
+    await jobs.build(runtime)
+    before, rng = await state(db), random.Random(seed)
+    for what in rng.sample(sorted(DROPPED), rng.randint(2, 8)):
+        with suppress(asyncpg.UndefinedObjectError, asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+            async with db.transaction():
+                await db.execute(DROPPED[what][0])
+    await mend(db)
+    await jobs.build(runtime)
+    assert told(await preview_repair(db)) == []
+    assert await state(db) == before
 
 
 async def test_all_at_once_is_made_again(runtime: Runtime, db: Connection) -> None:
