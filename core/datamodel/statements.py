@@ -62,7 +62,7 @@ def dropped_indexes(draft: Model, tables: Tables) -> list[tuple[str, str]]:
     for entity in draft.entities:
         table = table_of(entity)
         lying = tables.columns.get(table, {})
-        for column, wanted in _columns(entity).items():
+        for column, wanted in model_columns(entity).items():
             if lying.get(column, wanted) != wanted:
                 found += [(table, index) for index in tables.computed.get((table, column), ())]
     return list(dict.fromkeys(found))
