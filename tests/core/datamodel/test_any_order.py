@@ -33,6 +33,7 @@ BY_FIELDS = st.sampled_from([(), ("f",)])
 ACTS = st.one_of(
     st.tuples(st.just("dataset"), DATASETS),
     st.tuples(st.just("field"), ENTITIES, FIELDS, st.sampled_from([FieldKind.INTEGER, FieldKind.TEXT])),
+    st.tuples(st.just("searched"), FIELDS, st.integers(20, 22), st.booleans()),
     st.tuples(st.just("link"), ENTITIES, LINKS, ENTITIES, st.sampled_from(LinkKind), st.sampled_from(OnDelete), BY_FIELDS),
     st.tuples(st.just("key"), ENTITIES, PARTS),
     st.tuples(st.just("index"), ENTITIES, PARTS),
@@ -121,6 +122,8 @@ async def do(conn: Connection, act: tuple[Any, ...]) -> None:
             await save_dataset(conn, SYSTEM, name=name, label=name, now=NOW)
         case ("field", entity, name, kind):
             await save(conn, field(name, kind, **({"max_length": 20} if kind is FieldKind.TEXT else {})), entity)
+        case ("searched", name, length, searchable):
+            await save(conn, field(name, max_length=length, searchable=searchable))
         case ("link", entity, name, target, kind, on_delete, by):
             made = link(
                 name, target, kind, on_delete=on_delete, source_fields=by, target_fields=by, reverse_name=f"{entity}_{name}"
