@@ -80,17 +80,18 @@ async def test_an_event_whose_answer_fails_gives_its_connection_back(
 
 async def test_a_query_that_is_cancelled_gives_its_connection_back(door: GraphQLDoor, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a query whose loaders run in tasks of their own
-    begun, before = asyncio.Event(), in_use(door.runtime.pool)
+    before = in_use(door.runtime.pool)
 
     async def endless(conn: Connection, *_: object, **__: object) -> None:
-        begun.set()
         await conn.execute("SELECT pg_sleep(60)")
 
     monkeypatch.setattr("api.graphql.profiles.loaders.profiles.get_profiles", endless)
     text = '{ a: node(id: "UHJvZmlsZTox") { id } b: node(id: "UHJvZmlsZToy") { id } }'
     request = GraphQLRequest(query=text)
     running = asyncio.create_task(door.query(door.documents.prepare(text, None), request, SYSTEM, "r"))
-    await begun.wait()
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    while not await door.runtime.pool.fetchval(sleeping):
+        await asyncio.sleep(0.01)
 
     # When it is cancelled, as after sixty seconds
     running.cancel()
