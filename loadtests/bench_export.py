@@ -37,7 +37,7 @@ from loadtests.stage import Stage, stage
 
 ROWS = int(os.environ.get("ROWS", "1000000"))
 RUNS = int(os.environ.get("RUNS", "3"))
-SETTLED = min(100_000, ROWS // 2)  # rows after which growth is watched
+SETTLED = min(100_000, ROWS // 4)  # rows after which growth is watched
 STORED = COLUMNS[:-2]
 
 
@@ -101,13 +101,14 @@ class Bench:
             return time.perf_counter() - started, target
 
     async def memory(self, case: Case) -> None:
-        """What an export adds to the process."""
+        """What an export of a case adds to the process."""
         watch = Growth(SETTLED, self._written)
         watching = asyncio.create_task(watch.run())
         _, file = await self.ours(case)
         watching.cancel()
         file.unlink()
-        print_alone("export_memory", watch.highest, unit="MB", growth_after_first_100k=round(watch.growth, 1), rows=ROWS)
+        growth = round(watch.growth, 1)
+        print_alone(f"export_memory_{case.name}", watch.highest, unit="MB", growth_after_first_100k=growth, rows=ROWS)
 
     async def _written(self) -> int:
         async with self.runtime.pool.acquire() as conn:
@@ -150,7 +151,8 @@ async def bench(on: Stage, folder: Path) -> None:
         await conn.execute("VACUUM ANALYZE profile")
     for case in CASES:
         await measure(Bench(runtime, folder), case)
-    await Bench(runtime, folder).memory(CASES[0])
+    for case in CASES:
+        await Bench(runtime, folder).memory(case)
     pool.terminate()
 
 

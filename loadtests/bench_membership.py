@@ -32,8 +32,8 @@ from loadtests.shop import MODEL, fill_shop
 from loadtests.stage import Stage, stage
 
 PROFILES = int(os.environ.get("PROFILES", "1000000"))
-PURCHASES = int(os.environ.get("PURCHASES", "2000000"))
-EVENTS = int(os.environ.get("EVENTS", "2000000"))
+PURCHASES = int(os.environ.get("PURCHASES", "5000000"))
+EVENTS = int(os.environ.get("EVENTS", "20000000"))
 RUNS = int(os.environ.get("RUNS", "3"))
 CHANGED = 10_000  # people of each run
 AUDIENCES = 100

@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from channels.contract import FailureReason
 from core.db import Connection
+from core.delivery import patience
 from core.delivery.records import LedgerState, RecipientKind
 from core.planning.records import Delivery
 from core.planning.seed_records import ControlGroup, Extraction, SameFor
@@ -52,12 +53,14 @@ _COUNT = table("ledger_count", *(column(name) for name in (*_KEY, "n")))
 
 
 async def extract(conn: Connection, delivery: Delivery, group: ControlGroup | None, at: datetime) -> None:
-    """Nothing happens where the group is not extracted. `at` is `now` in what orders people. Raises ExpressionError."""
+    """Nothing happens where the group is not extracted. `at` is `now` in what orders people.
+
+    Raises ExpressionError, LimitReached.
+    """
     if group is None or group.extraction is Extraction.NONE:
         return
     by = None if group.by is None else await open_value(conn, group.by)
-    statement = extraction_statement(delivery, group, by, at)
-    await conn.execute(statement.text, *statement.args)
+    await patience.execute(conn, extraction_statement(delivery, group, by, at), "control_group")
 
 
 def extraction_statement(delivery: Delivery, group: ControlGroup, by: CheckedValue | None, at: datetime) -> Statement:

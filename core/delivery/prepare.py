@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -23,7 +23,7 @@ from core.content.libraries import conditions_of, load_library, readable_by, sou
 from core.content.placements import Library
 from core.content.records import Content
 from core.db import TRY_LATER, Connection, Pool, transaction
-from core.delivery import control_group, lifecycle, traps, versions
+from core.delivery import control_group, lifecycle, patience, traps, versions
 from core.delivery.computed import check_dates, open_computed
 from core.delivery.population import Population
 from core.delivery.programs import Programs
@@ -39,7 +39,7 @@ from core.delivery.steps.quarantined import quarantined
 from core.delivery.steps.suppressed import stopped, suppressed
 from core.delivery.store import ledger, population_reads, runs
 from core.delivery.store import programs as program_store
-from core.errors import ClarionError, Conflict, Invalid, LimitReached
+from core.errors import ClarionError, Conflict, Invalid
 from core.outbox import announce
 from core.planning import channel_accounts, columns, deliveries, holdouts, seeds
 from core.planning.records import Delivery
@@ -51,7 +51,6 @@ from core.targeting import audiences
 from core.targeting.cost import check_cost
 from core.targeting.expiry import check_current
 from core.targeting.listed import brought_along
-from core.targeting.sql import Statement
 
 # The exclusions, in order: the first that applies names the one reason. Who is held back comes after them (`_held_back`).
 PREPARATION: tuple[Step, ...] = (
@@ -59,7 +58,6 @@ PREPARATION: tuple[Step, ...] = (
 )  # fmt: skip
 
 RANGE = 50_000  # profile ids per transaction
-LONGEST = timedelta(minutes=30)  # of one statement
 GONE = (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError)  # between two ranges
 MOST_LOGGED = 20  # warnings about the content that the log keeps
 
@@ -142,7 +140,7 @@ class Preparation:
         await self._log_warnings(conn, delivery_id, content, library, now)
         population = await self._population(conn, delivery_id, programs, at)
         await check_cost(conn, population.audience, at=at, zone=population.zone)
-        await _execute(conn, population.duplicates_statement())
+        await patience.execute(conn, population.duplicates_statement(), "audience_id")
         last = await population_reads.highest_profile_id(conn)
         await runs.plan_preparation(conn, delivery_id, read, last)
         return Plan(population=population, prepare_id=prepare_id, at=at, start=0, end=last)
@@ -201,7 +199,7 @@ class Preparation:
                 conn, plan.population.delivery_id, plan.prepare_id, _CODES, high, self._clock()
             )
             if going:
-                await _execute(conn, statement)
+                await patience.execute(conn, statement, "audience_id")
             return going
 
     async def _finish(self, plan: Plan) -> None:
@@ -258,17 +256,6 @@ class Preparation:
             await runs.set_error(conn, delivery_id, found)
             await runs.add_log(conn, delivery_id, now, LogLevel.ERROR, error.code, error.message, found)
             await lifecycle.forget(conn, delivery_id)
-
-
-async def _execute(conn: Connection, statement: Statement) -> None:
-    """Raises LimitReached (QUESTION_TOO_SLOW)."""
-    try:
-        await conn.execute(statement.text, *statement.args, timeout=LONGEST.total_seconds())
-    except TimeoutError:
-        raise LimitReached(
-            f"a step of it took longer than {LONGEST.total_seconds() / 60:g} minutes", code="QUESTION_TOO_SLOW",
-            path="audience_id", hint="Look at the examination of the audience's question, narrow it down, or freeze it.",
-        ) from None  # fmt: skip
 
 
 async def _held_back(conn: Connection, delivery: Delivery, at: datetime) -> list[Step]:

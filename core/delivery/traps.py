@@ -13,6 +13,7 @@ from core.datamodel.physical import column_of
 from core.datamodel.present import present_model
 from core.datamodel.records import FieldKind, Model
 from core.db import Connection
+from core.delivery import patience
 from core.delivery.population import Population
 from core.errors import Invalid
 from core.planning.seed_records import Traps
@@ -29,13 +30,13 @@ from core.targeting.store import list_columns
 async def insert(conn: Connection, population: Population, traps: Traps | None, at: datetime, last_id: int) -> None:
     """Put the traps into the ledger, once the target's rows are there and somebody is to get the message.
 
-    Raises ExpressionError, Invalid (TOO_MANY_TRAPS).
+    Raises ExpressionError, Invalid (TOO_MANY_TRAPS), LimitReached (QUESTION_TOO_SLOW).
     """
     if traps is None:
         return
     asked = None if traps.question is None else await open_question(conn, traps.question)
-    statement = _choice(traps, asked, at, population.zone)
-    chosen = [row["id"] for row in await conn.fetch(statement.text, *statement.args)]
+    found = await patience.fetch(conn, _choice(traps, asked, at, population.zone), "traps")
+    chosen = [row["id"] for row in found]
     if len(chosen) > MOST_TRAPS:
         raise Invalid(
             f"the question finds more test profiles than the {MOST_TRAPS} that a delivery may have as traps",
@@ -44,7 +45,7 @@ async def insert(conn: Connection, population: Population, traps: Traps | None, 
     if chosen:
         columns = await columns_shared(conn, population.columns)
         written = population.traps_statement(chosen, not_copied(await present_model(conn)), last_id, columns)
-        await conn.execute(written.text, *written.args)
+        await patience.execute(conn, written, "traps")
 
 
 async def columns_shared(conn: Connection, columns: Sequence[Brought]) -> list[Brought]:

@@ -22,7 +22,9 @@ from core.targeting.language import (
     Literal,
     Place,
     Relative,
+    Unit,
     every_node,
+    relative,
 )
 from core.targeting.member_columns import FUNCTION as COLUMN_FUNCTION
 from core.targeting.records import Parameter
@@ -32,6 +34,9 @@ from core.targeting.value_checks import a, described, kind_of_literal
 PARAMETER = "parameter"
 UNKNOWN_PARAMETER = "UNKNOWN_PARAMETER"
 MAX_FILTERS = 20  # within each other
+MOST_FOLDED = 1_000  # years, days, …: no such time is out of reach
+
+_MOVING = {f"add_{unit.value}": unit for unit in Unit}
 
 _OURS = frozenset({PARAMETER, COLUMN_FUNCTION, *FUNCTIONS})
 _TAKES: Mapping[Kind, frozenset[Kind]] = {
@@ -161,7 +166,7 @@ class _Expander:
         if self._parts > MAX_PARTS:
             raise _too_large("the filters have too many parts together", node.place, MAX_PARTS)
         root = filled(_placed(definition.root, node.place), _arguments(definition, node))
-        return self.expanded(root, (*within, node.function))
+        return self.expanded(_folded(root), (*within, node.function))
 
 
 def _arguments(definition: Definition, node: Call) -> dict[str, Literal | Relative]:
@@ -190,21 +195,44 @@ def _name_of(node: Call) -> str:
 def _rebuilt(node: Any, change: Callable[[Any], Any]) -> Any:
     """A tree in which some nodes are others; what stays as it was is the same object."""
     found = change(node)
-    if found is not None:
-        return found
+    return _with_parts(node, lambda part: _rebuilt(part, change)) if found is None else found
+
+
+def _with_parts(node: Any, make: Callable[[Any], Any]) -> Any:
+    """A node with something made of each below it; the same object where nothing is another."""
     parts = {one.name: getattr(node, one.name) for one in fields(node)}
-    made = {name: _each(part, change) for name, part in parts.items()}
+    made = {name: _each(part, make) for name, part in parts.items()}
     different = {name: value for name, value in made.items() if value is not parts[name]}
     return replace(node, **different) if different else node
 
 
-def _each(part: Any, change: Callable[[Any], Any]) -> Any:
+def _each(part: Any, make: Callable[[Any], Any]) -> Any:
     if isinstance(part, tuple):
-        made = tuple(_each(one, change) for one in part)
+        made = tuple(_each(one, make) for one in part)
         return made if any(one is not other for one, other in zip(made, part, strict=True)) else part
-    if is_dataclass(part) and not isinstance(part, Place):
-        return _rebuilt(part, change)
-    return part
+    return make(part) if is_dataclass(part) and not isinstance(part, Place) else part
+
+
+def _folded(node: Any) -> Any:
+    """A tree in which what a parameter moves now by is written as questions write it: `add_days(now, 0 - 5)` as `now - 5 days`.
+    Of these it is known when they come to pass."""
+    made = _with_parts(node, _folded)
+    match made:
+        case Call(function="subtract", arguments=(left, right)):
+            whole, less = _small(left), _small(right)
+            if whole is not None and less is not None:
+                return Literal(whole - less, made.place)
+        case Call(function=name, arguments=(Relative(anchor=Anchor.NOW, offsets=()), right)) if name in _MOVING:
+            by = _small(right)
+            if by is not None:
+                return relative(Anchor.NOW, [(_MOVING[name], by)], made.place)
+    return made
+
+
+def _small(node: Any) -> int | None:
+    """A whole number that is written down, where no time so far away is out of reach."""
+    value = node.value if isinstance(node, Literal) else None
+    return value if type(value) is int and abs(value) <= MOST_FOLDED else None
 
 
 def _placed(node: Any, place: Place) -> Any:

@@ -21,11 +21,12 @@ from sqlalchemy import (
     Numeric,
     Select,
     Text,
+    and_,
     bindparam,
     cast,
     func,
-    literal,
     select,
+    true,
     union_all,
 )
 
@@ -189,24 +190,32 @@ def _piece(
     rows = entity_table(checked.entity).alias()
     key = rows.c[checked.entity.key]
     (base_key,) = base.c
-    tests = [key == base_key, *(key.not_in(select(earlier.c.key)) for earlier in before)]
+    tests = [key == base_key]
     if one.where is not None:
         tests.append(predicate(one.where, at=at, zone=zone, source=rows))
+    free = and_(true(), *(key.not_in(select(earlier.c.key)) for earlier in before))
     segment = one.segment
     if segment.share is None and segment.size is None:
-        return select(key.label("key")).where(*tests)
+        return select(key.label("key")).where(*tests, free)
     order = _order(one, rows, key, seed, at, zone)
     group = None if one.per is None else value(one.per, at=at, zone=zone, source=rows)
-    place = func.row_number().over(partition_by=group, order_by=order)
-    members = func.count().over(partition_by=group) if group is not None else literal(None, BigInteger())
-    ranked = select(key.label("key"), place.label("place"), members.label("members")).where(*tests).subquery()
+    if group is None or segment.share is None:
+        place = func.row_number().over(partition_by=group, order_by=order)
+        ranked = select(key.label("key"), place.label("place")).where(*tests, free).subquery()
+        wanted = select(ranked.c.key)
+    else:  # the share is of all in the group who meet the rule, also of those in a segment before
+        place = func.row_number().over(partition_by=[group, free], order_by=order)
+        members = func.count().over(partition_by=group)
+        named = key.label("key"), place.label("place"), members.label("members"), free.label("free")
+        ranked = select(*named).where(*tests).subquery()
+        wanted = select(ranked.c.key).where(ranked.c.free)
     limits: list[ColumnElement[Any]] = []
     if segment.size is not None:
         limits.append(bindparam(None, segment.size, BigInteger()))
     if segment.share is not None:
         whole = select(func.count()).select_from(base).scalar_subquery() if group is None else ranked.c.members
         limits.append(func.round(cast(whole, Numeric()) * bindparam(None, segment.share / 100, Numeric())))
-    return select(ranked.c.key).where(ranked.c.place <= (func.least(*limits) if len(limits) > 1 else limits[0]))
+    return wanted.where(ranked.c.place <= (func.least(*limits) if len(limits) > 1 else limits[0]))
 
 
 def _order(

@@ -14,7 +14,7 @@ from channels.memory.channel import MemoryChannel
 from core.access import SYSTEM
 from core.datamodel.records import FieldKind
 from core.db import Connection, Pool, transaction
-from core.delivery import lifecycle, prepare, reading
+from core.delivery import lifecycle, patience, prepare, reading
 from core.delivery.engine import Engine
 from core.delivery.programs import Programs
 from core.delivery.records import DeliveryState, LedgerState
@@ -186,7 +186,7 @@ async def test_a_step_that_takes_too_long_is_given_up_and_leaves_nothing_at_work
 ) -> None:
     await add_people(db, 20)
     delivery_id = await new_delivery(runtime, db)
-    monkeypatch.setattr(prepare, "LONGEST", timedelta(seconds=0.3))
+    monkeypatch.setattr(patience, "LONGEST", timedelta(seconds=0.3))
     slow = "prepare_duplicate" if first else "ledger"
     await db.execute(
         "CREATE FUNCTION waiting() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END'"

@@ -9,11 +9,13 @@ import pytest
 
 from core.targeting.check import check
 from core.targeting.compiled import Plan
+from core.targeting.filters_called import by_shortcuts
 from core.targeting.linked import entity_table
 from core.targeting.membership.due import ANY_TIME, Due, due_of
 from core.targeting.membership.records import Upkeep
 from core.targeting.moments import asked_at
 from core.targeting.parse import parse_text
+from core.targeting.text_form import to_text
 from tests.core.targeting.shop import CATALOGUE
 
 
@@ -49,3 +51,24 @@ def test_time_within_a_function_is_seen_wherever_it_stands(source: str) -> None:
 )
 def test_what_stands_still_within_a_function_is_kept_as_it_changes(source: str) -> None:
     assert due(source).upkeep is Upkeep.INCREMENTAL
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("was_contacted(3)", "exists(received where at > now - 3 days)"),
+        ("not_contacted(14)", "not exists(received where at > now - 14 days)"),
+        ("is_active(5)", "exists(reactions where at > now - 5 days and kind in ('open', 'click'))"),
+        ("is_active(0)", "exists(reactions where at > now and kind in ('open', 'click'))"),
+        ("is_active(-2)", "exists(reactions where at > now + 2 days and kind in ('open', 'click'))"),
+    ],
+)
+def test_windows_of_shortcuts_end_by_a_date_as_those_that_are_written_out(call: str, said: str) -> None:
+    root = by_shortcuts(parse_text(call).root)
+    assert root == parse_text(said).root
+    assert due(to_text(root)).upkeep is Upkeep.INCREMENTAL
+
+
+def test_times_out_of_reach_stay_as_they_are_written() -> None:
+    root = by_shortcuts(parse_text("is_active(1001)").root)
+    assert root == parse_text("exists(reactions where at > add_days(now, 0 - 1001) and kind in ('open', 'click'))").root

@@ -89,7 +89,11 @@ async def test_a_share_is_of_the_whole_and_of_a_group_of_its_members(conn: Conne
     assert await counted(conn, segment("half", share=Decimal(50)), segment("then", share=Decimal(50))) == {"half": 5, "then": 5}
     assert await counted(conn, segment("of_b", "city = 'b'", share=Decimal(50))) == {"of_b": 2}
     assert await counted(conn, segment("of_each", per="city", share=Decimal(50))) == {"of_each": 5}
+    halves = [segment(name, per="city", share=Decimal(50)) for name in ("one", "other")]
+    assert await counted(conn, *halves) == {"one": 5, "other": 5}
+    assert await counted(conn, segment("all", "city = 'b'"), halves[0]) == {"all": 2, "one": 4}, "nobody of b is left"
     assert await counted(conn, segment("of_each", per="city", size=1)) == {"of_each": 2}
+    assert await counted(conn, segment("of_each", per="city", size=3), halves[0]) == {"of_each": 5, "one": 4}
     assert await counted(conn, segment("few", share=Decimal(50), size=3)) == {"few": 3}
 
 

@@ -116,7 +116,7 @@ async def test_columns_are_expressions_about_people_and_what_they_bought(
 async def test_ranks_are_among_all_however_many_rows_go_out_at_once(
     runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.transfers.composing.RANGE", 2)
+    monkeypatch.setattr("core.profiles.export_ranges.RANGE", 2)
     await sold(runtime, db)
     best = computed("best", "rank(by sum(of_customer.amount) desc)")
     assert await cells(runtime, [Column(name="external_id"), best], expression="not external_id = 'A0'") == [
