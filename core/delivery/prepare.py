@@ -48,7 +48,7 @@ from core.profiles import suppression
 from core.profiles.reached_by import KINDS
 from core.secrets import Keyring
 from core.targeting import audiences
-from core.targeting.cost import check_cost
+from core.targeting.cost import check_statement_cost
 from core.targeting.expiry import check_current
 from core.targeting.listed import brought_along
 
@@ -139,8 +139,9 @@ class Preparation:
         read |= await versions.campaign_version(conn, delivery_id)
         await self._log_warnings(conn, delivery_id, content, library, now)
         population = await self._population(conn, delivery_id, programs, at)
-        await check_cost(conn, population.audience, at=at, zone=population.zone)
-        await patience.execute(conn, population.duplicates_statement(), "audience_id")
+        duplicates = population.duplicates_statement()
+        await check_statement_cost(conn, duplicates)  # it asks the audience of everybody, as the ranges do
+        await patience.execute(conn, duplicates, "audience_id")
         last = await population_reads.highest_profile_id(conn)
         await runs.plan_preparation(conn, delivery_id, read, last)
         return Plan(population=population, prepare_id=prepare_id, at=at, start=0, end=last)

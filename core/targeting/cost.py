@@ -13,7 +13,7 @@ from core.errors import LimitReached
 from core.targeting import store
 from core.targeting.checked import CheckedExpression
 from core.targeting.examine import examine
-from core.targeting.sql import compile_statement
+from core.targeting.sql import Statement, compile_statement
 
 MOST_COST = 1e10  # in Postgres' units, of which a core does some 10,000 to 1,000,000 in a second
 
@@ -32,6 +32,15 @@ async def check_cost(
         cost, advice = found.cost, "; ".join(found.advice[:3]) or advice
     if whole is not None:
         cost = max(cost, await store.estimate_cost(conn, compile_statement(whole)))
+    _refuse(cost, advice)
+
+
+async def check_statement_cost(conn: Connection, statement: Statement) -> None:
+    """The same of a statement as it is to run. Raises LimitReached (QUESTION_TOO_COSTLY)."""
+    _refuse(await store.estimate_cost(conn, statement), "Look at the examination of the question, and narrow it down")
+
+
+def _refuse(cost: float, advice: str) -> None:
     if cost <= MOST_COST:
         return
     raise LimitReached(
