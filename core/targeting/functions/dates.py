@@ -7,7 +7,7 @@ from datetime import date
 from functools import partial
 from zoneinfo import ZoneInfo, available_timezones
 
-from sqlalchemy import Date, Numeric, and_, cast, extract, func, or_
+from sqlalchemy import Date, Double, Numeric, and_, cast, extract, func, or_
 
 from core.targeting.catalogue import Kind
 from core.targeting.functions.bounds import (
@@ -39,6 +39,7 @@ _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
 _MOST_DAYS = 4_000_000  # more than there are in the calendar
 _MOST_MONTHS = 130_000
 _YEAR = 365
+_DAY_SECONDS = 86_400
 
 
 def _refuse_zone(value: Scalar) -> str | None:
@@ -73,6 +74,14 @@ def _start(unit: str, asking: Asking, time: Argument, zone: Argument | None = No
         return cast(func.date_trunc(raw(f"'{unit}'"), time.sql), Date)
     place = zone_of(asking, zone)
     return to_instant(func.date_trunc(raw(f"'{unit}'"), local_of(time, place)), place)
+
+
+def _start_of_interval(asking: Asking, time: Argument, seconds: Argument, zone: Argument | None = None) -> Sql:
+    """The last time at which the clock had gone a multiple of so many seconds since midnight."""
+    place = zone_of(asking, zone)
+    local = local_of(time, place)
+    step = func.make_interval(*([raw("0")] * 6), cast(seconds.sql, Double()))
+    return to_instant(func.date_bin(step, local, func.date_trunc(raw("'day'"), local)), place)
 
 
 def _add_calendar(months: int, days: int, asking: Asking, time: Argument, number: Argument) -> Sql:
@@ -160,6 +169,11 @@ def _moved(day: date, days: int) -> date:
     return date.fromordinal(min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal()))
 
 
+def _refuse_seconds(value: Scalar) -> str | None:
+    good = isinstance(value, int) and 1 <= value <= _DAY_SECONDS
+    return None if good else f"a whole number of seconds from 1 to {_DAY_SECONDS}"
+
+
 def _refuse_days(value: Scalar) -> str | None:
     good = isinstance(value, int) and abs(value) <= _MOST_DAYS
     return None if good else f"a number of days from -{_MOST_DAYS} to {_MOST_DAYS}"
@@ -216,8 +230,8 @@ def _starts() -> list[Function]:
         ("quarter", TIMES, ("TruncQuarter",)),
         ("month", TIMES, ()),
         ("week", TIMES, ("TruncWeek",)),
-        ("day", TIMES, ("TruncDate", "TruncDateTZ")),
-        ("hour", INSTANTS, ("TruncTime",)),
+        ("day", TIMES, ()),
+        ("hour", INSTANTS, ()),
         ("minute", INSTANTS, ()),
     ]
     return [
@@ -233,6 +247,22 @@ def _starts() -> list[Function]:
             uses=8,
         )
         for unit, takes, formerly in rows
+    ] + [
+        _of_time(
+            name="start_of_interval",
+            parameters=(
+                Parameter(name="x", takes=INSTANTS),
+                Parameter(name="seconds", takes=frozenset({Kind.INTEGER}), constant=True, refuse=_refuse_seconds),
+                ZONE,
+            ),
+            optional=1,
+            gives=Kind.INSTANT,
+            build=_start_of_interval,
+            label="the first moment of its interval of so many seconds, counted from midnight",
+            example="created_at >= start_of_interval(now, 900)",
+            formerly=("TruncDate", "TruncDateTZ", "TruncTime"),
+            uses=12,
+        )
     ]
 
 

@@ -370,6 +370,13 @@ def _in_zone(asked: Asked, moment: datetime, zone: str) -> datetime | None:
     return to_utc(moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None), asked.zone)
 
 
+def _start_of_interval(asked: Asked, value: datetime, seconds: int, zone: str | None = None) -> date:
+    local = _local(asked, value, zone)
+    gone = local.hour * 3600 + local.minute * 60 + local.second
+    first = datetime.combine(local.date(), time()) + timedelta(seconds=gone - gone % seconds)
+    return to_utc(first, ZoneInfo(zone) if zone else asked.zone)
+
+
 STRICT: Mapping[str, Callable[..., Any]] = {
     "in_zone": _in_zone,
     "json_text": _in_tree((str,), lambda asked, found: found[:10_000]),
@@ -379,6 +386,7 @@ STRICT: Mapping[str, Callable[..., Any]] = {
     "json_instant": _in_tree((str,), _to_instant),
     **{name: _part(name) for name in (*DAY_PARTS, "hour", "minute", "second", "year_month")},
     **{f"start_of_{unit}": _start(unit) for unit in ("year", "quarter", "month", "week", "day", "hour", "minute")},
+    "start_of_interval": _start_of_interval,
     "add_years": _add(12),
     "add_months": _add(1),
     "add_weeks": _add(days=7),

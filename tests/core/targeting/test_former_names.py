@@ -61,6 +61,7 @@ B      created_at >= start_of_week(now)
 B      created_at >= start_of_day(now)
 B      created_at >= start_of_hour(now)
 B      created_at >= start_of_minute(now)
+B      created_at >= start_of_interval(now, 900)
 E      add_years(birth_date, 3) = today
 -      add_months(birth_date, 3) = today
 -      add_weeks(birth_date, 3) = today

@@ -94,6 +94,7 @@ CONSTANTS: Mapping[str, st.SearchStrategy[Any]] = {
     "n": st.sampled_from([1, 2, 3, 1000]),
     "separator": st.sampled_from(["", ", ", "'"]),
     "start": st.sampled_from([-366, -30, -1, 0, 1]),
+    "seconds": st.sampled_from([1, 7, 90, 900, 5_400, 43_200, 86_399, 86_400]),
     "end": st.sampled_from([0, 1, 7, 90, 400]),
     "code": st.sampled_from([1, 39, 65, 233, 0x1F600]),
 }
