@@ -34,6 +34,7 @@ TABLES = (
     Kept(table="tracked_link", authored="url label category", other="program_id link mode"),
     # Both live as long as their preparation or their lease, which an erasure waits for.
     Kept(table="prepare_duplicate", other="delivery_id address_key keeper"),
+    Kept(table="prepare_target", other="delivery_id profile_id"),
     Kept(table="lease_journal", other="lease_id handed_over settled"),
     Kept(table="ledger_count", other="delivery_id slot state reason after_hand_over n"),
     Kept(

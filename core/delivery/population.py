@@ -67,6 +67,7 @@ _COUNT = table(
     *(column(name) for name in ("delivery_id", "slot", "state", "reason", "after_hand_over", "n")),
 )
 _DUPLICATE = table("prepare_duplicate", column("delivery_id"), column("address_key"), column("keeper"))
+_TARGET = table("prepare_target", column("delivery_id"), column("profile_id"))
 _QUARANTINE = table("quarantine", column("address_kind"), column("address_key"), column("status"))
 _SUBSCRIPTION = table("subscription", *(column(name) for name in ("service_id", "profile_id", "state", "expires_at")))
 _PERSON_SUBSCRIPTION = table(
@@ -74,6 +75,12 @@ _PERSON_SUBSCRIPTION = table(
 )
 _PERSON_CONSENT = table("person_consent", column("purpose_id"), column("profile_id"), column("decision"))
 _PURPOSE_CONSENT = table("purpose_consent", column("purpose_id"), column("profile_id"), column("decision"))
+
+
+def kept_targets(delivery_id: int, found: Statement) -> Statement:
+    """Write down the ids that a statement finds. Pure. An audience that ranks everybody would be another one for each range."""
+    text = f"INSERT INTO prepare_target (delivery_id, profile_id) SELECT {delivery_id:d}, f.* FROM ({found.text}) AS f"
+    return replace(found, text=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +95,7 @@ class Population:
     steps: Sequence[Step]
     at: datetime
     zone: ZoneInfo = UTC_ZONE  # of the delivery's questions
+    targets_kept: bool = False  # whom the audience finds was written down before: see `kept_targets`
     suppression: SuppressionReach = SuppressionReach({})  # noqa: RUF009 - frozen
     erased: Sequence[HashKey] = ()  # under which addresses of erased people are kept
     short_code: str | None = None  # of phones
@@ -199,7 +207,11 @@ class Population:
         return sorted({name for one in self.programs for name in one.fields})
 
     def _targeted(self, profile: FromClause) -> ColumnElement[bool]:
-        asked = predicate(self.audience, at=self.at, zone=self.zone, source=profile)
+        if self.targets_kept:
+            kept = select(_TARGET.c.profile_id).where(_TARGET.c.delivery_id == self.delivery_id)
+            asked: ColumnElement[bool] = profile.c.id.in_(kept)
+        else:
+            asked = predicate(self.audience, at=self.at, zone=self.zone, source=profile)
         return and_(asked, present(self.audience.entity, profile))
 
     def _profile(self) -> FromClause:

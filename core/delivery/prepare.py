@@ -25,7 +25,7 @@ from core.content.records import Content
 from core.db import TRY_LATER, Connection, Pool, transaction
 from core.delivery import control_group, lifecycle, patience, traps, versions
 from core.delivery.computed import check_dates, open_computed
-from core.delivery.population import Population
+from core.delivery.population import Population, kept_targets
 from core.delivery.programs import Programs
 from core.delivery.records import DeliveryRun, LedgerState, LogLevel, ProgramVariant
 from core.delivery.state import PREPARING, Move, after
@@ -51,6 +51,8 @@ from core.targeting import audiences
 from core.targeting.cost import check_statement_cost
 from core.targeting.expiry import check_current
 from core.targeting.listed import brought_along
+from core.targeting.plans import cheaper, ranks_everybody
+from core.targeting.store import everyone
 
 # The exclusions, in order: the first that applies names the one reason. Who is held back comes after them (`_held_back`).
 PREPARATION: tuple[Step, ...] = (
@@ -139,6 +141,10 @@ class Preparation:
         read |= await versions.campaign_version(conn, delivery_id)
         await self._log_warnings(conn, delivery_id, content, library, now)
         population = await self._population(conn, delivery_id, programs, at)
+        if population.targets_kept:
+            found = await cheaper(conn, population.audience, everyone, at=at, zone=population.zone)
+            await check_statement_cost(conn, found)
+            await patience.execute(conn, kept_targets(delivery_id, found), "audience_id")
         duplicates = population.duplicates_statement()
         await check_statement_cost(conn, duplicates)  # it asks the audience of everybody, as the ranges do
         await patience.execute(conn, duplicates, "audience_id")
@@ -177,6 +183,7 @@ class Preparation:
             delivery_id=delivery_id,
             programs=programs,
             audience=asked,
+            targets_kept=ranks_everybody(asked),
             address_kind=kind,
             suppression=await suppression.find_reach(conn, kind, delivery.suppression_list_ids),
             erased=await erased_addresses.find_reach(conn, self._keyring, kind),
@@ -214,7 +221,7 @@ class Preparation:
             await _complete(conn, plan)
             await runs.set_state(conn, delivery_id, after(Move.PREPARED, run.state), now)
             await runs.finish_preparation(conn, delivery_id, now)
-            await ledger.forget_duplicates(conn, delivery_id)
+            await ledger.forget_scratch(conn, delivery_id)
             counts = await ledger.get_counts(conn, delivery_id)
             to_send = sum(row.n for row in counts if row.state is LedgerState.PENDING)
             languages = await self._languages(conn, plan.population)

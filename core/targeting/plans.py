@@ -10,7 +10,7 @@ from core.recent import per_object
 from core.targeting import store
 from core.targeting.check import CheckedExpression
 from core.targeting.compiled import Plan
-from core.targeting.language import Aggregate, every_node
+from core.targeting.language import Aggregate, Rank, Top, every_node
 from core.targeting.sql import Statement
 from core.targeting.statements import Shape, statement_of
 
@@ -27,6 +27,13 @@ async def cheaper(conn: Connection, checked: CheckedExpression, shape: Shape, *,
         return together
     costs = [await store.estimate_cost(conn, one) for one in (together, alone)]
     return together if costs[0] <= costs[1] else alone
+
+
+@per_object(_MOST_KEPT)
+def ranks_everybody(checked: CheckedExpression) -> bool:
+    """Whether somebody's answer depends on all others: the question, or an audience that it names, asks for ranks."""
+    named = (one for one in checked.audiences.values() if isinstance(one, CheckedExpression))
+    return any(isinstance(node, Top | Rank) for one in (checked, *named) for node in every_node(one.expression.root))
 
 
 @per_object(_MOST_KEPT)

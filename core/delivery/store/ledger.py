@@ -169,7 +169,8 @@ async def clear(conn: Connection, delivery_id: int) -> None:
         """
         WITH gone AS (DELETE FROM ledger WHERE delivery_id = $1),
              counts AS (DELETE FROM ledger_count WHERE delivery_id = $1),
-             doubles AS (DELETE FROM prepare_duplicate WHERE delivery_id = $1)
+             doubles AS (DELETE FROM prepare_duplicate WHERE delivery_id = $1),
+             targets AS (DELETE FROM prepare_target WHERE delivery_id = $1)
         DELETE FROM program WHERE delivery_id = $1
         """,
         delivery_id,
@@ -188,9 +189,15 @@ async def count_by_program(conn: Connection, delivery_id: int) -> dict[int, int]
     return {row["program_id"]: row["n"] for row in rows}
 
 
-async def forget_duplicates(conn: Connection, delivery_id: int) -> None:
-    """Which addresses are shared is in the ledger by now."""
-    await conn.execute("DELETE FROM prepare_duplicate WHERE delivery_id = $1", delivery_id)
+async def forget_scratch(conn: Connection, delivery_id: int) -> None:
+    """Which addresses are shared, and whom a ranking found, is in the ledger by now."""
+    await conn.execute(
+        """
+        WITH doubles AS (DELETE FROM prepare_duplicate WHERE delivery_id = $1)
+        DELETE FROM prepare_target WHERE delivery_id = $1
+        """,
+        delivery_id,
+    )
 
 
 async def move_pending(

@@ -22,6 +22,9 @@ from core.delivery.store import ledger, runs
 from core.errors import NotFound, Unavailable
 from core.public_urls import PublicUrls
 from core.runtime import Runtime
+from core.targeting.audiences import create_audience
+from core.targeting.parse import parse_text
+from core.targeting.records import AudienceDraft
 from tests.core.datamodel.model import field, publish_fields
 from tests.core.delivery.people import (
     Times,
@@ -244,6 +247,29 @@ async def test_who_shares_an_address_is_remembered_beyond_a_crash_of_the_server_
     await add_person(db, "same@mail.example")
     await prepared(engine, runtime, db, await new_delivery(runtime, db))
     assert await db.fetchval("SELECT count(*) FROM prepare_duplicate") == 0
+
+
+@pytest.mark.parametrize("question", ["top(2 by id)", "rank(by id desc) <= 2", "in_audience('best') and id > 0"])
+async def test_whom_a_ranking_finds_is_asked_once(engine: Engine, runtime: Runtime, db: Connection, question: str) -> None:
+    await add_people(db, 6)
+    draft = AudienceDraft(name="best", label="Best", expression=parse_text("top(2 by id)"))
+    await create_audience(db, SYSTEM, draft)
+    delivery_id = await new_delivery(runtime, db, audience=question)
+    async with db.transaction():
+        await lifecycle.prepare(db, SYSTEM, delivery_id, runtime.clock())
+    plan = await engine.preparation._lay_out(delivery_id)
+    assert plan is not None
+    assert await engine.preparation._write_range(plan, 0, 5)
+    await add_person(db, "higher@mail.example")
+
+    # When it goes on in another process
+    again = await engine.preparation._lay_out(delivery_id)
+    assert again is not None
+    assert await engine.preparation._write_range(again, 5, 6)
+    await engine.preparation._finish(again)
+
+    assert [row.recipient_id for row in await ledger.list_rows(db, delivery_id, None, None, 10)] == [5, 6]
+    assert await db.fetchval("SELECT count(*) FROM prepare_target") == 0
 
 
 async def test_whatever_goes_wrong_ends_the_preparation_with_a_word(
