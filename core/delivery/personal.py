@@ -10,7 +10,7 @@ from datetime import datetime
 from core.db import Connection
 from core.delivery.recipient_values import DRAWN
 from core.delivery.store import ledger
-from core.personal import BLOT, Goes, Kept, Person, of_recipient
+from core.personal import BLOT, Goes, Kept, Person, of_profile, of_recipient
 
 TABLES = (
     Kept(
@@ -34,7 +34,7 @@ TABLES = (
     Kept(table="tracked_link", authored="url label category", other="program_id link mode"),
     # Both live as long as their preparation or their lease, which an erasure waits for.
     Kept(table="prepare_duplicate", other="delivery_id address_key keeper"),
-    Kept(table="prepare_target", other="delivery_id profile_id"),
+    Kept(table="prepare_target", rows=of_profile(), other="delivery_id profile_id"),
     Kept(table="lease_journal", other="lease_id handed_over settled"),
     Kept(table="ledger_count", other="delivery_id slot state reason after_hand_over n"),
     Kept(

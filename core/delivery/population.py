@@ -77,12 +77,6 @@ _PERSON_CONSENT = table("person_consent", column("purpose_id"), column("profile_
 _PURPOSE_CONSENT = table("purpose_consent", column("purpose_id"), column("profile_id"), column("decision"))
 
 
-def kept_targets(delivery_id: int, found: Statement) -> Statement:
-    """Write down the ids that a statement finds. Pure. An audience that ranks everybody would be another one for each range."""
-    text = f"INSERT INTO prepare_target (delivery_id, profile_id) SELECT {delivery_id:d}, f.* FROM ({found.text}) AS f"
-    return replace(found, text=text)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Population:
     """What one preparation targets, and how."""
@@ -95,7 +89,7 @@ class Population:
     steps: Sequence[Step]
     at: datetime
     zone: ZoneInfo = UTC_ZONE  # of the delivery's questions
-    targets_kept: bool = False  # whom the audience finds was written down before: see `kept_targets`
+    targets_kept: bool = False  # whom the audience finds was written down before: see `store.targets`
     suppression: SuppressionReach = SuppressionReach({})  # noqa: RUF009 - frozen
     erased: Sequence[HashKey] = ()  # under which addresses of erased people are kept
     short_code: str | None = None  # of phones

@@ -25,7 +25,7 @@ from core.content.records import Content
 from core.db import TRY_LATER, Connection, Pool, transaction
 from core.delivery import control_group, lifecycle, patience, traps, versions
 from core.delivery.computed import check_dates, open_computed
-from core.delivery.population import Population, kept_targets
+from core.delivery.population import Population
 from core.delivery.programs import Programs
 from core.delivery.records import DeliveryRun, LedgerState, LogLevel, ProgramVariant
 from core.delivery.state import PREPARING, Move, after
@@ -37,7 +37,7 @@ from core.delivery.steps.erased import erased
 from core.delivery.steps.held_back import held_out, in_control_group
 from core.delivery.steps.quarantined import quarantined
 from core.delivery.steps.suppressed import stopped, suppressed
-from core.delivery.store import ledger, population_reads, runs
+from core.delivery.store import ledger, population_reads, runs, targets
 from core.delivery.store import programs as program_store
 from core.errors import ClarionError, Conflict, Invalid
 from core.outbox import announce
@@ -144,7 +144,7 @@ class Preparation:
         if population.targets_kept:
             found = await cheaper(conn, population.audience, everyone, at=at, zone=population.zone)
             await check_statement_cost(conn, found)
-            await patience.execute(conn, kept_targets(delivery_id, found), "audience_id")
+            await patience.execute(conn, targets.keeping(delivery_id, found), "audience_id")
         duplicates = population.duplicates_statement()
         await check_statement_cost(conn, duplicates)  # it asks the audience of everybody, as the ranges do
         await patience.execute(conn, duplicates, "audience_id")
