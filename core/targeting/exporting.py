@@ -16,7 +16,7 @@ from core.profiles.formulas import escaped
 from core.profiles.records import RunState
 from core.profiles.store import runs
 from core.runtime import Runtime
-from core.targeting import file_store, run_store, store
+from core.targeting import file_store, member_store, run_store, store
 from core.targeting.audiences import get_audience
 from core.targeting.file_rows import as_text
 from core.targeting.records import Audience, AudienceKind, AudienceRun, MemberColumn, RowOutcome
@@ -71,7 +71,7 @@ async def _portions(
                 portion = [[one.line, one.outcome.value, one.profile_id or "", *_cells(one.data, columns)] for one in rows]
                 after = rows[-1].line if rows else None
             else:
-                members = await store.list_members(conn, audience.id, after=after, limit=CHUNK)
+                members = await member_store.list_members(conn, audience.id, after=after, limit=CHUNK)
                 portion = [[one.profile_id, one.added_at.isoformat(), *_cells(one.data, columns)] for one in members]
                 after = members[-1].profile_id if members else None
         if not portion:

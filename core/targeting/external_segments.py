@@ -221,5 +221,5 @@ async def _change_members(
     """Members are whose ids are in the segment. Other members are another version; the same are none."""
     left = await external_store.drop_members(conn, audience.id, among) if among is None or among else 0
     people = sorted({one.profile_id for one in found if one.profile_id is not None})
-    entered = await store.add_people(conn, audience.id, people, now) if people else 0
+    entered = await external_store.add_members(conn, audience.id, people, now) if people else 0
     return await store.touch_audience(conn, audience.id) if left or entered else audience

@@ -128,6 +128,21 @@ async def drop_members(conn: Connection, audience_id: int, among: Sequence[int] 
     return left
 
 
+async def add_members(conn: Connection, audience_id: int, profile_ids: Sequence[int], now: datetime) -> int:
+    """Who has an id in the segment is a member, also beside a profile that is merged into theirs, whose id may go; returns how
+    many entered."""
+    entered: int = await conn.fetchval(
+        """
+        WITH added AS (
+            INSERT INTO audience_member (audience_id, profile_id, added_at)
+            SELECT $1, id, $3 FROM profile WHERE id = ANY ($2) ON CONFLICT DO NOTHING RETURNING 1)
+        SELECT count(*) FROM added
+        """,
+        audience_id, list(profile_ids), now,
+    )  # fmt: skip
+    return entered
+
+
 async def note_push(conn: Connection, segment: ExternalSegment, now: datetime) -> None:
     """How far its snapshots are, and that something came."""
     await conn.execute(

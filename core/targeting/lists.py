@@ -15,7 +15,7 @@ from core.authored import name_taken
 from core.db import Connection
 from core.errors import Invalid
 from core.paging import Page, PageRequest, cut
-from core.targeting import store
+from core.targeting import member_store, store
 from core.targeting.audiences import check_words, lock_audience, of_list, open_audience, open_question
 from core.targeting.enrichment import ComputedColumn, OpenedColumn, enriched, open_columns
 from core.targeting.language import Expression
@@ -88,9 +88,9 @@ async def remove_from_list(
     audience = await _open(conn, actor, audience_id)
     if isinstance(whom, Expression):
         found = population(await open_question(conn, whom), at=now, zone=zone)
-        removed = await store.remove_members(conn, audience_id, found)
+        removed = await member_store.remove_members(conn, audience_id, found)
     else:
-        removed = await store.remove_people(conn, audience_id, _bounded(whom))
+        removed = await member_store.remove_people(conn, audience_id, _bounded(whom))
     return await _changed(conn, actor, audience, "audience.remove", removed), removed
 
 
@@ -99,8 +99,8 @@ async def replace_list(
 ) -> Audience:
     """Have these people on a list, and those not: two populations, at once. Raises NotFound, Invalid (NOT_A_LIST)."""
     audience = await _open(conn, actor, audience_id)
-    removed = await store.remove_members(conn, audience_id, gone)
-    added = await store.add_members(conn, audience_id, wanted, now)
+    removed = await member_store.remove_members(conn, audience_id, gone)
+    added = await member_store.add_members(conn, audience_id, wanted, now)
     if not added and not removed:
         return audience
     await record(conn, actor, "audience.replace", "audience", audience_id, {"added": {"to": added}, "removed": {"to": removed}})
@@ -109,13 +109,13 @@ async def replace_list(
 
 async def list_members(conn: Connection, audience_id: int, page: PageRequest) -> Page[AudienceMember]:
     """Who is on a list, by number."""
-    rows = await store.list_members(conn, audience_id, after=page.after, limit=page.first + 1)
+    rows = await member_store.list_members(conn, audience_id, after=page.after, limit=page.first + 1)
     return cut(rows, page)
 
 
 async def count_members(conn: Connection, audience_id: int) -> int:
     """How many are on a list."""
-    return await store.count_members(conn, audience_id)
+    return await member_store.count_members(conn, audience_id)
 
 
 async def _add(
@@ -123,8 +123,8 @@ async def _add(
 ) -> int:
     if isinstance(whom, Expression):
         found, data = enriched(await open_question(conn, whom), columns, at=now, zone=zone)
-        return await store.add_members(conn, audience_id, found, now, data)
-    return await store.add_people(conn, audience_id, _bounded(whom), now) if whom else 0
+        return await member_store.add_members(conn, audience_id, found, now, data)
+    return await member_store.add_people(conn, audience_id, _bounded(whom), now) if whom else 0
 
 
 async def _open(conn: Connection, actor: Actor, audience_id: int) -> Audience:

@@ -34,7 +34,7 @@ from core.access import Actor, Permission, require
 from core.authored import check_label
 from core.db import Connection
 from core.errors import Invalid
-from core.targeting import lists, store
+from core.targeting import lists, member_store, store
 from core.targeting.audiences import open_question, open_value
 from core.targeting.catalogue import Kind
 from core.targeting.checked import CheckedExpression, CheckedValue
@@ -118,7 +118,7 @@ async def list_segments(
     split = await split_up(conn, whole, wanted, at=now, zone=zone)
     labels = {one.code: one.label for one in wanted.segments}
     made = {code: await _list(conn, actor, f"{prefix}{code}", labels.get(code) or code, now, zone) for code in codes_of(wanted)}
-    await store.add_by_code(
+    await member_store.add_by_code(
         conn, split, {code: audience.id for code, audience in made.items()}, now, column=CODE_COLUMN.name
     )  # fmt: skip
     return list(made.values())
@@ -143,7 +143,7 @@ async def list_together(
     check_codes_exclude(wanted)
     split = await split_up(conn, whole, wanted, at=now, zone=zone)
     made = await _list(conn, actor, name, label, now, zone)
-    await store.add_by_code(conn, split, dict.fromkeys(codes_of(wanted), made.id), now, column=CODE_COLUMN.name)
+    await member_store.add_by_code(conn, split, dict.fromkeys(codes_of(wanted), made.id), now, column=CODE_COLUMN.name)
     return made
 
 

@@ -9,15 +9,14 @@ from typing import Any
 
 import asyncpg
 import msgspec
-from sqlalchemy import TIMESTAMP, BigInteger, ColumnElement, Select, Text, case, column, delete, func, literal, select, table
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Select, func, select
 
 from core.datamodel.store.model import STAMP as MODEL_STAMP
 from core.db import Connection
 from core.events.store.types import STAMP as TYPES_STAMP
 from core.targeting.catalogue import Kind
 from core.targeting.json_form import to_json
-from core.targeting.records import Audience, AudienceDraft, AudienceKind, AudienceMember, MemberColumn, NamedAudience
+from core.targeting.records import Audience, AudienceDraft, AudienceKind, MemberColumn, NamedAudience
 from core.targeting.sql import Statement, compile_statement
 
 NAMES_LOCK = 0x636C_6172_0400  # advisory
@@ -26,8 +25,6 @@ COLUMNS = (
     "id, name, label, kind, expression, expression_text, version, created_at, updated_at, created_by, description, expires_at,"
     " counted, counted_at"
 )
-
-_MEMBER = table("audience_member", column("audience_id"), column("profile_id"), column("added_at"), column("data"))
 
 
 def read_audience(row: asyncpg.Record) -> Audience:
@@ -174,87 +171,11 @@ async def update_audience(
     return read_audience(row)
 
 
-async def add_members(
-    conn: Connection, audience_id: int, population: Select[Any], now: datetime, data: ColumnElement[Any] | None = None
-) -> int:
-    """Put a population on a list, with what its members bring along; returns how many were not on it."""
-    columns = population.add_columns(literal(audience_id, BigInteger()), literal(now, TIMESTAMP(timezone=True)))
-    names = ["profile_id", "audience_id", "added_at"]
-    if data is not None:
-        columns, names = columns.add_columns(data), [*names, "data"]
-    added = compile_statement(upsert(_MEMBER).from_select(names, columns).on_conflict_do_nothing())
-    return _affected(await conn.execute(added.text, *added.args))
-
-
-async def add_people(conn: Connection, audience_id: int, profile_ids: Sequence[int], now: datetime) -> int:
-    """Put those of these people who exist on a list; returns how many were not on it."""
-    done = await conn.execute(
-        """
-        INSERT INTO audience_member (audience_id, profile_id, added_at)
-        SELECT $1, id, $3 FROM profile WHERE id = ANY ($2) ON CONFLICT DO NOTHING
-        """,
-        audience_id, list(profile_ids), now,
-    )  # fmt: skip
-    return _affected(done)
-
-
-async def remove_members(conn: Connection, audience_id: int, population: Select[Any]) -> int:
-    """Take a population off a list; returns how many were on it."""
-    gone = compile_statement(
-        delete(_MEMBER).where(_MEMBER.c.audience_id == audience_id, _MEMBER.c.profile_id.in_(population))
-    )  # fmt: skip
-    return _affected(await conn.execute(gone.text, *gone.args))
-
-
-async def remove_people(conn: Connection, audience_id: int, profile_ids: Sequence[int]) -> int:
-    """Take these people off a list; returns how many were on it."""
-    return _affected(
-        await conn.execute(
-            "DELETE FROM audience_member WHERE audience_id = $1 AND profile_id = ANY ($2)", audience_id, list(profile_ids)
-        )
-    )
-
-
 async def count_by_code(conn: Connection, split: Select[Any]) -> dict[str, int]:
     """How many rows of codes and keys have each code."""
     rows = split.subquery()
     counted = compile_statement(select(rows.c.code, func.count()).group_by(rows.c.code))
     return {row[0]: row[1] for row in await conn.fetch(counted.text, *counted.args)}
-
-
-async def add_by_code(
-    conn: Connection, split: Select[Any], lists: Mapping[str, int], now: datetime, *, column: str
-) -> None:  # fmt: skip
-    """Put the keys of each code on the list of the code, with the code in a column of the list."""
-    rows = split.subquery()
-    chosen = case(*((rows.c.code == code, literal(key, BigInteger())) for code, key in lists.items()))
-    data = func.jsonb_build_object(literal(column, Text()), rows.c.code)
-    columns = select(rows.c.key, chosen, literal(now, TIMESTAMP(timezone=True)), data)
-    added = compile_statement(
-        upsert(_MEMBER).from_select(["profile_id", "audience_id", "added_at", "data"], columns).on_conflict_do_nothing()
-    )
-    await conn.execute(added.text, *added.args)
-
-
-def _affected(status: str) -> int:
-    return int(status.rpartition(" ")[2])
-
-
-async def list_members(conn: Connection, audience_id: int, *, after: int | None, limit: int) -> list[AudienceMember]:
-    """Who is on a list, by number."""
-    rows = await conn.fetch(
-        """
-        SELECT profile_id, added_at, coalesce(data, '{}') AS data FROM audience_member
-         WHERE audience_id = $1 AND profile_id > coalesce($2::bigint, 0) ORDER BY profile_id LIMIT $3
-        """,
-        audience_id, after, limit,
-    )  # fmt: skip
-    return [AudienceMember(**row) for row in rows]
-
-
-async def count_members(conn: Connection, audience_id: int) -> int:
-    """How many are on a list."""
-    return int(await conn.fetchval("SELECT count(*) FROM audience_member WHERE audience_id = $1", audience_id))
 
 
 async def insert_columns(conn: Connection, audience_id: int, columns: Sequence[MemberColumn]) -> None:

@@ -164,6 +164,16 @@ async def test_a_member_stays_for_as_long_as_one_of_several_ids(runtime: Runtime
     assert await asked(runtime, "in_audience('churners')") == []
 
 
+async def test_who_is_merged_stays_a_member_by_the_id_that_is_left(runtime: Runtime, db: Connection) -> None:
+    ann, bob = await people(db, ANN, BOB)
+    audience_id = await segment(runtime)
+    await push(runtime, audience_id, BOB)
+    await merge_profiles(db, SYSTEM, MergePlan(survivor_id=ann, other_ids=(bob,)), now=NOW)
+    await push(runtime, audience_id, ANN)
+    await push(runtime, audience_id, remove=[BOB])
+    assert await asked(runtime, "in_audience('churners')") == [ann]
+
+
 async def test_an_id_follows_whoever_has_it_when_it_comes_again(runtime: Runtime, db: Connection) -> None:
     ann, bob = await people(db, ANN, BOB)
     audience_id = await segment(runtime)

@@ -306,3 +306,62 @@ async def test_a_person_is_in_audiences_by_every_profile_that_is_theirs(conn: Co
     }  # fmt: skip
     with pytest.raises(NotFound):
         await list_of_person(conn, 10**9, PageRequest(first=9))
+
+
+async def merged(conn: Connection, survivor: int, *others: int) -> None:
+    await merge_profiles(conn, SYSTEM, MergePlan(survivor_id=survivor, other_ids=others), now=AT)
+
+
+async def members(conn: Connection, audience: Audience) -> tuple[list[int], int]:
+    page = await lists.list_members(conn, audience.id, PageRequest(first=9))
+    return [one.profile_id for one in page.rows], await lists.count_members(conn, audience.id)
+
+
+@pytest.mark.parametrize("by", ["survivor", "alias", "other alias", "question"])
+async def test_who_is_merged_is_taken_off_whole(conn: Connection, by: str) -> None:
+    ann, bea, cat, dan = await people(conn, "FR", "FR", "DE", "US")
+    audience = await listed(conn, "some", [bea, cat, dan])
+    both = await listed(conn, "both", [ann, bea, cat, dan])
+    await merged(conn, ann, bea, cat)
+    choices: dict[str, lists.Whom] = {
+        "survivor": [ann], "alias": [bea], "other alias": [cat, ann], "question": parse_text("country = 'FR'"),
+    }  # fmt: skip
+    whom = choices[by]
+
+    for one in (audience, both):
+        one, removed = await lists.remove_from_list(conn, SYSTEM, one.id, whom, now=AT, zone=ZONE)
+        assert (removed, one.version) == (1, 2)
+        assert await members(conn, one) == ([dan], 1)
+        assert await found(conn, f"in_audience('{one.name}')") == [dan]
+
+
+@pytest.mark.parametrize("by", ["survivor", "alias", "both", "question"])
+async def test_who_is_on_a_list_under_an_alias_is_not_put_there_again(conn: Connection, by: str) -> None:
+    ann, bea, cat = await people(conn, "FR", "FR", "DE")
+    audience, empty = await listed(conn, "some", [bea, cat]), await listed(conn, "none", [])
+    await merged(conn, ann, bea)
+    choices: dict[str, lists.Whom] = {
+        "survivor": [ann], "alias": [bea], "both": [ann, bea], "question": parse_text("country = 'FR'"),
+    }  # fmt: skip
+    whom = choices[by]
+
+    audience, added = await lists.add_to_list(conn, SYSTEM, audience.id, whom, now=AT, zone=ZONE)
+    assert (added, audience.version) == (0, 1)
+    assert await members(conn, audience) == ([bea, cat], 2)
+    empty, added = await lists.add_to_list(conn, SYSTEM, empty.id, whom, now=AT, zone=ZONE)
+    assert added == 1
+    assert await members(conn, empty) == ([ann], 1)
+
+
+async def test_members_are_counted_and_listed_by_person(conn: Connection) -> None:
+    ann, bea, cat, dan, eve, fay = await people(conn, *["FR"] * 6)
+    audience = await listed(conn, "some", [bea, cat, dan, fay])
+    await lists.add_to_list(conn, SYSTEM, audience.id, [ann], now=AT + timedelta(days=1), zone=ZONE)
+    assert await lists.count_members(conn, audience.id) == 5
+    await merged(conn, ann, bea)  # both are on the list
+    await merged(conn, eve, cat, dan)  # who stands for them is not
+
+    assert await members(conn, audience) == ([bea, cat, fay], 3)
+    assert len(await found(conn, "in_audience('some')")) == 3
+    page = await lists.list_members(conn, audience.id, PageRequest(first=1, after=bea))
+    assert ([one.profile_id for one in page.rows], page.has_next) == ([cat], True)

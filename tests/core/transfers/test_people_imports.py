@@ -16,9 +16,10 @@ from core.db import Connection
 from core.errors import Forbidden, Invalid, NotFound
 from core.profiles import import_runner
 from core.profiles.import_options import ImportMode, ImportTarget, TargetKind
+from core.profiles.merging import merge_profiles
 from core.profiles.profiles import create_profile
 from core.profiles.quarantine import find_entry
-from core.profiles.records import ImportOptions, MatchKey, QuarantineStatus, RunState
+from core.profiles.records import ImportOptions, MatchKey, MergePlan, QuarantineStatus, RunState
 from core.runtime import Runtime
 from core.targeting.lists import create_list
 from core.transfers import jobs
@@ -209,6 +210,25 @@ async def test_people_are_put_on_a_list_taken_off_and_the_list_is_replaced(
     assert await db.fetchval("SELECT count(*) FROM import_list_member") == 0
     empty = await import_rows(runtime, "external_id\n", "external_id", target=whole)
     assert (counts(empty), await members(db, audience)) == ({}, [])
+
+
+async def test_who_is_merged_is_one_member_of_a_list(runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_runner, "CHUNK", 1)
+    people = await crowd(db, 4)
+    audience = (await create_list(db, SYSTEM, name="vips", label="x", whom=people[1:3], now=NOW, zone=UTC_ZONE)).id
+    await merge_profiles(db, SYSTEM, MergePlan(survivor_id=people[0], other_ids=(people[1],)), now=NOW)
+    target = ImportTarget(kind=TargetKind.LIST, audience_id=audience)
+    for dry_run in (True, False):
+        added = await import_rows(runtime, "external_id\nA0\n", "external_id", target=target, dry_run=dry_run)
+        assert counts(added) == {"unchanged": 1}
+    whole = dataclasses.replace(target, replace=True)
+    replaced = await import_rows(runtime, "external_id\nA0\nA1\nA3\n", "external_id", target=whole)
+    assert counts(replaced) == {"unchanged": 1, "inserted": 1, "repeated": 1}
+    assert await members(db, audience) == [people[1], people[3]]
+
+    removed = await import_rows(runtime, "external_id\nA0\n", "external_id", target=target, mode=ImportMode.DELETE)
+    assert counts(removed) == {"deleted": 1}
+    assert await members(db, audience) == [people[3]]
 
 
 async def test_what_a_target_needs_is_asked_for_at_once(runtime: Runtime, db: Connection) -> None:
