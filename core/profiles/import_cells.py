@@ -48,6 +48,8 @@ def compile_rule(rule: ColumnRule, nulls: tuple[str, ...], field: Field) -> Tran
         steps.append(_remap(rule))
     if rule.date_format is not None:
         steps.append(_dates(rule, field))
+    elif rule.time_zone is not None and field.type is FieldType.INSTANT:
+        steps.append(_zoned(rule))
     if rule.decimal_mark is not None or rule.thousands_mark is not None:
         steps.append(_numbers(rule.decimal_mark or ".", rule.thousands_mark))
 
@@ -100,7 +102,7 @@ def _dates(rule: ColumnRule, field: Field) -> Transform:
     assert rule.date_format is not None
     pattern = parse_date_format(rule.date_format)
     timed = field.type is FieldType.INSTANT or (_TIMED.search(pattern) is not None and field.type not in _DAYS)
-    zone: tzinfo = ZoneInfo(rule.time_zone) if rule.time_zone else UTC
+    instant = _instants(rule)
 
     def read(text: str) -> str:
         try:
@@ -109,18 +111,50 @@ def _dates(rule: ColumnRule, field: Field) -> Transform:
             raise BadValue("BAD_DATE", f"{shown(text)} is not written like {rule.date_format}") from None
         if not timed:
             return date.isoformat(found.date())
+        return instant(text, found)
+
+    return read
+
+
+def _zoned(rule: ColumnRule) -> Transform:
+    """Of ISO 8601: what is none, a day, or has an offset stays as it is for the field to read."""
+    instant = _instants(rule)
+
+    def read(text: str) -> str:
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            return text
+        return text if found.tzinfo is not None or _is_day(text) else instant(text, found)
+
+    return read
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _instants(rule: ColumnRule) -> Callable[[str, datetime], str]:
+    """What times of a column become: in UTC, those without an offset of the rule's zone."""
+    zone: tzinfo = ZoneInfo(rule.time_zone) if rule.time_zone else UTC
+
+    def instant(text: str, found: datetime) -> str:
         if found.tzinfo is None:
             found = found.replace(tzinfo=zone)
         try:
-            instant = found.astimezone(UTC)
-            skipped = instant.astimezone(found.tzinfo).replace(tzinfo=None) != found.replace(tzinfo=None)
+            meant = found.astimezone(UTC)
+            skipped = meant.astimezone(found.tzinfo).replace(tzinfo=None) != found.replace(tzinfo=None)
         except OverflowError:
             raise BadValue("BAD_DATE", f"{shown(text)} is not a time of the calendar") from None
         if skipped:  # what comes twice is the first of the two, as in expressions
             raise BadValue("SKIPPED_TIME", f"{shown(text)} is a time that the clocks of {rule.time_zone} skip")
-        return instant.isoformat()
+        return meant.isoformat()
 
-    return read
+    return instant
 
 
 def _numbers(decimal_mark: str, thousands_mark: str | None) -> Transform:

@@ -99,11 +99,27 @@ def test_times_are_of_their_zone() -> None:
 def test_a_time_that_clocks_skip_is_refused_and_one_that_comes_twice_is_the_first(
     zone: str | None, text: str, read: str | None
 ) -> None:
+    iso = f"{text[6:10]}-{text[3:5]}-{text[:2]}T{text[11:]}"
     rule = ColumnRule(column="a", date_format="DD.MM.YYYY HH:MI", time_zone=zone)
-    if read is None:
-        assert refusal(rule, text, SEEN) == "SKIPPED_TIME"
-    else:
-        assert cell(rule, text, SEEN) == read
+    rules = [(rule, text), (ColumnRule(column="a", time_zone=zone), iso)][: 2 if zone else 1]
+    for one, written in rules:
+        if read is None:
+            assert refusal(one, written, SEEN) == "SKIPPED_TIME"
+        else:
+            assert cell(one, written, SEEN) == read
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-07-01T12:00:00Z", "2024-07-01T12:00:00+05:00", "2024-07-01", "20240701", "2024-W27-1", "tomorrow", "12:00"]
+)
+def test_a_zone_alone_leaves_what_says_its_offset_and_what_is_no_time(text: str) -> None:
+    assert cell(ColumnRule(column="a", time_zone="Europe/Paris"), text, SEEN) == text
+
+
+def test_a_zone_alone_is_about_instants() -> None:
+    for field in (BORN, CITY):
+        assert cell(ColumnRule(column="a", time_zone="Europe/Paris"), "2024-07-01 12:00", field) == "2024-07-01 12:00"
+    assert refusal(ColumnRule(column="a", time_zone="Europe/Paris"), "0001-01-01T00:00", SEEN) == "BAD_DATE"
 
 
 @pytest.mark.parametrize(
@@ -133,6 +149,8 @@ def test_no_cell_breaks_a_rule(text: str, other: str) -> None:
         ColumnRule(column="a", nulls=(other,), case=TextCase.CAPITALIZE, values={other: "x"}, default=other),
         ColumnRule(column="a", decimal_mark=",", thousands_mark="."),
         ColumnRule(column="a", date_format="DD/MM/YYYY"),
+        ColumnRule(column="a", time_zone="Europe/Paris"),
     ):
-        with contextlib.suppress(BadValue):
-            assert isinstance(cell(rule, text), str)
+        for field in (CITY, SEEN):
+            with contextlib.suppress(BadValue):
+                assert isinstance(cell(rule, text, field), str)
