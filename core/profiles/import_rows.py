@@ -14,6 +14,7 @@ from typing import Any
 from core.profiles.addresses import plain_email
 from core.profiles.errors import BadValue
 from core.profiles.fields import Field, FieldType, columns_of
+from core.profiles.files.cells import BareTime, as_moment
 from core.profiles.files.chunks import Chunk
 from core.profiles.formulas import unescaped
 from core.profiles.import_cells import Memory, compile_rule
@@ -95,6 +96,8 @@ class RowReader:
         """The chunk's batch."""
         sheet = _Sheet(self.plan, chunk)
         for index, one in self.plan.fields:
+            if one.type is FieldType.INSTANT:
+                sheet.say_moments(index)
             if index in self._ruled:
                 sheet.apply(index, one, self._ruled[index])
         for index, one in self.plan.fields:
@@ -163,6 +166,19 @@ class _Sheet:
         if plan.options.unescape_formulas and chunk.marked:
             self.cells = [[unescaped(cell) for cell in column] for column in self.cells]
         self.cells += [[cell] * len(chunk.lines) for cell in plan.constants]
+
+    def say_moments(self, index: int) -> None:
+        """Write out what days and times without an offset of a typed column mean, also for rows that are refused: their file
+        has no types. Texts that a rule knows stay, and so do those whose pattern it says."""
+        rule = self.plan.rules.get(index, NO_RULE)
+        if index >= self.width or rule.date_format is not None:
+            return
+        known = {text.strip() for text in (*rule.nulls, *self.plan.options.nulls, *(rule.values or ()))}
+        cells = self.cells[index]
+        if any(type(cell) is BareTime for cell in cells):
+            utc = rule.time_zone is None
+            said = [as_moment(cell, utc=utc) if type(cell) is BareTime and cell not in known else cell for cell in cells]
+            self.cells[index] = self.chunk.columns[index] = said
 
     def apply(self, index: int, one: Field, memory: Memory) -> None:
         """Let a rule make of the cells of a column what it says."""

@@ -20,6 +20,25 @@ class WrittenNumber(str):
     __slots__ = ()
 
 
+class BareTime(str):
+    """A day, or a time without an offset, that was no text: whose zone it is has still to be said."""
+
+    __slots__ = ()
+
+
+def typed_cell(value: Any) -> str:
+    """The same as `as_cell`, of files whose cells have types: days and times without an offset are known as such."""
+    cell = as_cell(value)
+    bare = isinstance(value, date) and (not isinstance(value, datetime) or value.tzinfo is None)
+    return BareTime(cell) if bare else cell
+
+
+def as_moment(cell: BareTime, *, utc: bool) -> str:
+    """A day is its midnight; a time is of UTC or, without an offset, of whichever zone it is read in."""
+    time_of_day = cell.removesuffix("Z") if "T" in cell else f"{cell}T00:00:00"
+    return f"{time_of_day}Z" if utc else time_of_day
+
+
 def as_cell(value: Any) -> str:
     """Nothing is empty, days and times are ISO 8601, whole numbers have no point, lists and objects are JSON.
 

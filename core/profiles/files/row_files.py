@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from core.profiles.files.cells import LARGEST_CELL, as_cell
+from core.profiles.files.cells import LARGEST_CELL, typed_cell
 from core.profiles.files.chunks import BadLine, Chunk, as_csv
 
 LARGEST_CHUNK = 1 << 23  # characters of cells
@@ -54,7 +54,7 @@ class RowFile(ABC):
         for number, values in self._source:
             count += 1
             self._line = number
-            cells = [value if type(value) is str else as_cell(value) for value in values]
+            cells = [value if type(value) is str else typed_cell(value) for value in values]
             cells += [""] * (width - len(cells))
             size += sum(map(len, cells))
             if fault := _fault(cells, width):
