@@ -7,8 +7,6 @@ last chunk that was stored. The fence keeps a worker that was thought dead from 
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 from collections import Counter
 from pathlib import Path
 
@@ -17,13 +15,10 @@ from core.access import SYSTEM
 from core.audit import record
 from core.db import TRY_LATER, Connection, transaction
 from core.errors import ClarionError, Invalid
-from core.files import FileKind
 from core.log import get_logger
 from core.outbox import announce
-from core.profiles.csv_reader import CsvFile
 from core.profiles.files.chunks import Chunk
-from core.profiles.files.corrected import HEADER
-from core.profiles.formulas import escaped
+from core.profiles.files.corrected import CorrectedFile
 from core.profiles.heartbeat import beating
 from core.profiles.records import (
     EntryOutcome,
@@ -41,6 +36,7 @@ from core.profiles.store import suppression_runs as store
 from core.profiles.store.runs import RunTable
 from core.profiles.suppression_columns import EntryColumns, plan_columns
 from core.profiles.suppression_entries import Read, read_draft, read_value, store_drafts, take_out
+from core.profiles.suppression_rejects import EntriesFile, attach_rejects, open_entries, text_of
 from core.runtime import Runtime
 
 log = get_logger(__name__)
@@ -84,10 +80,11 @@ async def _work(runtime: Runtime, run: SuppressionImport) -> None:
     file = await asyncio.to_thread(_open, path, run)
     try:
         columns = plan_columns(file.header, run.options)
-        first: Rows = [] if run.options.header or run.bytes_read else [(1, file.header)]
+        named = run.options.header or isinstance(file, CorrectedFile)
+        first: Rows = [] if named or run.bytes_read else [(1, file.header)]
         while True:
             chunk = await asyncio.to_thread(file.read, CHUNK)
-            await _store(runtime, run, columns, first, chunk)
+            await _store(runtime, run, file, columns, first, chunk)
             if chunk.last:
                 break
             first = []
@@ -99,18 +96,17 @@ async def _work(runtime: Runtime, run: SuppressionImport) -> None:
     await _end(runtime, run, RunState.FINISHED)
 
 
-def _open(path: Path, run: SuppressionImport) -> CsvFile:
-    """Raises Invalid for a file or header that cannot be read."""
-    try:
-        file = CsvFile(path, run.options.delimiter)
-    except FileNotFoundError:
-        raise Invalid("the uploaded file is gone", code="FILE_LOST", hint="Create the import again.") from None
+def _open(path: Path, run: SuppressionImport) -> EntriesFile:
+    """Where the import is in its file. Raises Invalid for a file or header that cannot be read."""
+    file = open_entries(path, run)
     if run.bytes_read:
         file.skip_to(run.bytes_read, run.lines_read)
     return file
 
 
-async def _store(runtime: Runtime, run: SuppressionImport, columns: EntryColumns, first: Rows, chunk: Chunk) -> None:
+async def _store(
+    runtime: Runtime, run: SuppressionImport, file: EntriesFile, columns: EntryColumns, first: Rows, chunk: Chunk
+) -> None:  # fmt: skip
     rows = [*first, *zip(chunk.lines, chunk.rows, strict=True)]
     now = runtime.clock()
     async with transaction(runtime.pool) as conn:
@@ -120,7 +116,10 @@ async def _store(runtime: Runtime, run: SuppressionImport, columns: EntryColumns
         region = run.options.default_country or runtime.settings.default_country
         read = await asyncio.to_thread(lambda: [_read(found, run, columns, row, region, runtime) for _, row in rows])
         results = await _apply(conn, run, found, read, runtime)
-        rejects = [_reject(line, row, one, chunk) for (line, row), one in zip(rows, results, strict=True) if one.error]
+        rejects = [
+            _reject(line, text_of(file, line, row, chunk), one)
+            for (line, row), one in zip(rows, results, strict=True) if one.error
+        ]  # fmt: skip
         rejects += [(bad.line, "", bad.code, bad.message, bad.text) for bad in chunk.bad]
         if rejects:
             await store.add_rejects(conn, run.id, sorted(rejects))
@@ -156,12 +155,10 @@ async def _apply(
     return (await store_drafts(conn, found, read, run.created_by, runtime.clock()))[0]
 
 
-def _reject(line: int, row: list[str], result: EntryResult, chunk: Chunk) -> store.Reject:
+def _reject(line: int, text: str, result: EntryResult) -> store.Reject:
     error = result.error
     assert error is not None
-    column = (error.path or "").rpartition(".")[2]
-    text = chunk.text(line) if line in chunk.lines else ",".join(row)
-    return line, column, error.code, error.message, text
+    return line, (error.path or "").rpartition(".")[2], error.code, error.message, text
 
 
 async def _end(runtime: Runtime, run: SuppressionImport, state: RunState, error: RunError | None = None) -> None:
@@ -176,7 +173,7 @@ async def _end(runtime: Runtime, run: SuppressionImport, state: RunState, error:
         told = {"code": error.code} if error else {name: getattr(done, name) for name in names}
         action = "fail" if error else "finish"
         await record(conn, SYSTEM, f"suppression_import.{action}", "suppression_import", run.id, told)
-        await _attach_rejects(conn, runtime, done, location, part)
+        await attach_rejects(conn, runtime, done, location, part)
 
 
 async def _fail(runtime: Runtime, run: SuppressionImport, error: ClarionError) -> None:
@@ -201,23 +198,4 @@ async def _write_late_rejects(runtime: Runtime, import_id: int) -> None:
     async with runtime.files.part(location) as part, transaction(runtime.pool) as conn:
         run = await store.lock_import(conn, import_id)
         if run is not None and run.finished_at is not None and run.rejects_file_id is None:
-            await _attach_rejects(conn, runtime, run, location, part)
-
-
-async def _attach_rejects(conn: Connection, runtime: Runtime, run: SuppressionImport, location: str, part: Path) -> None:
-    """Write the refused rows and make their file the import's, as the last thing in its transaction."""
-    if not await store.has_rejects(conn, run.id):
-        return
-    with part.open("wb") as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow(HEADER)
-        async for line, column, code, message, text in store.stream_rejects(conn, run.id):
-            writer.writerow((line, escaped(column), code, escaped(message), escaped(text)))
-        out.flush()
-        size = raw.tell()
-    upload = await stored_files.get_file(conn, run.file_id)
-    name = f"{Path(upload.name).stem[:150]}-{NAME}"
-    file = await stored_files.create_file(conn, FileKind.REJECTS, name, location, run.created_by)
-    await stored_files.complete_file(conn, file.id, size, runtime.clock())
-    await store.move_rejects(conn, run.id, file.id)
-    await asyncio.to_thread(part.replace, runtime.files.path(file))
+            await attach_rejects(conn, runtime, run, location, part)

@@ -85,8 +85,8 @@ class PeopleFile(Protocol):
         """Let go of the file."""
 
 
-def as_csv(cells: Sequence[object]) -> str:
+def as_csv(cells: Sequence[object], delimiter: str = ",") -> str:
     """A row of CSV without its end."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(cells)
+    csv.writer(out, delimiter=delimiter, lineterminator="").writerow(cells)
     return out.getvalue()

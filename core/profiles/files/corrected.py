@@ -26,6 +26,7 @@ class CorrectedFile:
     def __init__(self, source: Stream, delimiter: str):
         """Raises Invalid as CsvFile does."""
         self._file = CsvFile(source, delimiter)
+        self.delimiter = delimiter
         self.header = [unescaped(title) for title in self._file.header[len(HEADER) :]]
         self.skip_to = self._file.skip_to
         self.consumed = self._file.consumed

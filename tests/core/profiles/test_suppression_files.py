@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from datetime import UTC, datetime
 
 import pytest
@@ -24,6 +25,7 @@ from core.profiles.records import (
     SuppressionOptions,
 )
 from core.profiles.store import runs
+from core.profiles.store import suppression_runs as store
 from core.profiles.store.runs import RunTable
 from core.profiles.suppression_columns import plan_columns
 from core.runtime import Runtime
@@ -136,6 +138,67 @@ async def test_a_file_of_every_form_goes_in_and_its_bad_rows_come_back(runtime: 
     # And the same file once more changes nothing
     again = await imported(runtime, list_id, text, SuppressionOptions(origin="partner A"))
     assert counts(again) == {"unchanged": 4, "rejected": 6, "repeated": 1}
+
+
+async def test_refused_rows_are_corrected_and_come_back(runtime: Runtime) -> None:
+    list_id = await new_list(runtime, SuppressionKind.MOBILE)
+    options = SuppressionOptions(origin="partner A", default_country="FR")
+    data = 'phone;Comment;expires at\n\'+33612345678;ok;\n"+336";"\'=1+1; ""a""";2030-01-01\n0612345679;;31.12.2030\nx;y\n'
+    first = await imported(runtime, list_id, data, options)
+    assert counts(first) == {"added": 1, "rejected": 3}
+    text = await read_file(runtime, first.rejects_file_id)
+    told, *rows = list(csv.reader(text.splitlines()))
+    assert told == ["line", "column", "code", "reason", "row", "phone", "Comment", "expires at"]
+    assert [row[5:] for row in rows] == [
+        ["'+336", "''=1+1; \"a\"", "2030-01-01"],
+        ["0612345679", "", "31.12.2030"],
+        ["", "", ""],
+    ]
+
+    # What is not corrected is refused again, with the same cells
+    again = await imported(runtime, list_id, text, options)
+    assert counts(again) == {"rejected": 3}
+    assert [row[5:] for row in csv.reader((await read_file(runtime, again.rejects_file_id)).splitlines())] == [
+        told[5:], *(row[5:] for row in rows)
+    ]  # fmt: skip
+
+    rows[0][5], rows[1][7], rows[2][5] = "+33612345677", "2030-12-31", "0612345676"
+    for mark in (",", ";"):
+        out = io.StringIO()
+        csv.writer(out, delimiter=mark).writerows([told, *rows])
+        second = await imported(runtime, list_id, "\ufeff" + out.getvalue(), options)
+        assert counts(second) == ({"added": 3} if mark == "," else {"unchanged": 3})
+    assert await entries(runtime, list_id) == [
+        (EntryForm.PLAIN, "+33612345676", "", "partner A"), (EntryForm.PLAIN, "+33612345677", '=1+1; "a"', "partner A"),
+        (EntryForm.PLAIN, "+33612345678", "ok", "partner A"), (EntryForm.PLAIN, "+33612345679", "", "partner A"),
+    ]  # fmt: skip
+
+
+async def test_refused_rows_of_a_file_without_a_header_come_back(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suppression_import_runner, "CHUNK", 1)
+    list_id = await new_list(runtime)
+    options = SuppressionOptions(header=False)
+    first = await imported(runtime, list_id, f"nobody;a\n{ANN};b\nno one;c\n", options)
+    text = await read_file(runtime, first.rejects_file_id)
+    assert [row[5:] for row in csv.reader(text.splitlines())] == [["1", "2"], ["nobody", "a"], ["no one", "c"]]
+
+    corrected = text.replace("nobody,a", "bob@mail.example,a")
+    second = await imported(runtime, list_id, corrected, options)
+    assert counts(second) == {"added": 1, "rejected": 1}
+    rejects = list(csv.reader((await read_file(runtime, second.rejects_file_id)).splitlines()))
+    assert [(row[0], row[4], row[5:]) for row in rejects[1:]] == [("3", "no one,c", ["no one", "c"])]
+
+
+async def test_rejects_whose_text_was_erased_have_no_cells(runtime: Runtime, db: Connection) -> None:
+    list_id = await new_list(runtime)
+    import_id = await ready(runtime, list_id, "value,comment\nnobody,a\n")
+    async with transaction(runtime.pool) as conn:
+        await runs.claim(conn, RunTable.SUPPRESSION_IMPORT, import_id, runtime.clock())
+        await store.add_rejects(conn, import_id, [(2, "value", "BAD_EMAIL", "x", "gone"), (3, "value", "BAD_EMAIL", "x", '"')])
+        await transfers.cancel_import(conn, SYSTEM, import_id, runtime.clock())
+    await jobs.run_suppression_import(runtime, import_id=import_id)
+    text = await read_file(runtime, (await found(runtime, import_id)).rejects_file_id)
+    assert [row[5:] for row in csv.reader(text.splitlines())] == [["value", "comment"], ["", ""], ["", ""]]
 
 
 async def test_a_file_without_a_header(runtime: Runtime) -> None:
