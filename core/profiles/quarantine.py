@@ -19,7 +19,7 @@ from core.authored import not_found
 from core.db import Connection
 from core.errors import Invalid
 from core.profiles.address_keys import address_key, prefix_key
-from core.profiles.records import Profile, QuarantineEntry, QuarantineFilter, QuarantineStatus
+from core.profiles.records import QuarantineEntry, QuarantineFilter, QuarantineStatus
 from core.profiles.store import quarantine as store
 from core.profiles.store.quarantine import Where
 from core.secrets import Keyring
@@ -260,18 +260,10 @@ def _storable(text: str) -> str:
     return text[:TEXT_LENGTH].replace("\0", "").encode("utf-8", "replace").decode()
 
 
-Address = tuple[str, str]  # kind, normalised
-
-
-async def get_entries(conn: Connection, addresses: Sequence[Address]) -> dict[Address, QuarantineEntry]:
-    """What is known against addresses of several kinds; nothing about most."""
-    found = (
-        await store.get_entries_of(conn, [kind for kind, _ in addresses], [key for _, key in addresses]) if addresses else []
-    )
-    return {(one.address_kind, one.address_key): one for one in found}
-
-
-def addresses_of(profile: Profile) -> list[Address]:
-    """A person's addresses that can be in quarantine."""
-    held = (("email", profile.email_key), ("mobile", profile.mobile_phone), ("phone", profile.phone))
-    return [(kind, key) for kind, key in held if key]
+async def get_entries_of(conn: Connection, profile_ids: Sequence[int]) -> dict[int, list[QuarantineEntry]]:
+    """What is known against the addresses of people, where they live and their devices included; those with nothing are left
+    out."""
+    found: dict[int, list[QuarantineEntry]] = {}
+    for person, entry in await store.get_entries_of(conn, profile_ids):
+        found.setdefault(person, []).append(entry)
+    return found

@@ -22,8 +22,8 @@ async def load_aliases(context: RequestContext, ids: list[int]) -> list[Any]:
     return [found.get(one, []) for one in ids]
 
 
-async def load_quarantine(context: RequestContext, addresses: list[quarantine.Address]) -> list[Any]:
-    """What is known against addresses; None of most."""
+async def load_quarantine(context: RequestContext, ids: list[int]) -> list[Any]:
+    """What is known against the addresses of profiles, by id."""
     async with context.lease.use() as conn:
-        found = await quarantine.get_entries(conn, addresses)
-    return [found.get(one) for one in addresses]
+        found = await quarantine.get_entries_of(conn, ids)
+    return [found.get(one, []) for one in ids]

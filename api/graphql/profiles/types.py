@@ -108,9 +108,9 @@ class QuarantineEntry:
 
 @field(list[QuarantineEntry])
 async def _quarantine(root: strawberry.Parent[Any], info: Info) -> Any:
-    """What is known against its email, mobile and phone; most have nothing."""
-    loader = info.context.loader(load_quarantine)
-    return [one for one in await loader.load_many(quarantine.addresses_of(root)) if one is not None]
+    """What is known against its email, numbers, fax, postal address and devices; most have nothing."""
+    profile: records.Profile = root
+    return await info.context.loader(load_quarantine).load(profile.id)
 
 
 @field(list[strawberry.ID])

@@ -7,8 +7,10 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
-from channels.contract import FailureReason
+from channels.contract import AddressKind, FailureReason
 from core.db import Connection
+from core.profiles.reached_by import COLUMNS as REACHED_BY
+from core.profiles.reached_by import key_text
 from core.profiles.records import QuarantineEntry, QuarantineStatus
 
 COLUMNS = (
@@ -315,13 +317,29 @@ async def delete_some(conn: Connection, where: Where, limit: int) -> list[tuple[
     return sorted(tuple(row) for row in rows)
 
 
-async def get_entries_of(conn: Connection, kinds: Sequence[str], keys: Sequence[str]) -> list[QuarantineEntry]:
-    """What is known against these addresses, each with its kind."""
+# In the order in which a person's entries are told. Devices are read as the survivor's after a merge; what stands in columns is
+# the survivor's alone, as deliveries read it.
+_REACHED = ", ".join(
+    f"({n}, '{kind.value}', {key_text(kind, 'p')})" for n, kind in enumerate((*REACHED_BY, AddressKind.POSTAL), start=1)
+)
+
+
+async def get_entries_of(conn: Connection, profile_ids: Sequence[int]) -> list[tuple[int, QuarantineEntry]]:
+    """What is known against all that these people are reached by; beside the profile that was asked for."""
     rows = await conn.fetch(
         f"""
-        SELECT {COLUMNS} FROM quarantine
-         WHERE (address_kind, address_key) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY address_kind
+        WITH reached AS (
+            SELECT p.id AS person, a.n, a.kind, a.key
+              FROM profile p CROSS JOIN LATERAL (VALUES {_REACHED}) AS a (n, kind, key) WHERE p.id = ANY($1::bigint[])
+             UNION
+            SELECT asked.id, 100, '{AddressKind.PUSH.value}', s.registration_token
+              FROM unnest($1::bigint[]) AS asked (id)
+             CROSS JOIN LATERAL (SELECT asked.id AS id UNION ALL SELECT m.id FROM profile m WHERE m.merged_into = asked.id) f
+              JOIN app_subscription s ON s.profile_id = f.id
+        )
+        SELECT person, {COLUMNS} FROM reached JOIN quarantine ON address_kind = kind AND address_key = key
+         ORDER BY person, n, address_key
         """,
-        kinds, keys,
+        profile_ids,
     )  # fmt: skip
-    return [_entry(row) for row in rows]
+    return [(row["person"], _entry(dict(list(row.items())[1:]))) for row in rows]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from channels.contract import AddressKind, FailureReason
-from core.access import Actor, Permission
+from core.access import SYSTEM, Actor, Permission
 from core.audit import list_entries
 from core.db import Connection, Pool, transaction
 from core.errors import Forbidden, Invalid, NotFound
 from core.profiles import quarantine
+from core.profiles.merging import merge_profiles
+from core.profiles.profiles import create_profile
 from core.profiles.quarantine import AddressError
-from core.profiles.records import QuarantineEntry, QuarantineFilter, QuarantineStatus
+from core.profiles.records import MergePlan, QuarantineEntry, QuarantineFilter, QuarantineStatus
 from core.secrets import Keyring, new_key_text, parse_keyring
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -256,3 +259,45 @@ async def test_a_strange_answer_of_a_provider_can_be_kept(conn: Connection) -> N
     found = await entry_of(conn)
     assert found is not None
     assert len(found.error_text) <= 1000
+
+
+async def test_a_person_has_what_is_known_of_all_that_reaches_them(conn: Connection) -> None:
+    values: dict[str, Any] = {
+        "email": "Ann@mail.example", "mobile_phone": "+33612345678", "phone": "+33123456789", "fax": "+33123456780",
+        "first_name": "Ann", "address_line1": "1 RUE  A", "zip_code": "75001", "city": "Paris",
+    }  # fmt: skip
+    ann = (await create_profile(conn, SYSTEM, values, now=NOW)).id
+    bea = (await create_profile(conn, SYSTEM, {"email": "bea@mail.example"}, now=NOW)).id
+    cat = (await create_profile(conn, SYSTEM, {"fax": "+33123456780"}, now=NOW)).id
+    tokens = [("shop", "Token-A", ann), ("news", "Token-A", ann), ("shop", "Token-B", bea), ("shop", "token-c", cat)]
+    await conn.executemany(
+        """
+        INSERT INTO app_subscription (app, registration_token, platform, profile_id, created_at, updated_at)
+        VALUES ($1, $2, 'ios', $3, $4, $4)
+        """,
+        [(*one, NOW) for one in tokens],
+    )
+    block = "\n".join(("Ann", "1 rue a", "75001 PARIS"))
+    known = {
+        AddressKind.EMAIL: ["ann@mail.example", "bea@mail.example"], AddressKind.MOBILE: ["+33612345678"],
+        AddressKind.PHONE: ["+33123456789"], AddressKind.FAX: ["+33123456780"], AddressKind.POSTAL: [block],
+        AddressKind.PUSH: ["Token-A", "Token-B", "token-a"], AddressKind.IN_APP: ["Token-A"],
+    }  # fmt: skip
+    for kind, addresses in known.items():
+        await quarantine.put_in(conn, SYSTEM, KEYRING, kind, addresses, now=NOW)
+
+    async def told(*people: int) -> dict[int, list[tuple[str, str]]]:
+        found = await quarantine.get_entries_of(conn, people)
+        return {one: [(entry.address_kind, entry.address_key) for entry in entries] for one, entries in found.items()}
+
+    own = [
+        ("email", "ann@mail.example"), ("mobile", "+33612345678"), ("phone", "+33123456789"), ("fax", "+33123456780"),
+        ("postal", "ann 1 rue a 75001 paris"), ("push", "Token-A"),
+    ]  # fmt: skip
+    assert await told(ann, bea, cat, 10**9) == {
+        ann: own, bea: [("email", "bea@mail.example"), ("push", "Token-B")], cat: [("fax", "+33123456780")],
+    }  # fmt: skip
+    assert await told() == {}
+
+    await merge_profiles(conn, SYSTEM, MergePlan(survivor_id=ann, other_ids=(bea,)), now=NOW)
+    assert await told(ann) == {ann: [*own, ("push", "Token-B")]}  # whose email the survivor does not have is not asked about
