@@ -162,6 +162,12 @@ async def contents_of(conn: Connection, delivery_ids: Sequence[int]) -> dict[int
 
 
 async def audiences_used(conn: Connection, audience_ids: Sequence[int]) -> set[int]:
-    """Those of the audiences that a delivery goes to."""
-    rows = await conn.fetch("SELECT DISTINCT audience_id FROM delivery WHERE audience_id = ANY ($1)", list(audience_ids))
+    """Those of the audiences that a delivery goes to, or that are its control group."""
+    rows = await conn.fetch(
+        """
+        SELECT audience_id FROM delivery WHERE audience_id = ANY ($1)
+         UNION SELECT audience_id FROM delivery_control_group WHERE audience_id = ANY ($1)
+        """,
+        list(audience_ids),
+    )
     return {row["audience_id"] for row in rows}

@@ -16,6 +16,7 @@ from core.delivery.records import DeliveryState
 from core.errors import ClarionError
 from core.planning.deliveries import delete_delivery, get_delivery, update_delivery
 from core.planning.expiry import sweep
+from core.planning.seed_records import ControlGroup
 from core.runtime import Runtime
 from core.targeting import filters, lists
 from core.targeting.audiences import create_audience, delete_audience, find_audience_by_name, update_audience
@@ -108,6 +109,25 @@ async def test_nothing_new_targets_what_is_over_and_what_targets_it_keeps_it(
     await delete_delivery(db, SYSTEM, delivery_id)
     await sweep(runtime)
     assert await there(db) == []
+
+
+async def test_a_control_group_keeps_its_audience_and_nothing_else(runtime: Runtime, db: Connection, times: Any) -> None:
+    # Given two audiences that end together, one of them the control group of a delivery
+    delivery_id = await new_delivery(runtime, db)
+    end = runtime.clock() + DAY
+    held = await audience(db, "held", "id > 0", end)
+    await audience(db, "over", "id > 0", end)
+    await lifecycle.set_control_group(db, SYSTEM, delivery_id, ControlGroup(audience_id=held.id), runtime.clock())
+
+    # When their time is over, the other one goes
+    times.move(days=2)
+    await sweep(runtime)
+    assert await there(db) == ["held", "spring-people"]
+
+    # And this one with the control group
+    await lifecycle.set_control_group(db, SYSTEM, delivery_id, None, runtime.clock())
+    await sweep(runtime)
+    assert await there(db) == ["spring-people"]
 
 
 async def test_a_time_without_a_zone_is_refused_and_one_can_be_taken_away(runtime: Runtime, db: Connection) -> None:
