@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from core.content.audience_uses import find_asked_about
-from core.db import transaction
+from core.db import Connection, transaction
 from core.planning.store import deliveries as store
 from core.runtime import Runtime
-from core.targeting.expiry import hold_expired, remove_expired
+from core.targeting.expiry import hold_expired, list_expired, remove_expired
 
 PORTION = 100  # audiences at once
 
@@ -15,7 +17,14 @@ async def sweep(runtime: Runtime) -> None:
     """Remove those that nothing names any more. What is named stays, and says that it is expired."""
     now = runtime.clock()
     async with transaction(runtime.pool) as conn:
-        expired = await hold_expired(conn, now, PORTION)
-        used = await store.audiences_used(conn, [one.id for one in expired])
-        asked = await find_asked_about(conn, [one.name for one in expired])
-        await remove_expired(conn, [one for one in expired if one.id not in used and one.name not in asked], now)
+        needed = await _needed(conn, await list_expired(conn, now))
+        held = {one.id: one for one in await hold_expired(conn, now, PORTION, needed)}
+        needed = await _needed(conn, {key: one.name for key, one in held.items()})  # also by who came meanwhile
+        await remove_expired(conn, [one for key, one in held.items() if key not in needed], now)
+
+
+async def _needed(conn: Connection, expired: Mapping[int, str]) -> set[int]:
+    """Those of the audiences, by id with their names, that deliveries or contents name."""
+    used = await store.audiences_used(conn, list(expired))
+    asked = await find_asked_about(conn, list(expired.values()))
+    return used | {key for key, name in expired.items() if name in asked}

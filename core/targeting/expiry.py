@@ -4,7 +4,7 @@ are about.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from core.access import SYSTEM
@@ -17,10 +17,16 @@ from core.targeting.member_columns import check_reconciled
 from core.targeting.records import Audience, AudienceKind
 
 
-async def hold_expired(conn: Connection, now: datetime, limit: int) -> list[Audience]:
-    """Audiences whose time is over and that no other audience and no filter names, held for `remove_expired`."""
+async def list_expired(conn: Connection, now: datetime) -> dict[int, str]:
+    """The names of all audiences whose time is over, by id."""
+    return await expiry_store.list_expired(conn, now)
+
+
+async def hold_expired(conn: Connection, now: datetime, limit: int, but: Collection[int]) -> list[Audience]:
+    """Audiences whose time is over and that no other audience and no filter names, held for `remove_expired`; none of those
+    that are still needed, for these would stand before all others."""
     await store.hold_names(conn)
-    return await expiry_store.lock_expired(conn, now, limit)
+    return await expiry_store.lock_expired(conn, now, limit, but)
 
 
 async def remove_expired(conn: Connection, expired: Sequence[Audience], now: datetime) -> None:

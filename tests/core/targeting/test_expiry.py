@@ -14,6 +14,7 @@ from core.delivery import lifecycle
 from core.delivery.engine import open_engine
 from core.delivery.records import DeliveryState
 from core.errors import ClarionError
+from core.planning import expiry
 from core.planning.deliveries import delete_delivery, get_delivery, update_delivery
 from core.planning.expiry import sweep
 from core.planning.seed_records import ControlGroup
@@ -126,6 +127,22 @@ async def test_a_control_group_keeps_its_audience_and_nothing_else(runtime: Runt
 
     # And this one with the control group
     await lifecycle.set_control_group(db, SYSTEM, delivery_id, None, runtime.clock())
+    await sweep(runtime)
+    assert await there(db) == ["spring-people"]
+
+
+async def test_what_is_in_use_does_not_stand_before_what_is_not(
+    runtime: Runtime, db: Connection, times: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    # Given an audience that a delivery goes to, and one that ends later
+    monkeypatch.setattr(expiry, "PORTION", 1)
+    delivery = await get_delivery(db, await new_delivery(runtime, db))
+    end = runtime.clock() + DAY
+    await update_audience(db, SYSTEM, delivery.audience_id, {"expires_at": end})
+    await audience(db, "over", "id > 0", end + DAY)
+
+    # When the time of both is over, the other one goes
+    times.move(days=3)
     await sweep(runtime)
     assert await there(db) == ["spring-people"]
 
