@@ -19,7 +19,7 @@ from core.targeting.expansion import expand
 from core.targeting.filters_called import find_definitions
 from core.targeting.language import Condition
 from core.targeting.parse import parse_text
-from core.targeting.references import hold_audiences_named, open_all
+from core.targeting.references import hold_names, open_all
 
 
 def sources_of(draft: ContentDraft) -> Iterator[str]:
@@ -78,9 +78,9 @@ async def readable_by(conn: Connection, conditions: Iterable[str]) -> Readable:
 
 
 async def hold_audiences_of(conn: Connection, dynamic: Sequence[DynamicContent]) -> None:
-    """Before content is saved: until the transaction ends, none of the audiences that its conditions name loses its name."""
+    """Before content is saved: until the transaction ends, nothing that its conditions name or call loses its name."""
     conditions = (variant.condition for place in dynamic for variant in place.variants)
-    await hold_audiences_named(conn, list(_readable_roots(conditions)))
+    await hold_names(conn, *_readable_roots(conditions))
 
 
 def _expanded(roots: Iterable[Condition], definitions: Definitions) -> Iterator[Condition]:

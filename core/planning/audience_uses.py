@@ -11,26 +11,32 @@ from core.db import Connection
 from core.errors import ClarionError
 from core.planning.columns import find_brought
 from core.planning.store import audience_uses as store
+from core.planning.store.asked import list_naming
 from core.planning.store.audience_uses import Target
-from core.targeting.audience_users import AudienceUse, AudienceUser, list_asking, list_made_of
+from core.targeting.audience_users import AudienceUse, AudienceUser, columns_named, list_asking, list_made_of
 from core.targeting.audiences import get_audience
 from core.targeting.listed import Brought
+from core.targeting.records import Audience
 
 MOST = 1_000  # of each kind
 MOST_OPENED = 100  # audiences made of it, of whose deliveries it is asked what they read
 
+_KINDS = {
+    "traps": AudienceUser.TRAPS, "control group": AudienceUser.CONTROL_GROUP, "sending log": AudienceUser.SENDING_LOG,
+    "send dates": AudienceUser.SEND_DATES,
+}  # fmt: skip
+
 
 async def list_audience_uses(conn: Connection, audience_id: int) -> Sequence[AudienceUse]:
-    """Deliveries, control groups, contents, audiences and filters, oldest first, at most MOST of each.
+    """Deliveries, what they ask and compute, contents, audiences and filters, oldest first, at most MOST of each.
 
     A delivery to another audience is one of them where its content reads a column which that audience has from this one.
     Raises NotFound (AUDIENCE_NOT_FOUND).
     """
     audience = await get_audience(conn, audience_id)
-    groups = await store.list_control_groups_of(conn, audience_id, MOST)
     return [
         *await _deliveries(conn, audience_id),
-        *(AudienceUse(kind=AudienceUser.CONTROL_GROUP, id=one, name=name) for one, name in groups),
+        *await _asked(conn, audience),
         *await list_contents_asking(conn, audience.name, MOST),
         *await list_asking(conn, audience, MOST),
     ]
@@ -50,6 +56,24 @@ async def _deliveries(conn: Connection, audience_id: int) -> list[AudienceUse]:
         if columns or one.audience_id == audience_id:
             uses.append(AudienceUse(kind=AudienceUser.DELIVERY, id=one.delivery_id, name=one.name, columns=columns))
     return uses[:MOST]
+
+
+async def _asked(conn: Connection, audience: Audience) -> list[AudienceUse]:
+    """Control groups, which may be it or name it, and what else deliveries ask and compute."""
+    groups = {
+        key: AudienceUse(kind=AudienceUser.CONTROL_GROUP, id=key, name=name)
+        for key, name in await store.list_control_groups_of(conn, audience.id, MOST)
+    }
+    others: list[AudienceUse] = []
+    for one in await list_naming(conn, audience.name, MOST):
+        use = AudienceUse(
+            kind=_KINDS[one.what], id=one.delivery_id, name=one.name, columns=columns_named(one.asked, audience.name)
+        )
+        if use.kind is AudienceUser.CONTROL_GROUP:
+            groups[use.id] = use
+        else:
+            others.append(use)
+    return [*(groups[key] for key in sorted(groups)[:MOST]), *others]
 
 
 async def _brought(conn: Connection, audience_id: int) -> Mapping[str, Brought]:

@@ -19,6 +19,7 @@ from core.planning.store import deliveries as delivery_store
 from core.targeting.audiences import all_reads, open_value
 from core.targeting.catalogue import Kind
 from core.targeting.language import Expression
+from core.targeting.references import hold_names
 
 MOST_FIELDS = 20  # of the profile, in the sending log of one delivery
 CODES = frozenset({Kind.TEXT, Kind.INTEGER, Kind.ENUMERATION})  # what a segment code is computed as
@@ -37,6 +38,8 @@ async def set_sending_log(conn: Connection, actor: Actor, delivery_id: int, kept
     ExpressionError.
     """
     require(actor, Permission.EDIT)
+    if kept is not None and kept.segment_code is not None:
+        await hold_names(conn, kept.segment_code.root)
     await lock_delivery(conn, delivery_id)
     kept = None if kept == SendingLog() else kept
     if (await get_sending_logs(conn, [delivery_id])).get(delivery_id) == kept:
@@ -62,6 +65,8 @@ async def set_send_dates(conn: Connection, actor: Actor, delivery_id: int, dates
     The zone is a known one. Raises NotFound (DELIVERY_NOT_FOUND), Invalid (BAD_SEND_DATE), ExpressionError.
     """
     require(actor, Permission.EDIT)
+    if dates is not None:
+        await hold_names(conn, dates.expression.root)
     await lock_delivery(conn, delivery_id)
     if (await get_send_dates(conn, [delivery_id])).get(delivery_id) == dates:
         return False

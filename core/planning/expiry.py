@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from core.content.audience_uses import find_asked_about
 from core.db import Connection, transaction
 from core.planning.store import deliveries as store
+from core.planning.store.asked import find_named
 from core.runtime import Runtime
 from core.targeting.expiry import hold_expired, list_expired, remove_expired
 
@@ -25,6 +26,7 @@ async def sweep(runtime: Runtime) -> None:
 
 async def _needed(conn: Connection, expired: Mapping[int, str]) -> set[int]:
     """Those of the audiences, by id with their names, that deliveries or contents name."""
+    names = list(expired.values())
     used = await store.audiences_used(conn, list(expired))
-    asked = await find_asked_about(conn, list(expired.values()))
+    asked = await find_asked_about(conn, names) | await find_named(conn, names)
     return used | {key for key, name in expired.items() if name in asked}

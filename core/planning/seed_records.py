@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from core.targeting.language import Expression
+from core.targeting.language import Condition, Expression
 
 
 class Insertion(StrEnum):
@@ -67,6 +67,16 @@ class Reader:
     name: str  # of the delivery
     what: str  # in words: "traps"
     reads: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What a delivery asks and computes by its traps, its control group, its sending log or its send dates."""
+
+    delivery_id: int
+    name: str  # of the delivery
+    what: str  # as a Reader tells it
+    asked: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from core.profiles.test_profile_records import TestProfileUse
 from core.profiles.test_profiles import find_test_profiles
 from core.targeting.audiences import all_reads, get_audience, open_question, open_value
 from core.targeting.operators import ORDERED
+from core.targeting.references import hold_names
 
 MOST_TRAPS = 100  # of one delivery
 
@@ -42,6 +43,8 @@ async def set_traps(conn: Connection, actor: Actor, delivery_id: int, traps: Tra
     Raises NotFound (DELIVERY_NOT_FOUND, TEST_PROFILE_NOT_FOUND), Invalid (TOO_MANY_TRAPS, NO_TRAP), ExpressionError.
     """
     require(actor, Permission.EDIT)
+    if traps.question is not None:
+        await hold_names(conn, traps.question.root)
     await lock_delivery(conn, delivery_id)
     traps = replace(traps, test_profile_ids=tuple(sorted(set(traps.test_profile_ids))))
     if (await get_traps(conn, [delivery_id])).get(delivery_id, Traps()) == traps:
@@ -66,6 +69,8 @@ async def set_control_group(conn: Connection, actor: Actor, delivery_id: int, gr
     ExpressionError.
     """
     require(actor, Permission.EDIT)
+    if group is not None:
+        await hold_names(conn, *(one.root for one in (group.question, group.by) if one is not None))
     delivery = await lock_delivery(conn, delivery_id)
     if (await get_control_groups(conn, [delivery_id])).get(delivery_id) == group:
         return False

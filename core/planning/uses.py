@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.db import Connection
 from core.errors import Conflict
 from core.planning.records import Use
+from core.planning.seed_records import Asking
+from core.planning.store import asked
 from core.planning.store import deliveries as store
 
 SHOWN = 5
@@ -47,3 +51,20 @@ async def check_unused(
         f"the {kind} is used by the deliveries {names}",
         code="IN_USE", hint="Delete those deliveries, or give them another one, first.",
     )  # fmt: skip
+
+
+async def check_audience_unnamed(conn: Connection, name: str) -> None:
+    """Raises Conflict (IN_USE) where what deliveries ask names an audience. Call it after the audience was deleted, or named
+    otherwise, in the same transaction: whoever saves such an expression meanwhile waits."""
+    found = await asked.list_naming(conn, name, SHOWN + 1)
+    if found:
+        raise Conflict(
+            f"the audience {name!r} is named by {told(found)}", code="IN_USE", path="name",
+            hint="Change those first; delete the deliveries that are over.",
+        )  # fmt: skip
+
+
+def told(found: Sequence[Asking]) -> str:
+    """Some of them in words."""
+    shown = ", ".join(f"the {one.what} of the delivery {one.name!r}" for one in found[:SHOWN])
+    return shown + (" and others" if len(found) > SHOWN else "")

@@ -20,7 +20,10 @@ class AudienceUser(StrEnum):
     """What uses an audience."""
 
     DELIVERY = "delivery"  # goes to it, or to an audience that brings columns of it along
-    CONTROL_GROUP = "control_group"  # of a delivery: those who are on it
+    CONTROL_GROUP = "control_group"  # of a delivery: those who are on it, or what it asks
+    TRAPS = "traps"  # of a delivery, as what follows: what it asks or computes
+    SENDING_LOG = "sending_log"
+    SEND_DATES = "send_dates"
     CONTENT = "content"  # a condition of its dynamic content
     AUDIENCE = "audience"  # its question
     FILTER = "filter"

@@ -8,6 +8,7 @@ from datetime import datetime
 from core.db import Connection
 from core.targeting.records import Audience
 from core.targeting.store import COLUMNS, read_audience
+from core.targeting.stored_trees import names_audience
 
 
 async def list_expired(conn: Connection, now: datetime) -> dict[int, str]:
@@ -22,11 +23,7 @@ async def lock_expired(conn: Connection, now: datetime, limit: int, but: Collect
         SELECT {COLUMNS} FROM audience a
          WHERE expires_at <= $1 AND id <> ALL ($3::bigint[])
            AND NOT EXISTS (SELECT FROM audience_use u WHERE u.used_id = a.id AND u.audience_id <> a.id)
-           AND NOT EXISTS (
-                SELECT FROM question_filter f
-                 WHERE jsonb_path_exists(
-                     f.expression, '$.** ? (@.audience == $name || @.function == "audience_column" && @.arguments[0] == $name)',
-                     jsonb_build_object('name', a.name)))
+           AND NOT EXISTS (SELECT FROM question_filter f WHERE {names_audience("f.expression", "ARRAY[a.name]")})
          ORDER BY expires_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
         now, limit, list(but),

@@ -12,15 +12,11 @@ from core.targeting.catalogue import Kind
 from core.targeting.json_form import read_stored, to_json
 from core.targeting.language import Literal, Relative
 from core.targeting.records import Filter, FilterDraft, Parameter
+from core.targeting.stored_trees import calls_filter, names_audience
 
 _COLUMNS = "id, name, label, entity, parameters, expression, expression_text, version, created_at, updated_at, created_by"
 
-# Whether a question calls a filter, names an audience or reads a column of its members.
-_CALLS = "jsonb_path_exists({0}.expression, '$.** ? (@.function == $names[*])', jsonb_build_object('names', $1::text[]))"
-_NAMES = (
-    'jsonb_path_exists(expression, \'$.** ? (@.audience == $name || @.function == "audience_column" &&'
-    " @.arguments[0] == $name)', jsonb_build_object('name', $1::text))"
-)
+_NAMING = names_audience("expression", "ARRAY[$1::text]")
 
 
 def _filter(row: Any) -> Filter:
@@ -112,8 +108,8 @@ async def count_filters(conn: Connection) -> int:
 async def filters_calling(conn: Connection, names: Sequence[str]) -> list[str]:
     """The filters whose question calls one of these."""
     rows = await conn.fetch(
-        f"SELECT name FROM question_filter f WHERE {_CALLS.format('f')} ORDER BY id", list(names)
-    )  # fmt: skip
+        f"SELECT name FROM question_filter WHERE {calls_filter('expression', '$1::text[]')} ORDER BY id", list(names)
+    )
     return [row["name"] for row in rows]
 
 
@@ -122,8 +118,9 @@ async def audiences_calling(conn: Connection, names: Sequence[str]) -> dict[int,
     rows = await conn.fetch(
         f"""
         SELECT a.id, a.name FROM audience a
-         WHERE {_CALLS.format("a")}
-            OR EXISTS (SELECT FROM audience_version v WHERE v.audience_id = a.id AND {_CALLS.format("v")}
+         WHERE {calls_filter("a.expression", "$1::text[]")}
+            OR EXISTS (SELECT FROM audience_version v
+                        WHERE v.audience_id = a.id AND {calls_filter("v.expression", "$1::text[]")}
                           AND EXISTS (SELECT FROM audience_use u WHERE u.used_id = a.id))
          ORDER BY a.id
         """,
@@ -134,13 +131,13 @@ async def audiences_calling(conn: Connection, names: Sequence[str]) -> dict[int,
 
 async def filters_naming(conn: Connection, audience: str) -> list[str]:
     """The filters whose question names an audience, or reads a column of its members."""
-    rows = await conn.fetch(f"SELECT name FROM question_filter WHERE {_NAMES} ORDER BY id LIMIT 6", audience)
+    rows = await conn.fetch(f"SELECT name FROM question_filter WHERE {_NAMING} ORDER BY id LIMIT 6", audience)
     return [row["name"] for row in rows]
 
 
 async def find_naming(conn: Connection, audience: str, limit: int) -> list[Filter]:
     """The same with all that there is of them, oldest first."""
-    rows = await conn.fetch(f"SELECT {_COLUMNS} FROM question_filter WHERE {_NAMES} ORDER BY id LIMIT $2", audience, limit)
+    rows = await conn.fetch(f"SELECT {_COLUMNS} FROM question_filter WHERE {_NAMING} ORDER BY id LIMIT $2", audience, limit)
     return [_filter(row) for row in rows]
 
 

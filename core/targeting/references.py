@@ -129,9 +129,9 @@ async def open_all(
         return NO_AUDIENCES
 
 
-async def hold_audiences_named(conn: Connection, roots: Sequence[Condition]) -> None:
-    """Before what names audiences is saved: until the transaction ends, none of their names is taken away."""
-    if any(any(members_named(root)) for root in roots):
+async def hold_names(conn: Connection, *roots: Condition) -> None:
+    """Before what names audiences or calls filters is saved: until the transaction ends, none of their names is taken away."""
+    if not all(map(_names_nothing, roots)):
         await store.hold_names(conn)
 
 

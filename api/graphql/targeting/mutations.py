@@ -23,7 +23,7 @@ from api.graphql.targeting.types import (
 from core.content.audience_uses import check_audience_unasked, check_contents_asking
 from core.delivery.column_uses import check_columns_in_use
 from core.ids import from_global_id
-from core.planning.uses import check_unused
+from core.planning.uses import check_audience_unnamed, check_unused
 from core.targeting import audiences, lists
 from core.targeting.records import AudienceDraft
 from core.targeting.segments import list_segments, list_together
@@ -58,6 +58,7 @@ class TargetingMutation:
         )
         if audience.name != before.name:
             await check_audience_unasked(info.context.conn, before.name)
+            await check_audience_unnamed(info.context.conn, before.name)
         if "expression" in changes:
             await check_columns_in_use(info.context.conn, audience)
             await check_contents_asking(info.context.conn, audience.name)
@@ -144,10 +145,11 @@ class TargetingMutation:
 
     @mutation(deleted_id=strawberry.ID)
     async def delete_audience(self, info: Info, id: strawberry.ID) -> Any:
-        """Delete an audience that no delivery uses, and about which no content asks."""
+        """Delete an audience that no delivery uses or names, and about which no content asks."""
         key = from_global_id("Audience", id, "id")
         await check_unused(info.context.conn, audience_id=key)
         audience = await audiences.get_audience(info.context.conn, key)
         await audiences.delete_audience(info.context.conn, info.context.actor, key, info.context.now)
         await check_audience_unasked(info.context.conn, audience.name)
+        await check_audience_unnamed(info.context.conn, audience.name)
         return id

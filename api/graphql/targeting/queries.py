@@ -89,8 +89,8 @@ class TargetingQuery:
 
     @field(list[AudienceUse])
     async def audience_uses(self, info: Info, id: strawberry.ID) -> Any:
-        """Who uses an audience, and which columns of its members: deliveries, control groups, contents, audiences and filters,
-        oldest first, at most 1,000 of each."""
+        """Who uses an audience, and which columns of its members: deliveries, what they ask and compute, contents, audiences
+        and filters, oldest first, at most 1,000 of each."""
         async with info.context.lease.use() as conn:
             return await list_audience_uses(conn, from_global_id("Audience", id, "id"))
 

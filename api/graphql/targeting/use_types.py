@@ -14,13 +14,12 @@ from core.targeting.audience_users import AudienceUser as Kind
 AudienceUser = strawberry.enum(audience_users.AudienceUser, name="AudienceUser", description="What uses an audience.")
 
 _NODES = {
-    Kind.DELIVERY: "Delivery", Kind.CONTROL_GROUP: "Delivery", Kind.CONTENT: "Content", Kind.AUDIENCE: "Audience",
-    Kind.FILTER: "TargetFilter",
+    Kind.CONTENT: "Content", Kind.AUDIENCE: "Audience", Kind.FILTER: "TargetFilter",
 }  # fmt: skip
 
 
 def _id(use: Any) -> str:
-    return to_global_id(_NODES[use.kind], use.id)
+    return to_global_id(_NODES.get(use.kind, "Delivery"), use.id)
 
 
 @strawberry.type(description="Something that uses an audience.")
@@ -28,6 +27,6 @@ class AudienceUse:
     """One of them."""
 
     kind: AudienceUser  # type: ignore[valid-type]
-    id: strawberry.ID = leaf(_id, description="Of a control group, that of its delivery.")
+    id: strawberry.ID = leaf(_id, description="Of what belongs to a delivery, that of the delivery.")
     name: str
     columns: list[str] = leaf(lambda use: list(use.columns), description="The columns of its members that are read.")

@@ -260,6 +260,27 @@ async def test_an_audience_that_a_content_asks_about_is_known_at_the_door(house:
     await make(house, "deleteAudience", id=audience_id)
 
 
+async def test_an_audience_that_a_delivery_names_is_known_at_the_door(house: House) -> None:
+    name = fresh("french")
+    audience_id = (await make(house, "createAudience", input={
+        "name": name, "expression": {"text": "country = 'FR'"},
+    }))["audience"]["id"]  # fmt: skip
+    delivery = await house.delivery()
+    code = {"text": f"if(in_audience('{name}'), 'fr', 'else')"}
+    await make(house, "setDeliverySendingLog", input={"id": delivery, "segmentCode": code})
+    asked = "query ($id: ID!) { audienceUses(id: $id) { kind id columns } }"
+    told = (await house.gql.ask(asked, id=audience_id))["audienceUses"]
+    assert told == [{"kind": "SENDING_LOG", "id": delivery, "columns": []}]
+    delete = "mutation ($id: ID!) { deleteAudience(id: $id) { userErrors { code } } }"
+    update = "mutation ($input: UpdateAudienceInput!) { updateAudience(input: $input) { userErrors { code } } }"
+    assert (await house.gql.ask(delete, id=audience_id))["deleteAudience"]["userErrors"] == [{"code": "IN_USE"}]
+    renamed = {"id": audience_id, "name": fresh("other")}
+    assert (await house.gql.ask(update, input=renamed))["updateAudience"]["userErrors"] == [{"code": "IN_USE"}]
+    await make(house, "setDeliverySendingLog", input={"id": delivery})
+    await make(house, "updateAudience", input=renamed)
+    await make(house, "deleteAudience", id=audience_id)
+
+
 async def test_who_uses_an_audience_is_told_with_the_columns(house: House) -> None:
     name = fresh("vip")
     columns = [{"name": "points", "label": "Points", "expression": {"text": "id * 10"}}]
