@@ -24,8 +24,8 @@ async def leave_service(
 
     Raises Invalid (BAD_ORIGIN, BAD_PROOF, BAD_MOMENT), NotFound (CONSENT_WORDING_NOT_FOUND).
     """
-    wishes = [Wish(service_id=service_id, profile_id=one) for one in await people.whole_person(conn, profile_id)]
-    done = await unsubscribe_own(conn, actor, wishes, act, now=now)
+    (person, *_) = await people.whole_person(conn, profile_id)
+    done = await unsubscribe_own(conn, actor, [Wish(service_id=service_id, profile_id=person)], act, now=now)
     await _record(conn, actor, "profile.leave_service", done, f"service:{service_id}")
     return done
 

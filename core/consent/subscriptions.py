@@ -59,7 +59,10 @@ async def subscribe(
 async def unsubscribe(
     conn: Connection, actor: Actor, wishes: Sequence[Wish], act: Act = UNKNOWN, *, now: datetime
 ) -> list[Done]:
-    """End subscriptions; as `subscribe`. Who has none is left as he is."""
+    """End subscriptions; as `subscribe`. Who has none is left as he is.
+
+    All of a person end, also those of profiles that are merged into theirs.
+    """
     require(actor, Permission.EDIT)
     done = await unsubscribe_own(conn, actor, wishes, act, now=now)
     await _record(conn, actor, "service.unsubscribe", done)

@@ -1,5 +1,6 @@
 """SQL on subscriptions: what changes them. Each statement decides, writes, and adds to the history and the ledger at once.
 
+A person is a profile and all that are merged into it: what any of them has is the person's, and stays in its row.
 The callers hold the profiles (`people.lock_profiles`): nobody else changes what these people agreed to meanwhile.
 """
 
@@ -28,7 +29,24 @@ _LOGGED = """
               AND e.happened_at = d.said_at AND e.wording_id IS NOT DISTINCT FROM $7))
      ORDER BY n
 )
-SELECT n, outcome, first_time FROM decided ORDER BY n
+SELECT DISTINCT n, outcome, first_time FROM decided ORDER BY n
+"""
+
+# Of a statement with the rows `asked (n, service_id, profile_id, said_at, …)`: how it stands. `standing` has a row for each of
+# the profiles and one for each that is merged into it, whether they have a subscription or not; `person` what they come to.
+_STANDING = """
+), standing AS (
+    SELECT a.n, w.id AS owner_id, w.id = a.profile_id AS is_own, s.state, s.since
+      FROM asked a
+     CROSS JOIN LATERAL (SELECT a.profile_id AS id
+                         UNION ALL
+                         SELECT f.id FROM profile f WHERE f.merged_into = a.profile_id) w
+      LEFT JOIN subscription s ON s.service_id = a.service_id AND s.profile_id = w.id
+), person AS (
+    SELECT n, bool_or(state IN ('active', 'pending')) AS is_there,
+           -- That the time of one was over is nobody's word, as long as there is one of another.
+           coalesce(max(since) FILTER (WHERE state <> 'expired'), max(since)) AS said_last
+      FROM standing GROUP BY n
 """
 
 _SUBSCRIBE = (
@@ -97,26 +115,34 @@ WITH asked AS (
       FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $5::text[])
            WITH ORDINALITY AS a (service_id, profile_id, said_at, source, n)
      ORDER BY service_id, profile_id, n
+"""
+    + _STANDING
+    + """
 ), judged AS (
-    SELECT a.*, s.state AS was, s.expires_at,
+    SELECT a.*,
            CASE WHEN p.id IS NULL THEN 'profile_not_found'
                 WHEN v.id IS NULL THEN 'service_not_found'
-                WHEN s.since > a.said_at THEN 'late'
-                WHEN s.state IN ('active', 'pending') THEN 'unsubscribed'
-                ELSE 'unchanged' END AS outcome,
-           -- Who leaves again has said so later: nothing older may count against it.
-           coalesce(s.state IN ('unsubscribed', 'expired') AND s.since < a.said_at, false) AS is_newer
+                WHEN o.said_last > a.said_at THEN 'late'
+                WHEN o.is_there THEN 'unsubscribed'
+                ELSE 'unchanged' END AS outcome
       FROM asked a
+      JOIN person o ON o.n = a.n
       LEFT JOIN service v ON v.id = a.service_id
       LEFT JOIN profile p ON p.id = a.profile_id
-      LEFT JOIN subscription s ON s.service_id = a.service_id AND s.profile_id = a.profile_id
+), owned AS (
+    SELECT j.*, t.owner_id, t.is_own, t.state AS was,
+           j.outcome = 'unsubscribed' AND t.state IN ('active', 'pending') AS ends,
+           -- Who leaves again has said so later: nothing older may count against it.
+           j.outcome <> 'late' AND t.state IN ('unsubscribed', 'expired') AND t.since < j.said_at AS is_newer
+      FROM judged j
+      JOIN standing t ON t.n = j.n
 ), decided AS (
-    SELECT n, service_id, profile_id, said_at, source, outcome, false AS first_time, outcome = 'unsubscribed' AS is_event,
+    SELECT n, service_id, owner_id AS profile_id, said_at, source, outcome, false AS first_time, ends AS is_event,
            'unsubscribed' AS state, NULL::timestamptz AS expires_at,
-           CASE WHEN outcome = 'unsubscribed' AND was = 'pending' THEN 'refused'
-                WHEN outcome IN ('unsubscribed', 'late') OR is_newer THEN 'withdrawn' END AS decision,
-           CASE WHEN outcome = 'unsubscribed' THEN 'unsubscribed' WHEN is_newer THEN was END AS becomes
-      FROM judged
+           CASE WHEN ends AND was = 'pending' THEN 'refused'
+                WHEN ends OR is_newer OR outcome = 'late' AND is_own THEN 'withdrawn' END AS decision,
+           CASE WHEN ends THEN 'unsubscribed' WHEN is_newer THEN was END AS becomes
+      FROM owned
 ), written AS (
     UPDATE subscription s SET state = d.becomes, since = d.said_at, expires_at = NULL, confirm_by = NULL, origin = d.source
       FROM decided d WHERE d.becomes IS NOT NULL AND s.service_id = d.service_id AND s.profile_id = d.profile_id
@@ -209,7 +235,7 @@ async def unsubscribe(
     actor: str,
     now: datetime,
 ) -> list[Any]:
-    """As `subscribe`."""
+    """As `subscribe`; all that the person has of a service ends."""
     rows: list[Any] = await conn.fetch(
         _UNSUBSCRIBE, service_ids, profile_ids, at, now, origins, actor, act.wording_id, act.proof
     )

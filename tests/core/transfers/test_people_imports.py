@@ -9,8 +9,9 @@ import pytest
 from core.access import SYSTEM, Actor, Permission
 from core.clock import UTC_ZONE
 from core.consent.ledger import find_differences
-from core.consent.records import ServiceDraft
+from core.consent.records import ServiceDraft, Wish
 from core.consent.services import create_service
+from core.consent.subscriptions import subscribe
 from core.datamodel import jobs as datamodel
 from core.db import Connection
 from core.errors import Forbidden, Invalid, NotFound
@@ -87,6 +88,22 @@ async def test_each_row_is_subscribed_by_itself_and_a_duplicate_fails_nobody(
     assert counts(late) == {"deleted": 1, "skipped": 2}
     assert [(one["line"], one["code"]) for one in await read_rejects(runtime, late)] == [("2", "LATE")]
     assert await db.fetchval("SELECT state FROM subscription WHERE profile_id = $1", people[2]) == "unsubscribed"
+    assert await find_differences(db) == []
+
+
+async def test_who_is_to_go_goes_under_merged_profiles_too(runtime: Runtime, db: Connection) -> None:
+    people = await crowd(db, 2)
+    news = await service(db, "news")
+    await subscribe(db, SYSTEM, [Wish(service_id=news, profile_id=people[1])], now=NOW)
+    await merge_profiles(db, SYSTEM, MergePlan(survivor_id=people[0], other_ids=(people[1],)), now=NOW)
+
+    gone = await import_rows(
+        runtime, "external_id\nA0\n", "external_id",
+        target=ImportTarget(kind=TargetKind.SUBSCRIPTIONS, service_id=news), mode=ImportMode.DELETE,
+    )  # fmt: skip
+
+    assert counts(gone) == {"deleted": 1}
+    assert await db.fetchval("SELECT state FROM subscription") == "unsubscribed"
     assert await find_differences(db) == []
 
 

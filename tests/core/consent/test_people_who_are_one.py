@@ -1,0 +1,87 @@
+"""People who are one by a merge: what is said to a service or a purpose is said for all of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from core.access import SYSTEM
+from core.consent import ledger, preferences, subscriptions
+from core.consent.preferences import Person, PreferenceChanges, get_preferences
+from core.consent.records import Act, EventKind, Outcome, SubscriptionState
+from core.db import Connection
+from core.paging import PageRequest
+from core.profiles.merging import merge_profiles
+from core.profiles.records import MergePlan
+from tests.core.consent.made import NOW, a_person, a_service, join, leave
+
+PAGE = PageRequest(first=50)
+DAY = timedelta(days=1)
+ACTIVE, UNSUBSCRIBED = SubscriptionState.ACTIVE, SubscriptionState.UNSUBSCRIBED
+
+
+async def become_one(conn: Connection, survivor: int, *others: int, now: datetime) -> None:
+    """Merge them."""
+    await merge_profiles(conn, SYSTEM, MergePlan(survivor_id=survivor, other_ids=others), now=now)
+
+
+async def shown(conn: Connection, profile: int, now: datetime) -> SubscriptionState | None:
+    """How the preference page says that it stands with the one service there is."""
+    page = await get_preferences(conn, SYSTEM, Person(profile_id=profile, by_own_link=False), now=now)
+    (service,) = page.services
+    return None if service.subscription is None else service.subscription.state
+
+
+async def stored(conn: Connection) -> dict[int, str]:
+    """States by profile, of the one service there is."""
+    return {row["profile_id"]: row["state"] for row in await conn.fetch("SELECT profile_id, state FROM subscription")}
+
+
+async def test_who_leaves_ends_what_merged_profiles_have_too(conn: Connection) -> None:
+    service = await a_service(conn)
+    ann, bea, cat = [await a_person(conn) for _ in range(3)]
+    await join(conn, service, bea, cat)
+    await become_one(conn, ann, bea, cat, now=NOW + DAY)
+    assert await shown(conn, ann, NOW + DAY) is ACTIVE
+
+    me, wanted = Person(profile_id=ann, by_own_link=True), PreferenceChanges(services={service: False})
+    (done,) = await preferences.set_preferences(conn, SYSTEM, me, wanted, Act(origin="page"), now=NOW + 2 * DAY)
+
+    assert done.outcome is Outcome.UNSUBSCRIBED
+    assert await shown(conn, ann, NOW + 2 * DAY) is UNSUBSCRIBED
+    assert await stored(conn) == {bea: "unsubscribed", cat: "unsubscribed"}
+    told = (await subscriptions.list_events(conn, ann, PAGE)).rows
+    assert {(one.profile_id, one.kind) for one in told[:2]} == {(one, EventKind.UNSUBSCRIBED) for one in (bea, cat)}
+    entries = (await ledger.list_entries(conn, ann, PAGE)).rows[:2]
+    assert {(one.profile_id, one.decision.value, one.origin) for one in entries} == {
+        (one, "withdrawn", "page") for one in (bea, cat)
+    }
+    # Again it is said later, and that is all
+    assert await leave(conn, service, ann, now=NOW + 3 * DAY) == [Outcome.UNCHANGED]
+    assert len((await subscriptions.list_events(conn, ann, PAGE)).rows) == 4
+    assert await ledger.find_differences(conn) == []
+
+
+async def test_who_leaves_for_earlier_than_any_of_them_said_something_is_late(conn: Connection) -> None:
+    service, ann, bea = await a_service(conn), await a_person(conn), await a_person(conn)
+    await join(conn, service, ann)
+    await join(conn, service, bea, now=NOW + 2 * DAY)
+    await become_one(conn, ann, bea, now=NOW + 3 * DAY)
+
+    form = Act(origin="paper", happened_at=NOW + DAY)
+    assert await leave(conn, service, ann, now=NOW + 4 * DAY, act=form) == [Outcome.LATE]
+
+    assert await stored(conn) == {ann: "active", bea: "active"}
+    (entry, *_) = (await ledger.list_entries(conn, ann, PAGE)).rows
+    assert (entry.profile_id, entry.decision.value, entry.origin) == (ann, "withdrawn", "paper")
+
+
+async def test_that_the_time_of_one_is_over_is_no_word_against_leaving(conn: Connection) -> None:
+    service, ann, bea = await a_service(conn), await a_person(conn), await a_person(conn)
+    await join(conn, service, ann)
+    await join(conn, service, bea, expires_at=NOW + 2 * DAY)
+    await become_one(conn, ann, bea, now=NOW + DAY)
+    assert await subscriptions.expire(conn, NOW + 3 * DAY) == 1
+
+    form = Act(origin="paper", happened_at=NOW + DAY)
+    assert await leave(conn, service, ann, now=NOW + 4 * DAY, act=form) == [Outcome.UNSUBSCRIBED]
+    assert await stored(conn) == {ann: "unsubscribed", bea: "expired"}
