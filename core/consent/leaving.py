@@ -10,7 +10,7 @@ from datetime import datetime
 
 from core.access import Actor
 from core.audit import record_many
-from core.consent.purposes import decide_own
+from core.consent.purposes import decide_each
 from core.consent.records import CHANGED, Act, Choice, Chosen, Done, Wish
 from core.consent.store import people
 from core.consent.subscriptions import unsubscribe_own
@@ -36,7 +36,7 @@ async def withdraw_purpose(
     """Refuse the purpose, whether the person had agreed to it or said nothing. Raises as `leave_service`."""
     whole = await people.whole_person(conn, profile_id)
     choices = [Choice(purpose_id=purpose_id, profile_id=one, granted=False) for one in whole]
-    done = await decide_own(conn, actor, choices, act, now=now)
+    done = await decide_each(conn, actor, choices, act, now=now)
     await _record(conn, actor, "profile.withdraw_purpose", done, f"purpose:{purpose_id}")
     return done
 

@@ -101,7 +101,8 @@ async def count_purposes(conn: Connection) -> int:
 async def decide(
     conn: Connection, actor: Actor, choices: Sequence[Choice], act: Act = UNKNOWN, *, now: datetime
 ) -> list[Chosen]:
-    """Record what people say to purposes; the results are in the order of the choices, and no bad one fails the others.
+    """Record what people say to purposes; the results are in the order of the choices, and no bad one fails the others. Who is
+    merged into another is that one.
 
     The same once more under the same wording changes nothing. Raises Invalid (TOO_MANY, BAD_ORIGIN, BAD_PROOF, BAD_MOMENT),
     NotFound (CONSENT_WORDING_NOT_FOUND).
@@ -119,6 +120,17 @@ async def decide(
 
 async def decide_own(conn: Connection, actor: Actor, choices: Sequence[Choice], act: Act, *, now: datetime) -> list[Chosen]:
     """`decide` as a person's own act: asks for no permission, and leaves the audit to its caller."""
+    return await _decide(conn, actor, choices, act, now, as_one=True)
+
+
+async def decide_each(conn: Connection, actor: Actor, choices: Sequence[Choice], act: Act, *, now: datetime) -> list[Chosen]:
+    """As `decide_own`, but of one who is merged into another it is written down as theirs, and stays so when they separate."""
+    return await _decide(conn, actor, choices, act, now, as_one=False)
+
+
+async def _decide(
+    conn: Connection, actor: Actor, choices: Sequence[Choice], act: Act, now: datetime, *, as_one: bool
+) -> list[Chosen]:
     if len(choices) > MOST_AT_ONCE:
         raise Invalid(
             f"at most {MOST_AT_ONCE:,} in one call, not {len(choices):,}", code="TOO_MANY", path="choices",
@@ -129,7 +141,9 @@ async def decide_own(conn: Connection, actor: Actor, choices: Sequence[Choice], 
         return []
     purpose_ids, profile_ids = [one.purpose_id for one in choices], [one.profile_id for one in choices]
     await store.hold_purposes(conn, purpose_ids)
-    await people.lock_profiles(conn, profile_ids)
+    survivors = await people.hold_people(conn, profile_ids)
+    if as_one:
+        profile_ids = [survivors.get(one, one) for one in profile_ids]
     granted = [one.granted for one in choices]
     rows = await store.decide(conn, purpose_ids, profile_ids, granted, act=act, at=at, actor=actor.name, now=now)
     found = {row["n"]: Outcome(row["outcome"]) for row in rows}

@@ -44,7 +44,7 @@ _BEGINS = frozenset({Outcome.SUBSCRIBED, Outcome.CONFIRMED})
 async def subscribe(
     conn: Connection, actor: Actor, wishes: Sequence[Wish], act: Act = UNKNOWN, *, now: datetime, confirmed: bool = False
 ) -> list[Done]:
-    """Subscribe people; the results are in the order of the wishes.
+    """Subscribe people; the results are in the order of the wishes. Who is merged into another is that one.
 
     Where the service asks for double opt-in they wait for their confirmation, unless the caller says that it was given.
     Who is subscribed stays so, with the end that the wish names, if it names one.
@@ -140,9 +140,9 @@ async def _apply(
     if not wishes:
         return []
     services = {one.id: one for one in await service_store.hold_services(conn, list({one.service_id for one in wishes}))}
-    await people.lock_profiles(conn, [one.profile_id for one in wishes])
+    survivors = await people.hold_people(conn, [one.profile_id for one in wishes])
     rows = await write(
-        conn, [one.service_id for one in wishes], [one.profile_id for one in wishes],
+        conn, [one.service_id for one in wishes], [survivors.get(one.profile_id, one.profile_id) for one in wishes],
         act=act, at=[one.happened_at or at for one in wishes],
         origins=[act.origin if one.origin is None else one.origin for one in wishes], actor=actor.name, now=now,
     )  # fmt: skip

@@ -26,6 +26,28 @@ async def lock_profiles(conn: Connection, ids: Sequence[int]) -> list[int]:
     return [row["id"] for row in rows]
 
 
+async def hold_people(conn: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """By each id that exists the profile that stands for that person, all held until the end of the transaction.
+
+    Nobody else merges anybody into these people or says anything for them meanwhile.
+    """
+    survivors: dict[int, int] = {}
+    wanted = set(ids)
+    while wanted:  # once more only if a merge was under way
+        rows = await conn.fetch(
+            """
+            WITH meant AS (SELECT id, merged_into FROM profile WHERE id = ANY($1::bigint[]))
+            SELECT p.id, coalesce(p.merged_into, p.id) AS survivor FROM profile p
+             WHERE p.id = ANY(array(SELECT id FROM meant UNION SELECT merged_into FROM meant)) ORDER BY p.id
+               FOR NO KEY UPDATE
+            """,
+            sorted(wanted),
+        )
+        survivors |= {row["id"]: row["survivor"] for row in rows}
+        wanted = set(survivors.values()).difference(survivors)
+    return survivors
+
+
 async def survivor_of(conn: Connection, profile_id: int) -> int | None:
     """The profile that stands for a person: itself, or the one into which it is merged; None: there is nobody."""
     found: int | None = await conn.fetchval("SELECT coalesce(merged_into, id) FROM profile WHERE id = $1", profile_id)

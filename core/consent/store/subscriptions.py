@@ -1,7 +1,8 @@
 """SQL on subscriptions: what changes them. Each statement decides, writes, and adds to the history and the ledger at once.
 
 A person is a profile and all that are merged into it: what any of them has is the person's, and stays in its row.
-The callers hold the profiles (`people.lock_profiles`): nobody else changes what these people agreed to meanwhile.
+The callers name the profiles that stand for the people, and hold them (`people.hold_people`): nobody else changes what these
+people agreed to meanwhile.
 """
 
 from __future__ import annotations

@@ -163,10 +163,11 @@ async def test_it_holds_for_all_profiles_that_are_one_person(
     client: httpx.AsyncClient, campaign: Campaign, pool: Pool, anna: int
 ) -> None:
     # Given Anna, who is subscribed under a profile that was merged into hers
-    async with pool.acquire() as conn, conn.transaction():
+    async with pool.acquire() as conn:
         double = await add_profile(conn, "Ann")
-        await merge_profiles(conn, SYSTEM, MergePlan(survivor_id=anna, other_ids=(double,)), now=YESTERDAY)
     service = await weekly(pool, campaign, double)
+    async with pool.acquire() as conn, conn.transaction():
+        await merge_profiles(conn, SYSTEM, MergePlan(survivor_id=anna, other_ids=(double,)), now=YESTERDAY)
     await client.post((await campaign.paths(anna)).unsubscribe)
     assert await states(pool, service) == {double: "unsubscribed"}
 

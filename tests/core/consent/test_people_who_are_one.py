@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 from core.access import SYSTEM
 from core.consent import ledger, preferences, subscriptions
 from core.consent.preferences import Person, PreferenceChanges, get_preferences
-from core.consent.records import Act, EventKind, Outcome, SubscriptionState
-from core.db import Connection
+from core.consent.purposes import decide
+from core.consent.records import Act, Choice, Decision, EventKind, Outcome, SubscriptionState, Wish
+from core.db import Connection, Pool, transaction
 from core.paging import PageRequest
 from core.profiles.merging import merge_profiles
 from core.profiles.records import MergePlan
-from tests.core.consent.made import NOW, a_person, a_service, join, leave
+from tests.core.consent.made import NOW, a_person, a_purpose, a_service, join, leave
 
 PAGE = PageRequest(first=50)
 DAY = timedelta(days=1)
@@ -85,3 +87,51 @@ async def test_that_the_time_of_one_is_over_is_no_word_against_leaving(conn: Con
     form = Act(origin="paper", happened_at=NOW + DAY)
     assert await leave(conn, service, ann, now=NOW + 4 * DAY, act=form) == [Outcome.UNSUBSCRIBED]
     assert await stored(conn) == {ann: "unsubscribed", bea: "expired"}
+
+
+async def test_an_old_id_is_the_survivors(conn: Connection) -> None:
+    service, purpose = await a_service(conn), await a_purpose(conn)
+    ann, bea, cat = [await a_person(conn) for _ in range(3)]
+    await become_one(conn, ann, bea, now=NOW)
+
+    wishes = [Wish(service_id=service, profile_id=one) for one in (bea, cat, ann, 10**9)]
+    done = await subscriptions.subscribe(conn, SYSTEM, wishes, now=NOW + DAY)
+    choices = [Choice(purpose_id=purpose, profile_id=one, granted=True) for one in (bea, cat, ann, 10**9)]
+    chosen = await decide(conn, SYSTEM, choices, now=NOW + DAY)
+
+    gone, again = Outcome.PROFILE_NOT_FOUND, Outcome.REPEATED
+    assert [(one.profile_id, one.outcome) for one in done] == [
+        (bea, Outcome.SUBSCRIBED), (cat, Outcome.SUBSCRIBED), (ann, again), (10**9, gone)
+    ]  # fmt: skip
+    assert [(one.profile_id, one.outcome) for one in chosen] == [
+        (bea, Outcome.RECORDED), (cat, Outcome.RECORDED), (ann, again), (10**9, gone)
+    ]  # fmt: skip
+    assert await stored(conn) == {ann: "active", cat: "active"}
+    said = await conn.fetch("SELECT profile_id, decision FROM purpose_consent ORDER BY 1")
+    assert [tuple(row) for row in said] == [(ann, "granted"), (cat, "granted")]
+
+    assert await leave(conn, service, bea, now=NOW + 2 * DAY) == [Outcome.UNSUBSCRIBED]
+    await decide(conn, SYSTEM, [Choice(purpose_id=purpose, profile_id=bea, granted=False)], now=NOW + 2 * DAY)
+    assert await shown(conn, ann, NOW + 2 * DAY) is UNSUBSCRIBED
+    page = await get_preferences(conn, SYSTEM, Person(profile_id=ann, by_own_link=False), now=NOW + 2 * DAY)
+    assert [one.decision for one in page.purposes] == [Decision.WITHDRAWN]
+    assert await ledger.find_differences(conn) == []
+
+
+async def test_who_is_merged_while_somebody_acts_for_them_is_the_survivor(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        service, ann, bea = await a_service(conn), await a_person(conn), await a_person(conn)
+    async with transaction(pool) as merging:
+        await become_one(merging, ann, bea, now=NOW)
+
+        async def act() -> list[Outcome]:
+            async with transaction(pool) as conn:
+                return await join(conn, service, bea, now=NOW + DAY)
+
+        waiting = asyncio.create_task(act())
+        async with asyncio.timeout(10):
+            while not await merging.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert await waiting == [Outcome.SUBSCRIBED]
+    async with pool.acquire() as conn:
+        assert await stored(conn) == {ann: "active"}

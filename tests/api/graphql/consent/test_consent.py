@@ -133,6 +133,29 @@ async def test_the_link_of_a_merged_profile_is_its_survivors(house: House) -> No
     assert [row["profile_id"] for row in owners] == [from_global_id("Profile", ann)]
 
 
+async def test_the_id_of_a_merged_profile_is_its_survivors_and_is_told_as_it_was_asked(house: House) -> None:
+    ann, bea = [await create_profile(house.gql, firstName=name) for name in ("Ann", "Bea")]
+    service, purpose = await a_service(house), await a_purpose(house)
+    merge = "mutation ($input: MergeInput!) { mergeProfiles(input: $input) { userErrors { code } } }"
+    await house.gql.do(merge, input={"survivorId": ann, "mergedIds": [bea]})
+    end = SUBSCRIBE.replace("SubscribeP", "UnsubscribeP").replace(" subscribeP", " unsubscribeP")
+    decide = """mutation ($input: DecidePurposeInput!) { decidePurpose(input: $input) {
+      results { profileId outcome } userErrors { code } } }"""
+
+    begun = await house.gql.do(SUBSCRIBE, input={"serviceId": service, "profileIds": [bea, ann]})
+    said = await house.gql.do(decide, input={"purposeId": purpose, "profileIds": [bea], "granted": True})
+
+    assert [(one["profileId"], one["outcome"]) for one in begun["results"]] == [(bea, "SUBSCRIBED"), (ann, "REPEATED")]
+    assert [(one["profileId"], one["outcome"]) for one in said["results"]] == [(bea, "RECORDED")]
+    shown = (await house.gql.ask(ASK, person={"profileId": ann}))["preferences"]
+    assert [one["allowed"] for one in shown["purposes"] if one["purposeId"] == purpose] == [True]
+    ended = await house.gql.do(end, input={"serviceId": service, "profileIds": [bea]})
+    assert [(one["profileId"], one["outcome"]) for one in ended["results"]] == [(bea, "UNSUBSCRIBED")]
+    for table in ("subscription", "purpose_consent"):
+        owners = await house.runtime.pool.fetch(f"SELECT profile_id FROM {table}")
+        assert [row["profile_id"] for row in owners] == [from_global_id("Profile", ann)]
+
+
 async def test_many_are_subscribed_with_a_result_for_each(house: House) -> None:
     service, ann = await a_service(house), await create_profile(house.gql, firstName="Ann")
     sent = {"serviceId": service, "profileIds": [ann, "nonsense", service, ann]}
