@@ -37,16 +37,29 @@ SELECT DISTINCT n, outcome, first_time FROM decided ORDER BY n
 # the profiles and one for each that is merged into it, whether they have a subscription or not; `person` what they come to.
 _STANDING = """
 ), standing AS (
-    SELECT a.n, w.id AS owner_id, w.id = a.profile_id AS is_own, s.state, s.since
+    SELECT a.n, w.id AS owner_id, w.id = a.profile_id AS is_own, s.state, s.since, s.expires_at,
+           s.state = 'active' AND coalesce(s.expires_at > $4::timestamptz, true) AS is_active,
+           s.state = 'pending' AND s.confirm_by > $4 AS is_pending,
+           -- Who left under a profile that is merged counts as gone until the survivor says otherwise, later than that and than
+           -- the merge.
+           CASE WHEN s.state = 'unsubscribed' AND w.id <> a.profile_id
+                THEN greatest(s.since, merged_since(w.id)) END AS out_until,
+           w.id = a.profile_id AND EXISTS (
+               SELECT FROM person_subscription f
+                WHERE f.service_id = a.service_id AND f.profile_id = a.profile_id AND f.state = 'unsubscribed') AS has_left
       FROM asked a
      CROSS JOIN LATERAL (SELECT a.profile_id AS id
                          UNION ALL
                          SELECT f.id FROM profile f WHERE f.merged_into = a.profile_id) w
       LEFT JOIN subscription s ON s.service_id = a.service_id AND s.profile_id = w.id
 ), person AS (
-    SELECT n, bool_or(state IN ('active', 'pending')) AS is_there,
+    SELECT n, bool_or(has_left) AS has_left, max(out_until) AS out_until,
+           coalesce(bool_or(is_active), false) AND NOT bool_or(has_left) AS is_active,
+           bool_or(state IN ('active', 'pending')) AS is_there,
            -- That the time of one was over is nobody's word, as long as there is one of another.
-           coalesce(max(since) FILTER (WHERE state <> 'expired'), max(since)) AS said_last
+           coalesce(max(since) FILTER (WHERE state <> 'expired'), max(since)) AS said_last,
+           (array_agg(owner_id ORDER BY is_own DESC, since DESC, owner_id) FILTER (WHERE is_pending))[1] AS pending_id,
+           (array_agg(expires_at ORDER BY is_own DESC, since DESC, owner_id) FILTER (WHERE is_pending))[1] AS pending_ends
       FROM standing GROUP BY n
 """
 
@@ -158,30 +171,41 @@ WITH asked AS (
       FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $5::text[])
            WITH ORDINALITY AS a (service_id, profile_id, said_at, source, n)
      ORDER BY service_id, profile_id, n
-), judged AS (
-    SELECT a.*, coalesce(s.expires_at, a.said_at + v.validity) AS expires_at,
+"""
+    + _STANDING
+    + """
+), known AS (
+    SELECT a.*, p.id IS NOT NULL AS has_profile, v.id IS NOT NULL AS has_service, o.pending_id, o.said_last, o.out_until,
+           o.is_active, o.has_left, coalesce(o.pending_ends, a.said_at + v.validity) AS expires_at,
            NOT EXISTS (SELECT FROM subscription_event e
                         WHERE e.profile_id = a.profile_id AND e.service_id = a.service_id
-                          AND e.kind IN ('subscribed', 'confirmed')) AS first_time,
-           CASE WHEN p.id IS NULL THEN 'profile_not_found'
-                WHEN v.id IS NULL THEN 'service_not_found'
-                WHEN s.state = 'pending' AND s.confirm_by > $4 AND s.since <= a.said_at
-                     AND coalesce(coalesce(s.expires_at, a.said_at + v.validity) > $4, true) THEN 'confirmed'
-                WHEN s.state = 'active' AND coalesce(s.expires_at > $4, true) THEN 'unchanged'
-                ELSE 'not_pending' END AS outcome
+                          AND e.kind IN ('subscribed', 'confirmed')) AS first_time
       FROM asked a
+      JOIN person o ON o.n = a.n
       LEFT JOIN service v ON v.id = a.service_id
       LEFT JOIN profile p ON p.id = a.profile_id
-      LEFT JOIN subscription s ON s.service_id = a.service_id AND s.profile_id = a.profile_id
+), judged AS (
+    SELECT *,
+           CASE WHEN NOT has_profile THEN 'profile_not_found'
+                WHEN NOT has_service THEN 'service_not_found'
+                WHEN pending_id IS NOT NULL AND said_last <= said_at AND coalesce(out_until < said_at, true)
+                     AND coalesce(expires_at > $4, true) THEN 'confirmed'
+                WHEN is_active THEN 'unchanged'
+                ELSE 'not_pending' END AS outcome
+      FROM known
 ), decided AS (
-    SELECT n, service_id, profile_id, said_at, source, outcome, first_time, outcome = 'confirmed' AS is_event,
-           'active' AS state, expires_at,
+    -- Whoever of them asked has it, unless one has left: only the survivor's own word counts against that.
+    SELECT n, service_id, CASE WHEN has_left THEN profile_id ELSE coalesce(pending_id, profile_id) END AS profile_id,
+           said_at, source, outcome, first_time, outcome = 'confirmed' AS is_event, 'active' AS state, expires_at,
            CASE outcome WHEN 'confirmed' THEN 'granted' END AS decision
       FROM judged
 ), written AS (
-    UPDATE subscription s SET state = 'active', since = d.said_at, expires_at = d.expires_at, confirm_by = NULL,
-                              origin = d.source
-      FROM decided d WHERE d.is_event AND s.service_id = d.service_id AND s.profile_id = d.profile_id
+    INSERT INTO subscription AS s (service_id, profile_id, state, since, expires_at, origin)
+    SELECT service_id, profile_id, state, said_at, expires_at, source
+      FROM decided WHERE is_event ORDER BY service_id, profile_id
+        ON CONFLICT (service_id, profile_id) DO UPDATE
+       SET state = excluded.state, since = excluded.since, expires_at = excluded.expires_at, confirm_by = NULL,
+           origin = excluded.origin
 """
     + _LOGGED
 )
@@ -254,7 +278,7 @@ async def confirm(
     actor: str,
     now: datetime,
 ) -> list[Any]:
-    """As `subscribe`."""
+    """As `subscribe`; of a person what waits for it is confirmed, under whichever profile it does."""
     rows: list[Any] = await conn.fetch(_CONFIRM, service_ids, profile_ids, at, now, origins, actor, act.wording_id, act.proof)
     return rows
 

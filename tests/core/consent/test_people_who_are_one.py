@@ -135,3 +135,45 @@ async def test_who_is_merged_while_somebody_acts_for_them_is_the_survivor(pool: 
     assert await waiting == [Outcome.SUBSCRIBED]
     async with pool.acquire() as conn:
         assert await stored(conn) == {ann: "active"}
+
+
+async def confirm(conn: Connection, service: int, profile: int, now: datetime) -> Outcome:
+    """By the person's own link."""
+    me = Person(profile_id=profile, by_own_link=True)
+    return (await preferences.confirm_subscription(conn, SYSTEM, me, service, Act(), now=now)).outcome
+
+
+async def test_what_waits_under_a_merged_profile_is_confirmed_there(conn: Connection) -> None:
+    service = await a_service(conn, double_opt_in=True, confirm_within=7 * DAY, validity=30 * DAY)
+    ann, bea, cat = [await a_person(conn) for _ in range(3)]
+    await join(conn, service, cat)
+    assert await join(conn, service, bea, now=NOW + DAY) == [Outcome.REQUESTED]
+    await become_one(conn, ann, bea, cat, now=NOW + 2 * DAY)
+
+    assert await confirm(conn, service, ann, NOW + 3 * DAY) is Outcome.CONFIRMED
+
+    assert await stored(conn) == {bea: "active", cat: "pending"}  # the one that was asked for last
+    assert await shown(conn, ann, NOW + 3 * DAY) is ACTIVE
+    ends = await conn.fetchval("SELECT expires_at FROM subscription WHERE profile_id = $1", bea)
+    assert ends == NOW + 33 * DAY
+    (event, *_) = (await subscriptions.list_events(conn, ann, PAGE)).rows
+    assert (event.profile_id, event.kind) == (bea, EventKind.CONFIRMED)
+    assert await ledger.find_differences(conn) == []
+    # Its time is over for all of them
+    assert await confirm(conn, service, ann, NOW + 40 * DAY) is Outcome.NOT_PENDING
+
+
+async def test_who_had_left_comes_back_by_confirming_what_a_merged_profile_asked_for(conn: Connection) -> None:
+    service = await a_service(conn, double_opt_in=True, confirm_within=7 * DAY)
+    ann, bea = await a_person(conn), await a_person(conn)
+    await subscriptions.subscribe(conn, SYSTEM, [Wish(service_id=service, profile_id=ann)], now=NOW, confirmed=True)
+    await leave(conn, service, ann, now=NOW)
+    await join(conn, service, bea, now=NOW + DAY)
+    await become_one(conn, ann, bea, now=NOW + 2 * DAY)
+    assert await shown(conn, ann, NOW + 2 * DAY) is UNSUBSCRIBED
+
+    assert await confirm(conn, service, ann, NOW + 3 * DAY) is Outcome.CONFIRMED
+
+    assert await shown(conn, ann, NOW + 3 * DAY) is ACTIVE
+    assert await stored(conn) == {ann: "active", bea: "pending"}
+    assert await ledger.find_differences(conn) == []
