@@ -46,7 +46,10 @@ _STANDING = """
                 THEN greatest(s.since, merged_since(w.id)) END AS out_until,
            w.id = a.profile_id AND EXISTS (
                SELECT FROM person_subscription f
-                WHERE f.service_id = a.service_id AND f.profile_id = a.profile_id AND f.state = 'unsubscribed') AS has_left
+                WHERE f.service_id = a.service_id AND f.profile_id = a.profile_id AND f.state = 'unsubscribed') AS has_left,
+           EXISTS (SELECT FROM subscription_event e
+                    WHERE e.profile_id = w.id AND e.service_id = a.service_id
+                      AND e.kind IN ('subscribed', 'confirmed')) AS was_there
       FROM asked a
      CROSS JOIN LATERAL (SELECT a.profile_id AS id
                          UNION ALL
@@ -55,7 +58,9 @@ _STANDING = """
 ), person AS (
     SELECT n, bool_or(has_left) AS has_left, max(out_until) AS out_until,
            coalesce(bool_or(is_active), false) AND NOT bool_or(has_left) AS is_active,
-           bool_or(state IN ('active', 'pending')) AS is_there,
+           NOT bool_or(was_there) AS first_time, bool_or(state IN ('active', 'pending')) AS is_there,
+           CASE WHEN bool_or(is_active AND expires_at IS NULL) THEN NULL
+                ELSE max(expires_at) FILTER (WHERE is_active) END AS active_ends,
            -- That the time of one was over is nobody's word, as long as there is one of another.
            coalesce(max(since) FILTER (WHERE state <> 'expired'), max(since)) AS said_last,
            (array_agg(owner_id ORDER BY is_own DESC, since DESC, owner_id) FILTER (WHERE is_pending))[1] AS pending_id,
@@ -70,46 +75,47 @@ WITH asked AS (
       FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $5::text[], $9::timestamptz[])
            WITH ORDINALITY AS a (service_id, profile_id, said_at, source, wanted, n)
      ORDER BY service_id, profile_id, n
+"""
+    + _STANDING
+    + """
 ), known AS (
-    SELECT a.*, p.id IS NOT NULL AS has_profile, v.id IS NOT NULL AS has_service, s.since, s.expires_at AS ends,
-           coalesce(v.starts_at <= $4::timestamptz, true) AND coalesce(v.ends_at > $4, true) AS is_open,
-           v.double_opt_in AND NOT $10 AS asks, $4::timestamptz + v.confirm_within AS confirm_by,
-           coalesce(s.state = 'active' AND coalesce(s.expires_at > $4, true), false) AND NOT EXISTS (
-               SELECT FROM person_subscription f                         -- whoever is merged into the person has left
-                WHERE f.service_id = a.service_id AND f.profile_id = a.profile_id AND f.state = 'unsubscribed') AS is_active,
-           coalesce(s.state = 'pending' AND s.confirm_by > $4, false) AS is_pending,
-           a.said_at + v.validity AS lasts,
-           NOT EXISTS (SELECT FROM subscription_event e
-                        WHERE e.profile_id = a.profile_id AND e.service_id = a.service_id
-                          AND e.kind IN ('subscribed', 'confirmed')) AS first_time
+    SELECT a.*, p.id IS NOT NULL AS has_profile, v.id IS NOT NULL AS has_service, o.said_last, o.out_until, o.is_active,
+           o.first_time, o.active_ends, o.pending_id, o.pending_ends, a.said_at + v.validity AS lasts,
+           coalesce(v.starts_at <= $4, true) AND coalesce(v.ends_at > $4, true) AS is_open,
+           v.double_opt_in AND NOT $10 AS asks, $4 + v.confirm_within AS confirm_by,
+           -- What waits under a profile that is merged was asked for before one of them left, or nobody knows.
+           coalesce(o.pending_id = a.profile_id OR o.pending_id IS NOT NULL AND NOT o.has_left, false) AS is_pending
       FROM asked a
+      JOIN person o ON o.n = a.n
       LEFT JOIN service v ON v.id = a.service_id
       LEFT JOIN profile p ON p.id = a.profile_id
-      LEFT JOIN subscription s ON s.service_id = a.service_id AND s.profile_id = a.profile_id
 ), judged AS (
     SELECT *,
            CASE WHEN NOT has_profile THEN 'profile_not_found'
                 WHEN NOT has_service THEN 'service_not_found'
-                WHEN since > said_at THEN 'late'
+                WHEN said_last > said_at OR out_until >= said_at THEN 'late'
                 WHEN wanted <= $4 THEN 'expiry_in_past'
-                WHEN is_active AND (wanted IS NULL OR wanted IS NOT DISTINCT FROM ends) THEN 'unchanged'
+                WHEN is_active AND (wanted IS NULL OR wanted IS NOT DISTINCT FROM active_ends) THEN 'unchanged'
                 WHEN is_active THEN 'renewed'
                 WHEN NOT is_open THEN 'service_not_open'
                 WHEN is_pending AND asks THEN 'unchanged'
                 WHEN asks THEN 'requested'
-                WHEN coalesce(wanted, CASE WHEN is_pending THEN ends END, lasts) <= $4 THEN 'expiry_in_past'
+                WHEN coalesce(wanted, CASE WHEN is_pending THEN pending_ends END, lasts) <= $4 THEN 'expiry_in_past'
                 WHEN is_pending THEN 'confirmed'
                 ELSE 'subscribed' END AS outcome
       FROM known
 ), decided AS (
-    SELECT n, service_id, profile_id, said_at, source, outcome, first_time, since, confirm_by,
-           outcome IN ('requested', 'subscribed', 'confirmed', 'renewed') AS is_event,
-           CASE outcome WHEN 'requested' THEN 'pending' ELSE 'active' END AS state,
-           CASE WHEN outcome = 'requested' THEN 'requested'
-                WHEN outcome IN ('subscribed', 'confirmed', 'renewed', 'late') THEN 'granted' END AS decision,
-           CASE outcome WHEN 'requested' THEN wanted
-                        ELSE coalesce(wanted, CASE WHEN is_pending THEN ends END, lasts) END AS expires_at
-      FROM judged
+    SELECT j.n, j.service_id, t.owner_id AS profile_id, j.said_at, j.source, j.outcome, j.first_time, t.since, j.confirm_by,
+           j.outcome IN ('requested', 'subscribed', 'confirmed', 'renewed') AS is_event,
+           CASE j.outcome WHEN 'requested' THEN 'pending' ELSE 'active' END AS state,
+           CASE WHEN j.outcome = 'requested' THEN 'requested'
+                WHEN j.outcome IN ('subscribed', 'confirmed', 'renewed', 'late') THEN 'granted' END AS decision,
+           CASE j.outcome WHEN 'requested' THEN j.wanted
+                          ELSE coalesce(j.wanted, CASE WHEN j.is_pending THEN j.pending_ends END, j.lasts) END AS expires_at
+      FROM judged j
+      JOIN standing t ON t.n = j.n AND CASE j.outcome WHEN 'renewed' THEN t.is_active
+                                                      WHEN 'confirmed' THEN t.owner_id = j.pending_id
+                                                      ELSE t.is_own END
 ), written AS (
     INSERT INTO subscription AS s (service_id, profile_id, state, since, expires_at, confirm_by, origin)
     SELECT service_id, profile_id, state, CASE outcome WHEN 'renewed' THEN since ELSE said_at END, expires_at,
@@ -176,10 +182,7 @@ WITH asked AS (
     + """
 ), known AS (
     SELECT a.*, p.id IS NOT NULL AS has_profile, v.id IS NOT NULL AS has_service, o.pending_id, o.said_last, o.out_until,
-           o.is_active, o.has_left, coalesce(o.pending_ends, a.said_at + v.validity) AS expires_at,
-           NOT EXISTS (SELECT FROM subscription_event e
-                        WHERE e.profile_id = a.profile_id AND e.service_id = a.service_id
-                          AND e.kind IN ('subscribed', 'confirmed')) AS first_time
+           o.is_active, o.has_left, o.first_time, coalesce(o.pending_ends, a.said_at + v.validity) AS expires_at
       FROM asked a
       JOIN person o ON o.n = a.n
       LEFT JOIN service v ON v.id = a.service_id

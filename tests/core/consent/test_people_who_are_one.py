@@ -9,7 +9,7 @@ from core.access import SYSTEM
 from core.consent import ledger, preferences, subscriptions
 from core.consent.preferences import Person, PreferenceChanges, get_preferences
 from core.consent.purposes import decide
-from core.consent.records import Act, Choice, Decision, EventKind, Outcome, SubscriptionState, Wish
+from core.consent.records import Act, Choice, Confirmation, Decision, EventKind, Outcome, SubscriptionState, Wish
 from core.db import Connection, Pool, transaction
 from core.paging import PageRequest
 from core.profiles.merging import merge_profiles
@@ -177,3 +177,49 @@ async def test_who_had_left_comes_back_by_confirming_what_a_merged_profile_asked
     assert await shown(conn, ann, NOW + 3 * DAY) is ACTIVE
     assert await stored(conn) == {ann: "active", bea: "pending"}
     assert await ledger.find_differences(conn) == []
+
+
+async def test_who_was_subscribed_under_a_merged_profile_is_not_subscribed_for_the_first_time(conn: Connection) -> None:
+    service = await a_service(conn, subscribe_confirmation=Confirmation.DEFAULT)
+    ann, bea, cat = [await a_person(conn) for _ in range(3)]
+    await join(conn, service, bea)
+    await leave(conn, service, bea, now=NOW + DAY)
+    await become_one(conn, ann, bea, now=NOW + 2 * DAY)
+
+    wishes = [Wish(service_id=service, profile_id=one) for one in (ann, cat)]
+    done = await subscriptions.subscribe(conn, SYSTEM, wishes, now=NOW + 3 * DAY)
+
+    assert [(one.outcome, one.first_time, one.confirmation) for one in done] == [
+        (Outcome.SUBSCRIBED, False, Confirmation.NONE), (Outcome.SUBSCRIBED, True, Confirmation.DEFAULT)
+    ]  # fmt: skip
+    (event, *_) = (await subscriptions.list_events(conn, ann, PAGE)).rows
+    assert (event.profile_id, event.first_time) == (ann, False)
+
+
+async def test_who_is_subscribed_under_a_merged_profile_is_a_subscriber(conn: Connection) -> None:
+    service = await a_service(conn)
+    ann, bea, cat = [await a_person(conn) for _ in range(3)]
+    await join(conn, service, bea, expires_at=NOW + 20 * DAY)
+    await join(conn, service, cat, expires_at=NOW + 30 * DAY)
+    await become_one(conn, ann, bea, cat, now=NOW + DAY)
+
+    assert await join(conn, service, ann, now=NOW + 2 * DAY) == [Outcome.UNCHANGED]
+    assert await join(conn, service, ann, now=NOW + 2 * DAY, expires_at=NOW + 30 * DAY) == [Outcome.UNCHANGED]
+    assert await join(conn, service, ann, now=NOW + 2 * DAY, expires_at=NOW + 10 * DAY) == [Outcome.RENEWED]
+
+    rows = await conn.fetch("SELECT profile_id, expires_at FROM subscription ORDER BY 1")
+    assert [tuple(row) for row in rows] == [(bea, NOW + 10 * DAY), (cat, NOW + 10 * DAY)]
+    assert await ledger.find_differences(conn) == []
+
+
+async def test_who_comes_back_for_a_time_before_they_left_or_were_one_is_late(conn: Connection) -> None:
+    service, ann, bea = await a_service(conn), await a_person(conn), await a_person(conn)
+    await join(conn, service, ann, bea)
+    await leave(conn, service, bea, now=NOW + 2 * DAY)
+    await become_one(conn, ann, bea, now=NOW + 4 * DAY)
+    for days in (1, 3):
+        form = Act(origin="paper", happened_at=NOW + days * DAY)
+        assert await join(conn, service, ann, now=NOW + 5 * DAY, act=form) == [Outcome.LATE]
+        assert await shown(conn, ann, NOW + 5 * DAY) is UNSUBSCRIBED
+    assert await join(conn, service, ann, now=NOW + 5 * DAY) == [Outcome.SUBSCRIBED]
+    assert await shown(conn, ann, NOW + 5 * DAY) is ACTIVE
