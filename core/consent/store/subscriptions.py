@@ -40,6 +40,10 @@ _STANDING = """
     SELECT a.n, w.id AS owner_id, w.id = a.profile_id AS is_own, s.state, s.since, s.expires_at,
            s.state = 'active' AND coalesce(s.expires_at > $4::timestamptz, true) AS is_active,
            s.state = 'pending' AND s.confirm_by > $4 AS is_pending,
+           -- Another end is a word of its own, though they are subscribed since before.
+           greatest(s.since, (SELECT max(e.happened_at) FROM subscription_event e
+                               WHERE s.state = 'active' AND e.profile_id = w.id AND e.service_id = a.service_id
+                                 AND e.kind = 'renewed')) AS said_last,
            -- Who left under a profile that is merged counts as gone until the survivor says otherwise, later than that and than
            -- the merge.
            CASE WHEN s.state = 'unsubscribed' AND w.id <> a.profile_id
@@ -62,7 +66,7 @@ _STANDING = """
            CASE WHEN bool_or(is_active AND expires_at IS NULL) THEN NULL
                 ELSE max(expires_at) FILTER (WHERE is_active) END AS active_ends,
            -- That the time of one was over is nobody's word, as long as there is one of another.
-           coalesce(max(since) FILTER (WHERE state <> 'expired'), max(since)) AS said_last,
+           coalesce(max(said_last) FILTER (WHERE state <> 'expired'), max(said_last)) AS said_last,
            (array_agg(owner_id ORDER BY is_own DESC, since DESC, owner_id) FILTER (WHERE is_pending))[1] AS pending_id,
            (array_agg(expires_at ORDER BY is_own DESC, since DESC, owner_id) FILTER (WHERE is_pending))[1] AS pending_ends
       FROM standing GROUP BY n

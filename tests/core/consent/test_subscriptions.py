@@ -118,6 +118,19 @@ async def test_an_end_of_its_own(conn: Connection) -> None:
     assert await subscriptions.expire(conn, NOW + DAY) == 0
 
 
+async def test_another_end_is_said_when_it_is_said_and_not_when_the_subscription_began(conn: Connection) -> None:
+    service, ann = await a_service(conn), await a_person(conn)
+    await join(conn, service, ann)
+    assert await join(conn, service, ann, now=NOW + 4 * DAY, expires_at=NOW + 30 * DAY) == [Outcome.RENEWED]
+    form = Act(origin="paper", happened_at=NOW + 2 * DAY)
+    assert await leave(conn, service, ann, now=NOW + 5 * DAY, act=form) == [Outcome.LATE]
+    assert await join(conn, service, ann, now=NOW + 5 * DAY, act=form, expires_at=NOW + 9 * DAY) == [Outcome.LATE]
+    (found,) = (await subscriptions.list_subscribers(conn, service, PAGE, now=NOW + 5 * DAY)).rows
+    assert (found.since, found.expires_at) == (NOW, NOW + 30 * DAY)
+    assert await leave(conn, service, ann, now=NOW + 5 * DAY) == [Outcome.UNSUBSCRIBED]
+    assert await ledger.find_differences(conn) == []
+
+
 @pytest.mark.parametrize(
     ("act", "code"),
     [
