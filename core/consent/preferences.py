@@ -86,7 +86,7 @@ async def get_preferences(conn: Connection, actor: Actor, person: Person, *, now
     flags = await people.get_flags(conn, key)
     if flags is None:
         raise not_found("profile", key)
-    found = await subscription_reads.list_of_profile(conn, key)
+    found = await subscription_reads.list_of_profile(conn, key, now)
     subscribed = {one.service_id: replace(one, state=one.at(now)) for one in found}
     services = await service_store.list_services(conn, None, MOST_SHOWN)
     return Preferences(

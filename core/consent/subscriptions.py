@@ -100,12 +100,12 @@ async def expire(conn: Connection, now: datetime) -> int:
 
 
 async def list_subscribers(conn: Connection, service_id: int, page: PageRequest, *, now: datetime) -> Page[Subscription]:
-    """Who is subscribed now, in the order of profiles; the cursor is the profile's id."""
+    """Who is subscribed now, each person once, in the order of profiles; the cursor is the profile's id."""
     return cut(await subscription_reads.list_subscribers(conn, service_id, now, page.after, page.first + 1), page)
 
 
 async def count_subscribers(conn: Connection, service_ids: Sequence[int], *, now: datetime) -> dict[int, int]:
-    """How many are subscribed now, by service; 0 is left out."""
+    """How many people are subscribed now, by service; 0 is left out."""
     return await subscription_reads.count_subscribers(conn, service_ids, now)
 
 

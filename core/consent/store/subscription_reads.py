@@ -25,16 +25,36 @@ def _event(row: Any) -> SubscriptionEvent:
     return SubscriptionEvent(**{**values, "kind": EventKind(values["kind"]), "state": SubscriptionState(values["state"])})
 
 
+# Whether somebody who is one with the person of this service and profile has left: looked up for each row, by index.
+_HAS_LEFT = """
+(SELECT bool_or(f.state = 'unsubscribed') FROM person_subscription f
+  WHERE f.service_id = {service} AND f.profile_id = {profile})"""
+
+
 async def list_subscribers(
     conn: Connection, service_id: int, now: datetime, after: int | None, limit: int
 ) -> list[Subscription]:
-    """Active ones of a service, in the order of profiles, after one."""
+    """Of each person who is subscribed to a service, in the order of profiles, after one: their own if it is active, else the
+    one of those who are merged into them that began last."""
+    columns = ", ".join(f"s.{one.name}" for one in fields(Subscription) if one.name != "profile_id")
     rows = await conn.fetch(
         f"""
-        SELECT {COLUMNS} FROM subscription
-         WHERE service_id = $1 AND profile_id > coalesce($3::bigint, 0)
-           AND state = 'active' AND (expires_at IS NULL OR expires_at > $2)
-         ORDER BY profile_id LIMIT $4
+        (SELECT s.profile_id, {columns} FROM subscription s
+          WHERE s.service_id = $1 AND s.profile_id > coalesce($3::bigint, 0)
+            AND s.state = 'active' AND (s.expires_at IS NULL OR s.expires_at > $2)
+            AND (SELECT p.merged_into IS NULL FROM profile p WHERE p.id = s.profile_id)
+            AND {_HAS_LEFT.format(service="s.service_id", profile="s.profile_id")} IS NOT true
+          ORDER BY s.profile_id LIMIT $4)
+        UNION ALL
+        (SELECT DISTINCT ON (p.merged_into) p.merged_into AS profile_id, {columns}
+           FROM profile p JOIN subscription s ON s.service_id = $1 AND s.profile_id = p.id
+           LEFT JOIN subscription o ON o.service_id = $1 AND o.profile_id = p.merged_into
+          WHERE p.merged_into > coalesce($3::bigint, 0)
+            AND s.state = 'active' AND (s.expires_at IS NULL OR s.expires_at > $2)
+            AND (o.state = 'active' AND (o.expires_at IS NULL OR o.expires_at > $2)) IS NOT true
+            AND {_HAS_LEFT.format(service="s.service_id", profile="p.merged_into")} IS NOT true
+          ORDER BY p.merged_into, s.since DESC, s.profile_id LIMIT $4)
+        ORDER BY profile_id LIMIT $4
         """,
         service_id, now, after, limit,
     )  # fmt: skip
@@ -42,27 +62,51 @@ async def list_subscribers(
 
 
 async def count_subscribers(conn: Connection, service_ids: Sequence[int], now: datetime) -> dict[int, int]:
-    """Active ones by service; services without any are left out."""
+    """People who are subscribed, by service; services without any are left out.
+
+    All active rows are counted, less what merged people have more than one of, or have though one has left: only merged people
+    are looked at one by one.
+    """
     rows = await conn.fetch(
-        """
-        SELECT service_id, count(*) AS n FROM subscription
-         WHERE service_id = ANY($1::bigint[]) AND state = 'active' AND (expires_at IS NULL OR expires_at > $2)
-         GROUP BY service_id
+        f"""
+        WITH every AS (
+            SELECT service_id, count(*) AS n FROM subscription
+             WHERE service_id = ANY($1::bigint[]) AND state = 'active' AND (expires_at IS NULL OR expires_at > $2)
+             GROUP BY service_id
+        ), family AS (
+            SELECT id, merged_into AS person_id FROM profile WHERE merged_into IS NOT NULL
+            UNION ALL
+            SELECT DISTINCT merged_into, merged_into FROM profile WHERE merged_into IS NOT NULL
+        ), merged AS (
+            SELECT s.service_id, f.person_id, count(*) AS n FROM family f JOIN subscription s ON s.profile_id = f.id
+             WHERE s.service_id = ANY($1::bigint[]) AND s.state = 'active' AND (s.expires_at IS NULL OR s.expires_at > $2)
+             GROUP BY s.service_id, f.person_id
+        ), person AS (
+            SELECT m.service_id, m.n,
+                   {_HAS_LEFT.format(service="m.service_id", profile="m.person_id")} AS has_left
+              FROM merged m
+        ), beside AS (
+            SELECT service_id, sum(n)::bigint - count(*) FILTER (WHERE has_left IS NOT true) AS n
+              FROM person GROUP BY service_id
+        )
+        SELECT e.service_id, e.n - coalesce(b.n, 0) AS n FROM every e LEFT JOIN beside b ON b.service_id = e.service_id
+         WHERE e.n > coalesce(b.n, 0)
         """,
         list(service_ids), now,
     )  # fmt: skip
     return {row["service_id"]: row["n"] for row in rows}
 
 
-async def list_of_profile(conn: Connection, profile_id: int) -> list[Subscription]:
-    """What counts of all of a person's, in the order of services."""
+async def list_of_profile(conn: Connection, profile_id: int, now: datetime) -> list[Subscription]:
+    """What counts of all of a person's, in the order of services; of several that are active the one that ends last."""
     rows = await conn.fetch(
         f"""
         SELECT DISTINCT ON (service_id) {COLUMNS} FROM person_subscription WHERE profile_id = $1
-         ORDER BY service_id, state = 'unsubscribed' DESC, state = 'active' DESC, since DESC
+         ORDER BY service_id, state = 'unsubscribed' DESC, state = 'active' AND coalesce(expires_at > $2, true) DESC,
+                  CASE WHEN state = 'active' THEN expires_at END DESC NULLS FIRST, since DESC
         """,
-        profile_id,
-    )
+        profile_id, now,
+    )  # fmt: skip
     return [subscription_of(row) for row in rows]
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from core.access import SYSTEM
 from core.consent import ledger, preferences, subscriptions
 from core.consent.preferences import Person, PreferenceChanges, get_preferences
@@ -223,3 +226,98 @@ async def test_who_comes_back_for_a_time_before_they_left_or_were_one_is_late(co
         assert await shown(conn, ann, NOW + 5 * DAY) is UNSUBSCRIBED
     assert await join(conn, service, ann, now=NOW + 5 * DAY) == [Outcome.SUBSCRIBED]
     assert await shown(conn, ann, NOW + 5 * DAY) is ACTIVE
+
+
+async def subscribers(conn: Connection, service: int, now: datetime) -> list[int]:
+    """Listed page by page, as many as are counted."""
+    found: list[int] = []
+    while True:
+        page = await subscriptions.list_subscribers(
+            conn, service, PageRequest(first=2, after=found[-1] if found else None), now=now
+        )
+        found += [one.profile_id for one in page.rows]
+        if not page.has_next:
+            break
+    assert await subscriptions.count_subscribers(conn, [service], now=now) == ({service: len(found)} if found else {})
+    return found
+
+
+async def test_people_are_counted_and_listed_once_by_the_strictest_word(conn: Connection) -> None:
+    service = await a_service(conn)
+    ann, bea, dan, eve, fay, gus, hal = [await a_person(conn) for _ in range(7)]
+    await join(conn, service, ann, bea, dan, fay, gus, hal)
+    await leave(conn, service, hal, now=NOW + DAY)
+    assert await subscribers(conn, service, NOW + DAY) == [ann, bea, dan, fay, gus]
+
+    await become_one(conn, ann, bea, now=NOW + 2 * DAY)  # both are subscribed
+    await become_one(conn, eve, dan, now=NOW + 2 * DAY)  # the other is subscribed
+    await become_one(conn, gus, hal, now=NOW + 2 * DAY)  # the other has left
+    assert await subscribers(conn, service, NOW + 2 * DAY) == [ann, eve, fay]
+
+    await join(conn, service, gus, now=NOW + 3 * DAY)
+    assert await subscribers(conn, service, NOW + 3 * DAY) == [ann, eve, fay, gus]
+    await leave(conn, service, ann, eve, gus, fay, now=NOW + 4 * DAY)
+    assert await subscribers(conn, service, NOW + 4 * DAY) == []
+    assert await subscriptions.count_subscribers(conn, [service, 10**9], now=NOW + 3 * DAY) == {}
+
+
+ACTS = st.tuples(
+    st.sampled_from(["join", "leave", "confirm", "end", "sweep"]), st.integers(0, 3), st.integers(0, 5), st.integers(1, 3)
+)
+
+
+@given(st.lists(ACTS, max_size=12), st.integers(0, 12), st.booleans())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+async def test_every_answer_says_the_same(
+    conn: Connection, acts: list[tuple[str, int, int, int]], merge_at: int, asks: bool
+) -> None:
+    attempt = conn.transaction()
+    await attempt.start()
+    try:
+        service = await a_service(conn, double_opt_in=asks, confirm_within=5 * DAY)
+        people = [await a_person(conn) for _ in range(4)]
+        now = NOW
+        for n, (what, who, back, wait) in enumerate(acts):
+            now += wait * DAY
+            if n == merge_at:
+                await become_one(conn, people[0], *people[1:3], now=now - DAY / 2)
+            outcome = await _act(conn, service, people[who], what, now, Act(happened_at=now - back * DAY))
+            survivor = people[0] if n >= merge_at and who < 3 else people[who]
+            assert await ledger.find_differences(conn) == []
+            state = await shown(conn, survivor, now)
+            everybody = [people[0], people[3]] if n >= merge_at else people
+            assert await subscribers(conn, service, now) == [
+                one for one in everybody if await is_reached(conn, service, one, now)
+            ]
+            assert (state is ACTIVE) == await is_reached(conn, service, survivor, now)
+            if outcome in (Outcome.SUBSCRIBED, Outcome.CONFIRMED, Outcome.RENEWED):
+                assert state is ACTIVE
+            if outcome is Outcome.UNSUBSCRIBED or (what == "leave" and outcome is Outcome.UNCHANGED):
+                assert state is not ACTIVE
+    finally:
+        await attempt.rollback()
+
+
+async def _act(conn: Connection, service: int, profile: int, what: str, now: datetime, act: Act) -> Outcome | None:
+    if what == "sweep":
+        await subscriptions.expire(conn, now)
+        return None
+    if what == "confirm":
+        return await confirm(conn, service, profile, now)
+    if what == "leave":
+        (outcome,) = await leave(conn, service, profile, now=now, act=act)
+    else:
+        (outcome,) = await join(conn, service, profile, now=now, act=act, expires_at=now + 3 * DAY if what == "end" else None)
+    return outcome
+
+
+async def is_reached(conn: Connection, service: int, profile: int, now: datetime) -> bool:
+    """By the words of the claim and of the preparation."""
+    found: bool | None = await conn.fetchval(
+        """
+        SELECT bool_or(state = 'active' AND (expires_at IS NULL OR expires_at > $3)) AND NOT bool_or(state = 'unsubscribed')
+          FROM person_subscription WHERE service_id = $1 AND profile_id = $2
+        """,
+        service, profile, now,
+    )  # fmt: skip
+    return bool(found)
