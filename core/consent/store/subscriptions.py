@@ -65,6 +65,9 @@ _STANDING = """
            NOT bool_or(was_there) AS first_time, bool_or(state IN ('active', 'pending')) AS is_there,
            CASE WHEN bool_or(is_active AND expires_at IS NULL) THEN NULL
                 ELSE max(expires_at) FILTER (WHERE is_active) END AS active_ends,
+           -- Who has left and asks anew does not lift that before confirming it, were another of them subscribed.
+           CASE WHEN bool_or(is_own AND state = 'unsubscribed')
+                THEN (array_agg(owner_id ORDER BY owner_id) FILTER (WHERE is_active))[1] END AS asking_id,
            -- That the time of one was over is nobody's word, as long as there is one of another.
            coalesce(max(said_last) FILTER (WHERE state <> 'expired'), max(said_last)) AS said_last,
            (array_agg(owner_id ORDER BY is_own DESC, since DESC, owner_id) FILTER (WHERE is_pending))[1] AS pending_id,
@@ -84,7 +87,7 @@ WITH asked AS (
     + """
 ), known AS (
     SELECT a.*, p.id IS NOT NULL AS has_profile, v.id IS NOT NULL AS has_service, o.said_last, o.out_until, o.is_active,
-           o.first_time, o.active_ends, o.pending_id, o.pending_ends, a.said_at + v.validity AS lasts,
+           o.first_time, o.active_ends, o.asking_id, o.pending_id, o.pending_ends, a.said_at + v.validity AS lasts,
            coalesce(v.starts_at <= $4, true) AND coalesce(v.ends_at > $4, true) AS is_open,
            v.double_opt_in AND NOT $10 AS asks, $4 + v.confirm_within AS confirm_by,
            -- What waits under a profile that is merged was asked for before one of them left, or nobody knows.
@@ -119,6 +122,7 @@ WITH asked AS (
       FROM judged j
       JOIN standing t ON t.n = j.n AND CASE j.outcome WHEN 'renewed' THEN t.is_active
                                                       WHEN 'confirmed' THEN t.owner_id = j.pending_id
+                                                      WHEN 'requested' THEN t.owner_id = coalesce(j.asking_id, j.profile_id)
                                                       ELSE t.is_own END
 ), written AS (
     INSERT INTO subscription AS s (service_id, profile_id, state, since, expires_at, confirm_by, origin)

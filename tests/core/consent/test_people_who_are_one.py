@@ -182,6 +182,27 @@ async def test_who_had_left_comes_back_by_confirming_what_a_merged_profile_asked
     assert await ledger.find_differences(conn) == []
 
 
+async def test_who_has_left_and_asks_anew_has_left_until_they_confirm(conn: Connection) -> None:
+    service = await a_service(conn, double_opt_in=True, confirm_within=DAY)
+    ann, bea = await a_person(conn), await a_person(conn)
+    wishes = [Wish(service_id=service, profile_id=one) for one in (ann, bea)]
+    await subscriptions.subscribe(conn, SYSTEM, wishes, now=NOW, confirmed=True)
+    await leave(conn, service, ann, now=NOW)
+    await become_one(conn, ann, bea, now=NOW)
+
+    for days in (1, 3):
+        now = NOW + days * DAY
+        assert await join(conn, service, ann, now=now) == [Outcome.REQUESTED]
+        assert await shown(conn, ann, now) is not ACTIVE
+        await subscriptions.expire(conn, now + DAY)
+        assert await shown(conn, ann, now + DAY) is not ACTIVE
+    now = NOW + 5 * DAY
+    assert await join(conn, service, ann, now=now) == [Outcome.REQUESTED]
+    assert await confirm(conn, service, ann, now) is Outcome.CONFIRMED
+    assert await shown(conn, ann, now) is ACTIVE
+    assert await ledger.find_differences(conn) == []
+
+
 async def test_who_was_subscribed_under_a_merged_profile_is_not_subscribed_for_the_first_time(conn: Connection) -> None:
     service = await a_service(conn, subscribe_confirmation=Confirmation.DEFAULT)
     ann, bea, cat = [await a_person(conn) for _ in range(3)]
@@ -292,7 +313,7 @@ async def test_every_answer_says_the_same(
             assert (state is ACTIVE) == await is_reached(conn, service, survivor, now)
             if outcome in (Outcome.SUBSCRIBED, Outcome.CONFIRMED, Outcome.RENEWED):
                 assert state is ACTIVE
-            if outcome is Outcome.UNSUBSCRIBED or (what == "leave" and outcome is Outcome.UNCHANGED):
+            if outcome in (Outcome.REQUESTED, Outcome.UNSUBSCRIBED) or (what == "leave" and outcome is Outcome.UNCHANGED):
                 assert state is not ACTIVE
     finally:
         await attempt.rollback()
