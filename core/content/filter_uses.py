@@ -14,7 +14,8 @@ SHOWN = 5
 
 
 async def check_filter_uncalled(conn: Connection, name: str) -> None:
-    """Raises Conflict (IN_USE) where conditions call a filter. Call it before it is deleted."""
+    """Raises Conflict (IN_USE) where conditions call a filter. Call it after the filter was deleted, in the same transaction:
+    whoever saves such a condition meanwhile waits."""
     found = await store.find_contents(conn, await store.list_ids_reading(conn, FILTER + name))
     if found:
         names = ", ".join(repr(one.name) for one in found[:SHOWN]) + (" and others" if found[SHOWN:] else "")

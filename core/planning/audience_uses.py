@@ -66,9 +66,8 @@ async def _asked(conn: Connection, audience: Audience) -> list[AudienceUse]:
     }
     others: list[AudienceUse] = []
     for one in await list_naming(conn, audience.name, MOST):
-        use = AudienceUse(
-            kind=_KINDS[one.what], id=one.delivery_id, name=one.name, columns=columns_named(one.asked, audience.name)
-        )
+        columns = columns_named([*one.questions, *one.computed], audience.name)
+        use = AudienceUse(kind=_KINDS[one.what], id=one.delivery_id, name=one.name, columns=columns)
         if use.kind is AudienceUser.CONTROL_GROUP:
             groups[use.id] = use
         else:

@@ -76,7 +76,9 @@ class Asking:
     delivery_id: int
     name: str  # of the delivery
     what: str  # as a Reader tells it
-    asked: tuple[Condition, ...]
+    questions: tuple[Condition, ...]
+    computed: tuple[Condition, ...]
+    fields: tuple[str, ...]  # of profiles, which the sending log keeps as they are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

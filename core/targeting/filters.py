@@ -128,6 +128,16 @@ async def count_filters(conn: Connection) -> int:
     return await filter_store.count_filters(conn)
 
 
+async def find_callers(conn: Connection, name: str) -> set[str]:
+    """The names of a filter and of those that call it, also through others."""
+    names = {name}
+    while True:
+        more = set(await filter_store.filters_calling(conn, sorted(names))) - names
+        if not more:
+            return names
+        names |= more
+
+
 def parameter_of(*, name: str, label: str, kind: Kind, default: Expression | None) -> Parameter:
     """A parameter as people ask for it. Raises ExpressionError for a default that is no value of its kind."""
     parameter = Parameter(name=name, label=label, kind=kind)
@@ -143,7 +153,7 @@ def values_of(parameters: Sequence[Parameter]) -> dict[str, Literal | Relative]:
 
 async def _renew_callers(conn: Connection, name: str) -> None:
     """Check what calls a filter again, and make new versions of the audiences. Raises Conflict (IN_USE)."""
-    names = await _callers(conn, name)
+    names = await find_callers(conn, name)
     for one in await filter_store.find_by_names(conn, sorted(names - {name})):
         await filter_store.set_reads(conn, one.id, await _still(one.name, _check(conn, _draft(one))))
     found = await find_audiences(conn, list(await filter_store.audiences_calling(conn, sorted(names))))
@@ -155,16 +165,6 @@ async def _renew_callers(conn: Connection, name: str) -> None:
         uses += [(audience.id, other) for other in named]
     if found:
         await filter_store.renew_audiences(conn, [one.id for one in found], reads, uses)
-
-
-async def _callers(conn: Connection, name: str) -> set[str]:
-    """The filter, and those that call it, also through others."""
-    names = {name}
-    while True:
-        more = set(await filter_store.filters_calling(conn, sorted(names))) - names
-        if not more:
-            return names
-        names |= more
 
 
 async def _still(name: str, work: Coroutine[Any, Any, T]) -> T:

@@ -15,6 +15,7 @@ from api.graphql.nodes import Node, aligned, global_id, load_one, record_of
 from api.graphql.scalars import JSON
 from api.graphql.targeting.inputs import ExpressionInput, ValueKind
 from core.content.filter_uses import check_filter_uncalled, renew_contents_calling
+from core.delivery.filter_uses import check_no_delivery_calls, renew_deliveries_calling
 from core.ids import from_global_id
 from core.targeting import filters, records
 from core.targeting.filters_called import definition
@@ -148,7 +149,7 @@ class FiltersMutation:
 
     @mutation(filter=TargetFilter)
     async def update_filter(self, info: Info, input: UpdateFilterInput) -> Any:
-        """Change a filter. Audiences and contents that call it are another version afterwards."""
+        """Change a filter. Audiences, contents and deliveries that call it are another version afterwards."""
         changes = given(name=input.name, label=input.label, expression=input.expression, parameters=input.parameters)
         if "expression" in changes:
             changes["expression"] = changes["expression"].parsed()
@@ -162,12 +163,16 @@ class FiltersMutation:
         )  # fmt: skip
         if updated.version != before.version:
             await renew_contents_calling(conn, before.name)
+            await renew_deliveries_calling(conn, before.name)
         return updated
 
     @mutation(deleted_id=strawberry.ID)
     async def delete_filter(self, info: Info, id: strawberry.ID) -> Any:
         """Delete a filter that nothing calls."""
         key = from_global_id("TargetFilter", id, "id")
-        await check_filter_uncalled(info.context.conn, (await filters.get_filter(info.context.conn, key)).name)
-        await filters.delete_filter(info.context.conn, info.context.actor, key)
+        conn = info.context.conn
+        name = (await filters.get_filter(conn, key)).name
+        await filters.delete_filter(conn, info.context.actor, key)
+        await check_filter_uncalled(conn, name)
+        await check_no_delivery_calls(conn, name)
         return id

@@ -140,6 +140,25 @@ async def test_a_filter_that_a_content_calls_is_known_at_the_door(house: House) 
     assert (await house.gql.ask(read, input={"contentId": content, "profileId": ann}))["preview"]["text"].strip() == "Grown"
 
 
+async def test_a_filter_that_a_delivery_calls_is_known_at_the_door(house: House) -> None:
+    filter_id = (await make(house, "createFilter", input={
+        "name": "coded", "label": "Coded", "expression": {"text": "age >= 18"},
+    }))["filter"]["id"]  # fmt: skip
+    delivery = await house.delivery()
+    await make(house, "setDeliverySendingLog", input={"id": delivery, "segmentCode": {"text": "if(coded(), 'grown')"}})
+    asked = "query ($id: ID!) { delivery(id: $id) { version } }"
+    version = (await house.gql.ask(asked, id=delivery))["delivery"]["version"]
+    delete = "mutation ($id: ID!) { deleteFilter(id: $id) { userErrors { code } } }"
+    update = "mutation ($input: UpdateFilterInput!) { updateFilter(input: $input) { userErrors { code } } }"
+    assert (await house.gql.ask(delete, id=filter_id))["deleteFilter"]["userErrors"] == [{"code": "IN_USE"}]
+    renamed = {"id": filter_id, "name": "aged"}
+    assert (await house.gql.ask(update, input=renamed))["updateFilter"]["userErrors"] == [{"code": "IN_USE"}]
+    await make(house, "updateFilter", input={"id": filter_id, "expression": {"text": "age >= 21"}})
+    assert (await house.gql.ask(asked, id=delivery))["delivery"]["version"] == version + 1
+    await make(house, "setDeliverySendingLog", input={"id": delivery})
+    await make(house, "deleteFilter", id=filter_id)
+
+
 VALUE = """query ($entity: String!, $text: String!, $where: ExpressionInput, $zone: String, $values: [ParameterValueInput!]) {
   targetValue(entity: $entity, expression: {text: $text}, timeZone: $zone, parameters: $values) {
     kind text json explanation reads examination { sql cost estimate advice }
