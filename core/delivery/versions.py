@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from core.content.libraries import load_library_named
@@ -11,6 +12,8 @@ from core.delivery.records import DeliveryRun
 from core.delivery.store import read_versions
 from core.errors import Stale
 from core.planning import computed, seeds
+from core.targeting.errors import ExpressionError
+from core.targeting.filters_called import expand_all
 from core.targeting.references import members_named
 
 LABELS = {
@@ -48,7 +51,7 @@ async def campaign_version(conn: Connection, delivery_id: int) -> dict[str, int]
 
 async def _names(conn: Connection, delivery_id: int) -> list[str]:
     """The audiences that questions of its control group, its traps and its content name, and what it computes of
-    recipients."""
+    recipients, by themselves and by filters."""
     group = (await seeds.get_control_groups(conn, [delivery_id])).get(delivery_id)
     traps = (await seeds.get_traps(conn, [delivery_id])).get(delivery_id)
     kept = (await computed.get_sending_logs(conn, [delivery_id])).get(delivery_id)
@@ -57,7 +60,10 @@ async def _names(conn: Connection, delivery_id: int) -> list[str]:
     asked += [kept.segment_code] if kept else []
     dates = (await computed.get_send_dates(conn, [delivery_id])).get(delivery_id)
     asked += [dates.expression] if dates else []
-    named = {one.audience for question in asked if question is not None for one in members_named(question.root)}
+    roots = [one.root for one in asked if one is not None]
+    with suppress(ExpressionError):  # what cannot be asked any more is told when it is prepared
+        roots = await expand_all(conn, roots)
+    named = {one.audience for root in roots for one in members_named(root)}
     read = await read_versions.content_reads(conn, delivery_id, MEMBERS)
     return sorted(named | {one.removeprefix(MEMBERS) for one in read})
 

@@ -18,10 +18,11 @@ from core.planning.deliveries import get_delivery
 from core.planning.seed_records import ControlGroup, Extraction
 from core.runtime import Runtime
 from core.targeting import filters
+from core.targeting.audiences import create_audience, update_audience
 from core.targeting.catalogue import Kind
 from core.targeting.errors import ExpressionError
 from core.targeting.parse import parse_text
-from core.targeting.records import Filter, FilterDraft, Parameter
+from core.targeting.records import AudienceDraft, Filter, FilterDraft, Parameter
 from tests.core.delivery.people import add_people, confirmed, new_delivery, prepared
 from tests.core.delivery.test_held_back import hold_back
 from tests.core.delivery.test_sending_log import keep
@@ -116,6 +117,24 @@ async def test_a_change_of_it_makes_a_preparation_stale(engine: Engine, runtime:
     await prepared(engine, runtime, db, delivery_id)
     await change(db, one, expression=parse_text("id = 2"))
     with pytest.raises(Stale, match="the delivery changed"):
+        await confirmed(db, runtime, delivery_id)
+    await prepared(engine, runtime, db, delivery_id)
+    await confirmed(db, runtime, delivery_id)
+
+
+async def test_so_does_another_version_of_an_audience_that_it_names(
+    engine: Engine, runtime: Runtime, db: Connection
+) -> None:  # fmt: skip
+    await add_people(db, 3)
+    draft = AudienceDraft(name="first", label="First", expression=parse_text("id = 1"))
+    first = await create_audience(db, SYSTEM, draft)
+    await saved(db, "inner", "in_audience('first')")
+    await saved(db, "held", "inner() and id > 0")
+    delivery_id = await new_delivery(runtime, db)
+    await hold_back(db, runtime, delivery_id, ControlGroup(question=parse_text("held()")))
+    await prepared(engine, runtime, db, delivery_id)
+    await update_audience(db, SYSTEM, first.id, {"expression": parse_text("id = 2")})
+    with pytest.raises(Stale, match="the audience 'first' changed"):
         await confirmed(db, runtime, delivery_id)
     await prepared(engine, runtime, db, delivery_id)
     await confirmed(db, runtime, delivery_id)
