@@ -24,6 +24,7 @@ class Provenance:
     happened_at: datetime | None = None  # None: now
     wording_id: int | None = None
     proof: Mapping[str, Any] | None = field(default=None, repr=False)
+    by_person: bool = False  # their own act
 
 
 async def tell_provenance(conn: Connection, act: Provenance) -> None:

@@ -41,7 +41,10 @@ async def check_act(conn: Connection, act: Act, now: datetime) -> datetime:
 
 def provenance(actor: Actor, act: Act, at: datetime, now: datetime) -> Provenance:
     """The same for the database."""
-    return Provenance(actor=actor.name, now=now, origin=act.origin, happened_at=at, wording_id=act.wording_id, proof=act.proof)
+    return Provenance(
+        actor=actor.name, now=now, origin=act.origin, happened_at=at, wording_id=act.wording_id, proof=act.proof,
+        by_person=act.by_person,
+    )  # fmt: skip
 
 
 def _check_proof(act: Act) -> None:

@@ -15,7 +15,7 @@ TABLES = (
     ),
     Kept(
         table="consent_entry", rows=of_profile(), goes=Goes.ROWS, personal="origin proof", setting=_REWRITING,
-        other="id profile_id channel purpose_id service_id decision wording_id actor happened_at recorded_at",
+        other="id profile_id channel purpose_id service_id decision wording_id actor happened_at recorded_at by_person",
     ),
     Kept(
         table="purpose_consent", rows=of_profile(), goes=Goes.ROWS,

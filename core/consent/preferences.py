@@ -110,6 +110,7 @@ async def set_preferences(
     number = len(changes.opted_out) + len(changes.purposes) + len(changes.services)
     if not 1 <= number <= MOST_AT_ONCE:
         raise Invalid(f"set 1 to {MOST_AT_ONCE} preferences, not {number}", code="TOO_MANY", path="changes")
+    act = _own(person, act)
     await check_act(conn, act, now)
     key = await _whole(conn, person)
     flags = await opt_outs.set_flags_own(conn, actor, key, changes.opted_out, act, now=now)
@@ -153,7 +154,7 @@ async def confirm_subscription(
     """
     require(actor, Permission.PREFERENCES if person.by_own_link else Permission.EDIT)
     wish = Wish(service_id=service_id, profile_id=await _whole(conn, person))
-    (done,) = await confirm_own(conn, actor, [wish], act, now=now)
+    (done,) = await confirm_own(conn, actor, [wish], _own(person, act), now=now)
     if done.outcome is Outcome.SERVICE_NOT_FOUND:
         raise not_found("service", service_id, "service_id")
     if done.outcome is Outcome.CONFIRMED:
@@ -172,6 +173,11 @@ def _subject(one: PreferenceResult) -> str:
     if one.channel is not None:
         return people.OPT_OUT_COLUMNS[one.channel]
     return f"purpose:{one.purpose_id}" if one.purpose_id is not None else f"service:{one.service_id}"
+
+
+def _own(person: Person, act: Act) -> Act:
+    """What comes by the person's own link is their own act; else the caller has to say so."""
+    return replace(act, by_person=act.by_person or person.by_own_link)
 
 
 async def _whole(conn: Connection, person: Person) -> int:

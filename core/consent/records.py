@@ -179,9 +179,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """Where a decision comes from. `proof` is personal: address, browser, form."""
+    """Where a decision comes from. `proof` is personal: address, browser, form.
+
+    `by_person`: they did it themselves, by a form, a link or a word to somebody, and nobody decided it about them. What a file
+    says never is.
+    """
 
     origin: str = ""
+    by_person: bool = False
     happened_at: datetime | None = None  # None: now
     wording_id: int | None = None
     proof: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -260,6 +265,7 @@ class ConsentEntry:
     origin: str
     proof: Mapping[str, Any] | None = field(repr=False)
     actor: str
+    by_person: bool | None  # their own act; None: entered before that was kept
     happened_at: datetime
     recorded_at: datetime
 

@@ -2,8 +2,8 @@
 
 Only a keyed hash of an address is kept, so the table names nobody, and whoever comes back with a file is known all the same.
 Preparations leave such people out, claims ask again, both with the one expression below. A person is let in by an act of
-consent of their own after the erasure: an entry of the ledger that grants something. What a file says, or somebody who edits
-the profile, is none.
+consent of their own after the erasure: an entry of the ledger that grants something and is marked so (`by_person`). What a
+file says, a merge that is undone, or somebody who edits the profile, is none, and no text of an origin makes it one.
 
 The hash is an HMAC-SHA256 (RFC 2104), which Postgres works out itself from the two padded halves of the key: see `halves_of`.
 """
@@ -22,8 +22,6 @@ from core.profiles.store import erased as store
 from core.secrets import Keyring
 
 PURPOSE = "erased-address"
-IMPORTED = "import:"  # how the origin of what a file said begins
-BY_HAND = "profile"  # the origin of what somebody said who edited the profile
 _BLOCK = 64  # bytes, of SHA-256
 
 

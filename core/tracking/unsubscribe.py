@@ -92,7 +92,8 @@ class Unsubscriptions:
 
 async def _leave(conn: Connection, hit: Hit, offer: Offer, whole_channel: bool, now: datetime) -> None:
     """Somebody who is no longer there is not among those who change, and that is all."""
-    act = Act(origin="unsubscribe link", proof={"delivery_id": hit.delivery_id, "user_agent": hit.user_agent})
+    proof = {"delivery_id": hit.delivery_id, "user_agent": hit.user_agent}
+    act = Act(origin="unsubscribe link", proof=proof, by_person=True)
     if offer.service_id is not None and not whole_channel:
         await leave_service(conn, RECIPIENT, hit.recipient_id, offer.service_id, act, now=now)
     elif offer.purpose_id is not None and not whole_channel:

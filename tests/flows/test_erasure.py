@@ -390,9 +390,10 @@ async def come_back(place: Place, audience: str, account: str, content: str) -> 
     delivery = await create_delivery(client, audience=audience, account=account, content=content)
     counts = (await prepare(client, delivery))["counts"]
     assert (counts["excluded"], counts["pending"]) == (1, 20)
-    made = await do(client, "createService", "CreateServiceInput", "service { id }", name=fresh_name("s"), label="News")
-    await do(client, "subscribeProfiles", "SubscribeProfilesInput", "results { __typename }", serviceId=made["service"]["id"],
-             profileIds=[she], source={"origin": "preference page"})  # fmt: skip
-    again = await create_delivery(client, audience=audience, account=account, content=content)
-    counts = (await prepare(client, again))["counts"]
-    assert (counts["excluded"], counts["pending"]) == (0, 21)
+    for source, excluded in (({"origin": "preference page"}, 1), ({"origin": "sign-up form", "byPerson": True}, 0)):
+        made = await do(client, "createService", "CreateServiceInput", "service { id }", name=fresh_name("s"), label="News")
+        await do(client, "subscribeProfiles", "SubscribeProfilesInput", "results { __typename }",
+                 serviceId=made["service"]["id"], profileIds=[she], source=source)  # fmt: skip
+        again = await create_delivery(client, audience=audience, account=account, content=content)
+        counts = (await prepare(client, again))["counts"]
+        assert (counts["excluded"], counts["pending"]) == (excluded, 21 - excluded)

@@ -102,6 +102,33 @@ async def test_long_postal_addresses_are_cut_to_what_is_compared(database_url: s
     await conn.close()
 
 
+async def test_entries_of_consent_go_on_letting_in_whom_they_let_in(database_url: str) -> None:
+    """Of a database from before they said whose act they are: what merges wrote never was the person's."""
+    conn = await asyncpg.connect(database_url)
+    await conn.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await migrate(database_url, to="0045")
+    await conn.execute("""
+        INSERT INTO erased_address (address_kind, key_id, hash, erased_at)
+        VALUES ('email', 1, 'a', '2026-02-01Z'), ('email', 1, 'b', '2026-03-01Z');
+        INSERT INTO consent_entry (profile_id, channel, decision, origin, actor, happened_at, recorded_at)
+        SELECT 1, 'email', decision, origin, 'x', at::timestamptz, now()
+          FROM (VALUES ('granted', 'page', '2026-01-31Z'), ('refused', 'page', '2026-02-02Z'),
+                       ('granted', 'page', '2026-02-02Z'), ('granted', '', '2026-02-02Z'),
+                       ('granted', 'profile', '2026-02-02Z'), ('granted', 'import:7', '2026-02-02Z'),
+                       ('granted', 'merge:7', '2026-02-02Z'), ('granted', 'undone merge:7', '2026-02-02Z'))
+               AS t (decision, origin, at);
+    """)
+    await migrate(database_url)
+    kept = await conn.fetch("SELECT origin, by_person FROM consent_entry ORDER BY id")
+    assert [tuple(row) for row in kept] == [
+        ("page", None), ("page", None), ("page", True), ("", True), ("profile", False), ("import:7", False),
+        ("merge:7", False), ("undone merge:7", False),
+    ]  # fmt: skip
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only ever added to"):
+        await conn.execute("UPDATE consent_entry SET by_person = true")
+    await conn.close()
+
+
 async def test_what_was_sent_before_links_had_targets_can_be_read(database_url: str) -> None:
     """Of a database from before content said anything about its links."""
     link = {"number": 1, "url": "https://shop.example/a", "label": "A", "part": "html", "hidden": False, "conditional": False}

@@ -195,6 +195,9 @@ class ConsentEntry:
     origin: str
     proof: JSON | None = strawberry.field(description="Personal: address, browser, form, …")
     actor: str
+    by_person: bool | None = strawberry.field(
+        description="Whether it was the person's own act; null: entered before that was kept."
+    )
     happened_at: datetime = strawberry.field(description="When it is said to have happened.")
     recorded_at: datetime
 
@@ -212,6 +215,11 @@ class ConsentSourceInput:
     happened_at: datetime | None = strawberry.field(default=None, description="When it happened, if not now.")
     wording_id: strawberry.ID | None = strawberry.field(default=None, description="What the person was shown.")
     proof: JSON | None = strawberry.field(default=None, description="An object. Personal: address, browser, form, …")
+    by_person: bool = strawberry.field(
+        default=False,
+        description="Whether the person did it: a form, a call, no list. Whoever was erased is written to again only after such"
+        " an act. By the person's own link it always is.",
+    )
 
     def act(self) -> records.Act:
         """Raises Invalid (BAD_ID, WRONG_TYPE)."""
@@ -220,6 +228,7 @@ class ConsentSourceInput:
             happened_at=self.happened_at,
             wording_id=optional_id("ConsentWording", self.wording_id, "wording_id"),
             proof=None if self.proof is None else json_object(self.proof, "proof"),
+            by_person=self.by_person,
         )
 
 

@@ -122,15 +122,17 @@ async def add_late_flags(
     """Entries of the ledger that change nothing, because something newer counts. Those that are there are not added again."""
     await conn.execute(
         """
-        INSERT INTO consent_entry (profile_id, channel, decision, wording_id, origin, proof, actor, happened_at, recorded_at)
-        SELECT $1, f.channel, f.decision, $4, $5, $6::jsonb, $7, $8, $9
+        INSERT INTO consent_entry
+               (profile_id, channel, decision, wording_id, origin, proof, actor, happened_at, recorded_at, by_person)
+        SELECT $1, f.channel, f.decision, $4, $5, $6::jsonb, $7, $8, $9, $10
           FROM unnest($2::text[], $3::text[]) AS f (channel, decision)
          WHERE NOT EXISTS (SELECT FROM consent_entry e
                             WHERE e.profile_id = $1 AND e.channel = f.channel AND e.decision = f.decision
-                              AND e.happened_at = $8 AND e.wording_id IS NOT DISTINCT FROM $4)
+                              AND e.happened_at = $8 AND e.wording_id IS NOT DISTINCT FROM $4
+                              AND (e.by_person OR NOT $10::boolean))
         """,
         profile_id, [one.value for one in flags], ["withdrawn" if is_set else "granted" for is_set in flags.values()],
-        act.wording_id, act.origin, act.proof, actor, at, now,
+        act.wording_id, act.origin, act.proof, actor, at, now, act.by_person,
     )  # fmt: skip
 
 
@@ -140,13 +142,14 @@ async def add_repeated_refusals(
     """Who refuses again has said so later: nothing older may count against it. Only of those whose flag is set."""
     await conn.execute(
         f"""
-        INSERT INTO consent_entry (profile_id, channel, decision, wording_id, origin, proof, actor, happened_at, recorded_at)
-        SELECT p.id, $1, 'withdrawn', $3, $4, $5::jsonb, $6, $7, $8
+        INSERT INTO consent_entry
+               (profile_id, channel, decision, wording_id, origin, proof, actor, happened_at, recorded_at, by_person)
+        SELECT p.id, $1, 'withdrawn', $3, $4, $5::jsonb, $6, $7, $8, $9
           FROM profile p
          WHERE p.id = ANY($2::bigint[]) AND p.{OPT_OUT_COLUMNS[channel]}
            AND NOT EXISTS (SELECT FROM consent_entry e
                             WHERE e.profile_id = p.id AND e.channel = $1 AND e.happened_at >= $7)
          ORDER BY p.id
         """,
-        channel.value, list(ids), act.wording_id, act.origin, act.proof, actor, at, now,
+        channel.value, list(ids), act.wording_id, act.origin, act.proof, actor, at, now, act.by_person,
     )  # fmt: skip

@@ -105,12 +105,13 @@ WITH asked AS (
 ), counting AS (
     SELECT * FROM judged WHERE outcome = 'recorded' OR outcome = 'unchanged' AND is_newer
 ), ledger AS (
-    INSERT INTO consent_entry (profile_id, purpose_id, decision, wording_id, origin, proof, actor, happened_at, recorded_at)
-    SELECT profile_id, purpose_id, decision, $6, $7, $8::jsonb, $9, $4, $5 FROM judged j
+    INSERT INTO consent_entry
+           (profile_id, purpose_id, decision, wording_id, origin, proof, actor, happened_at, recorded_at, by_person)
+    SELECT profile_id, purpose_id, decision, $6, $7, $8::jsonb, $9, $4, $5, $10 FROM judged j
      WHERE n IN (SELECT n FROM counting) OR outcome = 'late' AND NOT EXISTS (
            SELECT FROM consent_entry e
             WHERE e.profile_id = j.profile_id AND e.purpose_id = j.purpose_id AND (e.decision = 'granted') = j.granted
-              AND e.happened_at = $4 AND e.wording_id IS NOT DISTINCT FROM $6)
+              AND e.happened_at = $4 AND e.wording_id IS NOT DISTINCT FROM $6 AND (e.by_person OR NOT $10::boolean))
      ORDER BY n
 ), written AS (
     INSERT INTO purpose_consent AS c (purpose_id, profile_id, decision, since, wording_id)
@@ -135,7 +136,7 @@ async def decide(
 ) -> list[Any]:
     """Rows `n` (from 1) and `outcome`; none for a pair that was named before in the call. The caller holds the profiles."""
     rows: list[Any] = await conn.fetch(
-        _DECIDE, purpose_ids, profile_ids, granted, at, now, act.wording_id, act.origin, act.proof, actor
+        _DECIDE, purpose_ids, profile_ids, granted, at, now, act.wording_id, act.origin, act.proof, actor, act.by_person
     )
     return rows
 

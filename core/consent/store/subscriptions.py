@@ -21,13 +21,14 @@ _LOGGED = """
     SELECT profile_id, service_id, outcome, state, first_time, said_at, expires_at, source, $6
       FROM decided WHERE is_event ORDER BY n
 ), ledger AS (
-    INSERT INTO consent_entry (profile_id, service_id, decision, wording_id, origin, proof, actor, happened_at, recorded_at)
-    SELECT profile_id, service_id, decision, $7, source, $8::jsonb, $6, said_at, $4 FROM decided d
+    INSERT INTO consent_entry
+           (profile_id, service_id, decision, wording_id, origin, proof, actor, happened_at, recorded_at, by_person)
+    SELECT profile_id, service_id, decision, $7, source, $8::jsonb, $6, said_at, $4, $9 FROM decided d
      WHERE decision IS NOT NULL
        AND (outcome <> 'late' OR NOT EXISTS (
            SELECT FROM consent_entry e
             WHERE e.profile_id = d.profile_id AND e.service_id = d.service_id AND e.decision = d.decision
-              AND e.happened_at = d.said_at AND e.wording_id IS NOT DISTINCT FROM $7))
+              AND e.happened_at = d.said_at AND e.wording_id IS NOT DISTINCT FROM $7 AND (e.by_person OR NOT $9::boolean)))
      ORDER BY n
 )
 SELECT DISTINCT n, outcome, first_time FROM decided ORDER BY n
@@ -79,7 +80,7 @@ _SUBSCRIBE = (
     """
 WITH asked AS (
     SELECT DISTINCT ON (service_id, profile_id) n, service_id, profile_id, said_at, source, wanted
-      FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $5::text[], $9::timestamptz[])
+      FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $5::text[], $10::timestamptz[])
            WITH ORDINALITY AS a (service_id, profile_id, said_at, source, wanted, n)
      ORDER BY service_id, profile_id, n
 """
@@ -89,7 +90,7 @@ WITH asked AS (
     SELECT a.*, p.id IS NOT NULL AS has_profile, v.id IS NOT NULL AS has_service, o.said_last, o.out_until, o.is_active,
            o.first_time, o.active_ends, o.asking_id, o.pending_id, o.pending_ends, a.said_at + v.validity AS lasts,
            coalesce(v.starts_at <= $4, true) AND coalesce(v.ends_at > $4, true) AS is_open,
-           v.double_opt_in AND NOT $10 AS asks, $4 + v.confirm_within AS confirm_by,
+           v.double_opt_in AND NOT $11 AS asks, $4 + v.confirm_within AS confirm_by,
            -- What waits under a profile that is merged was asked for before one of them left, or nobody knows.
            coalesce(o.pending_id = a.profile_id OR o.pending_id IS NOT NULL AND NOT o.has_left, false) AS is_pending
       FROM asked a
@@ -255,8 +256,9 @@ async def subscribe(
 ) -> list[Any]:
     """Rows `n` (from 1), `outcome`, `first_time`; none for a pair that was named before in the call."""
     rows: list[Any] = await conn.fetch(
-        _SUBSCRIBE, service_ids, profile_ids, at, now, origins, actor, act.wording_id, act.proof, expires_at, confirmed
-    )
+        _SUBSCRIBE, service_ids, profile_ids, at, now, origins, actor, act.wording_id, act.proof, act.by_person, expires_at,
+        confirmed,
+    )  # fmt: skip
     return rows
 
 
@@ -273,7 +275,7 @@ async def unsubscribe(
 ) -> list[Any]:
     """As `subscribe`; all that the person has of a service ends."""
     rows: list[Any] = await conn.fetch(
-        _UNSUBSCRIBE, service_ids, profile_ids, at, now, origins, actor, act.wording_id, act.proof
+        _UNSUBSCRIBE, service_ids, profile_ids, at, now, origins, actor, act.wording_id, act.proof, act.by_person
     )
     return rows
 
@@ -290,7 +292,9 @@ async def confirm(
     now: datetime,
 ) -> list[Any]:
     """As `subscribe`; of a person what waits for it is confirmed, under whichever profile it does."""
-    rows: list[Any] = await conn.fetch(_CONFIRM, service_ids, profile_ids, at, now, origins, actor, act.wording_id, act.proof)
+    rows: list[Any] = await conn.fetch(
+        _CONFIRM, service_ids, profile_ids, at, now, origins, actor, act.wording_id, act.proof, act.by_person
+    )
     return rows
 
 

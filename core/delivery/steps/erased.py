@@ -6,14 +6,28 @@ Each master key under which some are kept is one probe of their primary key; whe
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, LargeBinary, and_, cast, column, exists, false, func, literal, not_, or_, select, table
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    LargeBinary,
+    and_,
+    cast,
+    column,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    table,
+)
 
 from channels.contract import FailureReason
 from core.delivery.steps import Step, StepContext
-from core.profiles.erased import BY_HAND, IMPORTED
 
 _ERASED = table("erased_address", *map(column, ("address_kind", "key_id", "hash", "erased_at", "spared")))
-_ENTRY = table("consent_entry", *map(column, ("profile_id", "decision", "origin", "happened_at")))
+_ENTRY = table("consent_entry", *map(column, ("profile_id", "decision", "happened_at")), column("by_person", Boolean))
 
 
 def _erased(context: StepContext) -> ColumnElement[bool]:
@@ -35,8 +49,7 @@ def _erased(context: StepContext) -> ColumnElement[bool]:
             said.c.profile_id == person,
             said.c.decision == "granted",
             said.c.happened_at > gone.c.erased_at,
-            said.c.origin != BY_HAND,
-            not_(said.c.origin.startswith(IMPORTED)),
+            said.c.by_person,
         )
         .correlate(gone, context.profile)  # of its own accord it looks one level up only
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 from core.consent.opt_outs import FLAGS
-from core.profiles.erased import BY_HAND, IMPORTED
 
 # The suppression lists that apply, with the forms of entries that each holds. The LIMIT keeps it at one probe for each list and
 # form: a join would be free to read all entries.
@@ -121,8 +120,8 @@ def _erased(first: int) -> str:
                       WHERE NOT (c.recipient_kind = 1 AND c.recipient_id = ANY(g.spared))
                         AND NOT (c.recipient_kind = 1 AND EXISTS (
                             SELECT FROM consent_entry e
-                             WHERE e.profile_id = c.recipient_id AND e.decision = 'granted' AND e.happened_at > g.erased_at
-                               AND e.origin <> '{BY_HAND}' AND e.origin NOT LIKE '{IMPORTED}%'))) THEN 29"""
+                             WHERE e.profile_id = c.recipient_id AND e.decision = 'granted' AND e.by_person
+                               AND e.happened_at > g.erased_at))) THEN 29"""
 
 
 @cache

@@ -95,8 +95,8 @@ async def test_the_page_names_the_service_and_offers_the_channel_as_a_second_cho
     assert await states(pool, service) == {anna: "unsubscribed"}
     assert not await opted_out(pool, anna)
     told = await newest(pool, anna)
-    assert (told.service_id, told.decision, told.origin, told.actor) == (
-        service, Decision.WITHDRAWN, "unsubscribe link", "recipient",
+    assert (told.service_id, told.decision, told.origin, told.actor, told.by_person) == (
+        service, Decision.WITHDRAWN, "unsubscribe link", "recipient", True,
     )  # fmt: skip
     assert told.proof == {"delivery_id": campaign.delivery_id, "user_agent": client.headers["user-agent"]}
     # And the second button, which the answer has too, stops everything by email

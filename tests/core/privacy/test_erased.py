@@ -5,52 +5,131 @@ from __future__ import annotations
 import hashlib
 import hmac
 from datetime import timedelta
+from itertools import product
 
 from channels.contract import FailureReason
+from core.access import SYSTEM
+from core.consent.ledger import find_differences
+from core.consent.preferences import Person, PreferenceChanges, confirm_subscription, set_preferences
+from core.consent.purposes import decide
+from core.consent.records import Act, Choice, Outcome
 from core.db import Connection
 from core.delivery import ending
 from core.delivery.engine import Engine
 from core.delivery.records import LedgerState
 from core.privacy.records import RequestKind, RequestState
 from core.profiles import erased
+from core.profiles.import_options import ImportTarget, TargetKind
+from core.profiles.merging import merge_profiles, undo_merge
+from core.profiles.profiles import update_profile
+from core.profiles.records import Channel, MergePlan
 from core.runtime import Runtime
+from tests.core.consent.made import a_person, a_purpose, a_service, join
 from tests.core.delivery.people import Times, add_person, check_equation, confirmed, new_delivery, outcome_of, prepared
 from tests.core.privacy.asking import done, given
+from tests.core.transfers.house import import_rows
 
-GRANTED = """
-INSERT INTO consent_entry (profile_id, channel, decision, origin, actor, happened_at, recorded_at)
-VALUES ($1, 'email', 'granted', $2, 'test', $3, $3)
+SAID = """
+INSERT INTO consent_entry (profile_id, channel, decision, origin, by_person, actor, happened_at, recorded_at)
+VALUES ($1, 'email', $2, $3, $4, 'test', $5, $5)
 """
+ORIGINS = ("preference page", "import:7", "profile", "undone merge:3", "")  # whichever it is, it decides nothing
+
+
+async def check_both_let_in(
+    engine: Engine, runtime: Runtime, db: Connection, delivery_id: int, people: dict[str, int], let_in: set[str]
+) -> None:
+    """Who is written to of those of a delivery that was prepared before; and the next preparation says the same."""
+    await confirmed(db, runtime, delivery_id)
+    assert await ending.start(runtime.pool, delivery_id, runtime.clock())
+    await engine.sending.run(delivery_id)
+    found = {name: await outcome_of(db, delivery_id, one) for name, one in people.items()}
+    gone, had = (LedgerState.WITHDRAWN, FailureReason.ERASED), (LedgerState.ACCEPTED, FailureReason.NOT_DEFINED)
+    assert found == {name: had if name in let_in else gone for name in people}
+    await check_equation(db, delivery_id)
+
+    again = await new_delivery(runtime, db, name="summer")
+    await prepared(engine, runtime, db, again)
+    found = {name: await outcome_of(db, again, one) for name, one in people.items()}
+    out, waits = (LedgerState.EXCLUDED, FailureReason.ERASED), (LedgerState.PENDING, FailureReason.NOT_DEFINED)
+    assert found == {name: waits if name in let_in else out for name in people}
 
 
 async def test_who_was_erased_since_the_preparation_is_withdrawn_unless_they_opted_in_again(
     engine: Engine, runtime: Runtime, db: Connection, times: Times
 ) -> None:
-    names = ("erased", "spared", "again", "imported", "late", "other")
+    """Each entry that there can be, by itself: whatever was decided, by whom, and when."""
+    entries = list(product(("granted", "refused", "withdrawn", "requested"), (True, False, None), (-1, 0, 1)))
+    names = ["erased", "spared", "other", *(f"{decision}-{by}-{after}".lower() for decision, by, after in entries)]
     people = {name: await add_person(db, f"{name}@mail.example") for name in names}
     delivery_id = await new_delivery(runtime, db)
     await prepared(engine, runtime, db, delivery_id)
 
     addresses = [("email", f"{name}@mail.example") for name in names if name != "other"]
     await erased.keep_out(db, runtime.keyring, addresses, [people["spared"]], times())
-    await db.execute(GRANTED, people["again"], "preference page", times() + timedelta(seconds=1))
-    await db.execute(GRANTED, people["imported"], "import:7", times() + timedelta(seconds=1))
-    await db.execute(GRANTED, people["late"], "preference page", times() - timedelta(days=1))
+    for n, (name, (decision, by_person, after)) in enumerate(zip(names[3:], entries, strict=True)):
+        said_at = times() + timedelta(seconds=after)
+        await db.execute(SAID, people[name], decision, ORIGINS[n % len(ORIGINS)], by_person, said_at)
     times.move(seconds=5)
-    await confirmed(db, runtime, delivery_id)
-    assert await ending.start(runtime.pool, delivery_id, runtime.clock())
-    await engine.sending.run(delivery_id)
 
-    found = {name: await outcome_of(db, delivery_id, one) for name, one in people.items()}
-    gone = (LedgerState.WITHDRAWN, FailureReason.ERASED)
-    had = (LedgerState.ACCEPTED, FailureReason.NOT_DEFINED)
-    assert found == {"erased": gone, "spared": had, "again": had, "imported": gone, "late": gone, "other": had}
-    await check_equation(db, delivery_id)
+    await check_both_let_in(engine, runtime, db, delivery_id, people, {"spared", "other", "granted-true-1"})
 
-    # And the next preparation says the same
-    again = await new_delivery(runtime, db, name="summer")
-    counts = await prepared(engine, runtime, db, again)
-    assert (counts.excluded, counts.pending) == (3, 3)
+
+async def test_nothing_but_an_act_of_their_own_lets_somebody_be_written_to_again(
+    engine: Engine, runtime: Runtime, db: Connection, times: Times
+) -> None:
+    """Whatever the origin says: a file, an operator, or a merge that is undone may call it a preference page."""
+    page, theirs = Act(origin="preference page"), Act(origin="form", by_person=True)
+    own = {"by link", "by id, told", "subscribed, told", "agreed, told", "confirmed"}
+    others = {
+        "file", "file by target", "operator", "decided", "edited", "by id", "merged", "sql", "asked", "refused by link",
+    }  # fmt: skip
+    mail = {name: f"{name.replace(' ', '').replace(',', '-')}@mail.example" for name in sorted(own | others)}
+    times.move(hours=4)  # the people are there by then
+    async with db.transaction():
+        people = {name: await a_person(db, email=one, opt_out_fax=name != "merged") for name, one in mail.items()}
+        twin = await a_person(db, opt_out_fax=True)
+        news, asks, purpose = await a_service(db, "news"), await a_service(db, "asks", double_opt_in=True), await a_purpose(db)
+    delivery_id = await new_delivery(runtime, db)
+    await prepared(engine, runtime, db, delivery_id)
+    await erased.keep_out(db, runtime.keyring, [("email", one) for one in mail.values()], [], times())
+    times.move(seconds=1)
+    now = times()
+
+    # Files, and SQL
+    data = f"email,service,origin\n{mail['file']},news,preference page\n"
+    assert (await import_rows(runtime, data, "email", target=ImportTarget(kind=TargetKind.SUBSCRIPTIONS))).inserted == 1
+    target = ImportTarget(kind=TargetKind.SUBSCRIPTIONS, service_id=news, origin="preference page")
+    assert (await import_rows(runtime, f"email\n{mail['file by target']}\n", "email", target=target)).inserted == 1
+    await db.execute("UPDATE profile SET opt_out_fax = false WHERE id = $1", people["sql"])
+    async with db.transaction():  # operators
+        await join(db, news, people["operator"], now=now, act=page)
+        await decide(db, SYSTEM, [Choice(purpose_id=purpose, profile_id=people["decided"], granted=True)], page, now=now)
+    async with db.transaction():  # the people themselves, or somebody who says so
+        await join(db, news, people["subscribed, told"], now=now, act=theirs)
+        await decide(db, SYSTEM, [Choice(purpose_id=purpose, profile_id=people["agreed, told"], granted=True)], theirs, now=now)
+        await join(db, asks, people["asked"], now=now, act=theirs)
+        await join(db, asks, people["confirmed"], now=now, act=page)
+        link = Person(profile_id=people["confirmed"], by_own_link=True)
+        assert (await confirm_subscription(db, SYSTEM, link, asks, Act(), now=now)).outcome is Outcome.CONFIRMED
+        lifts = PreferenceChanges(opted_out={Channel.FAX: False})
+        for name, by_own_link, act in (("by id, told", False, theirs), ("by link", True, page), ("by id", False, page)):
+            person = Person(profile_id=people[name], by_own_link=by_own_link)
+            await set_preferences(db, SYSTEM, person, lifts, act, now=now)
+        refuses = PreferenceChanges(opted_out={Channel.PUSH: True}, purposes={purpose: False})
+        link = Person(profile_id=people["refused by link"], by_own_link=True)
+        await set_preferences(db, SYSTEM, link, refuses, Act(), now=now)
+        # In one transaction with the acts of people: what follows is none of theirs
+        await update_profile(db, SYSTEM, people["edited"], {"opt_out_fax": False}, now=now)
+        merge = await merge_profiles(db, SYSTEM, MergePlan(survivor_id=people["merged"], other_ids=(twin,)), now=now)
+        await undo_merge(db, SYSTEM, merge.id, now=now)
+    times.move(seconds=5)
+
+    granted = await db.fetch("SELECT DISTINCT profile_id FROM consent_entry WHERE decision = 'granted'")
+    silent = {people["asked"], people["refused by link"]}
+    assert {row["profile_id"] for row in granted} == set(people.values()) - silent
+    await check_both_let_in(engine, runtime, db, delivery_id, people, own)
+    assert await find_differences(db) == []
 
 
 async def test_an_erasure_in_the_middle_of_a_preparation_is_withdrawn_at_the_claim(

@@ -71,10 +71,11 @@ async def test_a_front_end_sets_what_a_person_wants_by_their_own_link_and_reads_
     told = await house.gql.ask(
         """query ($id: ID!) { consentLedger(profileId: $id, first: 9) { nodes {
              channel purpose { id } service { id subscriberCount subscribers(first: 2) { totalCount nodes { profile { id } } } }
-             decision origin proof } } }""",
+             decision origin proof byPerson } } }""",
         id=ann,
     )
     nodes = told["consentLedger"]["nodes"]
+    assert [one["byPerson"] for one in nodes] == [True] * 4
     assert [(one["decision"], one["origin"], one["proof"]) for one in nodes] == [
         (decision, "page", {"ip": "192.0.2.7"}) for decision in ("WITHDRAWN", "GRANTED", "GRANTED", "WITHDRAWN")
     ]  # the refusal was said twice
@@ -180,6 +181,28 @@ async def test_many_are_subscribed_with_a_result_for_each(house: House) -> None:
         {"kind": "SUBSCRIPTION", "delivery": None, "service": {"id": service}, "subscription": "SUBSCRIBED"}
     ]
     assert found["service"]["evolution"] == [{"subscribed": 1}]
+
+
+async def test_an_act_that_comes_by_no_link_is_the_persons_where_the_caller_says_so(house: House) -> None:
+    service, purpose, ann = await a_service(house), await a_purpose(house), await create_profile(house.gql, firstName="Ann")
+    decide = "mutation ($input: DecidePurposeInput!) { decidePurpose(input: $input) { userErrors { code } } }"
+    for said in ({}, {"byPerson": False}, {"byPerson": True}):
+        source = {"origin": f"told {said}", **said}
+        await house.gql.do(
+            SET, input={"person": {"profileId": ann}, "channels": [{"channel": "FAX", "optedOut": True}], "source": source}
+        )
+        await house.gql.do(SUBSCRIBE, input={
+            "serviceId": await a_service(house), "profileIds": [ann], "source": source,
+        })  # fmt: skip
+        await house.gql.do(decide, input={"purposeId": purpose, "profileIds": [ann], "granted": False, "source": source})
+    await house.gql.do(SUBSCRIBE, input={"serviceId": service, "profileIds": [ann]})
+
+    told = await house.gql.ask(
+        "query ($id: ID!) { consentLedger(profileId: $id, first: 20) { nodes { origin byPerson } } }", id=ann
+    )
+    nodes = told["consentLedger"]["nodes"]
+    assert len(nodes) == 10
+    assert [one["byPerson"] for one in nodes] == ["True" in one["origin"] for one in nodes]
 
 
 async def test_one_thing_named_twice_is_refused_before_anything_is_done(house: House) -> None:
