@@ -181,15 +181,16 @@ async def set_waiting(conn: Connection, request_id: int, waits_for: str | None) 
 
 
 async def fail(conn: Connection, request_id: int, error: RequestError, hashes: Sequence[str], now: datetime) -> None:
-    """It ends without a result. The value is kept for another try, unless it is that of somebody who was erased: one of these
-    hashes stands for it."""
+    """It ends without a result. The value and whom it has found are kept for another try, unless the value is that of somebody
+    who was erased: one of these hashes stands for it. Without the value there is no other try."""
     await conn.execute(
         """
         UPDATE privacy_request r
            SET state = 'error', error = $2, waits_for = NULL, finished_at = $3,
-               value = CASE WHEN EXISTS (SELECT FROM privacy_request o
-                                          WHERE o.value_hash = ANY($4::text[]) AND o.kind = 'delete' AND o.state = 'complete')
-                            THEN NULL ELSE r.value END
+               value = CASE WHEN NOT k.goes THEN r.value END,
+               person = CASE WHEN NOT k.goes AND r.value IS NOT NULL THEN r.person END
+          FROM (SELECT EXISTS (SELECT FROM privacy_request o
+                                WHERE o.value_hash = ANY($4::text[]) AND o.kind = 'delete' AND o.state = 'complete') AS goes) k
          WHERE r.id = $1
         """,
         request_id, asdict(error), now, hashes,
@@ -219,8 +220,8 @@ async def list_ended_with_value(conn: Connection) -> list[tuple[int, bytes]]:
 
 
 async def forget_value(conn: Connection, ids: Sequence[int]) -> None:
-    """Nobody needs the values of these any more."""
-    await conn.execute("UPDATE privacy_request SET value = NULL WHERE id = ANY($1::bigint[])", ids)
+    """Nobody needs the values of these any more, nor whom they have found."""
+    await conn.execute("UPDATE privacy_request SET value = NULL, person = NULL WHERE id = ANY($1::bigint[])", ids)
 
 
 async def rename_quoting(conn: Connection, words: Sequence[str]) -> None:
@@ -229,5 +230,11 @@ async def rename_quoting(conn: Connection, words: Sequence[str]) -> None:
 
 
 async def forget_old_values(conn: Connection, before: datetime) -> None:
-    """Requests that ended without a result so long ago are not tried again."""
-    await conn.execute("UPDATE privacy_request SET value = NULL WHERE value IS NOT NULL AND finished_at < $1", before)
+    """Requests that ended without a result so long ago are not tried again, and so are those whose value went before."""
+    await conn.execute(
+        """
+        UPDATE privacy_request SET value = NULL, person = NULL
+         WHERE num_nonnulls(value, person) > 0 AND finished_at IS NOT NULL AND (finished_at < $1 OR value IS NULL)
+        """,
+        before,
+    )

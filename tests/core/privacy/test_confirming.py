@@ -163,6 +163,78 @@ async def test_an_error_is_not_tried_again_once_its_value_is_forgotten(runtime: 
     assert await refused(runtime, retry, request_id) == "VALUE_FORGOTTEN"
 
 
+async def failed(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A deletion that has erased somebody and could not be finished."""
+
+    async def broken(*_: object) -> bool:
+        raise RuntimeError("no files")
+
+    request_id = await ask(runtime, RequestKind.DELETE, "email", ANN)
+    with monkeypatch.context() as patched:
+        patched.setattr("core.privacy.work.remove_files", broken)
+        with pytest.raises(RuntimeError, match="no files"):
+            await work(runtime)
+    assert await state_of(runtime, request_id) is RequestState.ERROR
+    return request_id
+
+
+async def kept(db: Connection, request_id: int) -> tuple[bool, bool]:
+    """Whether a request has its value, and whom it found."""
+    row = await db.fetchrow("SELECT value IS NOT NULL, person IS NOT NULL FROM privacy_request WHERE id = $1", request_id)
+    assert row is not None
+    return row[0], row[1]
+
+
+async def test_whom_a_failed_deletion_has_found_is_kept_no_longer_than_its_value(
+    runtime: Runtime, db: Connection, times: Times, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_person(db, ANN, first_name="Ann")
+    request_id = await failed(runtime, monkeypatch)
+    times.move(seconds=KEEP_VALUES.total_seconds() - 1)
+    await jobs.sweep(runtime)
+    assert await kept(db, request_id) == (True, True), "it can be tried again"
+    times.move(seconds=2)
+    await jobs.sweep(runtime)
+    assert await kept(db, request_id) == (False, False)
+    assert await refused(runtime, retry, request_id) == "VALUE_FORGOTTEN"
+
+    # And one that lost its value before this was so
+    await add_person(db, ANN, first_name="Ann")
+    request_id = await failed(runtime, monkeypatch)
+    await db.execute("UPDATE privacy_request SET value = NULL WHERE id = $1", request_id)
+    assert await kept(db, request_id) == (False, True)
+    await jobs.sweep(runtime)
+    assert await kept(db, request_id) == (False, False)
+
+
+async def test_whom_a_failed_deletion_has_found_goes_with_a_complete_one(
+    runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_person(db, ANN)
+    first = await failed(runtime, monkeypatch)
+    assert await kept(db, first) == (True, True)
+    await add_person(db, ANN)
+    again = await ask(runtime, RequestKind.DELETE, "email", ANN)
+    await work(runtime)
+    assert await state_of(runtime, again) is RequestState.COMPLETE
+    assert await kept(db, first) == await kept(db, again) == (False, False)
+
+    # And one that fails behind a complete one
+    await add_person(db, ANN)
+    assert await kept(db, await failed(runtime, monkeypatch)) == (False, False)
+
+
+async def test_a_failed_deletion_is_finished_by_another_try(
+    runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_person(db, ANN)
+    request_id = await failed(runtime, monkeypatch)
+    await retry(runtime, request_id)
+    await work(runtime)
+    assert await state_of(runtime, request_id) is RequestState.COMPLETE
+    assert await kept(db, request_id) == (False, False)
+
+
 async def test_what_is_not_there_is_not_found(runtime: Runtime) -> None:
     for what in (confirm, retry):
         with pytest.raises(ClarionError) as caught:
