@@ -96,8 +96,12 @@ WITH asked AS (
            CASE WHEN a.granted THEN 'granted'
                 WHEN c.decision IN ('granted', 'withdrawn') AND c.since <= $4 THEN 'withdrawn'
                 ELSE 'refused' END AS decision,
-           -- Who refuses again has said so later: nothing older may count against it.
-           coalesce(NOT a.granted AND c.since < $4, false) AS is_newer
+           -- Who refuses again has said so later: nothing older may count against it. Who agrees where only others had said so
+           -- says so for the first time.
+           coalesce(c.since < $4 AND (NOT a.granted OR $10 AND NOT EXISTS (
+               SELECT FROM consent_entry e
+                WHERE e.profile_id = a.profile_id AND e.purpose_id = a.purpose_id AND e.decision = 'granted' AND e.by_person
+                  AND e.happened_at >= c.since)), false) AS is_newer
       FROM asked a
       LEFT JOIN consent_purpose o ON o.id = a.purpose_id
       LEFT JOIN profile p ON p.id = a.profile_id

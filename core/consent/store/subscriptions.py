@@ -54,7 +54,10 @@ _STANDING = """
                 WHERE f.service_id = a.service_id AND f.profile_id = a.profile_id AND f.state = 'unsubscribed') AS has_left,
            EXISTS (SELECT FROM subscription_event e
                     WHERE e.profile_id = w.id AND e.service_id = a.service_id
-                      AND e.kind IN ('subscribed', 'confirmed')) AS was_there
+                      AND e.kind IN ('subscribed', 'confirmed')) AS was_there,
+           EXISTS (SELECT FROM consent_entry e
+                    WHERE e.profile_id = w.id AND e.service_id = a.service_id AND e.decision = 'granted' AND e.by_person
+                      AND e.happened_at >= coalesce(s.since, '-infinity')) AS was_own
       FROM asked a
      CROSS JOIN LATERAL (SELECT a.profile_id AS id
                          UNION ALL
@@ -63,6 +66,7 @@ _STANDING = """
 ), person AS (
     SELECT n, bool_or(has_left) AS has_left, max(out_until) AS out_until,
            coalesce(bool_or(is_active), false) AND NOT bool_or(has_left) AS is_active,
+           bool_or(was_own) AS was_own,  -- and not only others' word
            NOT bool_or(was_there) AS first_time, bool_or(state IN ('active', 'pending')) AS is_there,
            CASE WHEN bool_or(is_active AND expires_at IS NULL) THEN NULL
                 ELSE max(expires_at) FILTER (WHERE is_active) END AS active_ends,
@@ -88,7 +92,7 @@ WITH asked AS (
     + """
 ), known AS (
     SELECT a.*, p.id IS NOT NULL AS has_profile, v.id IS NOT NULL AS has_service, o.said_last, o.out_until, o.is_active,
-           o.first_time, o.active_ends, o.asking_id, o.pending_id, o.pending_ends, a.said_at + v.validity AS lasts,
+           o.first_time, o.active_ends, o.asking_id, $9 AND NOT o.was_own AS is_news, o.pending_id, o.pending_ends, a.said_at + v.validity AS lasts,
            coalesce(v.starts_at <= $4, true) AND coalesce(v.ends_at > $4, true) AS is_open,
            v.double_opt_in AND NOT $11 AS asks, $4 + v.confirm_within AS confirm_by,
            -- What waits under a profile that is merged was asked for before one of them left, or nobody knows.
@@ -117,7 +121,8 @@ WITH asked AS (
            j.outcome IN ('requested', 'subscribed', 'confirmed', 'renewed') AS is_event,
            CASE j.outcome WHEN 'requested' THEN 'pending' ELSE 'active' END AS state,
            CASE WHEN j.outcome = 'requested' THEN 'requested'
-                WHEN j.outcome IN ('subscribed', 'confirmed', 'renewed', 'late') THEN 'granted' END AS decision,
+                WHEN j.outcome IN ('subscribed', 'confirmed', 'renewed', 'late') THEN 'granted'
+                WHEN j.outcome = 'unchanged' AND j.is_active AND j.is_news THEN 'granted' END AS decision,
            CASE j.outcome WHEN 'requested' THEN j.wanted
                           ELSE coalesce(j.wanted, CASE WHEN j.is_pending THEN j.pending_ends END, j.lasts) END AS expires_at
       FROM judged j
@@ -191,7 +196,7 @@ WITH asked AS (
     + """
 ), known AS (
     SELECT a.*, p.id IS NOT NULL AS has_profile, v.id IS NOT NULL AS has_service, o.pending_id, o.said_last, o.out_until,
-           o.is_active, o.has_left, o.first_time, coalesce(o.pending_ends, a.said_at + v.validity) AS expires_at
+           o.is_active, o.has_left, o.first_time, $9 AND NOT o.was_own AND o.said_last <= a.said_at AS is_news, coalesce(o.pending_ends, a.said_at + v.validity) AS expires_at
       FROM asked a
       JOIN person o ON o.n = a.n
       LEFT JOIN service v ON v.id = a.service_id
@@ -209,7 +214,7 @@ WITH asked AS (
     -- Whoever of them asked has it, unless one has left: only the survivor's own word counts against that.
     SELECT n, service_id, CASE WHEN has_left THEN profile_id ELSE coalesce(pending_id, profile_id) END AS profile_id,
            said_at, source, outcome, first_time, outcome = 'confirmed' AS is_event, 'active' AS state, expires_at,
-           CASE outcome WHEN 'confirmed' THEN 'granted' END AS decision
+           CASE WHEN outcome = 'confirmed' OR outcome = 'unchanged' AND is_news THEN 'granted' END AS decision
       FROM judged
 ), written AS (
     INSERT INTO subscription AS s (service_id, profile_id, state, since, expires_at, origin)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.access import SYSTEM
 from core.consent import ledger, opt_outs, preferences, purposes, subscriptions
 from core.consent.preferences import Person, PreferenceChanges, get_preferences
-from core.consent.records import Act, Choice, Decision, Outcome, SubscriptionState
+from core.consent.records import Act, Choice, Decision, Outcome, SubscriptionState, Wish
 from core.consent.wordings import add_wording
 from core.db import Connection
 from core.paging import PageRequest
@@ -85,9 +85,37 @@ async def test_what_was_changed_behind_the_house_is_found(conn: Connection) -> N
     assert (found.subject, found.stored, found.derived) == (f"service:{service}", "unsubscribed", "active")
 
 
+async def test_a_grant_of_their_own_is_entered_where_only_others_had_said_so(conn: Connection) -> None:
+    service, asks, purpose = await a_service(conn), await a_service(conn, "asks", double_opt_in=True), await a_purpose(conn)
+    ann = await a_person(conn)
+    agrees = [Choice(purpose_id=purpose, profile_id=ann, granted=True)]
+    wish = Wish(service_id=asks, profile_id=ann)
+    await join(conn, service, ann)
+    await subscriptions.subscribe(conn, SYSTEM, [wish], now=NOW, confirmed=True)
+    await purposes.decide(conn, SYSTEM, agrees, now=NOW)
+    me = Person(profile_id=ann, by_own_link=True)
+    changes = PreferenceChanges(purposes={purpose: True}, services={service: True})
+    for hours in (1, 2):
+        now = NOW + hours * HOUR
+        results = await preferences.set_preferences(conn, SYSTEM, me, changes, Act(), now=now)
+        done = await preferences.confirm_subscription(conn, SYSTEM, me, asks, Act(), now=now)
+        assert [done.outcome, *(one.outcome for one in results)] == [Outcome.UNCHANGED] * 3
+        await join(conn, service, ann, now=now)
+        await purposes.decide(conn, SYSTEM, agrees, now=now)
+
+    told = (await ledger.list_entries(conn, ann, PAGE)).rows
+    for subject in ("service_id", "purpose_id"):
+        for key in {getattr(one, subject) for one in told} - {None}:
+            said = [(one.by_person, one.happened_at) for one in told if getattr(one, subject) == key]
+            assert said == [(True, NOW + HOUR), (False, NOW)]
+    assert len(told) == 6
+    assert len((await subscriptions.list_events(conn, ann, PAGE)).rows) == 2
+    assert await ledger.find_differences(conn) == []
+
+
 SAYS = st.tuples(
     st.sampled_from(["email", "all", "purpose", "other", "open", "asks", "update"]), st.booleans(),
-    st.integers(0, 2), st.integers(0, 4),
+    st.integers(0, 2), st.integers(0, 4), st.booleans(),
 )  # fmt: skip
 
 
@@ -96,21 +124,26 @@ class Slow:
 
     def __init__(self) -> None:
         self.words: list[tuple[datetime, int, bool]] = []
+        self.own: set[datetime] = set()  # when they agreed themselves
 
     def newest(self) -> tuple[datetime, int, bool] | None:
         return max(self.words, default=None, key=lambda word: word[:2])
 
-    def say(self, at: datetime, granted: bool, default: bool | None) -> None:
+    def say(self, at: datetime, granted: bool, default: bool | None, own: bool = False) -> None:
         newest = self.newest()
         now = default if newest is None else newest[2]
-        if granted == now and (granted or newest is None or at <= newest[0]) and (newest is None or at >= newest[0]):
+        first_own = granted and own and newest is not None and at > newest[0] and newest[0] not in self.own
+        again = granted and not first_own
+        if granted == now and (again or newest is None or at <= newest[0]) and (newest is None or at >= newest[0]):
             return  # the same once more
+        if granted and own:
+            self.own.add(at)
         self.words.append((at, len(self.words), granted))
 
 
 @given(st.lists(SAYS, max_size=14))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-async def test_what_is_stored_is_what_the_ledger_says(conn: Connection, acts: list[tuple[str, bool, int, int]]) -> None:
+async def test_what_is_stored_is_what_the_ledger_says(conn: Connection, acts: list[tuple[str, bool, int, int, bool]]) -> None:
     attempt = conn.transaction()
     await attempt.start()
     try:
@@ -119,14 +152,14 @@ async def test_what_is_stored_is_what_the_ledger_says(conn: Connection, acts: li
         ann = await a_person(conn)
         slow = {name: Slow() for name in ("email", "all", "purpose", "other")}
         me, now = Person(profile_id=ann, by_own_link=False), NOW + 10 * HOUR
-        for what, yes, back, wait in acts:
+        for what, yes, back, wait, own in acts:
             now += wait * HOUR
             at = now - back * HOUR
-            await _say(conn, ann, what, yes, Act(happened_at=at), now, ids, services)
+            await _say(conn, ann, what, yes, Act(happened_at=at, by_person=own), now, ids, services)
             if what == "update":  # by hand it is now
                 slow["email"].say(now, yes, True)
             elif what in slow:
-                slow[what].say(at, yes, True if what in ("email", "all") else None)
+                slow[what].say(at, yes, True if what in ("email", "all") else None, own and what in ids)
             assert await ledger.find_differences(conn, ann - 1, ann) == []
         found = await get_preferences(conn, SYSTEM, me, now=now)
         newest = {name: one.newest() for name, one in slow.items()}

@@ -80,7 +80,7 @@ async def test_nothing_but_an_act_of_their_own_lets_somebody_be_written_to_again
 ) -> None:
     """Whatever the origin says: a file, an operator, or a merge that is undone may call it a preference page."""
     page, theirs = Act(origin="preference page"), Act(origin="form", by_person=True)
-    own = {"by link", "by id, told", "subscribed, told", "agreed, told", "confirmed"}
+    own = {"after a file", "by link", "by id, told", "subscribed, told", "agreed, told", "confirmed"}
     others = {
         "file", "file by target", "operator", "decided", "edited", "by id", "merged", "sql", "asked", "refused by link",
     }  # fmt: skip
@@ -97,8 +97,8 @@ async def test_nothing_but_an_act_of_their_own_lets_somebody_be_written_to_again
     now = times()
 
     # Files, and SQL
-    data = f"email,service,origin\n{mail['file']},news,preference page\n"
-    assert (await import_rows(runtime, data, "email", target=ImportTarget(kind=TargetKind.SUBSCRIPTIONS))).inserted == 1
+    data = f"email,service,origin\n{mail['file']},news,preference page\n{mail['after a file']},news,page\n"
+    assert (await import_rows(runtime, data, "email", target=ImportTarget(kind=TargetKind.SUBSCRIPTIONS))).inserted == 2
     target = ImportTarget(kind=TargetKind.SUBSCRIPTIONS, service_id=news, origin="preference page")
     assert (await import_rows(runtime, f"email\n{mail['file by target']}\n", "email", target=target)).inserted == 1
     await db.execute("UPDATE profile SET opt_out_fax = false WHERE id = $1", people["sql"])
@@ -116,6 +116,10 @@ async def test_nothing_but_an_act_of_their_own_lets_somebody_be_written_to_again
         for name, by_own_link, act in (("by id, told", False, theirs), ("by link", True, page), ("by id", False, page)):
             person = Person(profile_id=people[name], by_own_link=by_own_link)
             await set_preferences(db, SYSTEM, person, lifts, act, now=now)
+        link = Person(profile_id=people["after a file"], by_own_link=True)
+        stays = PreferenceChanges(services={news: True})
+        (one,) = await set_preferences(db, SYSTEM, link, stays, Act(), now=now + timedelta(seconds=1))
+        assert one.outcome is Outcome.UNCHANGED
         refuses = PreferenceChanges(opted_out={Channel.PUSH: True}, purposes={purpose: False})
         link = Person(profile_id=people["refused by link"], by_own_link=True)
         await set_preferences(db, SYSTEM, link, refuses, Act(), now=now)
