@@ -3,7 +3,7 @@
 from migrations.runner import run_sql
 
 revision = "0047"
-down_revision = "0045"
+down_revision = "0046"
 
 SQL = """
 -- Null: entered before it was kept. Entries that let somebody in who was erased before go on doing so: those that came neither

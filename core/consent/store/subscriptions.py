@@ -92,7 +92,8 @@ WITH asked AS (
     + """
 ), known AS (
     SELECT a.*, p.id IS NOT NULL AS has_profile, v.id IS NOT NULL AS has_service, o.said_last, o.out_until, o.is_active,
-           o.first_time, o.active_ends, o.asking_id, $9 AND NOT o.was_own AS is_news, o.pending_id, o.pending_ends, a.said_at + v.validity AS lasts,
+           o.first_time, o.active_ends, o.asking_id, o.pending_id, o.pending_ends, a.said_at + v.validity AS lasts,
+           $9 AND NOT o.was_own AS is_news,
            coalesce(v.starts_at <= $4, true) AND coalesce(v.ends_at > $4, true) AS is_open,
            v.double_opt_in AND NOT $11 AS asks, $4 + v.confirm_within AS confirm_by,
            -- What waits under a profile that is merged was asked for before one of them left, or nobody knows.
@@ -196,7 +197,8 @@ WITH asked AS (
     + """
 ), known AS (
     SELECT a.*, p.id IS NOT NULL AS has_profile, v.id IS NOT NULL AS has_service, o.pending_id, o.said_last, o.out_until,
-           o.is_active, o.has_left, o.first_time, $9 AND NOT o.was_own AND o.said_last <= a.said_at AS is_news, coalesce(o.pending_ends, a.said_at + v.validity) AS expires_at
+           o.is_active, o.has_left, o.first_time, $9 AND NOT o.was_own AND o.said_last <= a.said_at AS is_news,
+           coalesce(o.pending_ends, a.said_at + v.validity) AS expires_at
       FROM asked a
       JOIN person o ON o.n = a.n
       LEFT JOIN service v ON v.id = a.service_id
