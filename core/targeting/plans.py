@@ -32,12 +32,16 @@ async def cheaper(conn: Connection, checked: CheckedExpression, shape: Shape, *,
 @per_object(_MOST_KEPT)
 def ranks_everybody(checked: CheckedExpression) -> bool:
     """Whether somebody's answer depends on all others: the question, or an audience that it names, asks for ranks."""
-    named = (one for one in checked.audiences.values() if isinstance(one, CheckedExpression))
-    return any(isinstance(node, Top | Rank) for one in (checked, *named) for node in every_node(one.expression.root))
+    return _has(checked, Top, Rank)
 
 
 @per_object(_MOST_KEPT)
 def _has_aggregate(checked: CheckedExpression) -> bool:
     """Whether the question, or an audience that it names, asks what rows come to."""
+    return _has(checked, Aggregate)
+
+
+def _has(checked: CheckedExpression, *kinds: type) -> bool:
+    """Whether a node of one of these kinds stands in the question or in an audience that it names."""
     named = (one for one in checked.audiences.values() if isinstance(one, CheckedExpression))
-    return any(isinstance(node, Aggregate) for one in (checked, *named) for node in every_node(one.expression.root))
+    return any(isinstance(node, kinds) for one in (checked, *named) for node in every_node(one.expression.root))
