@@ -10,7 +10,7 @@ from core.db import Connection
 from core.targeting import audience_user_store as store
 from core.targeting import filter_store
 from core.targeting.audiences import stored_question
-from core.targeting.json_form import read_stored
+from core.targeting.json_parse import read_stored
 from core.targeting.language import Condition, every_node
 from core.targeting.member_columns import column_named
 from core.targeting.records import Audience

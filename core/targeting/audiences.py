@@ -21,7 +21,7 @@ from core.targeting import filter_store, store
 from core.targeting.check import CheckedExpression, check
 from core.targeting.describe import describe
 from core.targeting.expansion import filters_called
-from core.targeting.json_form import read_stored
+from core.targeting.json_parse import read_stored
 from core.targeting.language import Expression, Member
 from core.targeting.opening import check_entity as check_entity
 from core.targeting.opening import open_question as open_question

@@ -9,7 +9,8 @@ import msgspec
 
 from core.db import Connection
 from core.targeting.catalogue import Kind
-from core.targeting.json_form import read_stored, to_json
+from core.targeting.json_form import to_json
+from core.targeting.json_parse import read_stored
 from core.targeting.language import Literal, Relative
 from core.targeting.records import Filter, FilterDraft, Parameter
 from core.targeting.stored_trees import calls_filter, names_audience

@@ -24,7 +24,7 @@ from core.targeting.catalogue import Kind
 from core.targeting.check import check
 from core.targeting.expansion import PARAMETER, PARAMETER_KINDS, check_value_of, filled
 from core.targeting.functions import FUNCTIONS
-from core.targeting.json_form import read_stored
+from core.targeting.json_parse import read_stored
 from core.targeting.language import NAME, NOWHERE, RESERVED, Anchor, Expression, Literal, Measure, Relative
 from core.targeting.member_columns import FUNCTION as COLUMN_FUNCTION
 from core.targeting.published import hold_catalogue

@@ -8,7 +8,7 @@ from core.db import Connection
 from core.recent import per_object
 from core.targeting import filter_store
 from core.targeting.expansion import Definition, expand, filters_called
-from core.targeting.json_form import read_stored
+from core.targeting.json_parse import read_stored
 from core.targeting.language import Condition
 from core.targeting.records import Filter
 from core.targeting.shortcuts import SHORTCUTS, definition_of

@@ -15,7 +15,7 @@ from core.targeting.catalogue import Catalogue
 from core.targeting.check import CheckedExpression, check, check_value
 from core.targeting.checked import CheckedValue
 from core.targeting.errors import closest
-from core.targeting.json_form import read_stored
+from core.targeting.json_parse import read_stored
 from core.targeting.language import Expression
 from core.targeting.published import present_catalogue
 from core.targeting.records import AudienceKind

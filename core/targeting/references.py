@@ -14,7 +14,7 @@ from core.targeting.checked import Listed
 from core.targeting.errors import CYCLE, TOO_LARGE, ExpressionError
 from core.targeting.expansion import filters_called
 from core.targeting.filters_called import by_shortcuts, expand_all
-from core.targeting.json_form import read_stored
+from core.targeting.json_parse import read_stored
 from core.targeting.language import And, Condition, Expression, Member, Place, every_node
 from core.targeting.member_columns import check_reconciled, column_named
 from core.targeting.records import AudienceKind, NamedAudience

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from core.targeting.enrichment import ComputedColumn
-from core.targeting.json_form import read_stored, to_json
+from core.targeting.json_form import to_json
+from core.targeting.json_parse import read_stored
 from core.targeting.language import Expression
 from core.targeting.records import RowKey
 from core.targeting.segments import Segment, Segmentation

@@ -21,7 +21,7 @@ from core.runtime import Runtime
 from core.targeting import lists, run_store, store
 from core.targeting.audiences import count, get_audience, open_audience, open_question
 from core.targeting.exporting import export
-from core.targeting.json_form import read_stored
+from core.targeting.json_parse import read_stored
 from core.targeting.loading import load
 from core.targeting.reconciling import reconcile_rows
 from core.targeting.records import AudienceRun, Task

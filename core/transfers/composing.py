@@ -29,7 +29,7 @@ from core.runtime import Runtime
 from core.targeting.audiences import get_audience
 from core.targeting.catalogue import Catalogue, Entity, Kind
 from core.targeting.check import CheckedExpression, CheckedValue, check, check_value
-from core.targeting.json_form import read_stored
+from core.targeting.json_parse import read_stored
 from core.targeting.language import Expression
 from core.targeting.language import Field as Named
 from core.targeting.linked import entity_table

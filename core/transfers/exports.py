@@ -17,7 +17,8 @@ from core.profiles.export_options import ExportOptions
 from core.profiles.exports import begin_export
 from core.profiles.records import ExportContent, ExportRun
 from core.targeting.audiences import get_audience
-from core.targeting.json_form import read_stored, to_json
+from core.targeting.json_form import to_json
+from core.targeting.json_parse import read_stored
 from core.targeting.language import Expression
 from core.transfers.composing import Dimension, find_dimension, open_question, open_value
 from core.transfers.cost import check_cost

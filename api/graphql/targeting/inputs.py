@@ -7,7 +7,7 @@ import strawberry
 from api.graphql.scalars import JSON
 from core.targeting.catalogue import Kind
 from core.targeting.expansion import given
-from core.targeting.json_form import parse_json
+from core.targeting.json_parse import parse_json
 from core.targeting.language import Expression
 from core.targeting.parse import parse_text
 

@@ -9,7 +9,7 @@ import msgspec
 
 from core.db import Connection
 from core.planning.seed_records import Asking
-from core.targeting.json_form import read_stored
+from core.targeting.json_parse import read_stored
 from core.targeting.language import Condition
 from core.targeting.stored_trees import calls_filter, names_audience
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from core.db import Connection
 from core.planning.computed_records import SendDates, SendingLog
 from core.planning.store.seeds import read_expression
-from core.targeting.json_form import read_stored, to_json
+from core.targeting.json_form import to_json
+from core.targeting.json_parse import read_stored
 from core.targeting.language import Expression
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from core.db import Connection
 from core.planning.seed_records import ControlGroup, Extraction, Insertion, Reader, SameFor, Traps
-from core.targeting.json_form import read_stored, to_json
+from core.targeting.json_form import to_json
+from core.targeting.json_parse import read_stored
 from core.targeting.language import Expression
 
 

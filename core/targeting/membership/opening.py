@@ -14,7 +14,7 @@ from core.targeting import store as audiences
 from core.targeting.catalogue import Catalogue
 from core.targeting.compiled import Plan
 from core.targeting.errors import ExpressionError
-from core.targeting.json_form import read_stored
+from core.targeting.json_parse import read_stored
 from core.targeting.language import Expression
 from core.targeting.linked import entity_table
 from core.targeting.membership.due import due_of

@@ -21,7 +21,7 @@ from core.targeting.describe import describe
 from core.targeting.enrichment import ComputedColumn
 from core.targeting.examine import examine
 from core.targeting.expansion import given
-from core.targeting.json_form import parse_json
+from core.targeting.json_parse import parse_json
 from core.targeting.parse import parse_text
 from core.targeting.records import FilterDraft
 from core.targeting.samples import sample_rows

@@ -34,7 +34,7 @@ from core.targeting.audiences import (
 )
 from core.targeting.check import check
 from core.targeting.errors import ExpressionError
-from core.targeting.json_form import parse_json
+from core.targeting.json_parse import parse_json
 from core.targeting.parse import parse_text
 from core.targeting.records import Audience, AudienceDraft
 

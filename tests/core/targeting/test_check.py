@@ -6,7 +6,7 @@ import pytest
 
 from core.targeting.check import check
 from core.targeting.errors import ExpressionError
-from core.targeting.json_form import parse_json
+from core.targeting.json_parse import parse_json
 from core.targeting.language import (
     MAX_DEPTH,
     MAX_LIST_VALUES,

@@ -12,7 +12,7 @@ from core.targeting import audiences, errors, language
 from core.targeting.check import check
 from core.targeting.errors import ExpressionError
 from core.targeting.functions.listing import as_markdown
-from core.targeting.json_form import parse_json
+from core.targeting.json_parse import parse_json
 from core.targeting.parse import parse_text
 
 DOCS = (Path(__file__).parents[3] / "docs" / "targeting.md").read_text(encoding="utf-8")

@@ -17,7 +17,8 @@ from core.events.records import EventField
 from core.targeting import filters, lists
 from core.targeting.audiences import count, create_audience, open_question
 from core.targeting.catalogue import REACTION_KINDS, Kind
-from core.targeting.json_form import parse_json, to_json
+from core.targeting.json_form import to_json
+from core.targeting.json_parse import parse_json
 from core.targeting.parse import parse_text
 from core.targeting.records import AudienceDraft, FilterDraft
 from core.targeting.sql import compile_statement, population

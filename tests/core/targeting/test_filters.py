@@ -25,7 +25,8 @@ from core.targeting.catalogue import Kind
 from core.targeting.describe import describe
 from core.targeting.errors import ExpressionError
 from core.targeting.functions import FUNCTIONS
-from core.targeting.json_form import parse_json, to_json
+from core.targeting.json_form import to_json
+from core.targeting.json_parse import parse_json
 from core.targeting.parse import parse_text
 from core.targeting.records import Audience, AudienceDraft, Filter, FilterDraft, Parameter
 from core.targeting.shortcuts import SHORTCUTS, definition_of

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.targeting.errors import ExpressionError
-from core.targeting.json_form import parse_json, read_stored, to_json
+from core.targeting.json_form import to_json
+from core.targeting.json_parse import parse_json, read_stored
 from core.targeting.language import (
     MAX_DEPTH,
     MAX_LENGTH,

@@ -13,7 +13,7 @@ from core.targeting.check import Audiences, CheckedExpression, check
 from core.targeting.checked import Listed
 from core.targeting.compiled import Plan
 from core.targeting.errors import TOO_LARGE, ExpressionError
-from core.targeting.json_form import parse_json
+from core.targeting.json_parse import parse_json
 from core.targeting.linked import rows_of
 from core.targeting.parse import parse_text
 from core.targeting.sql import compile_statement, population

@@ -23,7 +23,8 @@ from core.targeting.checked import Listed
 from core.targeting.compiled import Plan
 from core.targeting.datasets import extended
 from core.targeting.errors import ExpressionError
-from core.targeting.json_form import parse_json, to_json
+from core.targeting.json_form import to_json
+from core.targeting.json_parse import parse_json
 from core.targeting.language import MAX_RANKS, Condition, Expression
 from core.targeting.linked import entity_table
 from core.targeting.parse import parse_text

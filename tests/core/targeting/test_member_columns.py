@@ -19,7 +19,8 @@ from core.targeting.audiences import create_audience, delete_audience, open_ques
 from core.targeting.describe import describe
 from core.targeting.enrichment import ComputedColumn
 from core.targeting.errors import ExpressionError
-from core.targeting.json_form import parse_json, to_json
+from core.targeting.json_form import to_json
+from core.targeting.json_parse import parse_json
 from core.targeting.linked import entity_table
 from core.targeting.member_columns import MAX_COLUMNS, names_of
 from core.targeting.parse import parse_text

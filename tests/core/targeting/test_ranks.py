@@ -24,7 +24,8 @@ from core.targeting.describe import describe, describe_value
 from core.targeting.errors import BAD_VALUE, SYNTAX, TOO_LARGE, UNKNOWN_FUNCTION, WRONG_TYPE, ExpressionError
 from core.targeting.examine import examine_value
 from core.targeting.filters import create_filter, parameter_of
-from core.targeting.json_form import parse_json, to_json
+from core.targeting.json_form import to_json
+from core.targeting.json_parse import parse_json
 from core.targeting.parse import parse_text
 from core.targeting.records import FilterDraft
 from core.targeting.sql import compile_statement, population, values

@@ -24,7 +24,8 @@ from core.targeting.datasets import extended
 from core.targeting.describe import describe
 from core.targeting.errors import ExpressionError
 from core.targeting.functions.trees import MOST_STEPS, steps_of
-from core.targeting.json_form import parse_json, to_json
+from core.targeting.json_form import to_json
+from core.targeting.json_parse import parse_json
 from core.targeting.language import Call, Expression, Field, Literal
 from core.targeting.linked import entity_table
 from core.targeting.parse import parse_text
