@@ -57,9 +57,8 @@ def compile_rule(rule: ColumnRule, nulls: tuple[str, ...], field: Field) -> Tran
         text = " ".join(cell.split()) if rule.collapse_blanks else cell.strip()
         if text in nothing:
             text = ""
-        if text:
-            for step in steps:
-                text = step(text)
+        for step in steps:
+            text = text and step(text)  # a table of values may have made nothing of it
         text = text or rule.default or ""
         if not text and rule.required:
             raise BadValue("MISSING", "is missing")

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import compress
 from typing import Any
 
 from core.profiles.addresses import plain_email
 from core.profiles.errors import BadValue
 from core.profiles.fields import Field, FieldType, columns_of
-from core.profiles.files.cells import BareTime, as_moment
+from core.profiles.files.cells import BareTime, as_moment, as_written
 from core.profiles.files.chunks import Chunk
 from core.profiles.formulas import unescaped
-from core.profiles.import_cells import Memory, compile_rule
+from core.profiles.import_cells import Memory, compile_rule, parse_date_format
 from core.profiles.import_columns import Plan
 from core.profiles.import_options import ColumnRule, OnError
 from core.profiles.import_quick import QUICK
@@ -96,7 +97,7 @@ class RowReader:
         """The chunk's batch."""
         sheet = _Sheet(self.plan, chunk)
         for index, one in self.plan.fields:
-            if one.type is FieldType.INSTANT:
+            if one.type is FieldType.INSTANT or self.plan.rules.get(index, NO_RULE).date_format is not None:
                 sheet.say_moments(index)
             if index in self._ruled:
                 sheet.apply(index, one, self._ruled[index])
@@ -169,16 +170,18 @@ class _Sheet:
 
     def say_moments(self, index: int) -> None:
         """Write out what days and times without an offset of a typed column mean, also for rows that are refused: their file
-        has no types. Texts that a rule knows stay, and so do those whose pattern it says."""
+        has no types. Texts that a rule knows stay; a rule that says how dates are written gets them written so."""
         rule = self.plan.rules.get(index, NO_RULE)
-        if index >= self.width or rule.date_format is not None:
+        cells = self.cells[index]
+        if index >= self.width or not any(type(cell) is BareTime for cell in cells):
             return
         known = {text.strip() for text in (*rule.nulls, *self.plan.options.nulls, *(rule.values or ()))}
-        cells = self.cells[index]
-        if any(type(cell) is BareTime for cell in cells):
-            utc = rule.time_zone is None
-            said = [as_moment(cell, utc=utc) if type(cell) is BareTime and cell not in known else cell for cell in cells]
-            self.cells[index] = self.chunk.columns[index] = said
+        if rule.date_format is None:
+            say = partial(as_moment, utc=rule.time_zone is None)
+        else:
+            say = partial(as_written, pattern=parse_date_format(rule.date_format))
+        said = [say(cell) if type(cell) is BareTime and cell not in known else cell for cell in cells]
+        self.cells[index] = self.chunk.columns[index] = said
 
     def apply(self, index: int, one: Field, memory: Memory) -> None:
         """Let a rule make of the cells of a column what it says."""

@@ -39,6 +39,16 @@ def as_moment(cell: BareTime, *, utc: bool) -> str:
     return f"{time_of_day}Z" if utc else time_of_day
 
 
+def as_written(cell: BareTime, *, pattern: str) -> str:
+    """As a pattern of strptime has it; where the pattern has no place for all of it, it stays as it is."""
+    found = datetime.fromisoformat(cell.removesuffix("Z"))
+    try:
+        text = found.strftime(pattern)
+        return text if datetime.strptime(text, pattern) == found else cell
+    except ValueError:
+        return cell
+
+
 def as_cell(value: Any) -> str:
     """Nothing is empty, days and times are ISO 8601, whole numbers have no point, lists and objects are JSON.
 

@@ -110,3 +110,27 @@ def test_refused_rows_come_back_with_their_times(path: Path, zone: str | None) -
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([(*HEADER, *TITLES), (2, "", "", "", "", *cells)])
     assert read(path, path.read_bytes(), columns=rules).columns[-1] == [meant]
+
+
+@pytest.mark.parametrize("write", [workbook, parquet])
+def test_a_typed_day_needs_no_pattern(path: Path, write: Any) -> None:
+    rules = (
+        ColumnRule(column="birth_date", date_format="DD.MM.YYYY"),
+        ColumnRule(column="seen", date_format="DD.MM.YYYY HH:MI", time_zone="Europe/Paris"),
+    )
+    batch = read(path, write(datetime(2024, 7, 1), datetime(2024, 3, 31, 2, 30), datetime(2024, 7, 1, 12, 30)), columns=rules)
+
+    assert [one.code for one in batch.rejects] == ["SKIPPED_TIME"]
+    assert batch.rejects[0].cells[1:] == ["31.12.1984", "1984-12-31", "31.03.2024 02:30"]  # so that it can be loaded again
+    assert batch.columns[1] == [date(1984, 12, 31)] * 2
+    assert batch.columns[-1] == [datetime(2024, 6, 30, 22, tzinfo=UTC), datetime(2024, 7, 1, 10, 30, tzinfo=UTC)]
+
+
+def test_typed_days_and_texts_of_a_pattern_stand_in_one_column(path: Path) -> None:
+    rules = (ColumnRule(column="birth_date", date_format="DD/MM/YYYY", values={"1900-01-01": ""}),)
+    days = [date(1984, 12, 31), "31/12/1984", "1984-12-31", datetime(1984, 12, 31, 8), date(1900, 1, 1), None]
+    data = as_workbook([list(TITLES), *([f"C-{n}", day, "", None] for n, day in enumerate(days))])
+    batch = read(path, data, columns=rules)
+
+    assert [(one.line, one.code) for one in batch.rejects] == [(4, "BAD_DATE"), (5, "BAD_DATE")]  # a text is one; 8 o'clock
+    assert batch.columns[1] == [date(1984, 12, 31), date(1984, 12, 31), None, None]
