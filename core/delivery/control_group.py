@@ -37,8 +37,8 @@ from core.delivery import patience
 from core.delivery.records import LedgerState, RecipientKind
 from core.planning.records import Delivery
 from core.planning.seed_records import ControlGroup, Extraction, SameFor
-from core.targeting.audiences import open_value
-from core.targeting.checked import CheckedValue
+from core.targeting.audiences import get_audience, open_audience, open_question, open_value
+from core.targeting.checked import CheckedExpression, CheckedValue
 from core.targeting.linked import entity_table
 from core.targeting.sql import Statement, compile_statement, value
 
@@ -59,8 +59,25 @@ async def extract(conn: Connection, delivery: Delivery, group: ControlGroup | No
     """
     if group is None or group.extraction is Extraction.NONE:
         return
-    by = None if group.by is None else await open_value(conn, group.by)
+    by = await open_order(conn, group)
     await patience.execute(conn, extraction_statement(delivery, group, by, at), "control_group")
+
+
+async def open_named(conn: Connection, group: ControlGroup) -> dict[str, CheckedExpression]:
+    """What names people who are in it anyway, by its place in the group. Raises ExpressionError, NotFound."""
+    named = {}
+    if group.question is not None:
+        named["question"] = await open_question(conn, group.question)
+    if group.audience_id is not None:
+        named["audience_id"] = await open_audience(conn, await get_audience(conn, group.audience_id))
+    return named
+
+
+async def open_order(conn: Connection, group: ControlGroup) -> CheckedValue | None:
+    """What orders people where the group is extracted by a value. Raises ExpressionError."""
+    if group.extraction is Extraction.NONE or group.by is None:
+        return None
+    return await open_value(conn, group.by)
 
 
 def extraction_statement(delivery: Delivery, group: ControlGroup, by: CheckedValue | None, at: datetime) -> Statement:

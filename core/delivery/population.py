@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
@@ -51,6 +51,8 @@ from core.targeting.check import CheckedExpression
 from core.targeting.listed import Brought
 from core.targeting.objects import object_of
 from core.targeting.sql import Statement, compile_statement, predicate, present
+
+Computing: TypeAlias = Callable[[FromClause], ColumnElement[Any]]  # what it is of a profile
 
 _LEDGER = table(
     "ledger",
@@ -126,6 +128,12 @@ class Population:
         profile = self._profile()
         rows = self._rows(profile, RecipientKind.PROFILE, self.steps)
         return self._writing(rows.where(profile.c.id > low, profile.c.id <= high, self._targeted(profile)))
+
+    def computing_statement(self, *computed: Computing) -> Statement:
+        """Compute something of everybody whom the audience finds, written down beforehand or not."""
+        profile = self._profile()
+        columns = (one(profile) for one in computed)
+        return compile_statement(select(profile.c.id, *columns).select_from(profile).where(self._in_audience(profile)))
 
     def traps_statement(
         self, traps: Sequence[int], kept: Collection[str], last_id: int, columns: Sequence[Brought] = ()
@@ -203,9 +211,11 @@ class Population:
     def _targeted(self, profile: FromClause) -> ColumnElement[bool]:
         if self.targets_kept:
             kept = select(_TARGET.c.profile_id).where(_TARGET.c.delivery_id == self.delivery_id)
-            asked: ColumnElement[bool] = profile.c.id.in_(kept)
-        else:
-            asked = predicate(self.audience, at=self.at, zone=self.zone, source=profile)
+            return and_(profile.c.id.in_(kept), present(self.audience.entity, profile))
+        return self._in_audience(profile)
+
+    def _in_audience(self, profile: FromClause) -> ColumnElement[bool]:
+        asked = predicate(self.audience, at=self.at, zone=self.zone, source=profile)
         return and_(asked, present(self.audience.entity, profile))
 
     def _profile(self) -> FromClause:

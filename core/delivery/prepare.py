@@ -25,6 +25,7 @@ from core.content.records import Content
 from core.db import TRY_LATER, Connection, Pool, transaction
 from core.delivery import control_group, lifecycle, patience, traps, versions
 from core.delivery.computed import check_dates, open_computed
+from core.delivery.costs import check_costs
 from core.delivery.population import Population
 from core.delivery.programs import Programs
 from core.delivery.records import DeliveryRun, LedgerState, LogLevel, ProgramVariant
@@ -48,10 +49,10 @@ from core.profiles import suppression
 from core.profiles.reached_by import KINDS
 from core.secrets import Keyring
 from core.targeting import audiences
-from core.targeting.cost import check_statement_cost
 from core.targeting.expiry import check_current
 from core.targeting.listed import brought_along
 from core.targeting.plans import cheaper, ranks_everybody
+from core.targeting.sql import Statement
 from core.targeting.store import everyone
 
 # The exclusions, in order: the first that applies names the one reason. Who is held back comes after them (`_held_back`).
@@ -141,13 +142,13 @@ class Preparation:
         read |= await versions.campaign_version(conn, delivery_id)
         await self._log_warnings(conn, delivery_id, content, library, now)
         population = await self._population(conn, delivery_id, programs, at)
+        ranked: Statement | None = None
         if population.targets_kept:
-            found = await cheaper(conn, population.audience, everyone, at=at, zone=population.zone)
-            await check_statement_cost(conn, found)
-            await patience.execute(conn, targets.keeping(delivery_id, found), "audience_id")
-        duplicates = population.duplicates_statement()
-        await check_statement_cost(conn, duplicates)  # it asks the audience of everybody, as the ranges do
-        await patience.execute(conn, duplicates, "audience_id")
+            ranked = await cheaper(conn, population.audience, everyone, at=at, zone=population.zone)
+        await check_costs(conn, delivery, population, ranked)
+        if ranked is not None:
+            await patience.execute(conn, targets.keeping(delivery_id, ranked), "audience_id")
+        await patience.execute(conn, population.duplicates_statement(), "audience_id")
         last = await population_reads.highest_profile_id(conn)
         await runs.plan_preparation(conn, delivery_id, read, last)
         return Plan(population=population, prepare_id=prepare_id, at=at, start=0, end=last)
@@ -273,11 +274,9 @@ async def _held_back(conn: Connection, delivery: Delivery, at: datetime) -> list
         steps.append(held_out)
     group = (await seeds.get_control_groups(conn, [delivery.id])).get(delivery.id)
     if group is not None:
-        asked = [] if group.question is None else [await audiences.open_question(conn, group.question)]
-        if group.audience_id is not None:
-            asked.append(await audiences.open_audience(conn, await audiences.get_audience(conn, group.audience_id)))
-        if asked:
-            steps.append(in_control_group(*asked))
+        named = await control_group.open_named(conn, group)
+        if named:
+            steps.append(in_control_group(*named.values()))
     return steps
 
 

@@ -32,18 +32,25 @@ async def check_cost(
         cost, advice = found.cost, "; ".join(found.advice[:3]) or advice
     if whole is not None:
         cost = max(cost, await store.estimate_cost(conn, compile_statement(whole)))
-    _refuse(cost, advice)
+    if is_too_costly(cost):
+        raise too_costly(cost, advice)
 
 
-async def check_statement_cost(conn: Connection, statement: Statement) -> None:
-    """The same of a statement as it is to run. Raises LimitReached (QUESTION_TOO_COSTLY)."""
-    _refuse(await store.estimate_cost(conn, statement), "Look at the examination of the question, and narrow it down")
+async def check_statement_cost(conn: Connection, statement: Statement, *, path: str) -> None:
+    """The same of a statement as it is to run; `path`: what asks it. Raises LimitReached (QUESTION_TOO_COSTLY)."""
+    cost = await store.estimate_cost(conn, statement)
+    if is_too_costly(cost):
+        raise too_costly(cost, "Look at the examination of the question, and narrow it down", path=path)
 
 
-def _refuse(cost: float, advice: str) -> None:
-    if cost <= MOST_COST:
-        return
-    raise LimitReached(
-        f"the question would cost {cost:.1g}, more than {MOST_COST:.0g}", code="QUESTION_TOO_COSTLY",
+def is_too_costly(cost: float) -> bool:
+    """Whether what Postgres expects to cost so much would run for days."""
+    return cost > MOST_COST
+
+
+def too_costly(cost: float, advice: str, *, what: str = "the question", path: str | None = None) -> LimitReached:
+    """The refusal (QUESTION_TOO_COSTLY) of what costs so much."""
+    return LimitReached(
+        f"{what} would cost {cost:.1g}, more than {MOST_COST:.0g}", code="QUESTION_TOO_COSTLY", path=path,
         hint=f"{advice}. Or ask it in parts: freeze one part into a list, and ask the rest of its members.",
     )  # fmt: skip
