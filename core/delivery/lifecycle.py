@@ -152,7 +152,7 @@ async def prepare(conn: Connection, actor: Actor, delivery_id: int, now: datetim
 
 
 async def stop_preparation(conn: Connection, actor: Actor, delivery_id: int, now: datetime) -> DeliveryRun:
-    """Stop a running preparation at its next range; what it wrote is forgotten with the next one."""
+    """Stop a running preparation: what it is at is ended within seconds; what it wrote is forgotten with the next one."""
     require(actor, Permission.PREPARE)
     run = await _move(conn, actor, delivery_id, Move.STOP_PREPARATION, now)
     await runs.take_over_preparation(conn, delivery_id, now)

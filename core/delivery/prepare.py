@@ -1,11 +1,12 @@
 """From an audience to ledger rows: the list of steps, run set-based over ranges of profiles.
 
-Each range is one transaction, so that a preparation shows progress, can be stopped, and goes on after a crash where it was.
+Each range is one transaction, so that a preparation shows progress and goes on after a crash where it was. What may take long
+runs in a `turn`, so that it can be stopped at any time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -20,15 +21,14 @@ from core.consent.records import Service
 from core.consent.services import get_service
 from core.content import contents
 from core.content.libraries import conditions_of, load_library, readable_by, sources_of
-from core.content.placements import Library
-from core.content.records import Content
+from core.content.records import ContentWarning
 from core.db import TRY_LATER, Connection, Pool, transaction
 from core.delivery import control_group, lifecycle, patience, traps, versions
 from core.delivery.computed import check_dates, open_computed
 from core.delivery.costs import check_costs
 from core.delivery.population import Population
 from core.delivery.programs import Programs
-from core.delivery.records import DeliveryRun, LedgerState, LogLevel, ProgramVariant
+from core.delivery.records import LedgerState, LogLevel, ProgramVariant
 from core.delivery.state import PREPARING, Move, after
 from core.delivery.steps import Step
 from core.delivery.steps.address import duplicate_address, missing_address
@@ -40,6 +40,7 @@ from core.delivery.steps.quarantined import quarantined
 from core.delivery.steps.suppressed import stopped, suppressed
 from core.delivery.store import ledger, population_reads, runs, targets
 from core.delivery.store import programs as program_store
+from core.delivery.turn import Fenced, open_turn
 from core.errors import ClarionError, Conflict, Invalid
 from core.outbox import announce
 from core.planning import channel_accounts, columns, deliveries, holdouts, seeds
@@ -76,6 +77,18 @@ class Plan:
     end: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A preparation that was begun, before anybody is asked for."""
+
+    population: Population
+    ranked: Statement | None  # finds the audience where that is written down beforehand
+    warnings: Sequence[ContentWarning]
+    versions: Mapping[str, int]  # of all that was read
+    prepare_id: int
+    at: datetime
+
+
 class Preparation:
     """Prepares deliveries. One per process."""
 
@@ -94,8 +107,10 @@ class Preparation:
                 return
             for low, high in _ranges(plan.start, plan.end):
                 if not await self._write_range(plan, low, high):
-                    return
+                    raise Fenced
             await self._finish(plan)
+        except Fenced:
+            await self._pass_on(delivery_id)
         except ClarionError as error:
             await self._fail(delivery_id, error)
         except GONE:
@@ -107,28 +122,28 @@ class Preparation:
             raise
 
     async def _lay_out(self, delivery_id: int) -> Plan | None:
+        """None where there is nothing to do, or another worker does it. Raises Fenced."""
         async with transaction(self._pool) as conn:
+            if not await runs.take_turn(conn, delivery_id):
+                return None
             run = await runs.lock_run_if_free(conn, delivery_id)
             now = self._clock()
             if run is None or run.state not in PREPARING:
                 return None
             prepare_id = await runs.take_over_preparation(conn, delivery_id, now)
-            if run.prepare_to is None or run.prepare_from is None:
-                return await self._begin(conn, run, prepare_id, now)
-            programs = await program_store.list_variants_of(conn, delivery_id)  # stored when prepare_to was set
-            loaded = await self._programs.get(conn, programs[0].id)
-            population = await self._population(conn, delivery_id, programs, loaded.frozen.date)
-            return Plan(
-                population=population,
-                prepare_id=prepare_id,
-                at=loaded.frozen.date,
-                start=run.prepare_from,
-                end=run.prepare_to,
-            )
+            if run.prepare_to is not None and run.prepare_from is not None:
+                return await self._go_on(conn, delivery_id, prepare_id, run.prepare_from, run.prepare_to)
+            begun = await self._begin(conn, delivery_id, prepare_id, now)
+        return await self._find_targets(begun)
 
-    async def _begin(self, conn: Connection, run: DeliveryRun, prepare_id: int, now: datetime) -> Plan:
-        delivery_id = run.delivery_id
-        await runs.set_state(conn, delivery_id, after(Move.COUNTED, run.state), now)
+    async def _go_on(self, conn: Connection, delivery_id: int, prepare_id: int, start: int, end: int) -> Plan:
+        programs = await program_store.list_variants_of(conn, delivery_id)  # stored when prepare_to was set
+        loaded = await self._programs.get(conn, programs[0].id)
+        population = await self._population(conn, delivery_id, programs, loaded.frozen.date)
+        return Plan(population=population, prepare_id=prepare_id, at=loaded.frozen.date, start=start, end=end)
+
+    async def _begin(self, conn: Connection, delivery_id: int, prepare_id: int, now: datetime) -> _Begun:
+        """Read all that it depends on, held until the commit. Nothing of this takes long."""
         await ledger.clear(conn, delivery_id)
         await ledger.ensure_partition(conn, delivery_id)
         at = now.replace(microsecond=0)
@@ -140,29 +155,30 @@ class Preparation:
         library = replace(library, readable=await columns.bound(conn, library.readable, delivery.audience_id))
         programs = await self._programs.store_new(conn, delivery, content, account, library, now)
         read |= await versions.campaign_version(conn, delivery_id)
-        await self._log_warnings(conn, delivery_id, content, library, now)
+        warnings = await contents.warnings_of(self._registry, content, library)
         population = await self._population(conn, delivery_id, programs, at)
         ranked: Statement | None = None
         if population.targets_kept:
             ranked = await cheaper(conn, population.audience, everyone, at=at, zone=population.zone)
         await check_costs(conn, delivery, population, ranked)
-        if ranked is not None:
-            await patience.execute(conn, targets.keeping(delivery_id, ranked), "audience_id")
-        await patience.execute(conn, population.duplicates_statement(), "audience_id")
-        last = await population_reads.highest_profile_id(conn)
-        await runs.plan_preparation(conn, delivery_id, read, last)
-        return Plan(population=population, prepare_id=prepare_id, at=at, start=0, end=last)
+        return _Begun(
+            population=population, ranked=ranked, warnings=warnings, versions=read, prepare_id=prepare_id, at=at
+        )  # fmt: skip
 
-    async def _log_warnings(
-        self, conn: Connection, delivery_id: int, content: Content, library: Library, now: datetime
-    ) -> None:
-        """Tell what the content's author should look at, once for each preparation."""
-        found = await contents.warnings_of(self._registry, content, library)
-        if not found:
-            return
-        message = f"{len(found)} to look at in the content; the first: {found[0].message}"
-        details = {"count": len(found), "warnings": [asdict(one) for one in found[:MOST_LOGGED]]}
-        await runs.add_log(conn, delivery_id, now, LogLevel.WARNING, "CONTENT_WARNINGS", message, details)
+    async def _find_targets(self, begun: _Begun) -> Plan:
+        """What is asked of everybody at once. Raises Fenced."""
+        population, delivery_id = begun.population, begun.population.delivery_id
+        async with open_turn(self._pool, self._clock, delivery_id, begun.prepare_id) as turn:
+            if begun.ranked is not None:
+                kept = targets.keeping(delivery_id, begun.ranked)
+                await turn.carry_out(patience.execute(turn.conn, kept, "audience_id"))
+            await turn.carry_out(patience.execute(turn.conn, population.duplicates_statement(), "audience_id"))
+            run, now = await turn.close(), self._clock()
+            await runs.set_state(turn.conn, delivery_id, after(Move.COUNTED, run.state), now)
+            await _log_warnings(turn.conn, delivery_id, begun.warnings, now)
+            last = await population_reads.highest_profile_id(turn.conn)
+            await runs.plan_preparation(turn.conn, delivery_id, begun.versions, last)
+        return Plan(population=population, prepare_id=begun.prepare_id, at=begun.at, start=0, end=last)
 
     async def _population(
         self, conn: Connection, delivery_id: int, programs: Sequence[ProgramVariant], at: datetime
@@ -201,25 +217,27 @@ class Preparation:
         )
 
     async def _write_range(self, plan: Plan, low: int, high: int) -> bool:
-        statement = plan.population.range_statement(low, high)
-        async with transaction(self._pool) as conn:
-            # The fence first: its row lock keeps a second preparation off this range until the commit.
-            going = await runs.advance_preparation(
-                conn, plan.population.delivery_id, plan.prepare_id, _CODES, high, self._clock()
-            )
-            if going:
-                await patience.execute(conn, statement, "audience_id")
-            return going
+        """False when it was stopped or taken over: then nothing of this range stays."""
+        delivery_id, statement = plan.population.delivery_id, plan.population.range_statement(low, high)
+        try:
+            async with open_turn(self._pool, self._clock, delivery_id, plan.prepare_id) as turn:
+                await turn.carry_out(patience.execute(turn.conn, statement, "audience_id"))
+                await turn.close()
+                await runs.advance_preparation(turn.conn, delivery_id, high, self._clock())
+        except Fenced:
+            return False
+        return True
 
     async def _finish(self, plan: Plan) -> None:
+        """Raises Fenced."""
         delivery_id = plan.population.delivery_id
-        async with transaction(self._pool) as conn:
-            run = await runs.lock_run(conn, delivery_id)
-            if run.prepare_id != plan.prepare_id or run.state not in PREPARING:
-                return
+        async with self._pool.acquire() as conn:
+            await ledger.analyze(conn, delivery_id)  # by itself: others may be analyzing the same partition
+        async with open_turn(self._pool, self._clock, delivery_id, plan.prepare_id) as turn:
+            conn = turn.conn
+            await turn.carry_out(_complete(conn, plan))
+            run = await turn.close()
             now = self._clock()
-            await ledger.analyze(conn, delivery_id)
-            await _complete(conn, plan)
             await runs.set_state(conn, delivery_id, after(Move.PREPARED, run.state), now)
             await runs.finish_preparation(conn, delivery_id, now)
             await ledger.forget_scratch(conn, delivery_id)
@@ -254,6 +272,13 @@ class Preparation:
         numbers = await ledger.count_by_program(conn, population.delivery_id)
         return {one.language: numbers.get(one.id, 0) for one in population.programs}
 
+    async def _pass_on(self, delivery_id: int) -> None:
+        """Whoever stopped it may have asked for it anew while it still had its turn: that can begin now."""
+        async with transaction(self._pool) as conn:
+            run = await runs.find_run(conn, delivery_id)
+            if run is not None and run.state in PREPARING:
+                await announce(conn, "delivery.prepare_asked", delivery_id=delivery_id)
+
     async def _fail(self, delivery_id: int, error: ClarionError) -> None:
         async with transaction(self._pool) as conn:
             run = await runs.lock_run(conn, delivery_id)
@@ -265,6 +290,15 @@ class Preparation:
             await runs.set_error(conn, delivery_id, found)
             await runs.add_log(conn, delivery_id, now, LogLevel.ERROR, error.code, error.message, found)
             await lifecycle.forget(conn, delivery_id)
+
+
+async def _log_warnings(conn: Connection, delivery_id: int, found: Sequence[ContentWarning], now: datetime) -> None:
+    """Tell what the content's author should look at, once for each preparation."""
+    if not found:
+        return
+    message = f"{len(found)} to look at in the content; the first: {found[0].message}"
+    details = {"count": len(found), "warnings": [asdict(one) for one in found[:MOST_LOGGED]]}
+    await runs.add_log(conn, delivery_id, now, LogLevel.WARNING, "CONTENT_WARNINGS", message, details)
 
 
 async def _held_back(conn: Connection, delivery: Delivery, at: datetime) -> list[Step]:
@@ -294,9 +328,6 @@ def _gone() -> Conflict:
     """Nobody hides what is in use, but the content may have been changed since it was frozen."""
     message = "a field that the messages or the audience read was dropped from the data model meanwhile"
     return Conflict(message, code="FIELD_GONE", hint="Prepare it again.")
-
-
-_CODES = [int(state) for state in PREPARING]
 
 
 def _known(kind: AddressKind) -> AddressKind:

@@ -98,19 +98,50 @@ async def plan_preparation(conn: Connection, delivery_id: int, versions: Mapping
     )  # fmt: skip
 
 
-async def advance_preparation(
-    conn: Connection, delivery_id: int, prepare_id: int, preparing: list[int], up_to: int, now: datetime
-) -> bool:
-    """Say how far the preparation came. False when it was stopped or taken over: then nothing of this range may stay."""
-    row = await conn.fetchrow(
-        """
-        UPDATE delivery_run SET prepare_from = $4, heartbeat_at = $5, updated_at = $5
-         WHERE delivery_id = $1 AND prepare_id = $2 AND state = ANY($3)
-        RETURNING delivery_id
-        """,
-        delivery_id, prepare_id, preparing, up_to, now,
+async def take_turn(conn: Connection, delivery_id: int) -> bool:
+    """Keep other workers from the preparation until the transaction ends. False: one of them is at it. Nobody else waits."""
+    taken: bool = await conn.fetchval(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended('preparation ' || $1::bigint, 0))", delivery_id
+    )
+    return taken
+
+
+async def is_own(conn: Connection, delivery_id: int, prepare_id: int, preparing: list[int]) -> bool:
+    """Whether the preparation goes on under this fence. Waits for nobody."""
+    own: bool = await conn.fetchval(
+        "SELECT EXISTS (SELECT FROM delivery_run WHERE delivery_id = $1 AND prepare_id = $2 AND state = ANY($3))",
+        delivery_id, prepare_id, preparing,
     )  # fmt: skip
-    return row is not None
+    return own
+
+
+async def lock_own_run(
+    conn: Connection, delivery_id: int, prepare_id: int, preparing: list[int], *, within_ms: int
+) -> DeliveryRun | None:  # fmt: skip
+    """The run, locked until the transaction ends; None when its preparation was stopped or taken over.
+
+    Raises LockNotAvailableError where somebody else keeps it locked for longer.
+    """
+    await conn.execute("SELECT set_config('lock_timeout', $1, true)", f"{within_ms}ms")
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM delivery_run WHERE delivery_id = $1 AND prepare_id = $2 AND state = ANY($3) FOR UPDATE",
+        delivery_id, prepare_id, preparing,
+    )  # fmt: skip
+    await conn.execute("SET LOCAL lock_timeout = DEFAULT")
+    return None if row is None else _run(row)
+
+
+async def beat(conn: Connection, delivery_id: int, now: datetime) -> None:
+    """A sign of life of whoever prepares."""
+    await conn.execute("UPDATE delivery_run SET heartbeat_at = $2 WHERE delivery_id = $1", delivery_id, now)
+
+
+async def advance_preparation(conn: Connection, delivery_id: int, up_to: int, now: datetime) -> None:
+    """Say of a locked run how far its preparation came."""
+    await conn.execute(
+        "UPDATE delivery_run SET prepare_from = $2, heartbeat_at = $3, updated_at = $3 WHERE delivery_id = $1",
+        delivery_id, up_to, now,
+    )  # fmt: skip
 
 
 async def forget_preparation(conn: Connection, delivery_id: int) -> None:
