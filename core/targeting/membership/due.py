@@ -49,6 +49,7 @@ from core.targeting.language import (
     parts_below,
 )
 from core.targeting.linked import Rows, rows_of, tell_beyond
+from core.targeting.membership.daily import anniversary_of, as_relative, growing_of
 from core.targeting.membership.instants import Instants
 from core.targeting.membership.leaving import Reach, reach_of
 from core.targeting.membership.records import Upkeep
@@ -149,7 +150,9 @@ class _Windows:
                 self._due.often.add(HOLDOUT)
             case Field() | Literal():
                 pass
-            case Relative() | Aggregate() | Rank() | Call() | Case():
+            case Call():
+                yield from self._call(node, compiler)
+            case Relative() | Aggregate() | Rank() | Case():
                 self._untold(node, compiler)
             case _:
                 for part in parts_below(node):
@@ -182,7 +185,7 @@ class _Windows:
             yield Window(at=least(found), rows=rows, matters=matters)
 
     def _operation(self, node: Operation, compiler: TreeCompiler) -> Iterator[Window]:
-        first, *others = node.operands
+        first, *others = map(as_relative, node.operands)
         for operand in node.operands:
             if isinstance(operand, Aggregate):
                 yield from self._aggregate(operand, compiler, reach_of(operand, others) if operand is first else None)
@@ -190,6 +193,10 @@ class _Windows:
             return
         if isinstance(first, Field) and self._is_age(first, compiler) and all(_is_number(one) for one in others):
             yield from (Window(at=at) for at in self._instants.birthdays(compiler.operand(first), others))
+            return
+        growing = growing_of(node.operands)
+        if growing is not None and self._is_still_time(growing.since, compiler):
+            yield from (Window(at=at) for at in self._instants.grown(compiler.operand(growing.since), growing))
             return
         pairs = [(first, other) if isinstance(other, Relative) else (other, first) for other in others]
         told = [isinstance(moves, Relative) and self._is_still_value(still, compiler) for still, moves in pairs]
@@ -206,6 +213,13 @@ class _Windows:
             after = self._instants.after(value, moves)
             yield from (Window(at=at, groups=groups, after=after) for at in self._instants.reached(value, moves))
 
+    def _call(self, node: Call, compiler: TreeCompiler) -> Iterator[Window]:
+        asked = anniversary_of(node)
+        if asked is None or not self._is_still_time(asked.of, compiler):
+            self._untold(node, compiler)
+            return
+        yield from (Window(at=at) for at in self._instants.anniversaries(compiler.operand(asked.of), asked))
+
     def _groups(self, still: Operand, compiler: TreeCompiler) -> Groups | None:
         """What linked rows come to, of all who are asked about."""
         of_the_one = compiler.scope.parent is None and compiler.plan is not Plan.ONE_BY_ONE
@@ -214,6 +228,10 @@ class _Windows:
 
     def _is_still_value(self, node: Operand, compiler: TreeCompiler) -> bool:
         return not isinstance(node, Literal) and self._stands_still(node, compiler)
+
+    def _is_still_time(self, node: Operand, compiler: TreeCompiler) -> bool:
+        """The same of what a function is asked about."""
+        return not isinstance(node, Literal) and self._is_still_part(node, compiler)
 
     def _aggregate(self, node: Aggregate, compiler: TreeCompiler, reach: Reach | None) -> Iterator[Window]:
         yield from self._selection(node.selection, compiler, reach)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 
-from sqlalchemy import TIMESTAMP, Date, Interval, Time, bindparam, case, cast, extract, func, literal_column
+from sqlalchemy import TIMESTAMP, Date, Integer, Interval, Time, bindparam, case, cast, column, extract, func, literal_column
 
 from core.targeting.catalogue import Kind
 from core.targeting.compiled import Predicate, Sql, Value, bound
 from core.targeting.functions.bounds import to_instant, to_local
+from core.targeting.given import Given
 from core.targeting.language import Anchor, Literal, Operand, Relative, Unit
-from core.targeting.moments import Asked
+from core.targeting.membership.daily import Anniversary, Growing
+from core.targeting.moments import Asked, end_of
 
 CLOCK_CHANGE = timedelta(hours=1, minutes=1)  # by how much a wall clock may be off, about
 INSTANT = timedelta(seconds=1)
 SHORT_MONTH = timedelta(days=5)  # how long after the 28th the same day of another month stands for
 LONG_PAST = 10  # days: more than all of these together, and a day's length for zones
+YEAR = 365  # days: so many or more in a row have everybody's day of the year
 _OLDEST = 1_000  # years
+_DAY = "given_day"
 _ABOUT = {
     Unit.YEARS: 366,
     Unit.MONTHS: 31,
@@ -39,7 +44,10 @@ class Instants:
         self._zone = asked.zone
         self._now = bound(Kind.INSTANT, asked.near_now(Relative(Anchor.NOW)))
         self._soon = cast(self._now + bindparam(None, timedelta(microseconds=1), Interval()), TIMESTAMP(timezone=True))
-        self._slack = INSTANT if asked.zone.key == "UTC" else CLOCK_CHANGE
+        self._changes = asked.zone.key != "UTC"  # whether clocks do
+        self._slack = CLOCK_CHANGE if self._changes else INSTANT
+        self._tomorrow = bound(Kind.DATE, min(asked.today, date.max - timedelta(days=1)) + timedelta(days=1))
+        self._next_day = bound(Kind.INSTANT, end_of(asked.today, asked.zone))
 
     def are_told(self, value: Value, relative: Relative) -> bool:
         """Whether they can be told of the two: not where hours move a day."""
@@ -71,9 +79,9 @@ class Instants:
                 return
             yield self._moment(to_local(instant, self._zone), months, days)
             return
-        day = value.sql if value.kind is Kind.DATE else cast(to_local(value.sql, self._zone), Date)
+        day = self._day_of(value)
         for later in (0, 1):
-            yield self._midnight(_earlier(day, days - later), months)
+            yield self._beginning(_first_day(_earlier(day, days - later), months))
 
     def _moment(self, local: Sql, months: int, days: int) -> Sql:
         """When a wall clock that is moved by months and days reaches another. Where a month is too short for a day, the clock
@@ -88,9 +96,12 @@ class Instants:
         low = case((extract("day", day) >= 28, start), else_=instant)
         return self._window(low, last, self._slack)
 
-    def _midnight(self, day: Sql, months: int) -> Sql:
-        instant = to_instant(cast(_first_day(day, months), TIMESTAMP()), self._zone)
-        return self._window(instant, instant, self._slack)
+    def _beginning(self, day: Sql) -> Sql:
+        """When a day begins that is to come. The instant of tomorrow is known; that of a later one the database tells, which
+        might have learned of a clock change later than we: it is due a little before, when its day is tomorrow."""
+        begins = to_instant(cast(day, TIMESTAMP()), self._zone)
+        about = begins - bindparam(None, CLOCK_CHANGE, Interval()) if self._changes else begins
+        return case((day == self._tomorrow, self._next_day), (day > self._tomorrow, func.greatest(about, self._soon)))
 
     def birthdays(self, birth: Value, ages: Sequence[Operand]) -> Iterator[Sql]:
         """The days on which somebody reaches these ages, and the next ones."""
@@ -101,7 +112,29 @@ class Instants:
             if abs(years) >= _OLDEST:
                 continue  # nobody's
             for reached in (years, years + 1):
-                yield self._midnight(birth.stored, -12 * reached)
+                yield self._beginning(_first_day(birth.stored, -12 * reached))
+
+    def anniversaries(self, value: Value, asked: Anniversary) -> Iterator[Sql]:
+        """When the day of the year of a value comes to lie in the days that are asked about, and when no more."""
+        if asked.last - asked.first >= YEAR:
+            return  # it always does
+        for days in (asked.last, asked.first - 1):
+            yield self._of_day(value, partial(_before_anniversary, self._asked.today, days))
+
+    def grown(self, value: Value, growing: Growing) -> Iterator[Sql]:
+        """When the time since a value reaches the steps."""
+        for step in growing.steps:
+            yield self._of_day(value, partial(_grown, growing.months, step))
+
+    def _of_day(self, value: Value, turns: Callable[[Sql], Sql]) -> Sql:
+        """When the day begins to which the day of a value leads. What is more than a column is computed once."""
+        day = self._day_of(value)
+        if value.stored is not None:
+            return self._beginning(turns(day))
+        return Given(self._beginning(turns(column(_DAY, Date()))), [(_DAY, day)])
+
+    def _day_of(self, value: Value) -> Sql:
+        return value.sql if value.kind is Kind.DATE else cast(to_local(value.sql, self._zone), Date)
 
     def _window(self, low: Sql, high: Sql, slack: timedelta) -> Sql:
         around = bindparam(None, slack, Interval())
@@ -118,3 +151,27 @@ def _first_day(day: Sql, months: int) -> Sql:
         return day
     moved = cast(day - func.make_interval(0, bindparam(None, months)), Date)
     return case((extract("day", moved) < extract("day", day), cast(moved + literal_column("1"), Date)), else_=moved)
+
+
+def _before_anniversary(today: date, days: int, day: Sql) -> Sql:
+    """The first day after today from which so many days lead to one on which a day of the year comes round: 29 February does
+    on 1 March of a common year."""
+    after = today + timedelta(days=days)
+    month = cast(extract("month", day), Integer())
+    later = cast(extract("day", day), Integer()) - literal_column("1")
+    this, following = (
+        cast(func.make_date(literal_column(str(year)), month, literal_column("1")) + later, Date)
+        for year in (after.year, after.year + 1)
+    )
+    return _earlier(case((this > bound(Kind.DATE, after), this), else_=following), days)
+
+
+def _grown(months: int, step: int, day: Sql) -> Sql:
+    """The first day on which the whole days, or spans of so many months, since another day are so many. Spans are rounded
+    towards zero, as `functions.dates` has it: none, or fewer, are reached on the day after the next lower number was full."""
+    if not months:
+        return _earlier(day, -step)
+    if step > 0:
+        return _first_day(day, -months * step)
+    full = cast(day + func.make_interval(0, bindparam(None, months * (step - 1))), Date)
+    return cast(full + literal_column("1"), Date)
