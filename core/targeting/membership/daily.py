@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from math import floor
+from math import ceil, floor
 from types import MappingProxyType
+from typing import TypeAlias
 
-from core.targeting.language import MAX_YEARS, Anchor, Call, Literal, Operand, Relative, Unit
+from core.targeting.language import MAX_YEARS, Anchor, Call, Literal, Operand, Operator, Relative, Unit
+from core.targeting.operators import MIRRORED
+
+Comparison: TypeAlias = tuple[Operator, Operand, Operand]
 
 _ANNIVERSARY = "anniversary_within"
 _MONTHS_OLD: Mapping[str, int] = MappingProxyType({"years_old": 12, "months_old": 1, "days_old": 0})
@@ -44,18 +48,47 @@ def as_relative(node: Operand) -> Operand:
             return node
 
 
-def growing_of(operands: Sequence[Operand]) -> Growing | None:
-    """What grows with the days in a comparison with numbers alone; None where that is not what is compared."""
-    calls = [one for one in operands if isinstance(one, Call) and one.function in _MONTHS_OLD]
-    numbers = [one.value for one in operands if isinstance(one, Literal) and isinstance(one.value, int | Decimal)]
-    if len(calls) != 1 or len(numbers) != len(operands) - 1:
+def comparisons_of(operator: Operator, operands: Sequence[Operand]) -> list[Comparison]:
+    """What is compared with what: more than one pair for `between` and `in`, none where nothing is compared."""
+    first, *others = operands
+    match operator:
+        case Operator.BETWEEN:
+            return [(Operator.AT_LEAST, first, others[0]), (Operator.AT_MOST, first, others[1])]
+        case Operator.IN:
+            return [(Operator.EQUAL, first, other) for other in others]
+        case _:
+            return [(operator, first, other) for other in others if operator in MIRRORED]
+
+
+def turns_of(operator: Operator) -> tuple[int, ...]:
+    """When something that grows in steps turns such a comparison of it with a value: 0 as it reaches that, 1 a step later."""
+    match operator:
+        case Operator.AT_LEAST | Operator.LESS:
+            return (0,)
+        case Operator.GREATER | Operator.AT_MOST:
+            return (1,)
+        case _:
+            return (0, 1)
+
+
+def growing_of(compared: Sequence[Comparison]) -> Growing | None:
+    """What grows with the days, and is compared with numbers alone; None where that is not what is compared."""
+    turned = [
+        (MIRRORED[sign], right, left) if isinstance(left, Literal) else (sign, left, right) for sign, left, right in compared
+    ]
+    calls = [one for _, one, _ in turned]
+    call = calls[0] if calls else None
+    if not isinstance(call, Call) or call.function not in _MONTHS_OLD or any(one is not call for one in calls):
         return None
-    (call,) = calls
+    steps: set[int] = set()
+    for sign, _, number in turned:
+        if not isinstance(number, Literal) or not isinstance(number.value, int | Decimal):
+            return None
+        steps |= {floor(number.value) + 1 if later else ceil(number.value) for later in turns_of(sign)}
     months = _MONTHS_OLD[call.function]
-    steps = tuple(sorted({step for number in numbers for step in (floor(number), floor(number) + 1)}))
     if any(abs(step) * max(months, 1) >= (_MOST_MONTHS if months else _MOST_DAYS) for step in steps):
         return None
-    return Growing(since=call.arguments[0], months=months, steps=steps)  # type: ignore[arg-type]  # as it was checked
+    return Growing(since=call.arguments[0], months=months, steps=tuple(sorted(steps)))  # type: ignore[arg-type]  # as it was checked
 
 
 def anniversary_of(node: Call) -> Anniversary | None:

@@ -49,11 +49,12 @@ from core.targeting.language import (
     parts_below,
 )
 from core.targeting.linked import Rows, rows_of, tell_beyond
-from core.targeting.membership.daily import anniversary_of, as_relative, growing_of
+from core.targeting.membership.daily import anniversary_of, as_relative, comparisons_of, growing_of, turns_of
 from core.targeting.membership.instants import Instants
 from core.targeting.membership.leaving import Reach, reach_of
 from core.targeting.membership.records import Upkeep
 from core.targeting.moments import Asked
+from core.targeting.operators import MIRRORED
 from core.targeting.scopes import Scope
 
 POPULATION = "it asks who is among the highest of all"
@@ -194,16 +195,20 @@ class _Windows:
         if isinstance(first, Field) and self._is_age(first, compiler) and all(_is_number(one) for one in others):
             yield from (Window(at=at) for at in self._instants.birthdays(compiler.operand(first), others))
             return
-        growing = growing_of(node.operands)
+        compared = comparisons_of(node.operator, (first, *others))
+        growing = growing_of(compared)
         if growing is not None and self._is_still_time(growing.since, compiler):
             yield from (Window(at=at) for at in self._instants.grown(compiler.operand(growing.since), growing))
             return
-        pairs = [(first, other) if isinstance(other, Relative) else (other, first) for other in others]
-        told = [isinstance(moves, Relative) and self._is_still_value(still, compiler) for still, moves in pairs]
+        pairs = [
+            (MIRRORED[sign], right, left) if isinstance(right, Relative) else (sign, left, right)
+            for sign, left, right in compared
+        ]
+        told = [isinstance(moves, Relative) and self._is_still_value(still, compiler) for _, moves, still in pairs]
         if not told or not all(told):
             self._untold(node, compiler)
             return
-        for still, moves in pairs:
+        for sign, moves, still in pairs:
             assert isinstance(moves, Relative)
             groups = self._groups(still, compiler)
             value = groups.value if groups else compiler.operand(still)
@@ -211,7 +216,9 @@ class _Windows:
                 self._due.often.add(ANY_TIME)
                 continue
             after = self._instants.after(value, moves)
-            yield from (Window(at=at, groups=groups, after=after) for at in self._instants.reached(value, moves))
+            yield from (
+                Window(at=at, groups=groups, after=after) for at in self._instants.reached(value, moves, turns_of(sign))
+            )
 
     def _call(self, node: Call, compiler: TreeCompiler) -> Iterator[Window]:
         asked = anniversary_of(node)

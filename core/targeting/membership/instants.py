@@ -66,8 +66,8 @@ class Instants:
         near = Relative(Anchor.NOW, tuple(offsets.items()))
         return value.stored >= bound(value.kind, self._asked.near_now(near, day=value.kind is Kind.DATE))
 
-    def reached(self, value: Value, relative: Relative) -> Iterator[Sql]:
-        """When a relative time reaches a value, or a day the day after it. Both `are_told`."""
+    def reached(self, value: Value, relative: Relative, turns: Sequence[int]) -> Iterator[Sql]:
+        """When a relative time reaches a value; a day that of a value (0), or the day after it (1). Both `are_told`."""
         offsets = dict(relative.offsets)
         months = 12 * offsets.get(Unit.YEARS, 0) + offsets.get(Unit.MONTHS, 0)
         days = 7 * offsets.get(Unit.WEEKS, 0) + offsets.get(Unit.DAYS, 0)
@@ -80,7 +80,7 @@ class Instants:
             yield self._moment(to_local(instant, self._zone), months, days)
             return
         day = self._day_of(value)
-        for later in (0, 1):
+        for later in turns:
             yield self._beginning(_first_day(_earlier(day, days - later), months))
 
     def _moment(self, local: Sql, months: int, days: int) -> Sql:
