@@ -23,7 +23,7 @@ SHORT_MONTH = timedelta(days=5)  # how long after the 28th the same day of anoth
 LONG_PAST = 10  # days: more than all of these together, and a day's length for zones
 YEAR = 365  # days: so many or more in a row have everybody's day of the year
 _OLDEST = 1_000  # years
-_DAY = "given_day"
+_DAY, _TURN = "given_day", "given_turn"
 _ABOUT = {
     Unit.YEARS: 366,
     Unit.MONTHS: 31,
@@ -118,8 +118,7 @@ class Instants:
         """When the day of the year of a value comes to lie in the days that are asked about, and when no more."""
         if asked.last - asked.first >= YEAR:
             return  # it always does
-        for days in (asked.last, asked.first - 1):
-            yield self._of_day(value, partial(_before_anniversary, self._asked.today, days))
+        yield self._of_day(value, partial(_turn_of_year, self._asked.today, (asked.last, asked.first - 1)))
 
     def grown(self, value: Value, growing: Growing) -> Iterator[Sql]:
         """When the time since a value reaches the steps."""
@@ -127,11 +126,10 @@ class Instants:
             yield self._of_day(value, partial(_grown, growing.months, step))
 
     def _of_day(self, value: Value, turns: Callable[[Sql], Sql]) -> Sql:
-        """When the day begins to which the day of a value leads. What is more than a column is computed once."""
+        """When the day begins to which the day of a value leads. Each is computed once."""
         day = self._day_of(value)
-        if value.stored is not None:
-            return self._beginning(turns(day))
-        return Given(self._beginning(turns(column(_DAY, Date()))), [(_DAY, day)])
+        known = turns(day) if value.stored is not None else Given(turns(column(_DAY, Date())), [(_DAY, day)])
+        return Given(self._beginning(column(_TURN, Date())), [(_TURN, known)])
 
     def _day_of(self, value: Value) -> Sql:
         return value.sql if value.kind is Kind.DATE else cast(to_local(value.sql, self._zone), Date)
@@ -151,6 +149,10 @@ def _first_day(day: Sql, months: int) -> Sql:
         return day
     moved = cast(day - func.make_interval(0, bindparam(None, months)), Date)
     return case((extract("day", moved) < extract("day", day), cast(moved + literal_column("1"), Date)), else_=moved)
+
+
+def _turn_of_year(today: date, distances: Sequence[int], day: Sql) -> Sql:
+    return func.least(*(_before_anniversary(today, days, day) for days in distances), type_=Date())
 
 
 def _before_anniversary(today: date, days: int, day: Sql) -> Sql:
