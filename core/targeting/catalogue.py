@@ -92,6 +92,23 @@ class CatalogueLink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Strictest:
+    """Of rows in which people agree and refuse, one counts where several profiles are one person: a refusal before an
+    agreement, until the person agrees later than that. All are names of columns, or words that one holds."""
+
+    about: str  # what is spoken about
+    word: str  # what was said, at `since`
+    agreed: str
+    refused: tuple[str, ...]
+    ends: str | None = None  # until when it is agreed
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What tells which counts."""
+        return self.about, self.word, "since", *((self.ends,) if self.ends is not None else ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
     """Something with rows of its own; `key` is the column that identifies one, `time` the field that says when it was."""
 
@@ -104,6 +121,7 @@ class Entity:
     time: str | None = None
     single: bool = True  # whether no two rows have one key; a message's and a subscription's is only of one person's
     columns: tuple[str, ...] = ()  # that links need, besides those of the fields
+    strictest: Strictest | None = None  # which row of a person counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,12 +184,13 @@ def entity(
     time: str | None = None,
     columns: Iterable[str] = (),
     single: bool = True,
+    strictest: Strictest | None = None,
 ) -> Entity:
     """An entity with its fields and links by name; ours have their fixed headings."""
     headings = headings_of(name)
     named = {one.name: replace(one, category=headings.get(one.name, one.category)) for one in fields}
     return Entity(
-        name=name, label=label, table=table, key=key, time=time, columns=tuple(columns), single=single,
+        name=name, label=label, table=table, key=key, time=time, columns=tuple(columns), single=single, strictest=strictest,
         fields=MappingProxyType(named),
         links=MappingProxyType({link.name: link for link in links}),
     )  # fmt: skip
@@ -300,6 +319,7 @@ SUBSCRIPTION = entity(
     links=(_to_one("profile", "Profile", "profile_id"), _to_one("service", "Service", "service_id")),
     time="since",
     single=False,
+    strictest=Strictest(about="service_id", word="state", agreed="active", refused=("unsubscribed",), ends="expires_at"),
 )
 APP_SUBSCRIPTION = entity(
     "app_subscription",
@@ -348,6 +368,7 @@ CONSENT = entity(
     links=(_to_one("profile", "Profile", "profile_id"), _to_one("purpose", "Purpose", "purpose_id")),
     time="since",
     single=False,
+    strictest=Strictest(about="purpose_id", word="decision", agreed="granted", refused=("refused", "withdrawn")),
 )
 
 OURS = (PROFILE, CAMPAIGN, DELIVERY, MESSAGE, REACTION, SERVICE, SUBSCRIPTION, APP_SUBSCRIPTION, VISITOR, PURPOSE, CONSENT)

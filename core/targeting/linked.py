@@ -21,7 +21,6 @@ from sqlalchemy import (
     select,
     table,
     true,
-    union_all,
 )
 
 from core.targeting.catalogue import CatalogueLink, Entity
@@ -39,6 +38,7 @@ from core.targeting.language import (
     Selection,
     Test,
 )
+from core.targeting.one_person import overruled, with_merged, with_strictest
 from core.targeting.scopes import Scope
 
 ONE: Sql = literal_column("1")
@@ -152,7 +152,11 @@ def _join(compiler: Compiler, rows: Rows, scope: Scope, link: CatalogueLink, *, 
         ties: list[tuple[Sql, Sql]] = [(scope.source.c[near], whose.c[name]) for near, name in link.on]
         rows.tests.append(far.c[target.key] == func.coalesce(whose.c.merged_into, whose.c[target.key]))
     elif link.pairs is None:
-        if through:
+        if through and target.strictest is not None:
+            facts = entity_table(target), link.on[0][1], target.strictest
+            far = with_strictest(*facts)
+            rows.tests.append(~overruled(far, *facts))
+        elif through:
             far = with_merged(entity_table(target), link.on[0][1])
         ties = [(scope.source.c[near], far.c[name]) for near, name in link.on]
     else:
@@ -172,21 +176,6 @@ def _join(compiler: Compiler, rows: Rows, scope: Scope, link: CatalogueLink, *, 
 
 def _leads_to_merged(compiler: Compiler, link: CatalogueLink) -> bool:
     return compiler.catalogue.merged and link.target == "profile" and not link.many
-
-
-PROFILE = _table("profile", ("id", "merged_into"))
-
-
-def with_merged(facts: TableClause, column: str) -> FromClause:
-    """The rows of a table that say whose they are, and once more those of profiles that are merged, as their survivors'.
-
-    Two parts, not one with a condition: of each the index on the column serves.
-    """
-    merged, theirs = named(PROFILE), named(facts)
-    whose = [merged.c.merged_into.label(column) if one.name == column else one for one in theirs.c]
-    again = select(*whose).where(theirs.c[column] == merged.c.id, merged.c.merged_into.is_not(None))
-    own = named(facts)
-    return union_all(select(*own.c), again).subquery()
 
 
 def exists_test(compiler: Compiler, node: Exists) -> Predicate:

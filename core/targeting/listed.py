@@ -15,8 +15,9 @@ from core.targeting.catalogue import Kind
 from core.targeting.checked import CheckedExpression, Listed
 from core.targeting.compiled import TYPES, Predicate, Sql
 from core.targeting.language import And, Condition, Member
-from core.targeting.linked import ONE, around, named, with_merged
+from core.targeting.linked import ONE, around, named
 from core.targeting.objects import object_of, without_nulls
+from core.targeting.one_person import with_merged
 from core.targeting.scopes import Scope
 
 _MEMBER = table("audience_member", *(column(name) for name in ("audience_id", "profile_id", "added_at", "data")))

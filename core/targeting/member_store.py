@@ -25,7 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.db import Connection
-from core.targeting.linked import ONE, PROFILE, named
+from core.targeting.linked import ONE, named
+from core.targeting.one_person import PROFILE
 from core.targeting.records import AudienceMember
 from core.targeting.sql import compile_statement
 

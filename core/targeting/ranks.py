@@ -17,7 +17,8 @@ from core.targeting.catalogue import CatalogueLink, Kind
 from core.targeting.compiled import Compiler, Predicate, Sql, Value
 from core.targeting.given import LIGHT, weight
 from core.targeting.language import Aggregate, Field, Operand, Rank
-from core.targeting.linked import ONE, PROFILE, around, entity_table, named, one_key
+from core.targeting.linked import ONE, around, entity_table, named, one_key
+from core.targeting.one_person import PROFILE
 from core.targeting.scopes import Scope, ends_in_link
 from core.targeting.sequences import ordered_by
 

@@ -69,7 +69,8 @@ _ALL = (
     Shortcut(
         name="subscribes_to", label="Is subscribed to a service", formerly="subscribers",
         parameters=(_text("service", "Name of a service"),),
-        text="exists(subscriptions where state = 'active' and service.name = parameter('service'))",
+        text="exists(subscriptions where state = 'active' and (expires_at is_null or expires_at > now) "
+        "and service.name = parameter('service'))",
     ),
     Shortcut(
         name="has_received", label="Got the message of a delivery", formerly="hasReceivedDelivery", parameters=(_DELIVERY,),

@@ -172,7 +172,7 @@ class _Reader:
             for column in near:
                 self._reads(scope, column)
             source = self._source_of(end)
-            source.columns |= far
+            source.columns |= far | set(end.entity.strictest.columns if end.entity.strictest is not None else ())
             source.only = _of_either(source.only, set(link.only) or None)
             if source.way is Way.OWNED:
                 source.owners |= far

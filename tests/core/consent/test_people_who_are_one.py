@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,8 @@ from core.db import Connection, Pool, transaction
 from core.paging import PageRequest
 from core.profiles.merging import merge_profiles
 from core.profiles.records import MergePlan
+from core.targeting.audiences import open_question, sample
+from core.targeting.parse import parse_text
 from tests.core.consent.made import NOW, a_person, a_purpose, a_service, join, leave
 
 PAGE = PageRequest(first=50)
@@ -311,6 +314,10 @@ async def test_every_answer_says_the_same(
                 one for one in everybody if await is_reached(conn, service, one, now)
             ]
             assert (state is ACTIVE) == await is_reached(conn, service, survivor, now)
+            assert await asked(conn, "subscribes_to('weekly')", now) == await subscribers(conn, service, now)
+            assert await asked(conn, "count(subscriptions) > 1", now) == []  # there is one service
+            left = await asked(conn, "exists(subscriptions where state = 'unsubscribed')", now)
+            assert (survivor in left) == (state is UNSUBSCRIBED)
             if outcome in (Outcome.SUBSCRIBED, Outcome.CONFIRMED, Outcome.RENEWED):
                 assert state is ACTIVE
             if outcome in (Outcome.REQUESTED, Outcome.UNSUBSCRIBED) or (what == "leave" and outcome is Outcome.UNCHANGED):
@@ -330,6 +337,11 @@ async def _act(conn: Connection, service: int, profile: int, what: str, now: dat
     else:
         (outcome,) = await join(conn, service, profile, now=now, act=act, expires_at=now + 3 * DAY if what == "end" else None)
     return outcome
+
+
+async def asked(conn: Connection, question: str, now: datetime) -> list[int]:
+    """Whom a question finds."""
+    return await sample(conn, await open_question(conn, parse_text(question)), size=50, at=now, zone=ZoneInfo("UTC"))
 
 
 async def is_reached(conn: Connection, service: int, profile: int, now: datetime) -> bool:

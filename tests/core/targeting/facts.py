@@ -37,6 +37,7 @@ ORDER = EventType(
 )
 APART: Catalogue = with_events(OURS, EventTypes({"order": ORDER}))
 MERGED: Catalogue = replace(APART, merged=True)
+NEVER = datetime.max.replace(tzinfo=UTC)
 FAIR = 50  # the number of the list
 COLUMNS: Mapping[str, Kind] = MappingProxyType(
     {"score": Kind.INTEGER, "share": Kind.DECIMAL, "note": Kind.TEXT, "vip": Kind.BOOLEAN, "since": Kind.DATE,
@@ -59,9 +60,25 @@ INSERT INTO program (id, delivery_id, channel, config, content, fields, token_ke
 OVERRIDING SYSTEM VALUE VALUES (1, 1, 'memory', '{{}}', '{{}}', '{{}}', 1, 'https://clarion.example', 1);
 INSERT INTO tracked_link (program_id, link, url, label, category)
 VALUES (1, 1, 'https://x.example', 'Sale', 'shoes'), (1, 2, 'https://y.example', NULL, NULL);
+INSERT INTO service (id, name, label, address_kind, created_by) OVERRIDING SYSTEM VALUE
+VALUES (1, 'news', 'news', 'email', 'x'), (2, 'offers', 'offers', 'email', 'x');
+INSERT INTO consent_purpose (id, name, label, created_by) OVERRIDING SYSTEM VALUE
+VALUES (1, 'profiling', 'profiling', 'x'), (2, 'sharing', 'sharing', 'x');
 CREATE TABLE ledger_all PARTITION OF ledger FOR VALUES FROM (1) TO (1000000);
 """
-TOLD = ("profile", "ledger", "tracking_event", "e_order", "audience_member")
+TOLD = (
+    "profile", "profile_merge", "profile_alias", "ledger", "tracking_event", "e_order", "audience_member", "subscription",
+    "purpose_consent",
+)  # fmt: skip
+SERVICES = tuple({"id": number, "name": name, "label": name} for number, name in ((1, "news"), (2, "offers")))
+PURPOSES = tuple({"id": number, "name": name, "label": name} for number, name in ((1, "profiling"), (2, "sharing")))
+# What each of them speaks about, what was said, and by which word somebody agrees, and others refuse.
+SAID: Mapping[str, tuple[str, str, str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "subscription": ("service_id", "state", "active", ("unsubscribed",)),
+        "consent": ("purpose_id", "decision", "granted", ("refused", "withdrawn")),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +99,10 @@ class Facts(Data):
             if row["recipient_kind"] == 1 and not row["machine_rule"] and row["corrects"] is None
             and row["position"] not in corrected
         ]  # fmt: skip
-        derived: dict[str, Sequence[Row]] = {"message": messages, "reaction": reactions, "delivery": DELIVERIES, "campaign": ()}
+        derived: dict[str, Sequence[Row]] = {
+            "message": messages, "reaction": reactions, "delivery": DELIVERIES, "campaign": (), "service": SERVICES,
+            "consent_purpose": PURPOSES,
+        }  # fmt: skip
         return cls(tables={**told, **derived}, catalogue=MERGED if merged else APART)
 
     async def store(self, conn: Connection) -> None:
@@ -96,6 +116,8 @@ class Facts(Data):
 
     def linked(self, entity: CatalogueEntity, row: Row, link: CatalogueLink) -> list[Row]:
         """What is linked to a profile that is merged is its survivor's, and a link to it leads to the survivor."""
+        if entity.name == "profile" and link.target in SAID:
+            return self.what_counts(row["id"], link)
         if entity.name == "profile" and link.on[0][0] == "id":
             found = [one for key in self.who_is(row["id"]) for one in Data.linked(self, entity, {**row, "id": key}, link)]
             return sorted(found, key=lambda one: int(one[self.catalogue.entities[link.target].key]))
@@ -103,6 +125,35 @@ class Facts(Data):
         if link.target == "profile":
             return [self.person(end["merged_into"] or end["id"]) for end in ends]
         return ends
+
+    def what_counts(self, key: int, link: CatalogueLink) -> list[Row]:
+        """Of all that a person said of one thing: a refusal that was not taken back, else of what is agreed that which ends
+        last, else what was said last; and their own word before that of a profile that is merged."""
+        about, word, agreed, refused = SAID[link.target]
+        every = [
+            one for one in self.tables[self.catalogue.entities[link.target].table] if one["profile_id"] in self.who_is(key)
+        ]
+        found = []
+        for thing in sorted({one[about] for one in every}):
+            said = [one for one in every if one[about] == thing]
+            own = next((one for one in said if one["profile_id"] == key), None)
+            if own is not None and own[word] == agreed:
+                said = [one for one in said if not (one[word] in refused and self.is_taken_back(one, own))]
+            refusals = [one for one in said if one[word] in refused]
+            agreements = [one for one in said if one[word] == agreed]
+            last = max((one.get("expires_at") or NEVER for one in agreements), default=None)
+            counting = refusals or [one for one in agreements if (one.get("expires_at") or NEVER) == last] or said
+            found.append(max(counting, key=lambda one: (one["since"], one["profile_id"] == key, -one["profile_id"])))
+        return found
+
+    def is_taken_back(self, refusal: Row, own: Row) -> bool:
+        """Whether what the survivor says is later than a refusal and than the merge."""
+        merges = {one["merge_id"] for one in self.tables["profile_alias"] if one["profile_id"] == refusal["profile_id"]}
+        at = max(
+            (one["merged_at"] for one in self.tables["profile_merge"] if one["id"] in merges and not one["undone_at"]),
+            default=NEVER,
+        )
+        return bool(own["since"] > max(refusal["since"], at))
 
     def who_is(self, key: int) -> list[int]:
         """All numbers of a person."""

@@ -197,9 +197,21 @@ class House:
             """
             INSERT INTO subscription (service_id, profile_id, state, since, expires_at)
             SELECT (SELECT min(id) FROM service), id, 'active', $2, $3 FROM profile WHERE id = $1
-            ON CONFLICT (service_id, profile_id) DO UPDATE SET expires_at = excluded.expires_at
+            ON CONFLICT (service_id, profile_id) DO UPDATE
+            SET state = excluded.state, since = excluded.since, expires_at = excluded.expires_at
             """,
             self.who(n), self.now, self.now + expires,
+        )  # fmt: skip
+
+    async def leave(self, n: int) -> None:
+        """The service, for good or until they come back."""
+        await self.conn.execute(
+            """
+            INSERT INTO subscription (service_id, profile_id, state, since)
+            SELECT (SELECT min(id) FROM service), id, 'unsubscribed', $2 FROM profile WHERE id = $1
+            ON CONFLICT (service_id, profile_id) DO UPDATE SET state = excluded.state, since = excluded.since, expires_at = NULL
+            """,
+            self.who(n), self.now,
         )  # fmt: skip
 
     async def choose(self, n: int, added: bool) -> None:

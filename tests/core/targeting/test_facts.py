@@ -94,7 +94,45 @@ def told(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
         {"audience_id": LIST.id, "profile_id": person, "added_at": moments.pop(), "data": draw(or_none(BROUGHT))}
         for person in sorted(draw(st.sets(people_ids)))
     ]
-    return {"profile": people, "ledger": ledger, "tracking_event": hits, "e_order": orders, "audience_member": members}
+    return {
+        "profile": people, "ledger": ledger, "tracking_event": hits, "e_order": orders, "audience_member": members,
+        **draw(merges(people)), **draw(said(ids)),
+    }  # fmt: skip
+
+
+@st.composite
+def merges(draw: st.DrawFn, people: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """When those of the people were merged who are, some of them more than once."""
+    found: dict[str, list[dict[str, Any]]] = {"profile_merge": [], "profile_alias": []}
+    for person in people:
+        for undone in (True, False)[draw(st.integers(0, 1)) :] if person["merged_into"] else []:
+            number = len(found["profile_merge"]) + 1
+            found["profile_merge"].append(
+                {"id": number, "survivor_id": person["merged_into"], "before": "{}", "after": "{}", "merged_at": draw(TIMES),
+                 "merged_by": "x", "undone_at": FIRST if undone else None}
+            )  # fmt: skip
+            found["profile_alias"].append({"profile_id": person["id"], "merge_id": number})
+    return found
+
+
+@st.composite
+def said(draw: st.DrawFn, ids: Sequence[int]) -> dict[str, list[dict[str, Any]]]:
+    """What people said to two services and two purposes."""
+    pairs = st.sets(st.tuples(st.sampled_from([1, 2]), st.sampled_from(ids)), max_size=6).map(sorted)
+    subscriptions = [
+        {
+            "service_id": service, "profile_id": person, "since": draw(TIMES), "expires_at": draw(or_none(TIMES)),
+            "state": draw(st.sampled_from(["pending", "active", "active", "unsubscribed", "expired"])),
+            "origin": draw(st.sampled_from(["", "shop"])),
+        }
+        for service, person in draw(pairs)
+    ]  # fmt: skip
+    consents = [
+        {"purpose_id": purpose, "profile_id": person, "since": draw(TIMES),
+         "decision": draw(st.sampled_from(["granted", "refused", "withdrawn"]))}
+        for purpose, person in draw(pairs)
+    ]  # fmt: skip
+    return {"subscription": subscriptions, "purpose_consent": consents}
 
 
 BROUGHT = st.fixed_dictionaries(
@@ -149,7 +187,23 @@ RANK = filled("rank(by {by}{desc}{per})", desc=either("", " desc"),
               by=either("created_at", "count(clicks)", "last(event_order.amount)", "hour(in_zone(now, time_zone))",
                         "audience_column('fair', 'score') desc then count(opens)"),
               per=either("", ", per country", ", per time_zone", ", per opt_out where not in_audience('fair')"))  # fmt: skip
+SERVICE = either(
+    "", " where service.name = 'news'", " where state = 'active'", " where state = 'unsubscribed'", " where origin = 'shop'",
+    " where service.name = 'news' and state in ('active', 'pending')", " where not state = 'active' and service.name = 'news'",
+    " where since >= profile.created_at", " where expires_at > now", " where expires_at is_null",
+    " where profile.country = 'FR'",
+)  # fmt: skip
+PURPOSE = either(
+    "", " where purpose.name = 'profiling'", " where decision = 'granted'", " where decision != 'granted'",
+    " where purpose.name = 'sharing' and decision = 'granted'", " where since > now - 5 days",
+)  # fmt: skip
 ATOMS = st.one_of(
+    either("subscribes_to('news')", "subscribes_to('offers')"),
+    filled("exists(subscriptions{where})", where=SERVICE),
+    filled("exists(consents{where})", where=PURPOSE),
+    filled("count(subscriptions{where}) {op} {n}", where=SERVICE, op=COMPARED, n=either("0", "1", "2")),
+    filled("count(consents{where}) {op} {n}", where=PURPOSE, op=COMPARED, n=either("0", "1", "2")),
+    filled("{m}(subscriptions.since{where}) {op} 2025-06-08", m=either("min", "max"), where=SERVICE, op=COMPARED),
     filled("exists({rows}{where})", rows=either("received", "messages"), where=OF_MESSAGE),
     filled("exists({rows}{where})", rows=REACTIONS, where=OF_REACTION),
     filled("exists(event_order{where})", where=OF_ORDER),
@@ -195,6 +249,7 @@ COMPUTED = st.one_of(
     filled("hour({own})", own=OWN),
     filled("audience_column('fair', '{name}')", name=st.sampled_from(sorted(COLUMN))),
     filled("count({rows}{where})", rows=REACTIONS, where=OF_REACTION),
+    filled("count(subscriptions{where})", where=SERVICE),
     filled("{m}(event_order.{field}{where})", m=either("first", "last", "min", "max"), field=either("amount", "due", "pieces"),
            where=OF_ORDER),
     filled("last(event_order.{field}{where})", field=either("way", "gift", "product"), where=OF_ORDER),
