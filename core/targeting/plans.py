@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -19,10 +20,15 @@ _MOST_KEPT = 500
 
 async def cheaper(conn: Connection, checked: CheckedExpression, shape: Shape, *, at: datetime, zone: ZoneInfo) -> Statement:
     """The statement by that plan which Postgres says costs less; it is asked only where the two differ."""
-    together = statement_of(checked, shape, Plan.ALL_AT_ONCE, at=at, zone=zone)
+    return await cheaper_of(conn, checked, lambda plan: statement_of(checked, shape, plan, at=at, zone=zone))
+
+
+async def cheaper_of(conn: Connection, checked: CheckedExpression, by: Callable[[Plan], Statement]) -> Statement:
+    """The same of any statement that asks the question by a plan."""
+    together = by(Plan.ALL_AT_ONCE)
     if not _has_aggregate(checked):
         return together
-    alone = statement_of(checked, shape, Plan.ONE_BY_ONE, at=at, zone=zone)
+    alone = by(Plan.ONE_BY_ONE)
     if together.text == alone.text:
         return together
     costs = [await store.estimate_cost(conn, one) for one in (together, alone)]
@@ -31,7 +37,7 @@ async def cheaper(conn: Connection, checked: CheckedExpression, shape: Shape, *,
 
 @per_object(_MOST_KEPT)
 def ranks_everybody(checked: CheckedExpression) -> bool:
-    """Whether somebody's answer depends on all others: the question, or an audience that it names, asks for ranks."""
+    """Whether somebody's answer or value depends on all others: it, or an audience that it names, asks for ranks."""
     return _has(checked, Top, Rank)
 
 

@@ -29,14 +29,15 @@ from core.runtime import Runtime
 from core.targeting.audiences import get_audience
 from core.targeting.catalogue import Catalogue, Entity, Kind
 from core.targeting.check import CheckedExpression, CheckedValue, check, check_value
+from core.targeting.compiled import Plan
 from core.targeting.json_parse import read_stored
 from core.targeting.language import Expression
 from core.targeting.language import Field as Named
 from core.targeting.linked import entity_table
-from core.targeting.plans import cheaper
+from core.targeting.plans import cheaper, cheaper_of, ranks_everybody
 from core.targeting.published import present_catalogue
 from core.targeting.references import find_references
-from core.targeting.sql import Statement, compile_statement, predicate, present, value
+from core.targeting.sql import Statement, compile_statement, population, predicate, present, value
 from core.transfers.datasets import columns_of_sheet, find_sheet
 from core.transfers.store import export_rows as store
 
@@ -106,12 +107,12 @@ async def open_source(conn: Connection, runtime: Runtime, run: ExportRun) -> Exp
         question = await open_question(conn, dimension, read_stored((await get_audience(conn, run.audience_id)).expression))
     elif run.expression is not None:
         question = await open_question(conn, dimension, read_stored(run.expression))
-    columns: list[tuple[Field, ColumnElement[Any]]] = []
-    for number, name in enumerate(run.columns):
-        columns.append(await _column(conn, dimension, run, name, f"c{number}", now))
-    if is_numbered(dimension.entity):
-        return _Ranges(run, dimension, columns, question, now)
-    return _Numbered(run, dimension, columns, question, now)
+    computed = {name: one for name in run.columns if (one := await _computed(conn, dimension, run, name)) is not None}
+    columns = [_column(dimension, run, name, f"c{number}", computed.get(name), now) for number, name in enumerate(run.columns)]
+    if not is_numbered(dimension.entity):
+        return _Numbered(run, dimension, columns, question, now)
+    source = _AtOnce if any(map(ranks_everybody, computed.values())) else _Ranges
+    return source(run, dimension, columns, question, now)
 
 
 def is_numbered(entity: Entity) -> bool:
@@ -119,16 +120,23 @@ def is_numbered(entity: Entity) -> bool:
     return entity.key not in {near for link in entity.links.values() if not link.many for near, _ in link.on}
 
 
-async def _column(
-    conn: Connection, dimension: Dimension, run: ExportRun, name: str, as_: str, now: datetime
+async def _computed(conn: Connection, dimension: Dimension, run: ExportRun, name: str) -> CheckedValue | None:
+    """What computes a column; None of one that goes out as it is. Raises ExpressionError."""
+    if name in run.computed:
+        return await open_value(conn, dimension, read_stored(run.computed[name]))
+    if name in dimension.named:
+        return await open_value(conn, dimension, Expression(root=Named((name,)), text=name))
+    return None
+
+
+def _column(
+    dimension: Dimension, run: ExportRun, name: str, as_: str, checked: CheckedValue | None, now: datetime
 ) -> tuple[Field, ColumnElement[Any]]:
-    """One column as the writer takes it, and its SQL."""
-    if name not in run.computed and name not in dimension.named:
+    """One column as the writer takes it, and its SQL. Raises Conflict (FIELD_GONE)."""
+    if checked is None:
         (one,) = known_fields([name], dimension.stored)
         own: ColumnElement[Any] = literal_column(f"{dimension.entity.table}.{one.column}")
         return replace(one, stored_as=as_), own.label(as_)
-    expression = read_stored(run.computed[name]) if name in run.computed else Expression(root=Named((name,)), text=name)
-    checked = await open_value(conn, dimension, expression)
     label = name if name in run.computed else dimension.entity.fields[name].label
     sql = value(checked, at=now, zone=ZoneInfo(run.time_zone), source=entity_table(dimension.entity))
     if checked.kind is Kind.DECIMAL:
@@ -191,17 +199,66 @@ class _Ranges:
         return Fetched(*await profile_store.fetch_rows(conn, self.fields, self._options, text, args))
 
 
-class _Numbered:
-    """Rows without one, as messages are: they are numbered in their order first."""
+class _Kept:
+    """Rows that are made at once, and kept until they are written."""
 
-    shared = False  # they are in a table of the transaction that numbered them
+    shared = False  # they are in a table of the transaction that made them
+
+    def __init__(self, run: ExportRun, columns: Sequence[tuple[Field, ColumnElement[Any]]]):
+        self.fields: Sequence[Field] = [one for one, _ in columns]
+        self._options = run.options
+
+    async def next_range(self, conn: Connection, after: int) -> Range | None:
+        """By their numbers."""
+        return await next_of_all(conn, store.ROWS, "key", after)
+
+    async def fetch(self, conn: Connection, wanted: Range) -> Fetched:
+        """In their order."""
+        found = await profile_store.fetch_rows(conn, self.fields, self._options, store.NUMBERED, (wanted.after, wanted.last))
+        return Fetched(*found)
+
+
+class _AtOnce(_Kept):
+    """Rows that have a number of their own, of which a column says which one each is among all: all are put in order once,
+    and not anew for each range."""
 
     def __init__(
         self, run: ExportRun, dimension: Dimension, columns: Sequence[tuple[Field, ColumnElement[Any]]],
         question: CheckedExpression | None, now: datetime,
     ):  # fmt: skip
-        self.fields: Sequence[Field] = [one for one, _ in columns]
-        self._options = run.options
+        super().__init__(run, columns)
+        self._question = question
+        self._now = now
+        self._zone = ZoneInfo(run.time_zone)
+        rows = entity_table(dimension.entity)
+        self._key = rows.c[dimension.entity.key]
+        every = select(self._key.label("key"), *(sql for _, sql in columns)).select_from(rows)
+        self._every = every.where(present(dimension.entity))
+
+    async def select(self, conn: Connection) -> int:
+        """Make them."""
+        return await store.keep_rows(conn, await self._statement(conn))
+
+    async def _statement(self, conn: Connection) -> Statement:
+        if self._question is None:
+            return compile_statement(self._every)
+        question = self._question
+
+        def by(plan: Plan) -> Statement:
+            found = population(question, at=self._now, zone=self._zone, plan=plan)
+            return compile_statement(self._every.where(self._key.in_(found)))
+
+        return await cheaper_of(conn, question, by)
+
+
+class _Numbered(_Kept):
+    """Rows without one, as messages are: they are numbered in their order first."""
+
+    def __init__(
+        self, run: ExportRun, dimension: Dimension, columns: Sequence[tuple[Field, ColumnElement[Any]]],
+        question: CheckedExpression | None, now: datetime,
+    ):  # fmt: skip
+        super().__init__(run, columns)
         entity, rows = dimension.entity, entity_table(dimension.entity)
         order = dict.fromkeys((entity.key, *(near for link in entity.links.values() for near, _ in link.on)))
         number = func.row_number().over(order_by=[rows.c[name] for name in order])
@@ -214,15 +271,6 @@ class _Numbered:
     async def select(self, conn: Connection) -> int:
         """Number them."""
         return await store.number_rows(conn, [one.type for one in self.fields], self._rows)
-
-    async def next_range(self, conn: Connection, after: int) -> Range | None:
-        """By their numbers."""
-        return await next_of_all(conn, store.ROWS, "key", after)
-
-    async def fetch(self, conn: Connection, wanted: Range) -> Fetched:
-        """In their order."""
-        found = await profile_store.fetch_rows(conn, self.fields, self._options, store.NUMBERED, (wanted.after, wanted.last))
-        return Fetched(*found)
 
 
 def _as_ids(keys: Select[Any]) -> Select[Any]:

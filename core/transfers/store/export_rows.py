@@ -25,6 +25,14 @@ async def count(conn: Connection, table: str) -> int:
     return found
 
 
+async def keep_rows(conn: Connection, rows: Statement) -> int:
+    """Keep rows that have a number `key` until the commit; how many they are."""
+    done: str = await conn.execute(f"CREATE TEMPORARY TABLE {ROWS} ON COMMIT DROP AS {rows.text}", *rows.args)
+    await conn.execute(f"CREATE UNIQUE INDEX ON {ROWS} (key)")
+    await conn.execute(f"ANALYZE {ROWS}")
+    return int(done.rpartition(" ")[2])
+
+
 async def number_rows(conn: Connection, types: Sequence[FieldType], rows: Statement) -> int:
     """Keep rows that have no single number of their own, numbered in their order, until the commit; how many they are."""
     columns = "".join(f", c{number} {_TYPES.get(type_, 'text')}" for number, type_ in enumerate(types))

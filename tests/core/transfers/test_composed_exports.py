@@ -25,6 +25,7 @@ from core.profiles.export_options import ExportFormat, ExportOptions
 from core.profiles.exports import SELECTION_RESOURCE, get_export
 from core.profiles.profiles import create_profile
 from core.profiles.records import EmptyCells, ExportRun, RunState
+from core.profiles.store import exports as profile_store
 from core.profiles.values import clean_text
 from core.runtime import Runtime
 from core.targeting import cost
@@ -131,6 +132,36 @@ async def test_ranks_are_among_all_however_many_rows_go_out_at_once(
         ["receipt", "which", "place"], ["R3", "first", "2"], ["R4", "later", "2"], ["R5", "later", "1"],
         ["R6", "later", "1"], ["R7", "later", "1"],
     ]  # fmt: skip
+
+
+async def test_everybody_is_ranked_once_for_an_export(
+    runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.profiles.export_ranges.RANGE", 1)
+    await sold(runtime, db)
+    asked: list[str] = []
+    fetch_rows = profile_store.fetch_rows
+
+    async def watched(conn: Connection, fields: Any, options: Any, text: str, args: Any) -> Any:
+        asked.append(text)
+        return await fetch_rows(conn, fields, options, text, args)
+
+    monkeypatch.setattr(profile_store, "fetch_rows", watched)
+    stored = [Column(name=name) for name in ("external_id", "created_at", "birth_date", "opt_out", "country", "latitude")]
+    ranked = computed("best", "rank(by sum(of_customer.amount) desc)")
+    spent = "sum(of_customer.amount)"
+    alike = computed("best", f"case when {spent} = 120 then 1 when {spent} = 90 then 2 when {spent} = 70 then 3 end")
+    for format_ in (ExportFormat.CSV, ExportFormat.JSON_LINES, ExportFormat.PARQUET):
+        files = []
+        for best in (ranked, alike):
+            asked.clear()
+            options = ExportOptions(format=format_)
+            run = await export(runtime, [*stored, best], expression="count(of_customer) > 0", options=options)
+            assert (run.state, run.rows_written) == (RunState.FINISHED, 3)
+            assert ([text for text in asked if "row_number" in text], len(asked)) == ([], 3)
+            files.append(await read_bytes(runtime, run.file_id))
+        assert files[0] == files[1]
+    assert len(files[0]) > 100
 
 
 async def test_whom_is_a_question_an_audience_or_a_list(runtime: Runtime, db: Connection) -> None:
