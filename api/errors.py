@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 from graphql import GraphQLError
 
+from core.db_errors import too_large
 from core.errors import (
     ClarionError,
     Conflict,
@@ -80,7 +81,7 @@ def translate(error: BaseException) -> ClarionError | None:
         return Unavailable("the database does not answer now", code="DATABASE_UNAVAILABLE", hint="Try again in a few seconds.")
     if isinstance(error, TimeoutError):
         return Unavailable("this took too long", code="TIMED_OUT", hint="Ask for less, or try again later.")
-    return None
+    return too_large(error)
 
 
 def _is_surrogate(error: BaseException) -> bool:

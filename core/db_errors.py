@@ -10,9 +10,34 @@ from __future__ import annotations
 
 import asyncpg
 
+from core.errors import LimitReached
+
 # How the SQLSTATE of errors begins
 _OF_VALUES = "22"  # whose message quotes a value: data exceptions
 _OF_OBJECTS = "2B"  # whose detail names objects of the database: something depends on what is to go
+
+# What Postgres says of a value that it cannot hold: an error of its own, or one of the memory that it would take. The class of
+# the error does not tell: rows that do not fit into an index have the same.
+_TOO_LARGE = (
+    "invalid memory alloc request size",
+    "number of jsonb object pairs exceeds",
+    "total size of jsonb",
+    "string buffer exceeds",
+    "requested length too large",
+)
+
+
+def too_large(error: BaseException) -> LimitReached | None:
+    """What to say of a statement that makes a value which is larger than Postgres holds (VALUE_TOO_LARGE); None of others."""
+    if not isinstance(error, asyncpg.ProgramLimitExceededError | asyncpg.InternalServerError):
+        return None
+    if not error.args or not str(error.args[0]).startswith(_TOO_LARGE):
+        return None
+    return LimitReached(
+        "one value that this makes is larger than the database holds", code="VALUE_TOO_LARGE",
+        hint="Ranks of up to 8 million rows can be values: compare a rank with a number, narrow its rows down with `where`, or "
+        "rank within each person (`per profile`). Texts that are put together have up to 1 GB.",
+    )  # fmt: skip
 
 
 def text_of(error: asyncpg.PostgresError) -> str:

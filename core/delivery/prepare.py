@@ -23,6 +23,7 @@ from core.content import contents
 from core.content.libraries import conditions_of, load_library, readable_by, sources_of
 from core.content.records import ContentWarning
 from core.db import TRY_LATER, Connection, Pool, transaction
+from core.db_errors import too_large
 from core.delivery import control_group, lifecycle, patience, traps, versions
 from core.delivery.computed import check_dates, open_computed
 from core.delivery.costs import check_costs
@@ -117,9 +118,11 @@ class Preparation:
             await self._fail(delivery_id, _gone())
         except TRY_LATER:
             raise  # the sweep gives it to somebody again
-        except Exception:
-            await self._fail(delivery_id, ClarionError("something went wrong on our side", code="INTERNAL"))
-            raise
+        except Exception as error:
+            limit = too_large(error)
+            await self._fail(delivery_id, limit or ClarionError("something went wrong on our side", code="INTERNAL"))
+            if limit is None:
+                raise
 
     async def _lay_out(self, delivery_id: int) -> Plan | None:
         """None where there is nothing to do, or another worker does it. Raises Fenced."""

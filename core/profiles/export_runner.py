@@ -15,6 +15,7 @@ from core import files as stored_files
 from core.access import SYSTEM
 from core.audit import record
 from core.db import TRY_LATER, Connection, transaction
+from core.db_errors import too_large
 from core.errors import ClarionError, Conflict, Invalid
 from core.files import StoredFile
 from core.log import get_logger
@@ -121,9 +122,11 @@ async def run_export(runtime: Runtime, export_id: int, open_source: OpenSource =
         await _fail(runtime, run, error)
     except TRY_LATER:
         raise  # the sweep gives it to somebody again
-    except Exception:
-        await _fail(runtime, run, ClarionError("something went wrong on our side", code="INTERNAL"))
-        raise
+    except Exception as error:
+        limit = too_large(error)
+        await _fail(runtime, run, limit or ClarionError("something went wrong on our side", code="INTERNAL"))
+        if limit is None:
+            raise
 
 
 async def _write(runtime: Runtime, run: ExportRun, file: StoredFile, part: Path, open_source: OpenSource) -> None:

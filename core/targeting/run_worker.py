@@ -12,6 +12,7 @@ from core import files as stored_files
 from core.access import SYSTEM, Actor
 from core.audit import record
 from core.db import TRY_LATER, Connection, transaction
+from core.db_errors import too_large
 from core.errors import ClarionError
 from core.log import get_logger
 from core.outbox import announce
@@ -52,9 +53,11 @@ async def work(runtime: Runtime, run_id: int) -> None:
             await _fail(runtime, run, error)
         except TRY_LATER:
             raise  # the sweep gives it to somebody again
-        except Exception:
-            await _fail(runtime, run, ClarionError("something went wrong on our side", code="INTERNAL"))
-            raise
+        except Exception as error:
+            named = too_large(error)
+            await _fail(runtime, run, named or ClarionError("something went wrong on our side", code="INTERNAL"))
+            if named is None:
+                raise
 
 
 async def _count(runtime: Runtime, run: AudienceRun) -> None:

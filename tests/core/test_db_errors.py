@@ -13,6 +13,7 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Retries
 
 from core.db import Connection
+from core.db_errors import too_large
 from core.log import get_logger, set_up_logging
 
 MARK = "zq9.marker@story.example"
@@ -84,3 +85,30 @@ async def test_the_broker_is_told_no_value_with_a_job_that_failed(conn: Connecti
     assert b"profile_external_id" in message.encode()
     assert MARK.encode() not in message.encode()
     broker.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "state"),
+    [
+        ("SELECT length(repeat('x', 1200000000))", "54000"),
+        ("SELECT repeat('x', 270000000) ~ 'b'", "XX000"),  # as a rank of more than 8 million rows
+    ],
+)
+async def test_a_value_that_is_larger_than_postgres_holds_has_a_name(conn: Connection, statement: str, state: str) -> None:
+    with pytest.raises(asyncpg.PostgresError) as raised:
+        await conn.fetchval(statement)
+    assert raised.value.sqlstate == state
+
+    found = too_large(raised.value)
+
+    assert found is not None
+    assert found.code == "VALUE_TOO_LARGE"
+    assert "rank" in str(found.hint)
+
+
+async def test_what_an_index_does_not_take_is_another_error_of_the_same_class(conn: Connection) -> None:
+    await conn.execute("CREATE TEMPORARY TABLE indexed (a text PRIMARY KEY)")
+    with pytest.raises(asyncpg.ProgramLimitExceededError) as raised:
+        await conn.execute("INSERT INTO indexed SELECT string_agg(md5(n::text), '') FROM generate_series(1, 1000) AS n")
+    assert too_large(raised.value) is None
+    assert too_large(ValueError("string buffer exceeds")) is None

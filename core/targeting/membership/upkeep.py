@@ -11,7 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import asyncpg
+
 from core.db import Connection
+from core.db_errors import too_large
 from core.targeting.membership.capture import captures_of, install
 from core.targeting.membership.evaluation import Opened, due_of_everybody, everybody, question_about_people
 from core.targeting.membership.opening import Failed, open_kept
@@ -136,6 +139,11 @@ async def _count(conn: Connection, opened: Sequence[Opened], now: datetime, pati
     except TimeoutError:
         trouble = f"the count took longer than {patience.total_seconds() / 60:g} minutes and was given up; {ADVICE}"
         await store.give_up_count(conn, one.kept.id, trouble, now + TRIED_AGAIN_AFTER)
+    except asyncpg.PostgresError as error:
+        limit = too_large(error)
+        if limit is None:
+            raise
+        await store.give_up_count(conn, one.kept.id, f"{limit.message}. {limit.hint}", now + TRIED_AGAIN_AFTER)
     else:
         await store.finish_count(conn, one.kept.id, now, _recount_at(one, now))
     return True

@@ -291,6 +291,24 @@ async def test_whatever_goes_wrong_ends_the_preparation_with_a_word(
     assert run.error["code"] == "INTERNAL"
 
 
+async def test_a_value_that_the_database_does_not_hold_ends_the_preparation_by_name(
+    engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def too_much(*_: object) -> None:
+        await db.fetchval("SELECT length(repeat('x', 1200000000))")
+
+    await add_person(db, "ana@mail.example")
+    delivery_id = await new_delivery(runtime, db)
+    async with db.transaction():
+        await lifecycle.prepare(db, SYSTEM, delivery_id, runtime.clock())
+    monkeypatch.setattr(engine.preparation, "_write_range", too_much)
+    await engine.preparation.run(delivery_id)
+    run = await lifecycle.get_run(db, delivery_id)
+    assert run.state is DeliveryState.PREPARATION_ERROR
+    assert run.error is not None
+    assert run.error["code"] == "VALUE_TOO_LARGE"
+
+
 async def test_a_kind_of_address_that_profiles_do_not_have_is_said(
     engine: Engine, runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -457,6 +457,24 @@ async def test_a_mistake_of_ours_is_told(runtime: Runtime, times: Times, monkeyp
     assert failed.error.code == "INTERNAL"
 
 
+async def test_a_value_that_the_database_does_not_hold_is_told_by_name(
+    runtime: Runtime, times: Times, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def too_much(conn: Connection) -> None:
+        await conn.fetchval("SELECT length(repeat('x', 1200000000))")
+
+    monkeypatch.setattr(store, "count_all", too_much)
+    async with transaction(runtime.pool) as conn:
+        run = await exports.create_export(conn, SYSTEM, runtime.files, now=times.now)
+    await export_runner.run_export(runtime, export_id=run.id)
+
+    async with runtime.pool.acquire() as conn:
+        failed = await exports.get_export(conn, run.id)
+    assert failed.state is RunState.FAILED
+    assert failed.error is not None
+    assert failed.error.code == "VALUE_TOO_LARGE"
+
+
 async def test_an_export_that_was_kept_long_enough_is_told_to_be_gone(runtime: Runtime, db: Connection, times: Times) -> None:
     run = await export_people(runtime)
     waits = await exports.create_export(db, SYSTEM, runtime.files, now=times.now)

@@ -65,6 +65,26 @@ async def test_the_others_are_kept_when_a_count_takes_too_long(conn: Connection)
     assert (told.state, told.trouble) == (KeptState.KEPT, None)
 
 
+async def test_the_others_are_kept_when_a_count_makes_a_value_that_is_too_large(conn: Connection) -> None:
+    _, two, _ = await people(conn, "FR", "DE", "FR")
+    runaway = await keep(conn, "runaway", "country = 'FR'")
+    other = await keep(conn, "other", "country = 'DE'")
+    await slow(conn, runaway)
+    await conn.execute(
+        """
+        CREATE OR REPLACE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM length(repeat(''x'', 1200000000)); RETURN NEW; END';
+        """
+    )
+    await settle(conn)
+
+    told = await state(conn, runaway)
+    assert (told.state, told.members, told.recount_at) == (KeptState.GIVEN_UP, 0, AT + TRIED_AGAIN_AFTER)
+    assert "larger than the database holds" in (told.trouble or "")
+    assert await members(conn, other) == {two}
+    assert (await state(conn, other)).state is KeptState.KEPT
+
+
 async def test_members_stay_as_they_were_when_a_recount_takes_too_long(conn: Connection) -> None:
     one, two, _ = await people(conn, "FR", "DE", "FR")
     key = await keep(conn, "french", "country = 'FR'")

@@ -180,6 +180,18 @@ async def test_one_that_takes_longer_than_it_may_is_given_up_by_name(
     assert (await get_audience(db, whom)).counted is None
 
 
+async def test_a_value_that_the_database_does_not_hold_is_told_by_name(
+    runtime: Runtime, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def too_much(conn: Connection, *_: object, **__: object) -> None:
+        await conn.fetchval("SELECT length(repeat('x', 1200000000))")
+
+    monkeypatch.setattr(run_worker, "count", too_much)
+    found = await worked(runtime, (await counting(runtime, await audience(db, "all", "id > 0"))).id)
+    assert found.error is not None
+    assert (found.state, found.error.code) == (RunState.FAILED, "VALUE_TOO_LARGE")
+
+
 @pytest.mark.parametrize("minutes", [0, -1, 361])
 async def test_minutes_have_bounds(runtime: Runtime, minutes: int) -> None:
     await refused("BAD_MINUTES", counting(runtime, "id > 0", minutes=minutes))
