@@ -7,17 +7,18 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Text, case, cast, func, select
+from sqlalchemy import FromClause, Select, Text, case, cast, func, select
 
 from core.db import Connection
 from core.targeting import store
 from core.targeting.audiences import PATIENCE, check_sample_size, too_slow
 from core.targeting.catalogue import CatalogueField, Entity, Kind
 from core.targeting.checked import CheckedExpression, CheckedValue
-from core.targeting.compiled import Sql
+from core.targeting.compiled import Plan, Sql
 from core.targeting.linked import entity_table
+from core.targeting.plans import cheaper_of
 from core.targeting.records import RowValue
-from core.targeting.sql import compile_statement, predicate, present, value
+from core.targeting.sql import Statement, compile_statement, predicate, present, value
 
 
 async def sample_rows(
@@ -29,8 +30,8 @@ async def sample_rows(
     entity = checked.entity
     rows = entity_table(entity)
     found = select(*(_shown(one, rows.c[one.column]).label(one.name) for one in _stored(entity)))
-    found = found.where(predicate(checked, at=at, zone=zone, source=rows), present(entity))
-    statement = compile_statement(found.order_by(rows.c[entity.key]).limit(size))
+    found = found.where(present(entity)).order_by(rows.c[entity.key]).limit(size)
+    statement = await _asking(conn, found, checked, rows, at, zone)
     try:
         return [_plain(row) for row in await store.fetch_rows(conn, statement, patience)]
     except TimeoutError:
@@ -54,13 +55,23 @@ async def sample_values(
     key = rows.c[checked.entity.key]
     shown = (_shown(one, rows.c[one.column]).label(f"f{number}") for number, one in enumerate(fields))
     found = select(key.label("key"), computed.label("value"), *shown).where(present(checked.entity))
-    if where is not None:
-        found = found.where(predicate(where, at=at, zone=zone, source=rows))
-    statement = compile_statement(found.order_by(key).limit(size))
+    found = found.order_by(key).limit(size)
+    statement = compile_statement(found) if where is None else await _asking(conn, found, where, rows, at, zone)
     try:
         return [_valued(row, fields) for row in await store.fetch_rows(conn, statement, patience)]
     except TimeoutError:
         raise too_slow(patience) from None
+
+
+async def _asking(
+    conn: Connection, found: Select[Any], where: CheckedExpression, rows: FromClause, at: datetime, zone: ZoneInfo
+) -> Statement:
+    """Of what is selected what a question finds, by the plan that costs less."""
+
+    def by(plan: Plan) -> Statement:
+        return compile_statement(found.where(predicate(where, at=at, zone=zone, source=rows, plan=plan)))
+
+    return await cheaper_of(conn, where, by)
 
 
 def _valued(row: Any, fields: Sequence[CatalogueField]) -> RowValue:

@@ -63,10 +63,12 @@ def compile_statement(statement: Executable) -> Statement:
     return Statement(text=compiled.string, args=tuple(values[name] for name in compiled.positiontup))
 
 
-def predicate(checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, source: FromClause | None = None) -> Predicate:
+def predicate(
+    checked: CheckedExpression, *, at: datetime, zone: ZoneInfo, source: FromClause | None = None, plan: Plan = Plan.ONE_BY_ONE
+) -> Predicate:  # fmt: skip
     """The condition on rows of `source`, by default `entity_table(checked.entity)`. `at` is `now`."""
     rows = entity_table(checked.entity) if source is None else source
-    return _compiled(checked, asked_at(at, zone), rows, Plan.ONE_BY_ONE)
+    return _compiled(checked, asked_at(at, zone), rows, plan)
 
 
 def condition(checked: CheckedExpression, *, asked: Asked, source: FromClause) -> Predicate:

@@ -262,15 +262,26 @@ class _Numbered(_Kept):
         entity, rows = dimension.entity, entity_table(dimension.entity)
         order = dict.fromkeys((entity.key, *(near for link in entity.links.values() for near, _ in link.on)))
         number = func.row_number().over(order_by=[rows.c[name] for name in order])
-        statement = select(number, *(sql for _, sql in columns)).select_from(rows)
-        if question is not None:
-            asked = predicate(question, at=now, zone=ZoneInfo(run.time_zone), source=rows)
-            statement = statement.where(asked)
-        self._rows: Statement = compile_statement(statement)
+        self._every = select(number, *(sql for _, sql in columns)).select_from(rows)
+        self._rows = rows
+        self._question = question
+        self._now = now
+        self._zone = ZoneInfo(run.time_zone)
 
     async def select(self, conn: Connection) -> int:
         """Number them."""
-        return await store.number_rows(conn, [one.type for one in self.fields], self._rows)
+        return await store.number_rows(conn, [one.type for one in self.fields], await self._statement(conn))
+
+    async def _statement(self, conn: Connection) -> Statement:
+        if self._question is None:
+            return compile_statement(self._every)
+        question = self._question
+
+        def by(plan: Plan) -> Statement:
+            holds = predicate(question, at=self._now, zone=self._zone, source=self._rows, plan=plan)
+            return compile_statement(self._every.where(holds))
+
+        return await cheaper_of(conn, question, by)
 
 
 def _as_ids(keys: Select[Any]) -> Select[Any]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from core.db import Connection
 from core.errors import Invalid, LimitReached
+from core.targeting import store
 from core.targeting.check import check, check_value
 from core.targeting.parse import parse_text
 from core.targeting.records import RowValue
-from core.targeting.samples import sample_values
+from core.targeting.samples import sample_rows, sample_values
+from core.targeting.sql import Statement
 from tests.core.targeting.shop import CATALOGUE
 from tests.core.targeting.test_linked import AT, DATA, REFS, ZONE
 
@@ -79,3 +83,30 @@ async def test_a_sample_has_bounds_and_does_not_wait_for_ever(conn: Connection) 
     with pytest.raises(LimitReached) as late:
         await shown(conn, "city", never, patience=0.01)
     assert late.value.code == "QUESTION_TOO_SLOW"
+
+
+async def test_whom_is_asked_by_the_plan_that_costs_less(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    await DATA.store(conn)
+    asked: list[str] = []
+    fetch_rows = store.fetch_rows
+
+    async def watched(conn: Connection, statement: Statement, seconds: float) -> Any:
+        asked.append(statement.text)
+        return await fetch_rows(conn, statement, seconds)
+
+    monkeypatch.setattr(store, "fetch_rows", watched)
+    question = check(parse_text("sum(purchases.amount) > 100 or first_name = 'Dee'"), CATALOGUE)
+    for costs in ([1.0, 2.0], [2.0, 1.0]):
+        left = costs * 2
+
+        async def estimate(*_: object, left: list[float] = left) -> float:
+            return left.pop(0)
+
+        monkeypatch.setattr(store, "estimate_cost", estimate)
+        rows = await sample_rows(conn, question, size=10, at=AT, zone=ZONE)
+        assert [one["id"] for one in rows] == [1, 4]
+        assert [one.key for one in await shown(conn, "country", question.expression.text)] == [1, 4]
+        assert left == []
+    assert "GROUP BY" in asked[0]
+    assert "GROUP BY" in asked[1]
+    assert "GROUP BY" not in asked[2] + asked[3]
