@@ -16,6 +16,7 @@ from core.events.present import hold_event_types
 from core.privacy.places import find_place
 from core.privacy.records import Namespace, NamespaceDraft
 from core.privacy.store import namespaces as store
+from core.privacy.store import requests
 
 
 async def create_namespace(conn: Connection, actor: Actor, draft: NamespaceDraft) -> Namespace:
@@ -37,19 +38,26 @@ async def create_namespace(conn: Connection, actor: Actor, draft: NamespaceDraft
 
 
 async def delete_namespace(conn: Connection, actor: Actor, namespace_id: int) -> None:
-    """Raises NotFound (PRIVACY_NAMESPACE_NOT_FOUND), Conflict (BUILT_IN, IN_USE)."""
+    """Requests that have ended keep its name, and are not tried again.
+
+    Raises NotFound (PRIVACY_NAMESPACE_NOT_FOUND), Conflict (BUILT_IN, IN_USE).
+    """
     require(actor, Permission.PRIVACY)
-    found = await store.get_namespaces(conn, [namespace_id])
-    if not found:
+    found = await store.lock_namespace(conn, namespace_id)
+    if found is None:
         raise not_found("privacy namespace", namespace_id)
-    if found[0].built_in:
+    if found.built_in:
         raise Conflict("a built-in namespace stays", code="BUILT_IN", path="id")
     try:
         async with conn.transaction():
+            await requests.leave_namespace(conn, namespace_id)
             await store.delete_namespace(conn, namespace_id)
     except asyncpg.ForeignKeyViolationError:
-        raise Conflict("requests name this namespace", code="IN_USE", path="id", hint="It stays, as their record.") from None
-    told = {"name": {"from": found[0].name}}
+        raise Conflict(
+            "requests that have not ended name this namespace", code="IN_USE", path="id",
+            hint="Wait for them. A deletion that has failed half-way keeps it too: try it again.",
+        ) from None  # fmt: skip
+    told = {"name": {"from": found.name}}
     await record(conn, actor, "privacy_namespace.delete", "privacy_namespace", namespace_id, told)
 
 

@@ -43,7 +43,7 @@ FLOOR = (
 OWN = (
     Kept(table="privacy_namespace", authored="name label", other="id entity field built_in created_by created_at"),
     Kept(
-        table="privacy_request", texts={"label": BLOT},
+        table="privacy_request", texts={"label": BLOT}, authored="namespace",
         other="id name kind regulation namespace_id value value_hash state needs_confirm confirmed_at confirmed_by"
         " profiles_found waits_for error file_id person erased_at gone_at counts proof created_by created_at started_at"
         " finished_at",

@@ -100,8 +100,8 @@ class PrivacyRequest:
     label: str
     kind: RequestKind
     regulation: Regulation
-    namespace_id: int
-    namespace: str
+    namespace_id: int | None  # None: the namespace is gone
+    namespace: str  # its name, kept for good
     value_hash: str  # keyed: the same for the same value
     state: RequestState
     needs_confirm: bool

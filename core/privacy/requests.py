@@ -43,7 +43,7 @@ async def create_request(
     value = (await open_place(conn, namespace)).read(draft.value, runtime.settings.default_country)
     needs_confirm = draft.kind is RequestKind.DELETE and runtime.settings.privacy_confirm_delete
     request_id = await store.insert_request(
-        conn, draft, namespace.id, hash_of(runtime.keyring, namespace, value), needs_confirm, actor.name, now
+        conn, draft, namespace, hash_of(runtime.keyring, namespace.name, value), needs_confirm, actor.name, now
     )
     if request_id is None:
         raise name_taken("privacy request", draft.name)

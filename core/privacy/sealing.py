@@ -5,15 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from core.personal import Person
-from core.privacy.records import Namespace
 from core.secrets import Keyring
 
 REFERENCE = "privacy-reference"
 
 
-def hash_of(keyring: Keyring, namespace: Namespace, value: str) -> str:
-    """What stands for a value of a namespace, the same whenever it is asked about (under the newest key)."""
-    return keyring.keyed_hash(f"{namespace.name}/{value}", REFERENCE)
+def hash_of(keyring: Keyring, namespace: str, value: str) -> str:
+    """What stands for a value of a namespace, by its name: the same whenever it is asked about (under the newest key)."""
+    return keyring.keyed_hash(f"{namespace}/{value}", REFERENCE)
 
 
 def seal_value(keyring: Keyring, request_id: int, value: str) -> bytes:

@@ -100,17 +100,19 @@ async def _fail(runtime: Runtime, request_id: int, error: RequestError) -> None:
 
 
 async def _hashes(conn: Connection, runtime: Runtime, request_id: int) -> list[str]:
-    """What stands for a request's value in each of the namespaces that name the same field."""
+    """What stands for a request's value in each of the namespaces that name the same field, or may have named it."""
     sealed, _ = await requests.get_sealed(conn, request_id)
+    if sealed is None:
+        return []
+    try:
+        value = open_value(runtime.keyring, request_id, sealed)
+    except Invalid:
+        return []
     (request,) = await requests.get_requests(conn, [request_id])
     own = await _namespace(conn, request)
-    try:
-        value = None if sealed is None else open_value(runtime.keyring, request_id, sealed)
-    except Invalid:
-        value = None
-    every = await namespace_store.list_namespaces(conn) if value is not None else []
-    same = [one for one in every if (one.entity, one.field) == (own.entity, own.field)]
-    return [hash_of(runtime.keyring, one, value) for one in same if value is not None]
+    every = await namespace_store.list_namespaces(conn)
+    same = [one.name for one in every if (one.entity, one.field) == (own.entity, own.field)]
+    return [hash_of(runtime.keyring, one, value) for one in (*same, *await requests.list_left_namespaces(conn))]
 
 
 async def _find(conn: Connection, runtime: Runtime, request: PrivacyRequest, *, gone_too: bool) -> Person:
@@ -123,6 +125,7 @@ async def _find(conn: Connection, runtime: Runtime, request: PrivacyRequest, *, 
 
 
 async def _namespace(conn: Connection, request: PrivacyRequest) -> Namespace:
+    assert request.namespace_id is not None  # of a request that has a value
     return (await namespace_store.get_namespaces(conn, [request.namespace_id]))[0]
 
 

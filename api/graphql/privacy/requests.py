@@ -79,7 +79,7 @@ class PrivacyMutation:
 
     @mutation(deleted_id=strawberry.ID)
     async def delete_privacy_namespace(self, info: Info, id: strawberry.ID) -> Any:
-        """Delete a namespace of the team's that no request names."""
+        """Delete a namespace of the team's. Requests that have ended keep its name; one that has not keeps it (IN_USE)."""
         key = from_global_id("PrivacyNamespace", id, "id")
         await namespaces.delete_namespace(info.context.conn, info.context.actor, key)
         return id

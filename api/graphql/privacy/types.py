@@ -87,7 +87,10 @@ class PrivacyRequest(Node):
     label: str
     type: PrivacyRequestType = leaf(lambda found: found.kind)  # type: ignore[valid-type]
     regulation: Regulation  # type: ignore[valid-type]
-    namespace: PrivacyNamespace | None = link(load_namespaces, lambda found: found.namespace_id)
+    namespace: PrivacyNamespace | None = link(
+        load_namespaces, lambda found: found.namespace_id, description="Null where it was deleted after the request had ended."
+    )
+    namespace_name: str = leaf(lambda found: found.namespace)
     value_hash: str = strawberry.field(description="A keyed hash of the value: the same for the same value.")
     status: PrivacyRequestStatus = leaf(lambda found: found.state)  # type: ignore[valid-type]
     profiles_found: int | None = strawberry.field(description="How many profiles the value names; null: nobody has looked yet.")

@@ -44,6 +44,12 @@ async def list_namespaces(conn: Connection) -> list[Namespace]:
     return [_namespace(row) for row in await conn.fetch(f"SELECT {COLUMNS} FROM privacy_namespace ORDER BY id")]
 
 
+async def lock_namespace(conn: Connection, namespace_id: int) -> Namespace | None:
+    """By id, held until the transaction ends: nobody begins a request by it meanwhile."""
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM privacy_namespace WHERE id = $1 FOR UPDATE", namespace_id)
+    return _namespace(row) if row else None
+
+
 async def delete_namespace(conn: Connection, namespace_id: int) -> None:
     """Raises asyncpg's ForeignKeyViolationError when a request names it."""
     await conn.execute("DELETE FROM privacy_namespace WHERE id = $1", namespace_id)

@@ -8,12 +8,20 @@ from datetime import datetime
 from typing import Any
 
 from core.db import Connection
-from core.privacy.records import OPEN, PrivacyRequest, Regulation, RequestDraft, RequestError, RequestKind, RequestState
+from core.privacy.records import (
+    OPEN,
+    Namespace,
+    PrivacyRequest,
+    Regulation,
+    RequestDraft,
+    RequestError,
+    RequestKind,
+    RequestState,
+)
 
 WORK_LOCK = 0x636C_6172_0800  # advisory: of the one worker that carries requests out
 
-COLUMNS = ", ".join("n.name AS namespace" if one.name == "namespace" else f"r.{one.name}" for one in fields(PrivacyRequest))
-_FROM = "privacy_request r JOIN privacy_namespace n ON n.id = r.namespace_id"
+COLUMNS = ", ".join(one.name for one in fields(PrivacyRequest))
 _OPEN = sorted(one.value for one in OPEN)
 
 
@@ -29,7 +37,7 @@ def _request(row: Any) -> PrivacyRequest:
 async def insert_request(
     conn: Connection,
     draft: RequestDraft,
-    namespace_id: int,
+    namespace: Namespace,
     value_hash: str,
     needs_confirm: bool,
     created_by: str,
@@ -39,12 +47,13 @@ async def insert_request(
     found: int | None = await conn.fetchval(
         """
         INSERT INTO privacy_request
-               (name, label, kind, regulation, namespace_id, value_hash, needs_confirm, state, created_by, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'new', $8, $9)
+               (name, label, kind, regulation, namespace_id, namespace, value_hash, needs_confirm, state, created_by,
+                created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'new', $9, $10)
         ON CONFLICT (name) DO NOTHING RETURNING id
         """,
-        draft.name, draft.label, draft.kind.value, draft.regulation.value, namespace_id, value_hash, needs_confirm,
-        created_by, now,
+        draft.name, draft.label, draft.kind.value, draft.regulation.value, namespace.id, namespace.name, value_hash,
+        needs_confirm, created_by, now,
     )  # fmt: skip
     return found
 
@@ -56,12 +65,13 @@ async def set_value(conn: Connection, request_id: int, sealed: bytes) -> None:
 
 async def get_requests(conn: Connection, ids: Sequence[int]) -> list[PrivacyRequest]:
     """Those that exist."""
-    return [_request(row) for row in await conn.fetch(f"SELECT {COLUMNS} FROM {_FROM} WHERE r.id = ANY($1::bigint[])", ids)]
+    rows = await conn.fetch(f"SELECT {COLUMNS} FROM privacy_request WHERE id = ANY($1::bigint[])", ids)
+    return [_request(row) for row in rows]
 
 
 async def lock_request(conn: Connection, request_id: int) -> PrivacyRequest | None:
     """By id, held until the transaction ends."""
-    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM {_FROM} WHERE r.id = $1 FOR NO KEY UPDATE OF r", request_id)
+    row = await conn.fetchrow(f"SELECT {COLUMNS} FROM privacy_request WHERE id = $1 FOR NO KEY UPDATE", request_id)
     return _request(row) if row else None
 
 
@@ -71,10 +81,10 @@ async def list_requests(
     """The newest first, before one."""
     rows = await conn.fetch(
         f"""
-        SELECT {COLUMNS} FROM {_FROM}
-         WHERE r.id < coalesce($3::bigint, 9223372036854775807)
-           AND ($1::text IS NULL OR r.kind = $1) AND ($2::text[] IS NULL OR r.state = ANY($2))
-         ORDER BY r.id DESC LIMIT $4
+        SELECT {COLUMNS} FROM privacy_request
+         WHERE id < coalesce($3::bigint, 9223372036854775807)
+           AND ($1::text IS NULL OR kind = $1) AND ($2::text[] IS NULL OR state = ANY($2))
+         ORDER BY id DESC LIMIT $4
         """,
         None if kind is None else kind.value, None if states is None else [one.value for one in states], before, limit,
     )  # fmt: skip
@@ -211,6 +221,26 @@ async def complete(
         """,
         request_id, profiles, file_id, proof, now,
     )  # fmt: skip
+
+
+async def leave_namespace(conn: Connection, namespace_id: int) -> None:
+    """Requests of a namespace that have ended do without it, and so cannot be tried again: their values are forgotten. Not
+    a deletion that ended in an error when it had erased something: another try has to finish it."""
+    await conn.execute(
+        """
+        UPDATE privacy_request SET namespace_id = NULL, value = NULL, person = NULL
+         WHERE namespace_id = $1 AND finished_at IS NOT NULL AND num_nonnulls(erased_at, value) < 2
+        """,
+        namespace_id,
+    )
+
+
+async def list_left_namespaces(conn: Connection) -> list[str]:
+    """The names of namespaces that are gone, by which somebody was erased."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT namespace FROM privacy_request WHERE namespace_id IS NULL AND kind = 'delete' AND state = 'complete'"
+    )
+    return [row["namespace"] for row in rows]
 
 
 async def list_ended_with_value(conn: Connection) -> list[tuple[int, bytes]]:

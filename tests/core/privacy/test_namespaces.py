@@ -125,21 +125,6 @@ async def test_what_cannot_be_a_namespace_is_refused(runtime: Runtime, db: Conne
     await refused(runtime, "NAME_TAKEN", "card", "card")
 
 
-async def test_a_namespace_stays_while_requests_name_it(runtime: Runtime, db: Connection) -> None:
-    await publish_fields(db, field("card"))
-    unused, used = await add_namespace(runtime, "unused", "card"), await add_namespace(runtime, "used", "card")
-    await done(runtime, RequestKind.DELETE, "used", "C-1")
-    (built_in, *_) = await namespaces.list_namespaces(db)
-    for one, code in ((used, "IN_USE"), (built_in, "BUILT_IN")):
-        with pytest.raises(ClarionError) as caught:
-            async with transaction(runtime.pool) as conn:
-                await namespaces.delete_namespace(conn, SYSTEM, one.id)
-        assert caught.value.code == code
-    async with transaction(runtime.pool) as conn:
-        await namespaces.delete_namespace(conn, SYSTEM, unused.id)
-    assert "unused" not in {one.name for one in await namespaces.list_namespaces(db)}
-
-
 async def test_a_field_that_people_are_known_by_is_not_hidden(runtime: Runtime, db: Connection) -> None:
     await publish_fields(db, field("card"))
     await add_namespace(runtime, "card", "card")

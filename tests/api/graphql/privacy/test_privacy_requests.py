@@ -181,6 +181,24 @@ async def test_a_request_while_a_delivery_is_prepared_and_sent(house: House) -> 
     await create_campaign(house.gql)  # and the house goes on
 
 
+async def test_a_request_that_has_ended_tells_the_name_of_a_namespace_that_is_gone(house: House) -> None:
+    name = fresh("space")
+    space = {"name": name, "label": "Card", "reconciliationField": "crypted_id"}
+    made = await house.gql.do(NAME, input=space)
+    request_id = await asked(house, "C-1", namespaceName=name)
+    delete = f"mutation ($id: ID!) {{ deletePrivacyNamespace(id: $id) {{ deletedId {ERRORS} }} }}"
+    open_one = await house.gql.do(ASK, input=sent("C-2", namespaceName=name))
+    (error,) = await house.gql.refused(delete, id=made["privacyNamespace"]["id"])
+    assert (error["code"], error["path"]) == ("IN_USE", "id")
+    await work(house.runtime)
+    await house.gql.do(delete, id=made["privacyNamespace"]["id"])
+
+    text = "query ($id: ID!) { privacyRequest(id: $id) { status namespace { name } namespaceName } }"
+    for one in (request_id, open_one["privacyRequest"]["id"]):
+        found = (await house.gql.ask(text, id=one))["privacyRequest"]
+        assert found == {"status": "ERROR", "namespace": None, "namespaceName": name}
+
+
 NAME = f"""mutation ($input: CreatePrivacyNamespaceInput!) {{ createPrivacyNamespace(input: $input) {{
   privacyNamespace {{ id dataset reconciliationField }} {ERRORS} }} }}"""
 SAVE_TYPE = f"mutation ($input: SaveEventTypeInput!) {{ saveEventType(input: $input) {{ eventType {{ name }} {ERRORS} }} }}"
