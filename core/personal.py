@@ -38,7 +38,7 @@ class Person:
     names: tuple[tuple[str, ...], ...] = ()  # what names them where all of it stands together: first and last name
     known_by: tuple[str, ...] = ()  # the fields of which each of the profiles has a value among the words
     linked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by a profile's column: what is compared with it
-    nobodys: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # by table: rows that were found and have no profile
+    nobodys: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # by table: rows that were found and are nobody's
 
     @property
     def has_rows(self) -> bool:
@@ -91,6 +91,11 @@ def of_profile(name: str = "profile_id") -> Rows:
 def of_nobody(name: str) -> Rows:
     """Rows of this table that were found for a person, as long as nobody has said whose they are."""
     return lambda rows, person: and_(rows.c.profile_id.is_(None), rows.c.id == func.any(_numbers(person.nobodys.get(name, ()))))
+
+
+def of_found(name: str) -> Rows:
+    """Rows of this table that were themselves found for a person, and belong to nobody else."""
+    return lambda rows, person: rows.c.id == func.any(_numbers(person.nobodys.get(name, ())))
 
 
 def of_any(*ways: Rows) -> Rows:

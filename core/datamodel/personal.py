@@ -1,14 +1,14 @@
 """What a team's own tables keep of people: what its links say belongs to somebody.
 
 A row that a link with "delete" ties to a person's row goes with it; one that another link ties to it stays without that link,
-and without the values of its fields that are marked as personal or sensitive. Datasets that no link ties to a profile are not
-covered (feature map 2.71). Where the published model no longer shows a column or a table, nobody can see its marks: such
-columns are taken for personal, such rows go.
+and without the values of its fields that are marked as personal or sensitive. Of datasets that no link ties to a profile
+(feature map 2.71) those rows go that a request itself names, and what links tie to them by the same rule. Where the published
+model no longer shows a column or a table, nobody can see its marks: such columns are taken for personal, such rows go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, column, false, func, or_, select, table, tuple_
@@ -30,7 +30,7 @@ from core.datamodel.present import present_model
 from core.datamodel.records import Entity, Link, LinkKind, Model, ModelWarning, OnDelete
 from core.datamodel.store import model as store
 from core.db import Connection
-from core.personal import Goes, Kept, Person, Rows, ids, of_profile, texts
+from core.personal import Goes, Kept, Person, Rows, ids, of_found, of_profile, texts
 
 ROOT = "profile"
 
@@ -81,7 +81,8 @@ def not_erased(draft: Model, tables: Tables) -> Iterator[ModelWarning]:
             yield ModelWarning(
                 code="NOT_ERASED", entity=entity.name, fields=marked,
                 message=f"privacy requests do not reach {', '.join(marked)}: no link ties a {entity.name} to a profile",
-                hint="Link the dataset to profiles, by a link that is not to many, or see to these values yourself.",
+                hint="Link the dataset to profiles, by a link that is not to many, have requests name its rows by a privacy"
+                " namespace, or see to these values yourself.",
             )  # fmt: skip
 
 
@@ -92,9 +93,18 @@ async def datasets_of_nobody(conn: Connection) -> tuple[str, ...]:
     return tuple(one.name for one in model.entities if table_of(one) not in reached)
 
 
+async def datasets_with(conn: Connection, found: Iterable[str]) -> tuple[str, ...]:
+    """The names of datasets whose rows may go or change with rows of these tables, which are nobody's; with theirs."""
+    model, tables = await present_model(conn), await store.read_tables(conn)
+    edges = [*_references(tables), *_by_value(model)]
+    below = set(_children_first(found, edges))
+    return tuple(one.name for one in model.entities if table_of(one) in below)
+
+
 def _declared(model: Model, tables: Tables) -> Iterator[Kept]:
     edges = [*_references(tables), *_by_value(model)]
     ways = _ways(edges)
+    untied = [one for one in tables.columns if one not in ways and one not in BUILT_IN]
     shown = {table_of(one): one for one in model.entities}
     for name, columns in tables.columns.items():
         added = [one for one in columns if one.startswith(PREFIX)]
@@ -106,8 +116,20 @@ def _declared(model: Model, tables: Tables) -> Iterator[Kept]:
             yield Kept(table=name, authored=" ".join(added))
         elif name not in ways:  # nothing ties it to a profile
             yield Kept(table=name, authored=" ".join(columns))
+    for name in _children_first(untied, edges):
+        if name in untied:
+            tying = [edge for edge in edges if edge.table == name and edge.above in untied]
+            yield from _reached(name, tables.columns[name], shown.get(name), tying, edges)
+            yield from _named(name, tables.columns[name])
     for name, reached in ways.items():
         yield from _reached(name, tables.columns[name], shown.get(name), reached, edges)
+        yield from _named(name, tables.columns[name])
+
+
+def _named(name: str, columns: Mapping[str, str]) -> Iterator[Kept]:
+    """Rows that a request itself names."""
+    if not is_pair(name):
+        yield Kept(table=name, rows=of_found(name), goes=Goes.ROWS, personal=" ".join(columns))
 
 
 def _reached(
@@ -184,6 +206,24 @@ def _ways(edges: Sequence[_Edge]) -> dict[str, list[_Edge]]:
     return {one: [edge for edge in edges if edge.table == one and edge.above in going] for one in reached}
 
 
+def _children_first(names: Iterable[str], edges: Sequence[_Edge]) -> list[str]:
+    """These tables and all whose rows point to theirs, over however many: each before those that it points to."""
+    order: dict[str, None] = {}
+    begun: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name not in begun:
+            begun.add(name)
+            for edge in edges:
+                if edge.above == name:
+                    visit(edge.table)
+            order[name] = None
+
+    for name in names:
+        visit(name)
+    return list(order)
+
+
 def _rows(edges: Sequence[_Edge], ways: Sequence[_Edge], path: tuple[str, ...] = ()) -> Rows:
     """Rows that belong to a person on one of these ways."""
 
@@ -202,7 +242,10 @@ def _belongs(
     if edge.above == ROOT:
         return rows.c[edge.column] == func.any(ids(person))
     higher = [one for one in edges if one.table == edge.above and one.goes and one.above not in path]
-    asked = {far for _, far in pairs} | {name for one in higher for name in (one.column, *(near for near, _ in one.more))}
+    asked = {"id", *(far for _, far in pairs)} | {
+        name for one in higher for name in (one.column, *(near for near, _ in one.more))
+    }
     above = table(edge.above, *(column(one) for one in sorted(asked)))
-    theirs = select(*(above.c[far] for _, far in pairs)).where(_rows(edges, higher, path)(above, person))
+    are_theirs = or_(of_found(edge.above)(above, person), _rows(edges, higher, path)(above, person))
+    theirs = select(*(above.c[far] for _, far in pairs)).where(are_theirs)
     return tuple_(*(rows.c[near] for near, _ in pairs)).in_(theirs)

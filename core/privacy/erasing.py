@@ -9,7 +9,9 @@ from datetime import datetime
 
 import asyncpg
 
+from core.datamodel.physical import PREFIX
 from core.db import Connection
+from core.errors import Conflict
 from core.personal import Person
 from core.privacy.perimeter import ERASERS, TABLES, TEAM_TABLES, all_tables
 from core.privacy.store import people as people_store
@@ -19,11 +21,20 @@ from core.privacy.words import quotes_of
 
 
 async def erase(conn: Connection, person: Person, now: datetime) -> dict[str, int]:
-    """Everything that is declared, in the order of the perimeter; how many rows it were, by table."""
+    """Everything that is declared, in the order of the perimeter; how many rows it were, by table.
+
+    Raises Conflict (LINKED) where rows that stay are linked to one that would go, by a link that refuses.
+    """
     counts: Counter[str] = Counter()
     made = [kept for listing in TEAM_TABLES for kept in await listing(conn)]
     for kept in made:
-        counts[kept.table] += await store.erase(conn, kept, person)
+        try:
+            counts[kept.table] += await store.erase(conn, kept, person)
+        except (asyncpg.ForeignKeyViolationError, asyncpg.RestrictViolationError):
+            raise Conflict(
+                f"rows that stay are linked to a row of {kept.table.removeprefix(PREFIX)}, by a link that refuses",
+                code="LINKED", hint="Take these links away, and try again.",
+            ) from None  # fmt: skip
     for eraser in ERASERS:
         counts.update(await eraser(conn, person, now))
     for kept in TABLES:

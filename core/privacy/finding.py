@@ -9,7 +9,7 @@ from typing import Any
 from channels.contract import AddressKind
 from core.channel_registry import ChannelRegistry
 from core.datamodel.personal import linked_columns
-from core.datamodel.physical import column_of
+from core.datamodel.physical import column_of, table_of
 from core.datamodel.present import present_model
 from core.datamodel.records import DataField, FieldKind, Model
 from core.db import Connection
@@ -51,7 +51,8 @@ async def find_person(conn: Connection, namespace: Namespace, value: str, *, gon
     addresses |= dict.fromkeys(_with_kinds(await store.addresses_written_to(conn, list(every)))) if every else {}
     addresses |= {(AddressKind.PUSH.value, token): None for token in await store.devices_of(conn, list(every))}
     named = () if place.numbered and place.table != PROFILE else (value,)
-    words = dict.fromkeys((*person.words, *named, *said.words, *(key for _, key in addresses)))
+    told = await _told_by_rows(conn, model, nobodys)
+    words = dict.fromkeys((*person.words, *named, *said.words, *told, *(key for _, key in addresses)))
     # No word: it may be no more than a city. The street is one.
     addresses |= {(AddressKind.POSTAL.value, key): None for key in await store.postal_addresses_of(conn, ids)}
     sought = _sought_by(namespace, place, value)
@@ -66,6 +67,9 @@ async def _with(conn: Connection, place: Place, value: str) -> tuple[list[int], 
     """The profiles to which rows with a value lead, and by table the rows that lead to none."""
     if place.table == PROFILE:
         return await finding.profiles_with(conn, place, value), {}
+    if place.untied:
+        found = await finding.rows_with(conn, place, value)
+        return [], {place.table: tuple(found)} if found else {}
     if place.ways:
         return [one for way in place.ways for one in await finding.linked_with(conn, place, way, value)], {}
     owners = await finding.owners_of(conn, place, value)
@@ -106,6 +110,20 @@ async def _said(conn: Connection, model: Model, nobodys: Mapping[str, Sequence[i
         names=tuple(dict.fromkeys(one for one in full if all(one))),
         known_by=("email",) if any(kind == AddressKind.EMAIL for kind, _ in own) else (),
     )
+
+
+async def _told_by_rows(conn: Connection, model: Model, nobodys: Mapping[str, Sequence[int]]) -> list[str]:
+    """What rows of datasets that nobody is tied to say of the person, without what anybody can say: somebody's address."""
+    told: dict[str, None] = {}
+    for entity in model.entities:
+        marked = [column_of(one.name) for one in _marked_fields(model, entity.name)]
+        if (found := nobodys.get(table_of(entity))) and marked and not entity.built_in:
+            told |= dict.fromkeys(await finding.said_of_rows(conn, table_of(entity), marked, found))
+    long = [one for one in told if len(one) >= _LONG]
+    asked = [(kind.value, one.lower()) for one in long for kind in (AddressKind.EMAIL, AddressKind.MOBILE, AddressKind.PHONE)]
+    others = await store.others_with(conn, [kind for kind, _ in asked], [key for _, key in asked], ()) if asked else []
+    shared = {key for _, _, key in others}
+    return [one for one in long if one.lower() not in shared]
 
 
 async def _left_of(conn: Connection, place: Place, value: str) -> list[int]:

@@ -20,8 +20,8 @@ from core.privacy.store import requests
 
 
 async def create_namespace(conn: Connection, actor: Actor, draft: NamespaceDraft) -> Namespace:
-    """A namespace of the team's: a field of profiles, devices, visitors, a type of events, or a dataset whose rows are linked
-    to profiles.
+    """A namespace of the team's: a field of profiles, devices, visitors, a type of events, or a dataset: one whose rows are
+    linked to profiles, or tied to nobody.
 
     Raises Invalid (BAD_NAME, BAD_LABEL, UNKNOWN_DATASET, UNKNOWN_FIELD, BAD_KIND, NOT_LINKED), Conflict (NAME_TAKEN).
     """

@@ -1,7 +1,7 @@
 """Where values of namespaces stand: in columns of ours, or in fields of the team's; and how they are read and compared.
 
 Rows of profiles are people. Rows of the other tables lead to them: devices, visitors and events by the profile that was told
-for them, rows of datasets by their links.
+for them, rows of datasets by their links. Rows of datasets that nothing ties to people are meant themselves.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Place:
     numbered: bool = False  # its values are the ids of the rows
     exact: bool = False  # its values are kept as they were told, blanks and all
     ways: tuple[Way, ...] = ()  # on which rows of a dataset lead to profiles
+    untied: bool = False  # rows of a dataset that leads to nobody: each is what a value means
 
     def read(self, value: str, region: str) -> str:
         """A value as it is compared; `region`: of phone numbers without a prefix.
@@ -155,18 +156,19 @@ def find_place(model: Model, types: EventTypes, entity: str, field: str) -> Plac
     if entity not in OURS and (found is None or found.built_in):
         raise Invalid(
             f"no dataset {entity[:80]!r} is published", code="UNKNOWN_DATASET", path="dataset",
-            hint=f"Name {', '.join(OURS)}, {EVENT_PREFIX} and a type of events, or a dataset with a link to profiles.",
+            hint=f"Name {', '.join(OURS)}, {EVENT_PREFIX} and a type of events, or a dataset.",
         )  # fmt: skip
     one = _known(entity, field, found.fields if found else (), ours)
     if found is None or entity in OURS:
         return Place(table=entity, column=column_of(field), kind=one.kind)
     ways = tuple(_way(model, found, link) for link in links_to_profiles(model, entity))
-    if not ways:
+    if not ways and _is_tied(model, found):
         raise Invalid(
-            f"no link leads from {entity} to profiles", code="NOT_LINKED", path="dataset",
-            hint="Link it, or its rows are nobody's: requests do not cover them.",
+            f"no link leads straight from {entity} to profiles, and others tie its rows to them, or to what is the team's",
+            code="NOT_LINKED", path="dataset",
+            hint="Link it to profiles by a link that is not to many, or use a dataset that leads there.",
         )  # fmt: skip
-    return Place(table=table_of(found), column=column_of(field), kind=one.kind, ways=ways)
+    return Place(table=table_of(found), column=column_of(field), kind=one.kind, ways=ways, untied=not ways)
 
 
 def _of_events(types: EventTypes, entity: str, field: str) -> Place:
@@ -207,6 +209,21 @@ def links_to_profiles(model: Model, entity: str) -> list[Link]:
     if found is None or table_of(found) == PROFILE:
         return []
     return [one for one in found.links if one.target == PROFILE and one.kind is not LinkKind.MANY_TO_MANY]
+
+
+def _is_tied(model: Model, entity: Entity) -> bool:
+    """Whether rows of a dataset may be more than one row's own: over other datasets or by pairs a profile's, or pointed to by
+    what is ours."""
+    if any(link.target == entity.name for one in model.entities if one.built_in for link in one.links):
+        return True
+    if any(link.target == PROFILE for link in entity.links):
+        return True
+    above, new = {entity.name}, [entity]
+    while new:
+        links = [link for link in new.pop().links if link.kind is not LinkKind.MANY_TO_MANY]
+        new += [one for one in map(model.find, {link.target for link in links} - above) if one is not None]
+        above |= {link.target for link in links}
+    return PROFILE in above
 
 
 def _way(model: Model, entity: Entity, link: Link) -> Way:

@@ -56,7 +56,7 @@ class NamespaceDraft:
 
     name: str
     label: str
-    entity: str  # "profile", "visitor", "app_subscription", "event_" and a type of events, or a dataset with a link to profiles
+    entity: str  # "profile", "visitor", "app_subscription", "event_" and a type of events, or a dataset
     field: str
 
 

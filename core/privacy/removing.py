@@ -3,7 +3,7 @@
 A person is known by words (`finding`). A file that has none of them was either made without the person, or without what names
 them: a column of last names, or an export of a dataset that their rows are in. Which of the two it is, the run behind the file
 tells: it is kept only if its columns say that the person would have been found. Whoever has no profile and no address that
-one could have (a device, a cookie) stands in no file of profiles without being found.
+one could have (a device, a cookie, a row of a dataset of nobody's) stands in no file of profiles without being found.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from core import files as stored_files
-from core.datamodel.personal import datasets_of_nobody
+from core.datamodel.personal import datasets_of_nobody, datasets_with
 from core.db import Connection, transaction
 from core.files import FileKind, StoredFile
 from core.personal import Person
@@ -65,7 +65,8 @@ async def _find_hiding(conn: Connection, person: Person, portion: Sequence[Store
     if not older:
         return set()
     if not person.profile_ids and not person.known_by:
-        return await provenance.find_exports_of(conn, older, list(person.nobodys))
+        names = {*person.nobodys, *await datasets_with(conn, person.nobodys)}
+        return await provenance.find_files_of(conn, older, sorted(names))
     keys = [one.value for one in MatchKey if one.value in person.known_by]  # a key of the team's may be called like a field
     datasets = await datasets_of_nobody(conn)
     return set(older) - await provenance.find_searchable(conn, older, person.known_by, keys, datasets)

@@ -23,7 +23,7 @@ PrivacyRequestStatus = strawberry.enum(
     records.RequestState, name="PrivacyRequestStatus", description="How far a privacy request is (feature map 2.69)."
 )
 
-_DATASET = '"profile", "visitor", "app_subscription", "event_" and the name of a type, or a dataset with a link to profiles'
+_DATASET = '"profile", "visitor", "app_subscription", "event_" and the name of a type, or a dataset'
 
 
 async def load_namespaces(context: RequestContext, ids: list[int]) -> list[Any]:
@@ -39,8 +39,7 @@ async def load_requests(context: RequestContext, ids: list[int]) -> list[Any]:
 
 
 @strawberry.type(
-    description="What privacy requests name somebody by: a field of profiles, visitors, devices or events, or of a dataset"
-    " linked to profiles."
+    description="What privacy requests name somebody by: a field of profiles, visitors, devices or events, or of a dataset."
 )
 class PrivacyNamespace(Node):
     """A namespace."""

@@ -67,6 +67,13 @@ async def nobodys_with(conn: Connection, place: Place, value: str) -> list[int]:
     return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
 
 
+async def rows_with(conn: Connection, place: Place, value: str) -> list[int]:
+    """The ids of rows of a dataset that have a value."""
+    rows = table(place.table, *map(column, dict.fromkeys(("id", place.column))))
+    statement = compile_statement(select(rows.c.id).where(_has(rows, place, value)).order_by(rows.c.id).limit(MOST + 1))
+    return [row[0] for row in await conn.fetch(statement.text, *statement.args)]
+
+
 async def linked_with(conn: Connection, place: Place, way: Way, value: str) -> list[int]:
     """The profiles to which rows of a dataset that have a value lead on one way."""
     rows = table(place.table, *map(column, dict.fromkeys((place.column, *(near for near, _ in way))))).alias("r")
@@ -84,6 +91,14 @@ async def said_of_devices(
     rows = table("app_subscription", *map(column, ("id", "profile_id", *columns)))
     theirs = or_(rows.c.id == func.any(_array(device_ids)), rows.c.profile_id == func.any(_array(profile_ids)))
     statement = compile_statement(select(*(cast(rows.c[name], Text) for name in columns)).where(theirs))
+    return [value for row in await conn.fetch(statement.text, *statement.args) for value in row.values() if value]
+
+
+async def said_of_rows(conn: Connection, name: str, columns: Sequence[str], row_ids: Sequence[int]) -> list[str]:
+    """The values of columns, as texts, of these rows of a table."""
+    rows = table(name, *map(column, ("id", *columns)))
+    said = select(*(cast(rows.c[one], Text) for one in columns)).where(rows.c.id == func.any(_array(row_ids)))
+    statement = compile_statement(said)
     return [value for row in await conn.fetch(statement.text, *statement.args) for value in row.values() if value]
 
 

@@ -57,13 +57,17 @@ async def find_searchable(
     return {row["id"] for row in rows}
 
 
-async def find_exports_of(conn: Connection, file_ids: Sequence[int], tables: Sequence[str]) -> set[int]:
-    """Those of the files that may hold rows of these tables: exports of them, and of what follows links to them."""
+async def find_files_of(conn: Connection, file_ids: Sequence[int], names: Sequence[str]) -> set[int]:
+    """Those of the files that may hold rows of these entities: exports of them, and of what follows links to them; imports."""
     rows = await conn.fetch(
         """
         SELECT file_id AS id FROM export_run
          WHERE file_id = ANY($1::bigint[]) AND (dimension = ANY($2::text[]) OR computed::text ~ $3)
+        UNION ALL
+        SELECT unnest(ARRAY[file_id, rejects_file_id]) FROM import_run
+         WHERE (file_id = ANY($1::bigint[]) OR rejects_file_id = ANY($1::bigint[]))
+           AND options #>> '{target,kind}' = 'dataset' AND options #>> '{target,dataset}' = ANY($2::text[])
         """,
-        file_ids, tables, _FOLLOWS_LINKS,
+        file_ids, names, _FOLLOWS_LINKS,
     )  # fmt: skip
-    return {row["id"] for row in rows}
+    return {row["id"] for row in rows}.intersection(file_ids)
