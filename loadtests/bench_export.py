@@ -22,7 +22,7 @@ from core.files import Files
 from core.files import get_file as get_stored
 from core.profiles.export_runner import run_export
 from core.profiles.exports import SELECTION_RESOURCE, get_export
-from core.profiles.records import RunState
+from core.profiles.run_records import RunState
 from core.runtime import Runtime
 from core.secrets import load_keyring
 from core.targeting.parse import parse_text

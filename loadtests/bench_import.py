@@ -24,7 +24,7 @@ from core.files import Files
 from core.profiles import imports
 from core.profiles.fields import FIELDS, columns_of
 from core.profiles.import_runner import run_import
-from core.profiles.records import ImportRun, MatchKey, RunState
+from core.profiles.run_records import ImportRun, MatchKey, RunState
 from core.runtime import Runtime
 from core.secrets import load_keyring
 from loadtests.figures import print_alone, print_figure

@@ -19,7 +19,7 @@ from api.cli.client import Client, open_http
 from core.config import load_settings
 from core.errors import Conflict, Invalid, Unavailable
 from core.profiles.export_options import ExportFormat, ExportOptions
-from core.profiles.records import MatchKey
+from core.profiles.run_records import MatchKey
 
 CHUNK = 1 << 20  # bytes sent at once
 POLL_SECONDS = 0.3

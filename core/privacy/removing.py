@@ -21,7 +21,7 @@ from core.personal import Person
 from core.privacy.records import PrivacyRequest
 from core.privacy.searching import Search
 from core.privacy.store import provenance, requests
-from core.profiles.records import MatchKey
+from core.profiles.run_records import MatchKey
 from core.profiles.suppression_forms import hashes
 from core.runtime import Runtime
 

@@ -9,7 +9,7 @@ from core.db import Connection
 from core.errors import Invalid
 from core.paging import Page, decode_key, encode_key
 from core.profiles.fields import FieldType
-from core.profiles.records import DuplicateGroup
+from core.profiles.merge_records import DuplicateGroup
 from core.profiles.store import duplicates as store
 from core.profiles.team_fields import present_fields
 

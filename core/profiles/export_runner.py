@@ -34,7 +34,7 @@ from core.profiles.exports import SELECTION_RESOURCE, Select
 from core.profiles.fields import Field
 from core.profiles.files.writers import open_writer
 from core.profiles.heartbeat import beating
-from core.profiles.records import ExportRun, RunError, RunState
+from core.profiles.run_records import ExportRun, RunError, RunState
 from core.profiles.store import exports as store
 from core.profiles.store import runs
 from core.profiles.store.runs import RunTable

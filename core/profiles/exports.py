@@ -19,7 +19,7 @@ from core.outbox import announce
 from core.paging import Page, PageRequest, cut
 from core.profiles.export_options import ExportOptions, check_export_options
 from core.profiles.fields import Field
-from core.profiles.records import ExportContent, ExportRun, RunState
+from core.profiles.run_records import ExportContent, ExportRun, RunState
 from core.profiles.store import exports as store
 from core.profiles.team_fields import present_fields
 

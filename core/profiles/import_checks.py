@@ -17,7 +17,7 @@ from core.profiles.import_keys import ImportKey, find_keys
 from core.profiles.import_options import ColumnRule, ImportMode, OnError, OtherValues
 from core.profiles.import_target import Destination
 from core.profiles.phones import is_region
-from core.profiles.records import ImportOptions
+from core.profiles.run_records import ImportOptions
 from core.profiles.team_fields import Fields
 from core.profiles.values import Reading, clean
 

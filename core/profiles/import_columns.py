@@ -11,7 +11,7 @@ from core.errors import Invalid
 from core.profiles.fields import Field, columns_of
 from core.profiles.import_keys import ImportKey, find_keys
 from core.profiles.import_options import ColumnRule, FileFormat
-from core.profiles.records import ImportOptions, UnknownColumns
+from core.profiles.run_records import ImportOptions, UnknownColumns
 from core.profiles.team_fields import Fields
 
 

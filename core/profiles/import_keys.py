@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from core.errors import Invalid
 from core.profiles.fields import FIELDS
-from core.profiles.records import MatchKey
+from core.profiles.run_records import MatchKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

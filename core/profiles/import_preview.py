@@ -18,7 +18,7 @@ from core.profiles.import_columns import plan_columns
 from core.profiles.import_target import FindDestination
 from core.profiles.imports import get_import
 from core.profiles.profile_target import find_profiles
-from core.profiles.records import ImportRun
+from core.profiles.run_records import ImportRun
 from core.profiles.store.imports import storable
 from core.profiles.team_fields import Fields
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from core.profiles.import_columns import Plan
-from core.profiles.records import EmptyCells
+from core.profiles.run_records import EmptyCells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,8 +28,8 @@ from core.profiles.import_columns import plan_columns
 from core.profiles.import_rows import Batch, RowReader
 from core.profiles.import_target import Destination, FindDestination, Missed, Stored, Target
 from core.profiles.profile_target import field_gone, find_profiles
-from core.profiles.records import ImportRun, RunError, RunState
 from core.profiles.rejects_file import attach_rejects, write_late_rejects, write_rejects
+from core.profiles.run_records import ImportRun, RunError, RunState
 from core.profiles.store import imports as store
 from core.profiles.store import runs
 from core.profiles.store.runs import RunTable

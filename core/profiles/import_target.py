@@ -16,7 +16,7 @@ from core.profiles.import_columns import Plan
 from core.profiles.import_options import ImportMode, ImportTarget
 from core.profiles.import_repeats import Rows
 from core.profiles.import_rows import Batch, Reject
-from core.profiles.records import ImportRun
+from core.profiles.run_records import ImportRun
 from core.profiles.team_fields import Fields
 from core.runtime import Runtime
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from core.profiles.records import ImportOptions
+from core.profiles.run_records import ImportOptions
 
 
 class TemplateStatus(StrEnum):

@@ -20,8 +20,8 @@ from core.profiles.import_checks import check_options
 from core.profiles.import_rows import Reject
 from core.profiles.import_target import FindDestination
 from core.profiles.profile_target import find_profiles
-from core.profiles.records import ImportOptions, ImportRun, RunState
 from core.profiles.rejects_file import first_rejects
+from core.profiles.run_records import ImportOptions, ImportRun, RunState
 from core.profiles.store import imports as store
 
 MOST_SHOWN = 100  # refused rows, without their file

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import Invalid
 from core.profiles.fields import Field, columns_of
-from core.profiles.records import FieldRule, MergedField, MergePlan, MergeRule
+from core.profiles.merge_records import FieldRule, MergedField, MergePlan, MergeRule
 from core.profiles.team_rows import as_told
 
 # An address is one thing: lines of one person under the city of another would be nobody's. One whose columns have a rule of

@@ -24,9 +24,9 @@ from core.paging import Page, PageRequest, cut
 from core.profiles import team_rows
 from core.profiles.fields import Field, columns_of
 from core.profiles.merge_keys import Columns, given_up, take_out_lost, unique_columns
+from core.profiles.merge_records import Merge, MergePlan, MergePreview, MergeRule, Undone
 from core.profiles.merge_rules import Person, check_rules, decide
 from core.profiles.profiles import DEFAULT_COUNTRY, OPT_OUTS, clean_values, refused
-from core.profiles.records import Merge, MergePlan, MergePreview, MergeRule, Undone
 from core.profiles.store import merges as store
 from core.profiles.team_fields import present_fields
 from core.profiles.team_rows import Extended

@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, FromClause, and_, column, false, or_, sele
 from channels.contract import AddressKind
 from core.db import Connection
 from core.personal import BLOT, Goes, Kept, Person, of_address, of_address_of, of_any, of_nobody, of_profile
-from core.profiles.records import EntryForm
 from core.profiles.suppression import forget_addresses
 from core.profiles.suppression_forms import all_forms
+from core.profiles.suppression_records import EntryForm
 
 _ERROR = {"code": "ERASED", "message": BLOT}
 _COUNTS = "inserted updated unchanged rejected repeated ambiguous deleted skipped"

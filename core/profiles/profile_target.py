@@ -11,7 +11,7 @@ from core.profiles.import_columns import Plan
 from core.profiles.import_options import ImportTarget, TargetKind
 from core.profiles.import_rows import Batch
 from core.profiles.import_target import Destination, Stored
-from core.profiles.records import ImportRun
+from core.profiles.run_records import ImportRun
 from core.profiles.store.import_chunks import ChunkStore
 from core.profiles.table_target import TableTarget
 from core.profiles.team_fields import fields_by_keys

@@ -19,7 +19,7 @@ from core.authored import not_found
 from core.db import Connection
 from core.errors import Invalid
 from core.profiles.address_keys import address_key, prefix_key
-from core.profiles.records import QuarantineEntry, QuarantineFilter, QuarantineStatus
+from core.profiles.quarantine_records import QuarantineEntry, QuarantineFilter, QuarantineStatus
 from core.profiles.store import quarantine as store
 from core.profiles.store.quarantine import Where
 from core.secrets import Keyring

@@ -9,7 +9,7 @@ from core.access import Actor, Permission, require
 from core.db import Connection
 from core.errors import Invalid, Stale
 from core.profiles.quarantine import record_changes, where
-from core.profiles.records import Corrected, Correction, QuarantineFilter, QuarantineStatus
+from core.profiles.quarantine_records import Corrected, Correction, QuarantineFilter, QuarantineStatus
 from core.profiles.store import quarantine as store
 from core.secrets import Keyring
 

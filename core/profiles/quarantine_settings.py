@@ -15,7 +15,7 @@ from core.audit import difference, record
 from core.authored import changed, check_version
 from core.db import Connection
 from core.errors import Invalid
-from core.profiles.records import QuarantineSettings
+from core.profiles.quarantine_records import QuarantineSettings
 from core.profiles.store import quarantine_settings as store
 
 MOST_ERRORS = 100

@@ -20,7 +20,7 @@ from core.files import FileKind, Files
 from core.profiles.files.corrected import HEADER
 from core.profiles.formulas import escaped, unescaped
 from core.profiles.import_rows import Reject
-from core.profiles.records import ImportRun
+from core.profiles.run_records import ImportRun
 from core.profiles.store import imports as store
 from core.runtime import Runtime
 

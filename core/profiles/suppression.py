@@ -22,7 +22,9 @@ from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
 from core.profiles.address_keys import address_key
-from core.profiles.records import (
+from core.profiles.store import suppression as store
+from core.profiles.suppression_forms import all_forms, domains_of, hashes
+from core.profiles.suppression_records import (
     EntryForm,
     SuppressionEntry,
     SuppressionKind,
@@ -30,8 +32,6 @@ from core.profiles.records import (
     SuppressionListDraft,
     SuppressionScope,
 )
-from core.profiles.store import suppression as store
-from core.profiles.suppression_forms import all_forms, domains_of, hashes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from core.errors import Invalid
 from core.profiles.errors import shown
 from core.profiles.formulas import unescaped
-from core.profiles.records import EntryForm, SuppressionDraft, SuppressionOptions
+from core.profiles.suppression_records import EntryForm, SuppressionDraft, SuppressionOptions
 
 COLUMNS = ("value", "form", "comment", "origin", "expires_at", "created_at", "created_by")
 """Of an export; the last two are passed over by an import."""

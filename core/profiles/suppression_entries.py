@@ -11,7 +11,9 @@ from core.authored import not_found
 from core.db import Connection
 from core.errors import Invalid
 from core.profiles.quarantine import AUDIT_PURPOSE
-from core.profiles.records import (
+from core.profiles.store import suppression as store
+from core.profiles.suppression_forms import Entry, all_forms, read_entry
+from core.profiles.suppression_records import (
     EntryForm,
     EntryOutcome,
     EntryResult,
@@ -20,8 +22,6 @@ from core.profiles.records import (
     SuppressionKind,
     SuppressionList,
 )
-from core.profiles.store import suppression as store
-from core.profiles.suppression_forms import Entry, all_forms, read_entry
 from core.profiles.values import BREAKING, UNSTORABLE
 from core.secrets import Keyring
 

@@ -19,13 +19,14 @@ from core.log import get_logger
 from core.outbox import announce
 from core.profiles.formulas import escaped
 from core.profiles.heartbeat import beating
-from core.profiles.records import RunError, RunState, SuppressionEntry, SuppressionExport
+from core.profiles.run_records import RunError, RunState
 from core.profiles.store import runs
 from core.profiles.store import suppression as lists
 from core.profiles.store import suppression_runs as store
 from core.profiles.store.runs import RunTable
 from core.profiles.suppression_columns import COLUMNS
 from core.profiles.suppression_forms import Entry, written
+from core.profiles.suppression_records import SuppressionEntry, SuppressionExport
 from core.runtime import Runtime
 
 log = get_logger(__name__)

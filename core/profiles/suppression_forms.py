@@ -10,7 +10,7 @@ from core.errors import Invalid
 from core.profiles.address_keys import KINDS_WITH_NUMBERS, address_key
 from core.profiles.addresses import normal_domain
 from core.profiles.errors import BadValue, shown
-from core.profiles.records import EntryForm, SuppressionKind
+from core.profiles.suppression_records import EntryForm, SuppressionKind
 
 Entry = tuple[EntryForm, str]
 

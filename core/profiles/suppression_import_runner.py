@@ -20,22 +20,15 @@ from core.outbox import announce
 from core.profiles.files.chunks import Chunk
 from core.profiles.files.corrected import CorrectedFile
 from core.profiles.heartbeat import beating
-from core.profiles.records import (
-    EntryOutcome,
-    EntryResult,
-    RunError,
-    RunState,
-    SuppressionAction,
-    SuppressionImport,
-    SuppressionList,
-)
 from core.profiles.rejects_file import NAME
+from core.profiles.run_records import RunError, RunState
 from core.profiles.store import runs
 from core.profiles.store import suppression as lists
 from core.profiles.store import suppression_runs as store
 from core.profiles.store.runs import RunTable
 from core.profiles.suppression_columns import EntryColumns, plan_columns
 from core.profiles.suppression_entries import Read, read_draft, read_value, store_drafts, take_out
+from core.profiles.suppression_records import EntryOutcome, EntryResult, SuppressionAction, SuppressionImport, SuppressionList
 from core.profiles.suppression_rejects import EntriesFile, attach_rejects, open_entries, text_of
 from core.runtime import Runtime
 

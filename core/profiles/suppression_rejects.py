@@ -17,9 +17,9 @@ from core.profiles.files.chunks import Chunk, as_csv
 from core.profiles.files.corrected import HEADER, LOOKED_AT, CorrectedFile, find_corrected
 from core.profiles.files.streams import PlainStream
 from core.profiles.formulas import escaped
-from core.profiles.records import SuppressionImport
 from core.profiles.rejects_file import NAME
 from core.profiles.store import suppression_runs as store
+from core.profiles.suppression_records import SuppressionImport
 from core.runtime import Runtime
 
 EntriesFile = CsvFile | CorrectedFile

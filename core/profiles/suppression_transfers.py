@@ -16,17 +16,12 @@ from core.outbox import announce
 from core.paging import Page, PageRequest, cut
 from core.profiles.imports import OPEN
 from core.profiles.phones import is_region
-from core.profiles.records import (
-    RunState,
-    SuppressionAction,
-    SuppressionExport,
-    SuppressionImport,
-    SuppressionOptions,
-)
+from core.profiles.run_records import RunState
 from core.profiles.store import suppression as lists
 from core.profiles.store import suppression_runs as store
 from core.profiles.store.runs import RunTable
 from core.profiles.suppression_entries import check_words
+from core.profiles.suppression_records import SuppressionAction, SuppressionExport, SuppressionImport, SuppressionOptions
 
 IMPORT, EXPORT = "suppression_import", "suppression_export"
 

@@ -16,7 +16,7 @@ from core.errors import Conflict, IllegalMove, Invalid
 from core.files import FileKind, Files, Ticket
 from core.outbox import announce
 from core.paging import Page, PageRequest, cut
-from core.profiles.records import RunState
+from core.profiles.run_records import RunState
 from core.targeting import run_store, store
 from core.targeting.audiences import get_audience, open_audience, open_question
 from core.targeting.checked import CheckedExpression

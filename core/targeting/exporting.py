@@ -13,7 +13,7 @@ from core.access import SYSTEM
 from core.audit import record
 from core.db import transaction
 from core.profiles.formulas import escaped
-from core.profiles.records import RunState
+from core.profiles.run_records import RunState
 from core.profiles.store import runs
 from core.runtime import Runtime
 from core.targeting import file_store, member_store, run_store, store

@@ -19,7 +19,7 @@ from core.db import Connection, transaction
 from core.outbox import announce
 from core.profiles.files.chunks import PeopleFile
 from core.profiles.files.opening import open_people_file
-from core.profiles.records import RunState
+from core.profiles.run_records import RunState
 from core.profiles.store import runs
 from core.runtime import Runtime
 from core.targeting import file_store, run_store, store

@@ -14,7 +14,7 @@ from typing import Any
 from core.access import SYSTEM
 from core.audit import record
 from core.db import Connection, transaction
-from core.profiles.records import RunState
+from core.profiles.run_records import RunState
 from core.profiles.store import runs
 from core.profiles.values import Reading
 from core.runtime import Runtime

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.profiles.import_options import FileShape
-from core.profiles.records import ImportOptions, RunError, RunState
+from core.profiles.run_records import ImportOptions, RunError, RunState
 from core.targeting.catalogue import Kind
 from core.targeting.language import Expression, Literal, Relative
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.db import Connection
-from core.profiles.records import RunError, RunState
+from core.profiles.run_records import RunError, RunState
 from core.targeting.records import AudienceRun, Task
 
 _COLUMNS = (

@@ -16,7 +16,7 @@ from core.db_errors import too_large
 from core.errors import ClarionError
 from core.log import get_logger
 from core.outbox import announce
-from core.profiles.records import RunError, RunState
+from core.profiles.run_records import RunError, RunState
 from core.profiles.store import runs
 from core.runtime import Runtime
 from core.targeting import lists, run_store, store

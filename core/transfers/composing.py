@@ -22,7 +22,7 @@ from core.db import Connection
 from core.profiles.export_ranges import ExportSource, Fetched, Range, choose, next_chosen, next_of_all
 from core.profiles.export_runner import known_fields, open_profiles
 from core.profiles.fields import Field, FieldType
-from core.profiles.records import ExportRun
+from core.profiles.run_records import ExportRun
 from core.profiles.store import exports as profile_store
 from core.profiles.team_fields import present_fields
 from core.runtime import Runtime

@@ -15,7 +15,7 @@ from core.errors import Invalid
 from core.files import Files
 from core.profiles.export_options import ExportOptions
 from core.profiles.exports import begin_export
-from core.profiles.records import ExportContent, ExportRun
+from core.profiles.run_records import ExportContent, ExportRun
 from core.targeting.audiences import get_audience
 from core.targeting.json_form import to_json
 from core.targeting.json_parse import read_stored

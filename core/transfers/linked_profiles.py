@@ -11,7 +11,7 @@ from core.profiles.import_columns import Plan
 from core.profiles.import_options import ImportTarget
 from core.profiles.import_target import Destination, Target
 from core.profiles.profile_target import ProfileTarget, find_profiles
-from core.profiles.records import ImportRun
+from core.profiles.run_records import ImportRun
 from core.runtime import Runtime
 from core.transfers.datasets import find_ways, lookups
 from core.transfers.linking import LinkedTarget, Linker

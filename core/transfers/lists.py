@@ -17,7 +17,7 @@ from core.profiles.import_columns import Plan
 from core.profiles.import_options import ImportMode, ImportTarget
 from core.profiles.import_rows import Batch
 from core.profiles.import_target import Destination, Stored, Written
-from core.profiles.records import ImportRun
+from core.profiles.run_records import ImportRun
 from core.targeting.audiences import find_audience_by_name, get_audience
 from core.targeting.lists import add_to_list, create_list, remove_from_list, replace_list
 from core.targeting.records import AudienceKind

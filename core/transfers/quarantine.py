@@ -19,7 +19,8 @@ from core.profiles.import_options import ImportMode, ImportTarget
 from core.profiles.import_rows import Batch, Reject
 from core.profiles.import_target import Destination, Stored, Written
 from core.profiles.quarantine import REASONS, TEXT_LENGTH, record_changes
-from core.profiles.records import ImportRun, QuarantineStatus
+from core.profiles.quarantine_records import QuarantineStatus
+from core.profiles.run_records import ImportRun
 from core.profiles.store import quarantine_rows as store
 from core.profiles.store.quarantine_rows import Put
 from core.profiles.table_target import reject

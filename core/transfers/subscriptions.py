@@ -25,7 +25,7 @@ from core.profiles.import_columns import Plan
 from core.profiles.import_options import ImportMode, ImportTarget
 from core.profiles.import_rows import Batch, Reject
 from core.profiles.import_target import Destination, Stored, Written
-from core.profiles.records import ImportRun
+from core.profiles.run_records import ImportRun
 from core.profiles.table_target import reject
 from core.transfers.dry import undone_if
 from core.transfers.people import PeopleFinder, people_fields

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from core.db import Connection
 from core.profiles.exports import Selection
-from core.profiles.records import ExportRun
+from core.profiles.run_records import ExportRun
 from core.targeting.audiences import get_audience, open_audience, open_question
 from core.targeting.json_parse import read_stored
 from core.targeting.plans import cheaper

@@ -9,27 +9,29 @@ from typing import Any
 import strawberry
 
 from api.context import Info
-from api.graphql.consent.queries import person_of
-from api.graphql.consent.types import (
+from api.graphql.consent.inputs import (
     AddConsentWordingInput,
     ConfirmSubscriptionInput,
-    ConsentWording,
     CreatePurposeInput,
     CreateServiceInput,
     DecidePurposeInput,
-    DecisionResult,
-    PreferenceResult,
-    Preferences,
-    Purpose,
-    Service,
     SetPreferencesInput,
     SubscribeProfilesInput,
-    SubscriptionResult,
     UnsubscribeProfilesInput,
     UpdatePurposeInput,
     UpdateServiceInput,
     act_of,
     days,
+)
+from api.graphql.consent.queries import person_of
+from api.graphql.consent.types import (
+    ConsentWording,
+    DecisionResult,
+    PreferenceResult,
+    Preferences,
+    Purpose,
+    Service,
+    SubscriptionResult,
 )
 from api.graphql.mutations import given, mutation, once, paths_as
 from api.graphql.team_fields import team_values_of

@@ -9,11 +9,11 @@ import strawberry
 
 from api.context import Info, RequestContext
 from api.graphql.connections import Connection, Listing, by_id, requested_page
+from api.graphql.consent.inputs import PersonInput
 from api.graphql.consent.loaders import load_purposes, load_services
 from api.graphql.consent.types import (
     ConsentEntryConnection,
     ConsentWording,
-    PersonInput,
     Preferences,
     Purpose,
     Service,

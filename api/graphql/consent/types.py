@@ -12,13 +12,12 @@ from api.context import Info
 from api.graphql.connections import Connection, ForwardPage, Listing, requested_page
 from api.graphql.consent.loaders import load_purposes, load_services, load_subscriber_counts, load_wordings
 from api.graphql.leaf import field, leaf
-from api.graphql.nodes import Node, global_id, link, optional_id, record_of
+from api.graphql.nodes import Node, global_id, link, record_of
 from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.types import AddressKind, Profile
 from api.graphql.rows.linked import LinkedConnection, linked_field
-from api.graphql.scalars import JSON, Long, json_object
-from api.graphql.team_fields import TEAM_VALUES, team_fields_field
-from channels.contract import AddressKind as AddressKindEnum
+from api.graphql.scalars import JSON, Long
+from api.graphql.team_fields import team_fields_field
 from core.consent import records, subscriptions
 from core.errors import Invalid
 from core.ids import to_global_id
@@ -26,21 +25,33 @@ from core.profiles.records import Channel
 from core.profiles.team_rows import Extended
 
 ServiceMode = strawberry.enum(records.ServiceMode, name="ServiceMode", description="Feature map 2.37.")
+
+
 Confirmation = strawberry.enum(
     records.Confirmation, name="Confirmation", description="Which message confirms a subscription or its end."
 )
+
+
 SubscriptionState = strawberry.enum(
     records.SubscriptionState,
     name="SubscriptionState",
     description="How it stands between a person and a service. PENDING waits for the person's confirmation.",
 )
+
+
 SubscriptionEventKind = strawberry.enum(records.EventKind, name="SubscriptionEventKind", description="What the history tells.")
+
+
 ConsentOutcome = strawberry.enum(
     records.Outcome,
     name="ConsentOutcome",
     description="What became of one item. LATE is recorded, but something newer counts; from REPEATED on nothing was done.",
 )
+
+
 ConsentDecision = strawberry.enum(records.Decision, name="ConsentDecision", description="What a person said.")
+
+
 OptOutChannel = strawberry.enum(Channel, name="OptOutChannel", description="What one can opt out of.")
 
 
@@ -207,146 +218,6 @@ class ConsentEntryConnection(ForwardPage[ConsentEntry]):
     """A page of the ledger."""
 
 
-@strawberry.input(description="Where a decision comes from, and how it can be proved.")
-class ConsentSourceInput:
-    """Goes into the ledger with each decision."""
-
-    origin: str = ""
-    happened_at: datetime | None = strawberry.field(default=None, description="When it happened, if not now.")
-    wording_id: strawberry.ID | None = strawberry.field(default=None, description="What the person was shown.")
-    proof: JSON | None = strawberry.field(default=None, description="An object. Personal: address, browser, form, …")
-    by_person: bool = strawberry.field(
-        default=False,
-        description="Whether the person did it: a form, a call, no list. Whoever was erased is written to again only after such"
-        " an act. By the person's own link it always is.",
-    )
-
-    def act(self) -> records.Act:
-        """Raises Invalid (BAD_ID, WRONG_TYPE)."""
-        return records.Act(
-            origin=self.origin,
-            happened_at=self.happened_at,
-            wording_id=optional_id("ConsentWording", self.wording_id, "wording_id"),
-            proof=None if self.proof is None else json_object(self.proof, "proof"),
-            by_person=self.by_person,
-        )
-
-
-def act_of(source: ConsentSourceInput | None) -> records.Act:
-    """What is known of a decision."""
-    return records.UNKNOWN if source is None else source.act()
-
-
-@strawberry.input(description="A new service. The name is its handle: a-z, 0-9, _ and -.")
-class CreateServiceInput:
-    """Input of createService."""
-
-    name: str
-    label: str
-    public_label: str = ""
-    address_kind: AddressKind = AddressKindEnum.EMAIL  # type: ignore[valid-type]
-    mode: ServiceMode = records.ServiceMode.NEWSLETTER  # type: ignore[valid-type]
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-    validity_days: float | None = None
-    double_opt_in: bool = False
-    confirm_within_hours: float = 168
-    subscribe_confirmation: Confirmation = records.Confirmation.NONE  # type: ignore[valid-type]
-    subscribe_event: str | None = None
-    unsubscribe_confirmation: Confirmation = records.Confirmation.NONE  # type: ignore[valid-type]
-    unsubscribe_event: str | None = None
-    team_fields: strawberry.Maybe[JSON | None] = strawberry.field(description=TEAM_VALUES)
-
-
-@strawberry.input(description="What is to change; fields left out stay.")
-class UpdateServiceInput:
-    """Input of updateService."""
-
-    id: strawberry.ID
-    expected_version: int | None = None
-    name: strawberry.Maybe[str]
-    label: strawberry.Maybe[str]
-    public_label: strawberry.Maybe[str]
-    address_kind: strawberry.Maybe[AddressKind]  # type: ignore[valid-type]
-    mode: strawberry.Maybe[ServiceMode]  # type: ignore[valid-type]
-    starts_at: strawberry.Maybe[datetime | None]
-    ends_at: strawberry.Maybe[datetime | None]
-    validity_days: strawberry.Maybe[float | None]
-    double_opt_in: strawberry.Maybe[bool]
-    confirm_within_hours: strawberry.Maybe[float]
-    subscribe_confirmation: strawberry.Maybe[Confirmation]  # type: ignore[valid-type]
-    subscribe_event: strawberry.Maybe[str | None]
-    unsubscribe_confirmation: strawberry.Maybe[Confirmation]  # type: ignore[valid-type]
-    unsubscribe_event: strawberry.Maybe[str | None]
-    team_fields: strawberry.Maybe[JSON | None] = strawberry.field(description=TEAM_VALUES)
-
-
-def days(number: float | None, path: str, unit: timedelta = timedelta(days=1)) -> timedelta | None:
-    """Raises Invalid (BAD_VALIDITY) for what no length of time can hold."""
-    try:
-        return None if number is None else number * unit
-    except (OverflowError, ValueError):
-        raise Invalid("this is no length of time", code="BAD_VALIDITY", path=path, hint="Give at most 100 years.") from None
-
-
-@strawberry.input(description="A new purpose. The name is its handle: a-z, 0-9, _ and -.")
-class CreatePurposeInput:
-    """Input of createPurpose."""
-
-    name: str
-    label: str
-    needs_consent: bool = True
-
-
-@strawberry.input(description="What is to change; fields left out stay.")
-class UpdatePurposeInput:
-    """Input of updatePurpose."""
-
-    id: strawberry.ID
-    expected_version: int | None = None
-    name: strawberry.Maybe[str]
-    label: strawberry.Maybe[str]
-    needs_consent: strawberry.Maybe[bool]
-
-
-@strawberry.input
-class AddConsentWordingInput:
-    """A text as people are shown it. The same text again is the version that there is."""
-
-    name: str
-    text: str
-
-
-@strawberry.input
-class SubscribeProfilesInput:
-    """Many people to one service."""
-
-    service_id: strawberry.ID
-    profile_ids: list[strawberry.ID]
-    expires_at: datetime | None = strawberry.field(default=None, description="When it ends; null: as the service says.")
-    confirmed: bool = strawberry.field(default=False, description="Whether they confirmed, where the service asks for that.")
-    source: ConsentSourceInput | None = None
-
-
-@strawberry.input
-class UnsubscribeProfilesInput:
-    """Many people from one service."""
-
-    service_id: strawberry.ID
-    profile_ids: list[strawberry.ID]
-    source: ConsentSourceInput | None = None
-
-
-@strawberry.input
-class DecidePurposeInput:
-    """What many people said to one purpose."""
-
-    purpose_id: strawberry.ID
-    profile_ids: list[strawberry.ID]
-    granted: bool
-    source: ConsentSourceInput | None = None
-
-
 @strawberry.type(description="What became of one person in a call for many.")
 class SubscriptionResult:
     """A row's result."""
@@ -363,15 +234,6 @@ class DecisionResult:
 
     profile_id: strawberry.ID = strawberry.field(description="As it was given.")
     outcome: ConsentOutcome  # type: ignore[valid-type]
-
-
-@strawberry.input(one_of=True, description="Whose preferences: by id, or by the person's own link.")
-class PersonInput:
-    """One of three."""
-
-    profile_id: strawberry.Maybe[strawberry.ID]
-    token: strawberry.Maybe[str]  # what stands behind /u/ in the person's unsubscribe link
-    opt_in_id: strawberry.Maybe[str]
 
 
 @strawberry.type(description="One channel that a person may refuse.")
@@ -431,44 +293,6 @@ class _Flag:
         self.opted_out = opted_out
 
 
-@strawberry.input
-class ChannelPreferenceInput:
-    """A flag to set or to lift."""
-
-    channel: OptOutChannel  # type: ignore[valid-type]
-    opted_out: bool
-
-
-@strawberry.input
-class PurposePreferenceInput:
-    """What the person says to a purpose."""
-
-    purpose_id: strawberry.ID
-    granted: bool
-
-
-@strawberry.input
-class ServicePreferenceInput:
-    """Whether the person wants a service."""
-
-    service_id: strawberry.ID
-    subscribed: bool
-
-
-@strawberry.input(description="What is to be set; what is not named stays.")
-class SetPreferencesInput:
-    """Input of setPreferences."""
-
-    person: PersonInput
-    channels: list[ChannelPreferenceInput] = strawberry.field(default_factory=list)
-    purposes: list[PurposePreferenceInput] = strawberry.field(default_factory=list)
-    services: list[ServicePreferenceInput] = strawberry.field(default_factory=list)
-    source: ConsentSourceInput | None = None
-    dry_run: bool = strawberry.field(
-        default=False, description="Tell what would become of each, and how the person would stand; nothing is stored."
-    )
-
-
 @strawberry.type(description="What became of one item: a channel, a purpose or a service.")
 class PreferenceResult:
     """An item's result."""
@@ -481,12 +305,3 @@ class PreferenceResult:
 
 def _optional(kind: str, key: int | None) -> str | None:
     return None if key is None else to_global_id(kind, key)
-
-
-@strawberry.input
-class ConfirmSubscriptionInput:
-    """The second step of a double opt-in."""
-
-    person: PersonInput
-    service_id: strawberry.ID
-    source: ConsentSourceInput | None = None

@@ -15,10 +15,10 @@ from api.graphql.profiles.loaders import load_profiles
 from api.graphql.profiles.types import Profile, shown_value
 from api.graphql.scalars import JSON
 from core.ids import from_global_id, to_global_id
-from core.profiles import records
+from core.profiles import merge_records
 from core.reporting import people
 
-MergeRule = strawberry.enum(records.MergeRule, name="MergeRule", description="Whose value of a field a merge keeps.")
+MergeRule = strawberry.enum(merge_records.MergeRule, name="MergeRule", description="Whose value of a field a merge keeps.")
 
 
 def _ids(ids: Any) -> list[str]:
@@ -92,7 +92,7 @@ class MergePreview:
 class ProfileMerge(Node):
     """A merge."""
 
-    is_type_of = record_of(records.Merge)
+    is_type_of = record_of(merge_records.Merge)
 
     id: strawberry.ID = global_id("ProfileMerge")
     survivor: Profile | None = link(load_profiles, lambda merge: merge.survivor_id)
@@ -153,13 +153,13 @@ class MergeInput:
 
     survivor_id: strawberry.ID
     merged_ids: list[strawberry.ID]
-    default_rule: MergeRule = records.MergeRule.FIRST  # type: ignore[valid-type]
+    default_rule: MergeRule = merge_records.MergeRule.FIRST  # type: ignore[valid-type]
     rules: list[MergeFieldInput] = strawberry.field(default_factory=list)
 
-    def plan(self) -> records.MergePlan:
+    def plan(self) -> merge_records.MergePlan:
         """As the operation takes it. Raises Invalid (BAD_ID)."""
         rules = [
-            records.FieldRule(
+            merge_records.FieldRule(
                 field=one.field, rule=one.rule, value=one.value,
                 profile_id=None
                 if one.profile_id is None
@@ -167,7 +167,7 @@ class MergeInput:
             )
             for n, one in enumerate(self.rules)
         ]  # fmt: skip
-        return records.MergePlan(
+        return merge_records.MergePlan(
             survivor_id=from_global_id("Profile", self.survivor_id, "survivor_id"),
             other_ids=tuple(from_global_id("Profile", one, f"merged_ids.{n}") for n, one in enumerate(self.merged_ids)),
             default=self.default_rule,

@@ -12,12 +12,12 @@ from api.graphql.leaf import field, leaf
 from api.graphql.mutations import given, mutation, paths_as
 from api.graphql.profiles.types import AddressKind, FailureReason, QuarantineStatus
 from channels.contract import AddressKind as AddressKindEnum
-from core.profiles import quarantine, quarantine_correction, quarantine_settings, records, refusals
+from core.profiles import quarantine, quarantine_correction, quarantine_records, quarantine_settings, refusals
 
 LENGTHS = ("between_soft_errors", "forget_soft_after", "release_full_after")  # of time, which inputs have in seconds
 
 QuarantineCorrection = strawberry.enum(
-    records.Correction,
+    quarantine_records.Correction,
     name="QuarantineCorrection",
     description="What a correction makes of entries: SET_VALID forgets what is known against them, DELETE takes them out.",
 )
@@ -38,9 +38,9 @@ class QuarantineFilterInput:
     changed_from: datetime | None = strawberry.field(default=None, description="Last changed at this time or later.")
     changed_before: datetime | None = strawberry.field(default=None, description="Last changed before this time.")
 
-    def record(self) -> records.QuarantineFilter:
+    def record(self) -> quarantine_records.QuarantineFilter:
         """As the operations take it."""
-        return records.QuarantineFilter(
+        return quarantine_records.QuarantineFilter(
             kind=self.address_kind,
             address=self.address,
             prefix=self.address_prefix,
@@ -52,9 +52,9 @@ class QuarantineFilterInput:
         )
 
 
-def filter_of(sent: QuarantineFilterInput | None) -> records.QuarantineFilter:
+def filter_of(sent: QuarantineFilterInput | None) -> quarantine_records.QuarantineFilter:
     """The filter that a client sent, or that of everything."""
-    return sent.record() if sent is not None else records.QuarantineFilter()
+    return sent.record() if sent is not None else quarantine_records.QuarantineFilter()
 
 
 @strawberry.type(description="When errors put an address into quarantine, and when time lets it out.")
@@ -155,7 +155,7 @@ class QuarantineQuery:
     ) -> Any:
         """How many entries a filter finds; with a correction, how many it would change."""
         region, meant = _region(info), filter_of(filter)
-        wanted: records.Correction | None = correction
+        wanted: quarantine_records.Correction | None = correction
         async with info.context.lease.use() as conn:
             if wanted is None:
                 return await quarantine.count_entries(conn, meant, region=region)

@@ -23,7 +23,7 @@ from api.graphql.profiles.suppression_types import (
 from api.graphql.profiles.types import AddressKind
 from core.ids import from_global_id
 from core.profiles import suppression, suppression_entries
-from core.profiles.records import SuppressionListDraft
+from core.profiles.suppression_records import SuppressionListDraft
 
 
 @strawberry.type

@@ -19,11 +19,11 @@ from api.graphql.profiles.transfer_types import RunError, RunState
 from api.graphql.profiles.transfers import ENDED, address
 from api.graphql.scalars import Long
 from core.ids import from_global_id
-from core.profiles import records
+from core.profiles import suppression_records
 from core.profiles import suppression_transfers as transfers
 
 SuppressionAction = strawberry.enum(
-    records.SuppressionAction, name="SuppressionAction", description="What a file does to a suppression list."
+    suppression_records.SuppressionAction, name="SuppressionAction", description="What a file does to a suppression list."
 )
 
 
@@ -43,7 +43,7 @@ async def load_suppression_exports(context: RequestContext, ids: list[int]) -> l
 class SuppressionImport(Node):
     """An import."""
 
-    is_type_of = record_of(records.SuppressionImport)
+    is_type_of = record_of(suppression_records.SuppressionImport)
 
     id: strawberry.ID = global_id("SuppressionImport")
     list: SuppressionList | None = link(load_suppression_lists, lambda run: run.list_id)
@@ -74,7 +74,7 @@ class SuppressionImport(Node):
 class SuppressionExport(Node):
     """An export."""
 
-    is_type_of = record_of(records.SuppressionExport)
+    is_type_of = record_of(suppression_records.SuppressionExport)
 
     id: strawberry.ID = global_id("SuppressionExport")
     list: SuppressionList | None = link(load_suppression_lists, lambda run: run.list_id)
@@ -103,9 +103,9 @@ class SuppressionOptionsInput:
         default=None, description="Of phone numbers without an international prefix."
     )
 
-    def record(self) -> records.SuppressionOptions:
+    def record(self) -> suppression_records.SuppressionOptions:
         """As the operation takes them."""
-        return records.SuppressionOptions(
+        return suppression_records.SuppressionOptions(
             header=self.header,
             delimiter=self.delimiter,
             form=self.form,
@@ -120,7 +120,7 @@ class CreateSuppressionImportInput:
 
     list_id: strawberry.ID
     file_name: str = "suppression.csv"
-    action: SuppressionAction = records.SuppressionAction.ADD  # type: ignore[valid-type]
+    action: SuppressionAction = suppression_records.SuppressionAction.ADD  # type: ignore[valid-type]
     options: SuppressionOptionsInput | None = None
 
 
@@ -250,7 +250,7 @@ class SuppressionTransfersSubscription:
     @subscription(SuppressionImport)
     async def suppression_import_progress(
         self, info: Info, import_id: strawberry.ID
-    ) -> AsyncGenerator[records.SuppressionImport, None]:
+    ) -> AsyncGenerator[suppression_records.SuppressionImport, None]:
         """An import of suppression entries, whenever it has moved; ends with it."""
         key = from_global_id("SuppressionImport", import_id, "importId")
         watches: Watches = info.context.watches

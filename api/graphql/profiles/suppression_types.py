@@ -14,27 +14,27 @@ from api.graphql.mutations import UserError, user_error
 from api.graphql.nodes import Node, aligned, global_id, link, record_of
 from core.errors import Invalid
 from core.paging import Page
-from core.profiles import records, suppression, suppression_entries
+from core.profiles import suppression, suppression_entries, suppression_records
 from core.profiles.suppression_forms import written
 
 SuppressionKind = strawberry.enum(
-    records.SuppressionKind,
+    suppression_records.SuppressionKind,
     name="SuppressionKind",
     description="What the entries of a suppression list are: addresses of a kind, or domains of email addresses.",
 )
 SuppressionScope = strawberry.enum(
-    records.SuppressionScope,
+    suppression_records.SuppressionScope,
     name="SuppressionScope",
     description="Which deliveries a suppression list applies to: ALL, or those that name it.",
 )
 SuppressionForm = strawberry.enum(
-    records.EntryForm,
+    suppression_records.EntryForm,
     name="SuppressionForm",
     description="How an entry says what is suppressed. Hashes are hexadecimal, of the normalised address; SUBDOMAINS is a "
     "domain and all below it.",
 )
 EntryOutcome = strawberry.enum(
-    records.EntryOutcome,
+    suppression_records.EntryOutcome,
     name="SuppressionOutcome",
     description="What became of a row. REPEATED: a later row says something of the same entry, and won.",
 )
@@ -76,7 +76,7 @@ class SuppressionEntryConnection(ForwardPage[SuppressionEntry]):
 class SuppressionList(Node):
     """A suppression list."""
 
-    is_type_of = record_of(records.SuppressionList)
+    is_type_of = record_of(suppression_records.SuppressionList)
 
     id: strawberry.ID = global_id("SuppressionList")
     name: str
@@ -92,7 +92,7 @@ class SuppressionList(Node):
     @field(SuppressionEntryConnection)
     async def entries(root: strawberry.Parent[Any], info: Info, first: int | None = None, after: str | None = None) -> Listing:
         """Its entries, in the order of their forms and values."""
-        found: records.SuppressionList = root
+        found: suppression_records.SuppressionList = root
         size = requested_page(info, first, None).first
         started = None if after is None else _place(after)
         async with info.context.lease.use() as conn:
@@ -101,11 +101,11 @@ class SuppressionList(Node):
         return Listing(page, None, lambda entry: encode_pair(entry.form.name, entry.value), started)
 
 
-def _place(after: str) -> tuple[records.EntryForm, str]:
+def _place(after: str) -> tuple[suppression_records.EntryForm, str]:
     form, value = decode_pair(after)
-    if form not in records.EntryForm.__members__:
+    if form not in suppression_records.EntryForm.__members__:
         raise Invalid("this is not a cursor", code="BAD_CURSOR", path="after", hint="Pass an `endCursor` as it came.")
-    return records.EntryForm[form], value
+    return suppression_records.EntryForm[form], value
 
 
 @strawberry.type(description="An entry that suppresses an address, with its list.")
@@ -133,7 +133,7 @@ class CreateSuppressionListInput:
     name: str
     label: str
     kind: SuppressionKind  # type: ignore[valid-type]
-    scope: SuppressionScope = records.SuppressionScope.ALL  # type: ignore[valid-type]
+    scope: SuppressionScope = suppression_records.SuppressionScope.ALL  # type: ignore[valid-type]
 
 
 @strawberry.input(description="What is to change; fields left out stay.")
@@ -161,9 +161,9 @@ class SuppressionEntryInput:
     origin: str = strawberry.field(default="", description="Where it comes from, such as a partner or a case number.")
     expires_at: datetime | None = None
 
-    def record(self) -> records.SuppressionDraft:
+    def record(self) -> suppression_records.SuppressionDraft:
         """As the operations take it."""
-        return records.SuppressionDraft(
+        return suppression_records.SuppressionDraft(
             value=self.value, form=self.form, comment=self.comment, origin=self.origin, expires_at=self.expires_at
         )
 

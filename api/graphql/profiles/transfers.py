@@ -15,17 +15,19 @@ from api.graphql.leaf import field, subscription
 from api.graphql.live import Watches
 from api.graphql.mutations import given, mutation
 from api.graphql.nodes import optional_id
-from api.graphql.profiles.transfer_types import (
+from api.graphql.profiles.transfer_inputs import (
     CreateExportInput,
     CreateImportInput,
     CreateImportTemplateInput,
+    UpdateImportTemplateInput,
+)
+from api.graphql.profiles.transfer_types import (
     Export,
     Import,
     ImportPreview,
     ImportReject,
     ImportTemplate,
     TemplateStatus,
-    UpdateImportTemplateInput,
     load_templates,
 )
 from api.graphql.targeting.types import zone_of
@@ -36,7 +38,7 @@ from core.ids import from_global_id
 from core.profiles import exports, import_templates, imports
 from core.profiles.import_preview import preview_import
 from core.profiles.import_template_records import ImportTemplateDraft
-from core.profiles.records import ExportRun, ImportOptions, ImportRun, MatchKey, RunState
+from core.profiles.run_records import ExportRun, ImportOptions, ImportRun, MatchKey, RunState
 from core.targeting.audiences import find_audiences
 from core.transfers.destinations import find_destination
 from core.transfers.exports import create_export

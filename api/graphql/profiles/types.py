@@ -25,7 +25,7 @@ from api.graphql.team_fields import TEAM_VALUES, plain_team_value, team_fields_f
 from channels.contract import AddressKind as AddressKindEnum
 from channels.contract import FailureReason as FailureReasonEnum
 from core.ids import to_global_id
-from core.profiles import quarantine, records
+from core.profiles import quarantine, quarantine_records, records
 from core.profiles.fields import FIELDS, SETTABLE, Field, FieldType
 from core.profiles.postal import postal_lines
 from core.profiles.team_rows import Extended
@@ -37,7 +37,7 @@ FailureReason = strawberry.enum(
     FailureReasonEnum, name="FailureReason", description="Nature of a failure, or reason of an exclusion."
 )
 QuarantineStatus = strawberry.enum(
-    records.QuarantineStatus,
+    quarantine_records.QuarantineStatus,
     name="QuarantineStatus",
     description="Only quarantined and denylisted addresses are not written to. No error, soft or hard, puts an allowlisted one "
     "in; its owner's complaint or STOP does. Valid: corrected by hand, errors so far are forgotten.",
@@ -102,7 +102,7 @@ class QuarantineEntry:
     @field(list[str])
     async def audit_references(root: strawberry.Parent[Any], info: Info) -> list[str]:
         """The `objectIds` under which the audit log has what was done to it by hand; see the query of this name."""
-        entry: records.QuarantineEntry = root
+        entry: quarantine_records.QuarantineEntry = root
         return quarantine.audit_references(info.context.runtime.keyring, entry.address_kind, entry.address_key)
 
 
@@ -233,7 +233,7 @@ class QuarantineInput:
 
     address_kind: AddressKind = AddressKindEnum.EMAIL  # type: ignore[valid-type]
     addresses: list[str]
-    status: QuarantineStatus = records.QuarantineStatus.QUARANTINE  # type: ignore[valid-type]
+    status: QuarantineStatus = quarantine_records.QuarantineStatus.QUARANTINE  # type: ignore[valid-type]
     reason: FailureReason = FailureReasonEnum.NOT_DEFINED  # type: ignore[valid-type]
     text: str = strawberry.field(default="", description="Why, in words.")
 

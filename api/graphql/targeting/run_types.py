@@ -10,7 +10,8 @@ import strawberry
 from api.context import RequestContext
 from api.graphql.leaf import leaf
 from api.graphql.nodes import Node, aligned, global_id, link, record_of
-from api.graphql.profiles.transfer_types import FileShapeInput, RunError, RunState
+from api.graphql.profiles.transfer_inputs import FileShapeInput
+from api.graphql.profiles.transfer_types import RunError, RunState
 from api.graphql.scalars import Long
 from api.graphql.targeting.columns import MemberColumnInput
 from api.graphql.targeting.inputs import ExpressionInput, ValueKind

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, column, exists, false, f
 
 from channels.contract import FailureReason
 from core.delivery.steps import Step, StepContext
-from core.profiles.records import EntryForm
+from core.profiles.suppression_records import EntryForm
 
 _ENTRY = table("suppression_entry", column("list_id"), column("form"), column("value"), column("expires_at"))
 _STOP = table("short_code_stop", column("short_code"), column("address_key"))

@@ -15,7 +15,7 @@ from core.profiles.files.parquet_file import ParquetFile
 from core.profiles.files.streams import DecodedStream, PackedStream, PlainStream, Stream, TextStream, unpack_gzip
 from core.profiles.files.workbook_file import WorkbookFile
 from core.profiles.import_options import FileFormat
-from core.profiles.records import ImportOptions, UnknownColumns
+from core.profiles.run_records import ImportOptions, UnknownColumns
 
 _BY_MARK = {b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _GZIP, _ZIP, _PARQUET, _OLD_OFFICE = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06"), b"PAR1", b"\xd0\xcf\x11\xe0"

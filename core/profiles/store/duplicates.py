@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.db import Connection
-from core.profiles.records import DuplicateGroup
+from core.profiles.merge_records import DuplicateGroup
 
 Keys = Sequence[str]  # SQL expressions on a profile, null where somebody has nothing
 

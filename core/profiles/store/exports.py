@@ -16,7 +16,7 @@ from asyncpg.cursor import Cursor
 from core.db import Connection
 from core.profiles.export_options import ExportFormat, ExportOptions
 from core.profiles.fields import Field, FieldType
-from core.profiles.records import ExportContent, ExportRun, RunError, RunState
+from core.profiles.run_records import ExportContent, ExportRun, RunError, RunState
 
 COLUMNS = (
     "id, state, file_id, dimension, audience_id, expression, time_zone, columns, computed, options, rows_total, rows_written,"

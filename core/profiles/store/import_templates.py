@@ -9,7 +9,7 @@ from typing import Any
 
 from core.db import Connection
 from core.profiles.import_template_records import ImportTemplate, ImportTemplateDraft, TemplateStatus
-from core.profiles.records import ImportOptions
+from core.profiles.run_records import ImportOptions
 
 COLUMNS = "id, name, label, description, match_key, options, sample, status, version, created_by, created_at, updated_at"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.db import Connection
 from core.profiles.import_rows import Reject
-from core.profiles.records import ImportOptions, ImportRun, RunError, RunState
+from core.profiles.run_records import ImportOptions, ImportRun, RunError, RunState
 
 COLUMNS = (
     "id, state, file_id, rejects_file_id, template_id, match_key, options, bytes_total, bytes_read, position, lines_read,"

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from core.db import Connection
-from core.profiles.records import Merge
+from core.profiles.merge_records import Merge
 
 _MERGE = """
 SELECT m.id, m.survivor_id, m.merged_at, m.merged_by, m.undone_at, m.undone_by,

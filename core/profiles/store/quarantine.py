@@ -9,9 +9,9 @@ from typing import Any
 
 from channels.contract import AddressKind, FailureReason
 from core.db import Connection
+from core.profiles.quarantine_records import QuarantineEntry, QuarantineStatus
 from core.profiles.reached_by import COLUMNS as REACHED_BY
 from core.profiles.reached_by import key_text
-from core.profiles.records import QuarantineEntry, QuarantineStatus
 
 COLUMNS = (
     "address_kind, address_key, status, reason, error_count, first_error_at, last_error_at, error_text,"

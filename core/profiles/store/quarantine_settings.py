@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from core.db import Connection
-from core.profiles.records import QuarantineSettings
+from core.profiles.quarantine_records import QuarantineSettings
 
 COLUMNS = "soft_errors, between_soft_errors, forget_soft_after, release_full_after, version, changed_by, changed_at"
 

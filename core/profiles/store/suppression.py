@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from core.db import Connection
-from core.profiles.records import (
+from core.profiles.suppression_forms import Entry
+from core.profiles.suppression_records import (
     EntryForm,
     EntryOutcome,
     SuppressionEntry,
@@ -19,7 +20,6 @@ from core.profiles.records import (
     SuppressionListDraft,
     SuppressionScope,
 )
-from core.profiles.suppression_forms import Entry
 
 COLUMNS = "id, name, label, kind, scope, version, created_at, updated_at, created_by"
 ENTRY_COLUMNS = "list_id, form, value, comment, origin, expires_at, created_at, updated_at, created_by"

@@ -8,16 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from core.db import Connection
-from core.profiles.records import (
-    RunError,
-    RunState,
-    SuppressionAction,
-    SuppressionExport,
-    SuppressionImport,
-    SuppressionOptions,
-)
+from core.profiles.run_records import RunError, RunState
 from core.profiles.store.imports import storable
 from core.profiles.store.runs import RunTable
+from core.profiles.suppression_records import SuppressionAction, SuppressionExport, SuppressionImport, SuppressionOptions
 
 IMPORT_COLUMNS = (
     "id, list_id, state, file_id, rejects_file_id, action, options, bytes_total, bytes_read, lines_read, added, changed,"

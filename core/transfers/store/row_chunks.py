@@ -16,7 +16,7 @@ from core.profiles.import_columns import Plan
 from core.profiles.import_options import ImportMode
 from core.profiles.import_repeats import Rows
 from core.profiles.import_target import Written
-from core.profiles.records import EmptyCells
+from core.profiles.run_records import EmptyCells
 from core.profiles.store.chunk_columns import compared, said, staged_names
 
 STAGING = "import_staging"

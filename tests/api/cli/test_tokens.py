@@ -21,7 +21,7 @@ from core.errors import Conflict
 from core.planning import channel_accounts
 from core.planning.records import AccountDraft
 from core.profiles import quarantine
-from core.profiles.records import QuarantineStatus
+from core.profiles.quarantine_records import QuarantineStatus
 from core.runtime import Runtime
 from core.secrets import new_key_text
 from tests.core.authors import SMTP

@@ -18,7 +18,7 @@ from core.files import complete_file
 from core.ids import to_global_id
 from core.paging import encode_cursor
 from core.profiles import imports
-from core.profiles.records import MatchKey
+from core.profiles.run_records import MatchKey
 from core.targeting.membership.jobs import upkeep
 from tests.api.conftest import make_token
 from tests.api.gql import CREATE_CAMPAIGN, Gql, create_profile, fresh

@@ -17,8 +17,9 @@ from core.consent import ledger
 from core.consent.records import ConsentEntry, Decision
 from core.db import Pool
 from core.paging import PageRequest
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles
-from core.profiles.records import Channel, MergePlan
+from core.profiles.records import Channel
 from core.tracking.stream import read
 from tests.api.http.test_tracking import client_of, opted_out
 from tests.core.consent.made import a_purpose, a_service, join

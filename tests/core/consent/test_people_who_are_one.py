@@ -16,8 +16,8 @@ from core.consent.purposes import decide
 from core.consent.records import Act, Choice, Confirmation, Decision, EventKind, Outcome, SubscriptionState, Wish
 from core.db import Connection, Pool, transaction
 from core.paging import PageRequest
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles
-from core.profiles.records import MergePlan
 from core.targeting.audiences import open_question, sample
 from core.targeting.parse import parse_text
 from tests.core.consent.made import NOW, a_person, a_purpose, a_service, join, leave

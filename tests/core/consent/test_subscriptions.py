@@ -17,9 +17,9 @@ from core.consent.records import Act, Choice, Confirmation, EventKind, Evolution
 from core.db import Connection, Pool, transaction
 from core.errors import Forbidden, Invalid, NotFound
 from core.paging import PageRequest
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles
 from core.profiles.profiles import delete_profile
-from core.profiles.records import MergePlan
 from tests.core.consent.made import NOW, a_person, a_purpose, a_service, join, leave
 
 PAGE = PageRequest(first=50)

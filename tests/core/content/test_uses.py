@@ -29,7 +29,7 @@ from core.errors import Conflict, Invalid
 from core.events.event_types import remove_event_type
 from core.profiles.import_template_records import ImportTemplateDraft, TemplateStatus
 from core.profiles.import_templates import create_template, update_template
-from core.profiles.records import ImportOptions, MatchKey
+from core.profiles.run_records import ImportOptions, MatchKey
 from tests.core.authors import PARTS, REGISTRY
 from tests.core.datamodel.model import NOW, dataset, field, link, point, publish_draft, publish_fields, save
 from tests.core.events import told as events

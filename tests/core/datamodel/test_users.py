@@ -28,7 +28,7 @@ from core.privacy.records import NamespaceDraft
 from core.profiles.import_options import ImportTarget, TargetKind
 from core.profiles.import_template_records import ImportTemplateDraft
 from core.profiles.import_templates import create_template
-from core.profiles.records import ImportOptions
+from core.profiles.run_records import ImportOptions
 from core.runtime import Runtime
 from core.targeting.filters import create_filter
 from core.targeting.parse import parse_text

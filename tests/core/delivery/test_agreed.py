@@ -15,8 +15,8 @@ from core.delivery.engine import Engine
 from core.delivery.records import DeliveryState, LedgerState
 from core.delivery.store import leases
 from core.planning.deliveries import update_delivery
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles, undo_merge
-from core.profiles.records import MergePlan
 from core.runtime import Runtime
 from tests.core.consent.made import a_purpose, a_service, join, leave
 from tests.core.delivery.people import Times, add_people, check_equation, confirmed, new_delivery, outcome_of, prepared

@@ -26,7 +26,7 @@ from core.planning import deliveries
 from core.planning.columns import library_of
 from core.planning.records import DeliveryDraft
 from core.profiles import merging
-from core.profiles.records import MergePlan
+from core.profiles.merge_records import MergePlan
 from core.runtime import Runtime
 from core.targeting import lists
 from core.targeting.audiences import create_audience, get_audience, update_audience

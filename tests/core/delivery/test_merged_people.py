@@ -9,7 +9,7 @@ from core.delivery.engine import Engine
 from core.delivery.records import LedgerState
 from core.delivery.store import leases
 from core.profiles import merging
-from core.profiles.records import Merge, MergePlan
+from core.profiles.merge_records import Merge, MergePlan
 from core.runtime import Runtime
 from tests.core.delivery.people import add_people, check_equation, confirmed, new_delivery, outcome_of, prepared
 

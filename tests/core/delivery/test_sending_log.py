@@ -18,7 +18,7 @@ from core.errors import Invalid, Stale
 from core.planning.computed_records import SendingLog
 from core.planning.seed_records import ControlGroup, Extraction
 from core.profiles import merging
-from core.profiles.records import MergePlan
+from core.profiles.merge_records import MergePlan
 from core.reporting.records import SegmentReport
 from core.reporting.sending_log import report_segments
 from core.runtime import Runtime

@@ -18,7 +18,7 @@ from core.delivery.prepare import PREPARATION
 from core.delivery.records import LedgerState
 from core.planning import deliveries
 from core.profiles import refusals, suppression, suppression_entries
-from core.profiles.records import (
+from core.profiles.suppression_records import (
     EntryOutcome,
     SuppressionDraft,
     SuppressionKind,

@@ -10,7 +10,7 @@ from core.delivery.records import LedgerState
 from core.privacy.records import RequestKind, RequestState
 from core.privacy.work import work
 from core.profiles import import_runner
-from core.profiles.records import MatchKey
+from core.profiles.run_records import MatchKey
 from core.runtime import Runtime
 from tests.core.delivery.people import Times, add_person, check_equation, confirmed, new_delivery, outcome_of, prepared
 from tests.core.privacy.asking import ask, get

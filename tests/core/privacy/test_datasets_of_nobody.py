@@ -181,6 +181,26 @@ async def test_a_row_that_rows_of_people_hold_stays(runtime: Runtime, db: Connec
     assert await rows(db, "x_mark", "x_vote") == [("good",)]
 
 
+@pytest.mark.parametrize(("on_delete", "stay"), [(OnDelete.CLEAR, [("good", None)]), (OnDelete.DELETE, [])])
+async def test_rows_of_people_do_as_their_link_says_and_are_not_given(
+    runtime: Runtime, db: Connection, on_delete: OnDelete, stay: list[tuple[Any, ...]]
+) -> None:
+    await contest(runtime, db)
+    await dataset(db, "vote", field("mark", personal=True))
+    await point(db, link("voter"), "vote")
+    await point(db, link("about", "entry", on_delete=on_delete, reverse_name="votes"), "vote")
+    await publish_draft(db)
+    bob = await add_person(db, BOB)
+    await db.execute("INSERT INTO x_vote (x_mark, x_voter_id, x_about_id) SELECT 'good', $1, min(id) FROM x_entry", bob)
+
+    access = await done(runtime, RequestKind.ACCESS, "ticket", "T-1")
+    erasure = erased(await done(runtime, RequestKind.DELETE, "ticket", "T-1"))
+
+    assert "x_vote" not in access.counts
+    assert (erasure["x_entry"], "x_vote" in erasure) == (1, False)
+    assert await rows(db, "x_mark, x_about_id", "x_vote") == stay
+
+
 async def test_datasets_that_are_tied_otherwise_are_no_namespace(runtime: Runtime, db: Connection) -> None:
     """Over another dataset, by pairs, or because people are linked to them."""
     for name in ("order", "line", "club", "shop", "town"):

@@ -20,9 +20,10 @@ from core.delivery.records import LedgerState
 from core.privacy.records import RequestKind, RequestState
 from core.profiles import erased
 from core.profiles.import_options import ImportTarget, TargetKind
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles, undo_merge
 from core.profiles.profiles import update_profile
-from core.profiles.records import Channel, MergePlan
+from core.profiles.records import Channel
 from core.runtime import Runtime
 from tests.core.consent.made import a_person, a_purpose, a_service, join
 from tests.core.delivery.people import Times, add_person, check_equation, confirmed, new_delivery, outcome_of, prepared

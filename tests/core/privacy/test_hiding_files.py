@@ -15,7 +15,8 @@ from core.privacy.records import PrivacyRequest, RequestKind, RequestState
 from core.profiles import suppression, suppression_export_runner, suppression_transfers
 from core.profiles.exports import SELECTION_RESOURCE
 from core.profiles.import_options import ImportTarget, TargetKind
-from core.profiles.records import MatchKey, SuppressionKind, SuppressionListDraft
+from core.profiles.run_records import MatchKey
+from core.profiles.suppression_records import SuppressionKind, SuppressionListDraft
 from core.profiles.visitor_records import SentVisitor
 from core.profiles.visitors import save_visitors
 from core.runtime import Runtime

@@ -16,7 +16,7 @@ from core.privacy.records import RequestKind, RequestState
 from core.profiles import app_subscriptions, visitors
 from core.profiles.app_records import Platform, SentAppSubscription
 from core.profiles.exports import SELECTION_RESOURCE
-from core.profiles.records import MatchKey
+from core.profiles.run_records import MatchKey
 from core.profiles.visitor_records import SentVisitor
 from core.runtime import Runtime
 from core.transfers import jobs

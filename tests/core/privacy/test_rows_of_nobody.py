@@ -19,7 +19,7 @@ from core.profiles import app_subscriptions, merging, visitors
 from core.profiles.app_records import Platform, SentAppSubscription
 from core.profiles.erased import that_are_somebodys
 from core.profiles.identities import ProfileReference, ReferenceKind
-from core.profiles.records import MergePlan
+from core.profiles.merge_records import MergePlan
 from core.profiles.visitor_records import SentVisitor
 from core.runtime import Runtime
 from tests.core.datamodel.model import field, publish_fields

@@ -13,7 +13,7 @@ from core.access import SYSTEM
 from core.db import Connection, transaction
 from core.profiles import export_runner, exports, import_runner, imports
 from core.profiles.export_options import ExportFormat, ExportOptions
-from core.profiles.records import ExportRun, ImportOptions, ImportRun, MatchKey
+from core.profiles.run_records import ExportRun, ImportOptions, ImportRun, MatchKey
 from core.runtime import Runtime
 
 

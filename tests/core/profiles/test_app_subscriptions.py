@@ -19,7 +19,7 @@ from core.profiles import app_subscriptions, merging, profiles
 from core.profiles.app_records import AppResult, AppSubscription, Platform, SentAppSubscription
 from core.profiles.app_subscriptions import remove_app_subscriptions, save_app_subscriptions
 from core.profiles.identities import ProfileReference, ReferenceKind
-from core.profiles.records import MergePlan
+from core.profiles.merge_records import MergePlan
 from core.profiles.told_in_sets import MOST_AT_ONCE
 from core.targeting.audiences import open_question, sample
 from core.targeting.parse import parse_text

@@ -10,7 +10,7 @@ from core.access import SYSTEM
 from core.db import Connection
 from core.errors import Invalid
 from core.profiles import duplicates, merging
-from core.profiles.records import MergePlan
+from core.profiles.merge_records import MergePlan
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -27,7 +27,7 @@ from core.profiles.export_options import ExportFormat, ExportOptions, LineEnd, T
 from core.profiles.fields import SETTABLE
 from core.profiles.files import writers
 from core.profiles.import_options import FileShape, FixedColumn
-from core.profiles.records import ExportRun, ImportOptions, RunState
+from core.profiles.run_records import ExportRun, ImportOptions, RunState
 from core.runtime import Runtime
 from tests.core.profiles.house import counts, export_people, import_people, people, read_bytes
 

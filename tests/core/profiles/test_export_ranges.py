@@ -10,7 +10,7 @@ import pytest
 from core.db import Connection
 from core.profiles import export_ranges
 from core.profiles.exports import SELECTION_RESOURCE, Selection
-from core.profiles.records import RunState
+from core.profiles.run_records import RunState
 from core.profiles.store import exports as store
 from core.runtime import Runtime
 from tests.core.profiles.house import Times, export_people, read_file

@@ -28,7 +28,7 @@ from core.profiles.errors import FieldsInvalid
 from core.profiles.exports import SELECTION_RESOURCE, Selection
 from core.profiles.fields import FIELDS
 from core.profiles.formulas import escaped
-from core.profiles.records import EmptyCells, ExportRun, ImportOptions, RunState
+from core.profiles.run_records import EmptyCells, ExportRun, ImportOptions, RunState
 from core.profiles.store import exports as store
 from core.runtime import Runtime
 from loadtests.people import write_people

@@ -25,7 +25,7 @@ from core.profiles.files import archives, row_files, streams, workbook_file
 from core.profiles.files.chunks import Chunk
 from core.profiles.files.opening import open_people_file
 from core.profiles.import_options import FileFormat, FileShape, FixedColumn
-from core.profiles.records import ImportOptions, UnknownColumns
+from core.profiles.run_records import ImportOptions, UnknownColumns
 
 HEADER = ["email", "first_name", "city"]
 ROWS = [["ann@mail.example", "Ann", "Zürich"], ["bob@mail.example", "Bob", ""], ["cy@mail.example", 'Cy "C", Jr.', "Łódź"]]

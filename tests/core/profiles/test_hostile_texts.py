@@ -18,17 +18,9 @@ from core.events.history import list_events
 from core.events.records import OutcomeStatus, UnknownFields
 from core.profiles import quarantine, suppression, suppression_entries
 from core.profiles.errors import BadValue
-from core.profiles.records import (
-    EntryOutcome,
-    ImportOptions,
-    ImportRun,
-    QuarantineFilter,
-    RunState,
-    SuppressionDraft,
-    SuppressionKind,
-    SuppressionListDraft,
-    UnknownColumns,
-)
+from core.profiles.quarantine_records import QuarantineFilter
+from core.profiles.run_records import ImportOptions, ImportRun, RunState, UnknownColumns
+from core.profiles.suppression_records import EntryOutcome, SuppressionDraft, SuppressionKind, SuppressionListDraft
 from core.profiles.values import clean_text
 from core.runtime import Runtime
 from core.secrets import new_key_text, parse_keyring

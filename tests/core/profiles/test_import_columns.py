@@ -7,7 +7,7 @@ import pytest
 from core.errors import Invalid
 from core.profiles.fields import FIELDS
 from core.profiles.import_columns import check_mapping, plan_columns
-from core.profiles.records import ImportOptions, MatchKey, UnknownColumns
+from core.profiles.run_records import ImportOptions, MatchKey, UnknownColumns
 from core.profiles.team_fields import OURS
 
 

@@ -25,7 +25,7 @@ from core.profiles.import_options import (
     OtherValues,
     TextCase,
 )
-from core.profiles.records import EmptyCells, ImportOptions, ImportRun, MatchKey, RunState
+from core.profiles.run_records import EmptyCells, ImportOptions, ImportRun, MatchKey, RunState
 from core.runtime import Runtime
 from tests.core.profiles.house import counts, get_import, import_people, people, read_file, read_rejects, ready_import
 from tests.core.profiles.test_file_formats import FORMATS, as_workbook, as_zip

@@ -18,7 +18,7 @@ from core.profiles.files.opening import open_people_file
 from core.profiles.import_columns import plan_columns
 from core.profiles.import_options import ColumnRule, FileShape
 from core.profiles.import_rows import Batch, RowReader
-from core.profiles.records import ImportOptions, MatchKey, UnknownColumns
+from core.profiles.run_records import ImportOptions, MatchKey, UnknownColumns
 from core.profiles.team_fields import OURS
 from core.profiles.values import Reading
 from tests.core.profiles.test_file_formats import as_parquet, as_workbook

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.profiles import import_runner
-from core.profiles.records import MatchKey
+from core.profiles.run_records import MatchKey
 from core.runtime import Runtime
 from tests.core.profiles.house import counts, import_people, people, read_rejects
 

@@ -18,7 +18,7 @@ from core.profiles.fields import SETTABLE
 from core.profiles.import_columns import plan_columns
 from core.profiles.import_repeats import Rows, Settled, settle
 from core.profiles.import_rows import Batch, RowReader
-from core.profiles.records import EmptyCells, ImportOptions, MatchKey
+from core.profiles.run_records import EmptyCells, ImportOptions, MatchKey
 from core.profiles.team_fields import OURS
 from core.profiles.values import Reading, clean
 from tests.core.profiles.house import write

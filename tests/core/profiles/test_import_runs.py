@@ -21,8 +21,8 @@ from core.outbox import take
 from core.profiles import import_runner, imports, jobs
 from core.profiles.import_target import Written
 from core.profiles.profiles import create_profile, update_profile
-from core.profiles.records import ImportRun, MatchKey, RunState
 from core.profiles.rejects_file import WrittenRejects, attach_rejects
+from core.profiles.run_records import ImportRun, MatchKey, RunState
 from core.profiles.store import import_chunks
 from core.profiles.store import imports as store
 from core.runtime import Runtime

@@ -12,7 +12,7 @@ from core.access import SYSTEM
 from core.db import Connection, transaction
 from core.errors import Conflict, NotFound
 from core.profiles import import_runner, imports
-from core.profiles.records import ImportRun, MatchKey, RunState
+from core.profiles.run_records import ImportRun, MatchKey, RunState
 from core.runtime import Runtime
 from tests.core.profiles.house import Times, import_people
 

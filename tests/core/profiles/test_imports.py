@@ -16,7 +16,7 @@ from core.errors import Conflict, Forbidden, IllegalMove, Invalid, NotFound
 from core.paging import PageRequest
 from core.profiles import import_runner, imports
 from core.profiles.profiles import create_profile
-from core.profiles.records import EmptyCells, ImportOptions, MatchKey, RunState
+from core.profiles.run_records import EmptyCells, ImportOptions, MatchKey, RunState
 from core.runtime import Runtime
 from loadtests.people import write_people
 from tests.core.profiles.house import (

@@ -9,7 +9,8 @@ from core.db import transaction
 from core.profiles import merging
 from core.profiles.export_options import ExportFormat
 from core.profiles.import_options import ImportMode
-from core.profiles.records import EmptyCells, ImportOptions, MatchKey, MergePlan, MergeRule
+from core.profiles.merge_records import MergePlan, MergeRule
+from core.profiles.run_records import EmptyCells, ImportOptions, MatchKey
 from core.runtime import Runtime
 from tests.core.profiles.house import counts, export_people, import_people, options_of, people, read_file, read_rejects
 

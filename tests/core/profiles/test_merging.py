@@ -20,7 +20,8 @@ from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.paging import PageRequest
 from core.profiles import merging, profiles, search
 from core.profiles.errors import FieldsInvalid
-from core.profiles.records import Channel, FieldRule, Merge, MergePlan, MergeRule, Profile, Undone
+from core.profiles.merge_records import FieldRule, Merge, MergePlan, MergeRule, Undone
+from core.profiles.records import Channel, Profile
 from tests.core.profiles.possessions import NOW as ENTERED
 from tests.core.profiles.possessions import OF_A_PERSON, give_everything, publish_model
 from tests.core.targeting.kept import settle

@@ -12,7 +12,8 @@ from core.datamodel.records import FieldKind
 from core.db import Connection
 from core.errors import Conflict
 from core.profiles import merging, profiles
-from core.profiles.records import FieldRule, Merge, MergePlan, MergeRule, Profile, Undone
+from core.profiles.merge_records import FieldRule, Merge, MergePlan, MergeRule, Undone
+from core.profiles.records import Profile
 from core.runtime import Runtime
 from tests.core.datamodel.model import NOW, field, publish_draft, save, unique
 

@@ -19,8 +19,9 @@ from core.planning.records import CampaignDraft
 from core.profiles import merging, test_profiles
 from core.profiles.errors import BadValue, FieldsInvalid
 from core.profiles.export_options import ExportFormat, ExportOptions
+from core.profiles.merge_records import FieldRule, MergePlan, MergeRule
 from core.profiles.profiles import create_profile, update_profile
-from core.profiles.records import EmptyCells, FieldRule, ImportOptions, MergePlan, MergeRule
+from core.profiles.run_records import EmptyCells, ImportOptions
 from core.profiles.team_fields import field_of
 from core.profiles.team_rows import Extended, get_team_values
 from core.profiles.test_profile_records import TestProfileDraft as Draft

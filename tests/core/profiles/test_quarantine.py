@@ -14,10 +14,11 @@ from core.audit import list_entries
 from core.db import Connection, Pool, transaction
 from core.errors import Forbidden, Invalid, NotFound
 from core.profiles import quarantine
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles
 from core.profiles.profiles import create_profile
 from core.profiles.quarantine import AddressError
-from core.profiles.records import MergePlan, QuarantineEntry, QuarantineFilter, QuarantineStatus
+from core.profiles.quarantine_records import QuarantineEntry, QuarantineFilter, QuarantineStatus
 from core.secrets import Keyring, new_key_text, parse_keyring
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -14,8 +14,8 @@ from core.db import Connection
 from core.errors import Forbidden, Invalid, Stale
 from core.profiles import quarantine, quarantine_correction, refusals
 from core.profiles.quarantine import AddressError
-from core.profiles.records import Correction, QuarantineFilter
-from core.profiles.records import QuarantineStatus as Status
+from core.profiles.quarantine_records import Correction, QuarantineFilter
+from core.profiles.quarantine_records import QuarantineStatus as Status
 from core.secrets import new_key_text, parse_keyring
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -17,7 +17,8 @@ from core.datamodel.records import BuildKind, BuildState, DataField, FieldKind
 from core.db import Connection
 from core.errors import Invalid
 from core.profiles import merging, profiles, search
-from core.profiles.records import MergePlan, Profile
+from core.profiles.merge_records import MergePlan
+from core.profiles.records import Profile
 from core.runtime import Runtime
 from tests.core.datamodel.model import NOW, builds, dataset, field, publish_draft, publish_fields, save
 

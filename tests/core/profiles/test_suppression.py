@@ -17,7 +17,8 @@ from core.db import Connection, Pool, transaction
 from core.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from core.paging import PageRequest
 from core.profiles import quarantine, suppression, suppression_entries
-from core.profiles.records import (
+from core.profiles.suppression_forms import domains_of, hashes, read_entry, written
+from core.profiles.suppression_records import (
     EntryForm,
     EntryOutcome,
     EntryResult,
@@ -27,7 +28,6 @@ from core.profiles.records import (
     SuppressionListDraft,
     SuppressionScope,
 )
-from core.profiles.suppression_forms import domains_of, hashes, read_entry, written
 from core.secrets import new_key_text, parse_keyring
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

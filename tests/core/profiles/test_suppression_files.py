@@ -15,19 +15,19 @@ from core.db import Connection, transaction
 from core.errors import Conflict, IllegalMove, Invalid, NotFound
 from core.profiles import jobs, suppression, suppression_entries, suppression_import_runner
 from core.profiles import suppression_transfers as transfers
-from core.profiles.records import (
+from core.profiles.run_records import RunState
+from core.profiles.store import runs
+from core.profiles.store import suppression_runs as store
+from core.profiles.store.runs import RunTable
+from core.profiles.suppression_columns import plan_columns
+from core.profiles.suppression_records import (
     EntryForm,
-    RunState,
     SuppressionAction,
     SuppressionImport,
     SuppressionKind,
     SuppressionListDraft,
     SuppressionOptions,
 )
-from core.profiles.store import runs
-from core.profiles.store import suppression_runs as store
-from core.profiles.store.runs import RunTable
-from core.profiles.suppression_columns import plan_columns
 from core.runtime import Runtime
 from tests.core.profiles.house import Times, read_file
 

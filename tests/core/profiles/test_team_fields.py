@@ -24,7 +24,7 @@ from core.profiles import export_runner, exports, import_runner
 from core.profiles.errors import BadValue, FieldsInvalid
 from core.profiles.import_columns import plan_columns
 from core.profiles.profiles import create_profile, update_profile
-from core.profiles.records import EmptyCells, ImportOptions, MatchKey, RunState
+from core.profiles.run_records import EmptyCells, ImportOptions, MatchKey, RunState
 from core.profiles.team_fields import fields_of
 from core.profiles.team_rows import Extended, get_team_values
 from core.profiles.values import Reading, clean

@@ -16,7 +16,7 @@ from core.planning.campaigns import create_campaign, delete_campaign
 from core.planning.records import CampaignDraft
 from core.profiles import import_runner
 from core.profiles.profiles import create_profile, delete_profile, update_profile
-from core.profiles.records import RunState
+from core.profiles.run_records import RunState
 from core.runtime import Runtime
 from tests.core.datamodel.model import NOW, dataset, field, link, point, publish_draft, publish_fields, save, unique
 from tests.core.profiles.house import counts, import_people, people, read_rejects

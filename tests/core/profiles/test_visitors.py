@@ -21,7 +21,7 @@ from core.privacy.perimeter import all_tables
 from core.privacy.store import tables
 from core.profiles import merging, profiles, visitors
 from core.profiles.identities import ProfileReference, ReferenceKind
-from core.profiles.records import MergePlan
+from core.profiles.merge_records import MergePlan
 from core.profiles.told_in_sets import MOST_AT_ONCE
 from core.profiles.visitor_records import SentVisitor, Visitor, VisitorResult
 from core.profiles.visitors import remove_visitors, save_visitors

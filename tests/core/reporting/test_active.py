@@ -13,7 +13,7 @@ from core.db import Connection
 from core.delivery.store import ledger
 from core.errors import Invalid
 from core.profiles import merging
-from core.profiles.records import MergePlan
+from core.profiles.merge_records import MergePlan
 from core.reporting.active import list_active_profiles
 from core.runtime import Runtime
 from tests.core.delivery.conftest import db, runtime, times  # noqa: F401

@@ -17,7 +17,8 @@ from core.delivery.records import LedgerState
 from core.errors import Invalid, NotFound
 from core.paging import PageRequest
 from core.profiles import merging
-from core.profiles.records import Channel, MergePlan
+from core.profiles.merge_records import MergePlan
+from core.profiles.records import Channel
 from core.public_urls import PublicUrls
 from core.reporting import people
 from core.reporting.records import HistoryEntry, HistoryKind

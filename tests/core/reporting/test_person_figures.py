@@ -9,7 +9,7 @@ from core.access import SYSTEM
 from core.db import Connection
 from core.delivery.store import ledger
 from core.profiles import merging
-from core.profiles.records import MergePlan
+from core.profiles.merge_records import MergePlan
 from core.reporting import deliveries
 from core.reporting.person_figures import get_figures
 from core.reporting.records import PersonFigures

@@ -12,8 +12,8 @@ import pytest
 from core.access import SYSTEM
 from core.db import Connection
 from core.errors import Invalid, LimitReached
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles
-from core.profiles.records import MergePlan
 from core.rows import listing
 from core.rows.profile_pages import list_people
 from core.rows.records import Direction, Order, ProfilePage

@@ -16,8 +16,8 @@ from core.errors import ClarionError, Conflict, Invalid
 from core.planning.campaigns import create_campaign
 from core.planning.records import CampaignDraft
 from core.profiles import merging, test_profiles
+from core.profiles.merge_records import FieldRule, MergePlan, MergeRule
 from core.profiles.profiles import create_profile, update_profile
-from core.profiles.records import FieldRule, MergePlan, MergeRule
 from core.profiles.team_rows import Extended, Linked, get_team_values
 from core.profiles.test_profile_records import TestProfileDraft as Draft
 from core.profiles.test_profile_records import TestProfileUse as Use

@@ -9,8 +9,8 @@ from core.access import SYSTEM
 from core.datamodel.records import FieldKind, LinkKind
 from core.db import Connection
 from core.events.forgetting import forget_events
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles, undo_merge
-from core.profiles.records import MergePlan
 from core.targeting import filters, lists
 from core.targeting.audiences import create_audience, find_audience_by_name, update_audience
 from core.targeting.parse import parse_text

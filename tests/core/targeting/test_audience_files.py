@@ -18,7 +18,7 @@ from core.paging import PageRequest
 from core.profiles.fields import Field, FieldType
 from core.profiles.import_keys import ImportKey
 from core.profiles.import_options import FileFormat, FileShape, FixedColumn
-from core.profiles.records import RunState
+from core.profiles.run_records import RunState
 from core.profiles.team_fields import OURS, Fields
 from core.runtime import Runtime
 from core.targeting import audience_files, audience_runs, jobs, loading, reconciling, row_keys

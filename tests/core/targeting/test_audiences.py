@@ -16,8 +16,8 @@ from core.audit import list_entries
 from core.db import Connection, Pool
 from core.errors import ClarionError, Conflict, Forbidden, Invalid, LimitReached, NotFound, Stale
 from core.paging import PageRequest, page_request
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles
-from core.profiles.records import MergePlan
 from core.targeting.audiences import (
     count,
     count_audiences,

@@ -12,8 +12,8 @@ from core.datamodel.uses import refuse
 from core.db import Connection
 from core.errors import Conflict
 from core.events.event_types import remove_event_type
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles
-from core.profiles.records import MergePlan
 from core.targeting.audiences import count, create_audience, open_question
 from core.targeting.errors import ExpressionError
 from core.targeting.parse import parse_text

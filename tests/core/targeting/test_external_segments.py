@@ -14,9 +14,9 @@ from core.datamodel import jobs as datamodel
 from core.datamodel.physical import column_of
 from core.db import Connection, transaction
 from core.errors import ClarionError
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles
 from core.profiles.profiles import delete_profile, update_profile
-from core.profiles.records import MergePlan
 from core.runtime import Runtime
 from core.targeting import external_segments, external_store, jobs, lists
 from core.targeting.audiences import get_audience, open_question, sample

@@ -13,8 +13,8 @@ from core.access import SYSTEM
 from core.db import Connection, Pool, transaction
 from core.errors import ClarionError, NotFound
 from core.paging import PageRequest
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles
-from core.profiles.records import MergePlan
 from core.targeting import lists
 from core.targeting.audiences import (
     count,

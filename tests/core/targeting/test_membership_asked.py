@@ -10,8 +10,8 @@ from typing import Any
 from core.access import SYSTEM
 from core.datamodel.records import FieldKind
 from core.db import Connection
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles
-from core.profiles.records import MergePlan
 from core.targeting.membership.records import KeptState
 from core.targeting.membership.store.members import PEOPLE
 from core.targeting.membership.upkeep import keep_up

@@ -10,8 +10,8 @@ import pytest
 from core.access import SYSTEM
 from core.datamodel.records import FieldKind
 from core.db import Connection
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles
-from core.profiles.records import MergePlan
 from tests.core.datamodel.model import dataset, field, link, point, publish_draft
 from tests.core.targeting.kept import AT, counted, keep, members, settle
 from tests.core.targeting.test_lists import people

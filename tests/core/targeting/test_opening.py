@@ -13,8 +13,8 @@ from core.datamodel.records import FieldKind
 from core.db import Connection, Pool, transaction
 from core.events.event_types import save_event_type
 from core.events.records import EventTypeDraft
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles, undo_merge
-from core.profiles.records import MergePlan
 from core.targeting import filters, store
 from core.targeting.audiences import count, create_audience, open_audience, open_question, open_value, update_audience
 from core.targeting.check import check

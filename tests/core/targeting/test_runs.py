@@ -14,7 +14,7 @@ import pytest
 from core.access import SYSTEM
 from core.db import Connection, transaction
 from core.errors import IllegalMove
-from core.profiles.records import RunState
+from core.profiles.run_records import RunState
 from core.runtime import Runtime
 from core.targeting import audience_runs, cost, jobs, run_worker, watching
 from core.targeting.audiences import create_audience, find_audience_by_name, get_audience

@@ -13,7 +13,7 @@ from core.db import Connection, transaction
 from core.profiles import imports
 from core.profiles.import_options import ImportTarget, TargetKind
 from core.profiles.import_template_records import ImportTemplate
-from core.profiles.records import ImportOptions, ImportRun
+from core.profiles.run_records import ImportOptions, ImportRun
 from core.runtime import Runtime
 from core.transfers import jobs
 from core.transfers.destinations import find_destination

@@ -24,7 +24,7 @@ from core.profiles import exports
 from core.profiles.export_options import ExportFormat, ExportOptions
 from core.profiles.exports import SELECTION_RESOURCE, get_export
 from core.profiles.profiles import create_profile
-from core.profiles.records import EmptyCells, ExportRun, RunState
+from core.profiles.run_records import EmptyCells, ExportRun, RunState
 from core.profiles.store import exports as profile_store
 from core.profiles.values import clean_text
 from core.runtime import Runtime

@@ -13,7 +13,7 @@ from core.db import Connection
 from core.errors import Invalid, NotFound
 from core.profiles.import_options import ImportMode, ImportTarget, TargetKind
 from core.profiles.profiles import create_profile
-from core.profiles.records import EmptyCells, RunState
+from core.profiles.run_records import EmptyCells, RunState
 from core.runtime import Runtime
 from tests.core.datamodel.model import NOW, dataset, field, publish_draft, unique
 from tests.core.profiles.house import people, read_file, read_rejects

@@ -21,7 +21,7 @@ from core.datamodel.keys import remove_key
 from core.db import Connection
 from core.profiles import import_runner
 from core.profiles.import_target import Written
-from core.profiles.records import RunState
+from core.profiles.run_records import RunState
 from core.profiles.store.runs import RunTable, revive_stalled
 from core.runtime import Runtime
 from core.transfers import jobs

@@ -16,7 +16,8 @@ from core.profiles.import_templates import create_template, list_templates, open
 from core.profiles.imports import list_imports
 from core.profiles.profiles import create_profile
 from core.profiles.quarantine import find_entry
-from core.profiles.records import ImportOptions, ImportRun, QuarantineStatus
+from core.profiles.quarantine_records import QuarantineStatus
+from core.profiles.run_records import ImportOptions, ImportRun
 from core.runtime import Runtime
 from core.transfers import jobs
 from core.transfers.destinations import find_destination

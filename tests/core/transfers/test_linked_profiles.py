@@ -8,7 +8,7 @@ from core.datamodel import jobs as datamodel
 from core.datamodel.records import LinkKind
 from core.db import Connection
 from core.profiles.import_options import ImportTarget
-from core.profiles.records import EmptyCells, ImportOptions
+from core.profiles.run_records import EmptyCells, ImportOptions
 from core.runtime import Runtime
 from tests.core.datamodel.model import dataset, field, link, point, publish_draft, unique
 from tests.core.profiles.house import export_people, read_file, read_rejects

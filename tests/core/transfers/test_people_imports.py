@@ -17,10 +17,12 @@ from core.db import Connection
 from core.errors import Forbidden, Invalid, NotFound
 from core.profiles import import_runner
 from core.profiles.import_options import ImportMode, ImportTarget, TargetKind
+from core.profiles.merge_records import MergePlan
 from core.profiles.merging import merge_profiles
 from core.profiles.profiles import create_profile
 from core.profiles.quarantine import find_entry
-from core.profiles.records import ImportOptions, MatchKey, MergePlan, QuarantineStatus, RunState
+from core.profiles.quarantine_records import QuarantineStatus
+from core.profiles.run_records import ImportOptions, MatchKey, RunState
 from core.runtime import Runtime
 from core.targeting.lists import create_list
 from core.transfers import jobs

@@ -13,7 +13,7 @@ from api.cli.demo.people import PEOPLE_PER_BAD_ROW, Person, Trait, make_people, 
 from core.profiles.csv_reader import CsvFile
 from core.profiles.import_columns import plan_columns
 from core.profiles.import_rows import RowReader
-from core.profiles.records import ImportOptions, MatchKey
+from core.profiles.run_records import ImportOptions, MatchKey
 from core.profiles.team_fields import OURS
 from core.profiles.values import Reading
 

@@ -2,7 +2,7 @@
 
 from migrations.runner import run_sql
 
-revision = "0049"
+revision = "0048"
 down_revision = "0047"
 
 SQL = """

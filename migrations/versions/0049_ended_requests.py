@@ -2,8 +2,8 @@
 
 from migrations.runner import run_sql
 
-revision = "0051"
-down_revision = "0047"
+revision = "0049"
+down_revision = "0048"
 
 SQL = """
 -- namespace: its name. namespace_id: NULL when it is gone; then the request has ended and cannot be tried again.
