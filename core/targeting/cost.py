@@ -37,7 +37,7 @@ async def check_cost(
 
 
 async def check_statement_cost(conn: Connection, statement: Statement, *, path: str | None = None) -> None:
-    """The same of a statement as it is to run; `path`: what asks it, where it is not the question itself. Raises LimitReached (QUESTION_TOO_COSTLY)."""
+    """The same of a statement as it is to run; `path`: what asks it. Raises LimitReached (QUESTION_TOO_COSTLY)."""
     cost = await store.estimate_cost(conn, statement)
     if is_too_costly(cost):
         raise too_costly(cost, "Look at the examination of the question, and narrow it down", path=path)
