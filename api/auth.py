@@ -11,7 +11,7 @@ import asyncio
 import time
 from dataclasses import replace
 
-from api.context import ACQUIRE_SECONDS
+from api.context import connection
 from core.access import Actor
 from core.accounts.last_used import LastUsed
 from core.accounts.tokens import authenticate
@@ -57,7 +57,7 @@ class Authenticator:
 
     async def _look_up(self, token: str) -> Actor:
         runtime = self._runtime
-        async with runtime.pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
+        async with connection(runtime.pool) as conn:
             actor = await authenticate(conn, runtime.keyring, token, runtime.clock())
         if len(self._known) >= REMEMBERED:
             self._known.clear()

@@ -15,6 +15,7 @@ from strawberry.types import Info as StrawberryInfo
 from core.access import Actor
 from core.channel_registry import ChannelRegistry
 from core.db import Connection, Pool
+from core.errors import Unavailable
 from core.runtime import Runtime
 
 CHANNELS = "channels"  # keys among a runtime's resources: the plugins, …
@@ -22,6 +23,27 @@ WATCHES = "api.watches"  # … the rows that subscriptions watch, …
 SCHEMA = "api.schema"  # … and the schema as it is now
 
 ACQUIRE_SECONDS = 10.0  # how long a request waits for a free connection
+
+
+async def take(pool: Pool) -> Connection:
+    """A connection that has to be given back. Raises Unavailable (NO_CONNECTION_FREE)."""
+    try:
+        return await pool.acquire(timeout=ACQUIRE_SECONDS)
+    except TimeoutError:
+        raise Unavailable(
+            f"no connection to the database came free for {ACQUIRE_SECONDS:g} seconds", code="NO_CONNECTION_FREE",
+            hint="What others ask takes long; send the request again in a few seconds.",
+        ) from None  # fmt: skip
+
+
+@asynccontextmanager
+async def connection(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection for the length of the block. Raises Unavailable (NO_CONNECTION_FREE)."""
+    conn = await take(pool)
+    try:
+        yield conn
+    finally:
+        await pool.release(conn)
 
 
 class ConnectionLease:
@@ -43,7 +65,7 @@ class ConnectionLease:
     async def use(self) -> AsyncIterator[Connection]:
         """The connection, for the length of the block.
 
-        Raises TimeoutError when none comes free or the lease ends meanwhile, RuntimeError when it has ended before.
+        Raises Unavailable when none comes free, TimeoutError when the lease ends meanwhile, RuntimeError where it has ended.
         """
         async with self._turn:
             if self._ended:
@@ -55,7 +77,7 @@ class ConnectionLease:
         if self._given is not None:
             return self._given
         if self._taken is None:
-            self._taken = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+            self._taken = await take(self._pool)
         return self._taken
 
     @property
@@ -110,7 +132,7 @@ class RequestContext:
     @asynccontextmanager
     async def brief(self) -> AsyncIterator[Connection]:
         """A connection for the length of the block only: what a subscription uses, which may last for hours."""
-        async with self.runtime.pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
+        async with connection(self.runtime.pool) as conn:
             yield conn
 
     @property

@@ -16,7 +16,7 @@ from graphql.execution import ExecutionResult
 from starlette.types import Receive, Scope, Send
 
 from api.auth import Authenticator
-from api.context import ACQUIRE_SECONDS, ConnectionLease, RequestContext
+from api.context import ConnectionLease, RequestContext, connection
 from api.errors import format_graphql_errors, format_request_errors, internal, translate
 from api.graphql.execution import LeafExecutor, build_executor, run
 from api.graphql.prepare import BadDocument, Documents, Prepared
@@ -153,7 +153,7 @@ class GraphQLDoor:
         if key is not None:
             idempotency.check_key(key)
         try:
-            async with self.runtime.pool.acquire(timeout=ACQUIRE_SECONDS) as conn, conn.transaction():
+            async with connection(self.runtime.pool) as conn, conn.transaction():
                 if key is not None:
                     stored = await idempotency.claim(conn, self.runtime.keyring, actor.name, key, canonical(request))
                     if stored is not None:

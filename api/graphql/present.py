@@ -11,12 +11,13 @@ from contextlib import suppress
 
 from graphql import GraphQLSchema
 
-from api.context import ACQUIRE_SECONDS
+from api.context import connection
 from api.graphql.limits import Limits
 from api.graphql.prepare import Documents
 from api.graphql.rows.typed import typed_schema
 from core.datamodel.present import present_model
 from core.datamodel.records import Model
+from core.errors import Unavailable
 from core.log import get_logger
 from core.runtime import Runtime
 
@@ -55,7 +56,7 @@ class PresentSchema:
 
     async def refresh(self) -> None:
         """Look which model counts, and make its schema if it is another one."""
-        async with self._runtime.pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
+        async with connection(self._runtime.pool) as conn:
             model = await present_model(conn)
         if model is self._model:
             return
@@ -76,5 +77,6 @@ class PresentSchema:
             self._silent = False
         except Exception as error:
             if not self._silent:
-                log.warning("cannot look which data model counts", reason=str(error), exc_info=error)
+                ours = not isinstance(error, Unavailable)  # that is the load of a moment
+                log.warning("cannot look which data model counts", reason=str(error), exc_info=error if ours else None)
             self._silent = True

@@ -43,7 +43,7 @@ from tests.flows.post import Letter, provider, read_letters, recipients, sink_pr
 PEOPLE = 300
 CONNECTIONS = 4
 WAIT = 2.0  # seconds that a click waits for the database
-AWAY = {"DATABASE_UNAVAILABLE", "TIMED_OUT", "TRY_AGAIN"}
+AWAY = {"DATABASE_UNAVAILABLE", "NO_CONNECTION_FREE", "TIMED_OUT", "TRY_AGAIN"}
 POSTGRES = r"postgres.* -D "
 WORKERS = r"core\.workers\.process"
 MASTER = r"api\.cli\.main worker"

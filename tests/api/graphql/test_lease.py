@@ -140,3 +140,23 @@ async def test_who_still_uses_the_connection_is_stopped_before_it_goes_back(app:
     assert in_use(app.runtime.pool) <= before
     async with app.runtime.pool.acquire() as conn:
         assert await conn.fetchval("SELECT 1") == 1
+
+
+async def test_who_gets_no_connection_is_told_so(gql: Gql, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads, changes and who looks for a token alike; afterwards all is as before."""
+    monkeypatch.setattr("api.context.ACQUIRE_SECONDS", 0.2)
+    pool = app.runtime.pool
+    held = [await pool.acquire() for _ in range(pool.get_max_size() - in_use(pool))]
+    try:
+        for document in (
+            "{ profiles { nodes { id } } }",
+            'mutation { createPurpose(input: {name: "news", label: "News"}) { purpose { id } userErrors { code } } }',
+        ):
+            (error,) = (await gql.post(document)).json()["errors"]
+            assert error["extensions"]["code"] == "NO_CONNECTION_FREE", error
+            assert "again in a few seconds" in error["extensions"]["hint"]
+    finally:
+        for one in held:
+            await pool.release(one)
+
+    assert "errors" not in (await gql.post("{ profiles { nodes { id } } }")).json()
