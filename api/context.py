@@ -20,7 +20,8 @@ from core.runtime import Runtime
 
 CHANNELS = "channels"  # keys among a runtime's resources: the plugins, …
 WATCHES = "api.watches"  # … the rows that subscriptions watch, …
-SCHEMA = "api.schema"  # … and the schema as it is now
+SCHEMA = "api.schema"  # … the schema as it is now, …
+QUESTIONS = "api.questions"  # … and how many more questions may be asked at once
 
 ACQUIRE_SECONDS = 10.0  # how long a request waits for a free connection
 
@@ -51,11 +52,16 @@ class ConnectionLease:
 
     Root fields of a query run side by side, a connection does not: `use` lets them take turns. `end` is for good,
     so that nothing that outlives the request can take another connection, which nobody would return.
+
+    `ask` is for what may take long, such as a count: only so many requests do that at once, and the others wait without a
+    connection, so that questions leave some for all else.
     """
 
-    def __init__(self, pool: Pool, given: Connection | None = None):
+    def __init__(self, pool: Pool, given: Connection | None = None, questions: asyncio.Semaphore | None = None):
         self._pool = pool
         self._given = given
+        self._questions = questions
+        self._asking = False
         self._taken: Connection | None = None
         self._turn = asyncio.Lock()
         self._patience: asyncio.Timeout | None = None  # with whose turn it is
@@ -67,11 +73,39 @@ class ConnectionLease:
 
         Raises Unavailable when none comes free, TimeoutError when the lease ends meanwhile, RuntimeError where it has ended.
         """
+        async with self._my_turn():
+            yield await self._connection()
+
+    @asynccontextmanager
+    async def ask(self) -> AsyncIterator[Connection]:
+        """As `use`, of one of those who ask. Raises Unavailable (TOO_MANY_QUESTIONS), too."""
+        async with self._my_turn():
+            await self._wait_for_others()
+            yield await self._connection()
+
+    @asynccontextmanager
+    async def _my_turn(self) -> AsyncIterator[None]:
         async with self._turn:
             if self._ended:
                 raise RuntimeError("the request has ended, and with it the lease of its connection")
             async with asyncio.timeout(None) as self._patience:
-                yield await self._connection()
+                yield
+
+    async def _wait_for_others(self) -> None:
+        if self._questions is None or self._given is not None or self._asking:
+            return
+        if self._questions.locked() and self._taken is not None:
+            taken, self._taken = self._taken, None
+            await self._pool.release(taken)
+        try:
+            async with asyncio.timeout(ACQUIRE_SECONDS):
+                await self._questions.acquire()
+        except TimeoutError:
+            raise Unavailable(
+                "as many questions as may be asked at once are being asked", code="TOO_MANY_QUESTIONS",
+                hint="Send the request again in a few seconds, and ask long questions as jobs: startCount, startFreeze.",
+            ) from None  # fmt: skip
+        self._asking = True
 
     async def _connection(self) -> Connection:
         if self._given is not None:
@@ -106,8 +140,21 @@ class ConnectionLease:
     async def _return(self) -> None:
         async with self._turn:
             taken, self._taken = self._taken, None
-            if taken is not None:
-                await self._pool.release(taken)
+            try:
+                if taken is not None:
+                    await self._pool.release(taken)
+            finally:
+                if self._asking and self._questions is not None:
+                    self._asking = False
+                    self._questions.release()
+
+
+def lease_of(runtime: Runtime) -> ConnectionLease:
+    """A lease for a query. Half of the process's connections stay for what is no question."""
+    questions = runtime.resources.get(QUESTIONS)
+    if questions is None:
+        questions = runtime.resources[QUESTIONS] = asyncio.Semaphore(max(1, runtime.pool.get_max_size() // 2))
+    return ConnectionLease(runtime.pool, questions=questions)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,7 +231,7 @@ class RequestContext:
             actor=self.actor,
             request_id=self.request_id,
             now=self.runtime.clock(),
-            lease=ConnectionLease(self.runtime.pool),
+            lease=lease_of(self.runtime),
             forget_tokens=self.forget_tokens,
             plans=self.plans,
             conditions=self.conditions,

@@ -16,7 +16,7 @@ from graphql.execution import ExecutionResult
 from starlette.types import Receive, Scope, Send
 
 from api.auth import Authenticator
-from api.context import ConnectionLease, RequestContext, connection
+from api.context import ConnectionLease, RequestContext, connection, lease_of
 from api.errors import format_graphql_errors, format_request_errors, internal, translate
 from api.graphql.execution import LeafExecutor, build_executor, run
 from api.graphql.prepare import BadDocument, Documents, Prepared
@@ -140,7 +140,7 @@ class GraphQLDoor:
 
     async def query(self, prepared: Prepared, request: GraphQLRequest, actor: Actor, asked: str) -> bytes:
         """Run a query over one connection, taken when the first resolver needs it."""
-        context = self.context(actor, asked, ConnectionLease(self.runtime.pool))
+        context = self.context(actor, asked, lease_of(self.runtime))
         result = await self._execute(prepared, request, context)
         return self._encode(prepared, result, asked)
 

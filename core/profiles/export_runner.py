@@ -171,7 +171,7 @@ async def _select(conn: Connection, runtime: Runtime, run: ExportRun, source: Ex
 async def _is_own(runtime: Runtime, run: ExportRun) -> bool:
     """Whether it goes on. Where that cannot be asked it does: the fence decides."""
     try:
-        async with runtime.pool.acquire() as conn:
+        async with runtime.pool.acquire(timeout=LOOK_SECONDS) as conn:
             return await runs.beat(conn, RunTable.EXPORT, run.id, run.fence, runtime.clock())
     except TRY_LATER:
         return True

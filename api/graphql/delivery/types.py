@@ -277,7 +277,7 @@ class Delivery(Node):
     async def comparison(root: strawberry.Parent[Any], info: Info, conversion: ConversionInput) -> Any:
         """What its target did since it started, beside what those did who were held back from it."""
         wanted = conversion.conversion()
-        async with info.context.lease.use() as conn:
+        async with info.context.lease.ask() as conn:
             return await compare(conn, root.id, wanted)
 
     @field(Explanation)

@@ -131,7 +131,7 @@ async def _found(
     context, zone = info.context, zone_of(time_zone)
     size = requested_page(info, first, None).first
     order = BY_ID if order_by is None else order_by.order()
-    async with context.lease.use() as conn:
+    async with context.lease.ask() as conn:
         checked = None if where is None else await open_question(conn, where.parsed())
         page = await list_people(conn, where=checked, order=order, first=size, after=after, at=context.now, zone=zone)
     counted = context.counted(profiles.count_profiles)

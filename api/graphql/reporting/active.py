@@ -32,5 +32,5 @@ class ActiveProfilesQuery:
         """Of the last months, 1 to 24, up to the one that runs: who was targeted in the twelve months that end with it. Who was
         excluded at the preparation is left out; a delivery counts from its start."""
         zone = zone_of(time_zone)
-        async with info.context.lease.use() as conn:
+        async with info.context.lease.ask() as conn:
             return await active.list_active_profiles(conn, months, now=info.context.now, zone=zone)

@@ -148,7 +148,7 @@ class DeliveryReport:
     async def segments(root: strawberry.Parent[Any], info: Info) -> Any:
         """By the segment code of the sending log, the largest 500. Unlike the rest this reads the delivery's whole ledger."""
         found: records.DeliveryReport = root
-        async with info.context.lease.use() as conn:
+        async with info.context.lease.ask() as conn:
             return await report_segments(conn, found.delivery_id, include_machines=found.include_machines)
 
     @field(FieldReport)
@@ -159,7 +159,7 @@ class DeliveryReport:
         reads the delivery's whole ledger."""
         found: records.DeliveryReport = root
         size, started = requested_page(info, first, None).first, None if after is None else _cursor(after)
-        async with info.context.lease.use() as conn:
+        async with info.context.lease.ask() as conn:
             told = await report_field(
                 conn, found.delivery_id, field, first=size, after=started, include_machines=found.include_machines
             )

@@ -29,7 +29,7 @@ async def rows_listing(
     context, zone = info.context, zone_of(time_zone)
     size = requested_page(info, first, None).first
     order = listing.BY_ID if order_by is None else order_by.order()
-    async with context.lease.use() as conn:
+    async with context.lease.ask() as conn:
         checked = None if where is None else await listing.open_question(conn, dataset, where.parsed())
         page = await listing.list_rows(
             conn, dataset, where=checked, order=order, first=size, after=after, at=context.now, zone=zone

@@ -68,7 +68,7 @@ class TargetingQuery:
     ) -> Any:  # fmt: skip
         """How many of a population would be in each segment."""
         context = info.context
-        async with context.lease.use() as conn:
+        async with context.lease.ask() as conn:
             return await count_segments(conn, population.parsed(), into.record(), at=context.now, zone=zone_of(time_zone))
 
     @field(Audience | None)

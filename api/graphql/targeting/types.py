@@ -51,7 +51,7 @@ class Question:
 
 async def ask(info: Info, expression: Expression, zone: str | None, entity: str = "profile") -> Question:
     """Raises ExpressionError, Invalid (UNKNOWN_TIME_ZONE, UNKNOWN_ENTITY)."""
-    async with info.context.lease.use() as conn:
+    async with info.context.lease.ask() as conn:
         checked = await audiences.open_question(conn, expression, entity)
     return Question(expression, checked, zone_of(zone))
 
@@ -257,7 +257,7 @@ class Audience(Node):
     @field(Target)
     async def target(root: strawberry.Parent[Any], info: Info, time_zone: str | None = None) -> Question:
         """Whom it finds now."""
-        async with info.context.lease.use() as conn:
+        async with info.context.lease.ask() as conn:
             checked = await audiences.open_audience(conn, root)
         return Question(checked.expression, checked, zone_of(time_zone))
 

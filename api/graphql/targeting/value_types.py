@@ -39,7 +39,7 @@ class ValueQuestion:
 
 async def ask_value(info: Info, expression: Expression, zone: str | None, entity: str) -> ValueQuestion:
     """Raises ExpressionError, Invalid (UNKNOWN_TIME_ZONE, UNKNOWN_ENTITY)."""
-    async with info.context.lease.use() as conn:
+    async with info.context.lease.ask() as conn:
         checked = await audiences.open_value(conn, expression, entity)
     return ValueQuestion(expression, checked, zone_of(zone))
 

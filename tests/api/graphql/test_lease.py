@@ -160,3 +160,63 @@ async def test_who_gets_no_connection_is_told_so(gql: Gql, app: App, monkeypatch
             await pool.release(one)
 
     assert "errors" not in (await gql.post("{ profiles { nodes { id } } }")).json()
+
+
+async def test_slow_questions_leave_connections_for_all_else(gql: Gql, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many questions run as may; the others wait without a connection, and are told so in the end."""
+    monkeypatch.setattr("api.context.ACQUIRE_SECONDS", 1.0)
+    slow = """query ($e: ExpressionInput!) { target(expression: $e) { count } }"""
+    question = {"e": {"text": "city = 'Oslo'"}}
+    pool, before = app.runtime.pool, in_use(app.runtime.pool)
+    async with pool.acquire() as other, other.transaction():
+        await other.execute("LOCK TABLE profile IN ACCESS EXCLUSIVE MODE")  # so that every question takes long
+        asked = [asyncio.create_task(gql.post(slow, question)) for _ in range(2 * pool.get_max_size())]
+        await asyncio.sleep(0.3)
+        assert (await gql.post("{ channels { name } }")).json()["data"]["channels"]
+        while len(running := {one for one in asked if not one.done()}) > pool.get_max_size() // 2:
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)  # for who would give up also of those who are let in
+        codes = {one.result().json()["errors"][0]["extensions"]["code"] for one in asked if one not in running}
+        assert codes == {"TOO_MANY_QUESTIONS"}
+
+    assert len(running) == pool.get_max_size() // 2
+    for one in running:
+        assert (await one).json()["data"]["target"]["count"] == 0
+    assert (await gql.post(slow, question)).json()["data"]["target"]["count"] == 0
+    await asyncio.sleep(0.1)
+    assert in_use(pool) <= before
+
+
+async def test_who_holds_a_connection_and_has_to_wait_gives_it_back(app: App) -> None:
+    pool, before = app.runtime.pool, in_use(app.runtime.pool)
+    lease = ConnectionLease(pool, questions=asyncio.Semaphore(1))
+    other = ConnectionLease(pool, questions=lease._questions)
+    async with other.ask():
+        pass
+    async with lease.use():
+        assert in_use(pool) == before + 2
+    asking = asyncio.create_task(asks(lease))
+    await asyncio.sleep(0.1)
+    assert in_use(pool) == before + 1
+
+    await other.give_back()
+
+    assert await asking == 1
+    await lease.give_back()
+    assert in_use(pool) == before
+    ended = ConnectionLease(pool, questions=lease._questions)  # whose request ends while it waits
+    last = ConnectionLease(pool, questions=lease._questions)
+    async with last.ask():
+        waiting = asyncio.create_task(asks(ended))
+        await asyncio.sleep(0.1)
+        await ended.give_back()
+        with pytest.raises(TimeoutError):
+            await waiting
+    await last.give_back()
+    assert in_use(pool) == before
+
+
+async def asks(lease: ConnectionLease) -> int:
+    """A small question."""
+    async with lease.ask() as conn:
+        return int(await conn.fetchval("SELECT 1"))
