@@ -19,7 +19,7 @@ from core.db import Connection, transaction
 from core.files import FileKind, StoredFile
 from core.personal import Person
 from core.privacy.records import PrivacyRequest
-from core.privacy.searching import Search
+from core.privacy.searching import NotSearchable, Search
 from core.privacy.store import provenance, requests
 from core.profiles.run_records import MatchKey
 from core.profiles.suppression_forms import hashes
@@ -45,7 +45,13 @@ async def remove_files(runtime: Runtime, request: PrivacyRequest, person: Person
         if not portion:
             break
         after = portion[-1].id
-        naming = {one.id for one in portion if await asyncio.to_thread(search.finds, runtime.files.path(one))}
+        naming = set()
+        for one in portion:
+            try:
+                if await asyncio.to_thread(search.finds, runtime.files.path(one)):
+                    naming.add(one.id)
+            except NotSearchable:
+                hiding.add(one.id)
         if going := sorted(naming | hiding):
             async with transaction(runtime.pool) as conn:
                 busy = set(await stored_files.give_up(conn, going, runtime.clock()))

@@ -17,6 +17,7 @@ SHORTEST = 4  # characters of a word; shorter ones would be found everywhere
 SHORTEST_NAME = 2
 DIGITS = 7  # of a phone number, that are enough to know it by
 BETWEEN = "[-. /()]*"  # what people write between the digits of a number
+BETWEEN_BYTES = b"-. /()\0"  # the same in files: UTF-16 has zero bytes there
 
 _NUMBER = re.compile(r"\+?\d{7,15}")
 _SPECIAL = re.compile(r"([^\w\s])", re.ASCII)
@@ -49,18 +50,21 @@ def quoted_in(text: str, person: Person) -> bool:
     )
 
 
-def word_bytes(person: Person) -> re.Pattern[bytes] | None:
-    """What bytes of files are searched for, in the encodings that files have; None: nothing."""
-    parts: list[bytes] = []
-    for word in person.words:
-        if len(word) >= SHORTEST:
-            parts += _number_bytes(word) if _NUMBER.fullmatch(word) else _spellings(word)
-    return re.compile(b"|".join(dict.fromkeys(parts)), re.IGNORECASE) if parts else None
+def word_bytes(person: Person) -> list[bytes]:
+    """What bytes of files are searched for, in the encodings that files have; in small letters. Numbers are apart."""
+    words = [word for word in person.words if len(word) >= SHORTEST and not _NUMBER.fullmatch(word)]
+    return list(dict.fromkeys(form for word in words for form in _spellings(word)))
 
 
-def name_bytes(person: Person) -> list[list[re.Pattern[bytes]]]:
-    """The same for names, whose parts have to be found together."""
-    return [[re.compile(b"|".join(_spellings(part)), re.IGNORECASE) for part in names] for names in _names(person)]
+def number_bytes(person: Person) -> list[bytes]:
+    """The digits of numbers, to be looked for in bytes without what stands between digits (`BETWEEN_BYTES`)."""
+    numbers = [re.sub(r"\D", "", word)[-DIGITS:].encode() for word in person.words if _NUMBER.fullmatch(word)]
+    return list(dict.fromkeys(numbers))
+
+
+def name_bytes(person: Person) -> list[list[list[bytes]]]:
+    """The same as `word_bytes` for names: of each its parts, which have to be found together, of each part its spellings."""
+    return [[_spellings(part) for part in names] for names in _names(person)]
 
 
 def _names(person: Person) -> list[tuple[str, ...]]:
@@ -76,12 +80,6 @@ def _escaped(word: str) -> str:
     return _SPECIAL.sub(r"\\\1", word) if word.isascii() else re.sub(r"([!-/:-@\[-^`{-~])", r"\\\1", word)
 
 
-def _number_bytes(number: str) -> list[bytes]:
-    """Digits as ASCII, and with the zero bytes of UTF-16 between them."""
-    digits = re.sub(r"\D", "", number)[-DIGITS:]
-    return [rb"[-. /()\x00]*".join(digit.encode() for digit in digits)]
-
-
 def _spellings(word: str) -> list[bytes]:
     """A word as files write it; capitals of what is not ASCII are spelt out, for bytes know none."""
     forms = dict.fromkeys((word, word.lower(), word.upper(), word.title()) if not word.isascii() else (word,))
@@ -91,7 +89,7 @@ def _spellings(word: str) -> list[bytes]:
         for text in dict.fromkeys(escaped):
             for encoding in ("utf-8", "utf-16-le", "utf-16-be", "cp1252", "latin-1"):
                 try:
-                    found.append(re.escape(text.encode(encoding)))
+                    found.append(text.encode(encoding).lower())
                 except UnicodeEncodeError:
                     continue
     return list(dict.fromkeys(found))

@@ -92,7 +92,7 @@ class PackedStream:
                 pieces.append(piece)
                 size -= len(piece)
                 self._at += len(piece)
-                self._check()
+                check_growth(self._at, self._size)
         except Packed as error:
             raise Invalid(
                 f"the file is damaged: unpacking it fails after {self._at} bytes ({_first_line(error)})",
@@ -118,14 +118,6 @@ class PackedStream:
         """Let go of the file."""
         self._source.close()
         self._file.close()
-
-    def _check(self) -> None:
-        too_far = self._at > LARGEST_UNPACKED or (self._at > RATIO_FROM and self._at > LARGEST_RATIO * self._size)
-        if too_far:
-            raise Invalid(
-                f"the file unpacks to more than {self._at} bytes from {self._size}", code="UNPACKS_TOO_FAR", path="file",
-                hint=f"Packed files may grow {LARGEST_RATIO} times and to {LARGEST_UNPACKED >> 30} GiB. Upload it unpacked.",
-            )  # fmt: skip
 
 
 class DecodedStream:
@@ -163,6 +155,15 @@ class DecodedStream:
             self._ready, self._at, self._ended = b"", 0, False
         while self._at < offset and self.read(min(BLOCK, offset - self._at)):
             pass
+
+
+def check_growth(unpacked: int, packed: int) -> None:
+    """Whether so many bytes may come out of so many. Raises Invalid (UNPACKS_TOO_FAR)."""
+    if unpacked > LARGEST_UNPACKED or (unpacked > RATIO_FROM and unpacked > LARGEST_RATIO * packed):
+        raise Invalid(
+            f"the file unpacks to more than {unpacked} bytes from {packed}", code="UNPACKS_TOO_FAR", path="file",
+            hint=f"Packed files may grow {LARGEST_RATIO} times and to {LARGEST_UNPACKED >> 30} GiB. Upload it unpacked.",
+        )  # fmt: skip
 
 
 def unpack_gzip(file: BinaryIO) -> BinaryIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from hashlib import sha256
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest_asyncio
 from core.access import SYSTEM
 from core.datamodel import jobs as datamodel
 from core.db import Connection, transaction
+from core.files import get_file
 from core.privacy.records import PrivacyRequest, RequestKind, RequestState
 from core.profiles import suppression, suppression_export_runner, suppression_transfers
 from core.profiles.exports import SELECTION_RESOURCE
@@ -224,3 +226,15 @@ async def test_a_visitor_without_an_address_stands_in_exports_of_visitors_alone(
     assert (request.state, request.error) == (RequestState.COMPLETE, None)
     assert await is_kept(db, file_id) is kept
     assert await is_kept(db, upload.file_id) is not bool(values)
+
+
+async def test_a_file_that_cannot_be_read_through_goes_as_not_searchable(runtime: Runtime, db: Connection) -> None:
+    run = await import_people(runtime, "external_id,email\nC-1,carl@mail.example\n", key=MatchKey.EMAIL)
+    upload = await get_file(db, run.file_id)
+    runtime.files.path(upload).write_bytes(gzip.compress(b"C-1,carl@mail.example\n" * 4_000_000))
+
+    request = await erased(runtime)
+
+    assert not await is_kept(db, run.file_id)
+    assert request.counts["file_not_searchable"] == 1
+    assert "file" not in request.counts

@@ -16,7 +16,9 @@ from openpyxl.cell.rich_text import CellRichText, TextBlock
 from openpyxl.cell.text import InlineFont
 
 from core.personal import Person
-from core.privacy.searching import CHUNK, Search
+from core.privacy import searching
+from core.privacy.searching import CHUNK, NotSearchable, Search
+from core.profiles.files import streams
 
 ANN = Person(words=("Ann.Marker@mail.example", "+33698765432", "A-1000", "Müllerstraße 12"), names=(("Zoë", "O'Neil & Söhne"),))
 
@@ -129,10 +131,59 @@ def test_names_of_files_in_an_archive_count(tmp_path: Path) -> None:
         gzip.compress(zipped("nobody")),
     ],
 )
-def test_what_cannot_be_read_through_counts_as_naming_everybody(tmp_path: Path, data: bytes) -> None:
+def test_what_cannot_be_read_through_is_not_searchable(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(data)
-    assert Search([ANN]).finds(path)
+    with pytest.raises(NotSearchable):
+        Search([ANN]).finds(path)
+
+
+def bomb_of_rows(text: str) -> bytes:
+    """Parquet of some values, each many times."""
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"c": [f"{text}{n}" for n in range(5000)] * 200}), buffer, compression="gzip")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("made", [packed, zipped, bomb_of_rows], ids=lambda one: one.__name__)
+def test_what_unpacks_further_than_an_import_lets_it_is_not_unpacked_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[str], bytes]
+) -> None:
+    monkeypatch.setattr(streams, "RATIO_FROM", 2 * CHUNK)
+    searched: list[int] = []
+    monkeypatch.setattr(Search, "_in", lambda _, chunk, seen: searched.append(len(chunk)))
+    path = tmp_path / "file"
+    path.write_bytes(made("x" * 100 if made is bomb_of_rows else "1,2\n" * (2 * CHUNK)))
+
+    with pytest.raises(NotSearchable, match="unpacks"):
+        Search([ANN]).finds(path)
+    assert sum(searched) <= max(3 * CHUNK, 200 * path.stat().st_size)
+
+
+def test_what_unpacks_as_far_as_an_import_lets_it_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "RATIO_FROM", CHUNK)
+    path = tmp_path / "file"
+    path.write_bytes(packed("".join(f"{n * 7919 % 100_003},1,1,1,1,1,1\n" for n in range(200_000))))
+    assert not Search([ANN]).finds(path)
+
+
+def test_values_that_repeat_in_parquet_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+    monkeypatch.setattr(Search, "_in", lambda _, chunk, seen: searched.append(len(chunk)))
+    path = tmp_path / "file"
+    pyarrow.parquet.write_table(pyarrow.table({"c": ["the same value"] * 20 * searching.CELLS}), path)
+    assert not Search([ANN]).finds(path)
+    assert sum(searched) == 20 * len("the same value")
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["</t></r><r><rPr ", "</t></r><r ", "</t></r><r><rPr>", "</t></r><r><rPr><b>", "</t></r><r><t ", "</t>   </r>   <r>  "],
+)
+@pytest.mark.timeout(30)
+def test_a_sheet_of_beginnings_alone_takes_no_longer(piece: str) -> None:
+    chunk = (piece * (CHUNK // len(piece))).encode()
+    assert searching._without_markup(chunk) == chunk
 
 
 def test_a_file_that_is_gone_names_nobody(tmp_path: Path) -> None:
