@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 from core import files as stored_files
 from core.db import Connection, transaction
@@ -25,6 +27,8 @@ from core.profiles.store import imports as store
 from core.runtime import Runtime
 
 NAME = "rejects.csv"  # behind the name of the import's file
+LONGEST_SHOWN = 10_000  # characters of a text; the file has all of it
+_CELL = re.compile(r'(?:^|,)("(?:[^"]|"")*+"|[^,"]*+)')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +75,28 @@ async def write_late_rejects(runtime: Runtime, import_id: int) -> None:
 
 
 async def first_rejects(conn: Connection, files: Files, run: ImportRun, limit: int) -> list[Reject]:
-    """The first refused rows and remarks: of an import that runs, or from its file. Raises NotFound (FILE_REMOVED)."""
+    """The first refused rows and remarks, long texts cut: of an import that runs, or from its file.
+
+    Raises NotFound (FILE_REMOVED).
+    """
     if run.rejects_file_id is None:
-        return await store.list_rejects(conn, run.id, limit)
-    file = await stored_files.get_file(conn, run.rejects_file_id)
-    stored_files.check_kept(file, "import_id")
-    return await asyncio.to_thread(_read, files.path(file), limit)
+        found = await store.list_rejects(conn, run.id, limit)
+    else:
+        file = await stored_files.get_file(conn, run.rejects_file_id)
+        stored_files.check_kept(file, "import_id")
+        found = await asyncio.to_thread(_read, files.path(file), limit)
+    return [replace(one, message=_shown(one.message), row_text=_shown(one.row_text)) for one in found]
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _read(path: Path, limit: int) -> list[Reject]:
     found: list[Reject] = []
-    with path.open(encoding="utf-8", newline="") as file, suppress(csv.Error):  # at a row that is too long to be shown
-        for line, column, code, message, text, *cells in islice(csv.reader(file), 1, limit + 1):
+    with path.open(encoding="utf-8", newline="") as file:
+        for record in islice(_records(file), 1, limit + 1):
+            line, column, code, message, text, *cells = map(_bare, _CELL.findall(record))
             found.append(
                 Reject(
                     line=int(line), column=unescaped(column), code=code, message=unescaped(message),
@@ -90,6 +104,22 @@ def _read(path: Path, limit: int) -> list[Reject]:
                 )
             )  # fmt: skip
     return found
+
+
+def _records(file: TextIO) -> Iterator[str]:
+    """Rows as `_write` made them, however long: the csv module reads no cell of more than 131,072 characters."""
+    lines: list[str] = []
+    quotes = 0
+    for line in file:
+        lines.append(line)
+        quotes += line.count('"')
+        if quotes % 2 == 0:  # outside of any cell, for those within are doubled
+            yield "".join(lines).removesuffix("\r\n")
+            lines, quotes = [], 0
+
+
+def _bare(cell: str) -> str:
+    return cell[1:-1].replace('""', '"') if cell.startswith('"') else cell
 
 
 async def _write_all(conn: Connection, run: ImportRun, location: str, part: Path) -> WrittenRejects | None:

@@ -192,7 +192,7 @@ class ImportReject:
     column: str
     code: str
     reason: str = leaf(lambda reject: reject.message)
-    row: str = leaf(lambda reject: reject.row_text, description="As it stands in the file.")
+    row: str = leaf(lambda reject: reject.row_text, description="As it stands in the file, its first 10,000 characters.")
 
 
 @strawberry.type(description="A row that cannot be read.")

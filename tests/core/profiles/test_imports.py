@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.core.profiles.house import (
     get_import,
     import_people,
     people,
+    read_file,
     read_rejects,
     ready_import,
 )
@@ -76,6 +78,22 @@ async def test_mistakes_are_refused_with_line_and_reason_and_cost_nobody_else(ru
     assert [int(one["line"]) for one in rejects] == sorted(int(one["line"]) for one in rejects)
     lines = made.path.read_bytes().decode("utf-8", "replace").splitlines()
     assert all(one["row"].lstrip("'")[:60] == lines[int(one["line"]) - 1].replace("\0", "\ufffd")[:60] for one in rejects)
+
+
+async def test_refused_rows_are_shown_to_the_last_whatever_is_in_them(runtime: Runtime, db: Connection) -> None:
+    long, odd = "x" * 200_000, '"a ""word"", and\r\nsome\rlines\n"'
+    data = f'external_id,email,city\n,,{odd}\nC-1,bad,"{long}"\n{long}\nC-3,worse,""""\nC-4,=worst,\n'
+
+    run = await import_people(runtime, data)
+    shown = await imports.list_rejects(db, SYSTEM, runtime.files, run.id, 100)
+
+    rows = list(csv.reader((await read_file(runtime, run.rejects_file_id)).splitlines(keepends=True)[-2:]))
+    assert [(str(one.line), one.column, one.code, one.message) for one in shown[-2:]] == [tuple(row[:4]) for row in rows]
+    assert [shown[n].row_text for n in (0, -2, -1)] == [f",,{odd}", 'C-3,worse,""""', "C-4,=worst,"]
+    assert shown[0].cells == ["", "", 'a "word", and\r\nsome\rlines\n']
+    assert [one.cells for one in shown[-2:]] == [["C-3", "worse", '"'], ["C-4", "=worst", ""]]
+    cut = [one.row_text for one in shown if one.row_text.endswith("…")]
+    assert cut == [f'C-1,bad,"{long}'[:10_000] + "…", f"{long[:10_000]}…"]
 
 
 async def test_an_update_keeps_what_the_file_does_not_say(runtime: Runtime, times: Times) -> None:
