@@ -20,6 +20,7 @@ from core.errors import Invalid
 from core.personal import Person
 from core.privacy.words import BETWEEN_BYTES, name_bytes, number_bytes, word_bytes
 from core.profiles.files.archives import open_archive
+from core.profiles.files.parquet_file import column_values
 from core.profiles.files.streams import check_growth
 
 CHUNK = 1 << 20  # bytes read at once
@@ -137,7 +138,7 @@ def _cells(path: Path, size: int) -> Iterator[bytes]:
             for column in batch.columns:
                 whole = pyarrow.types.is_nested(column.type) or isinstance(column.type, pyarrow.BaseExtensionType)
                 values = column if whole else column.unique()
-                cells = "\n".join(map(str, values.to_pylist())).encode()
+                cells = "\n".join(map(str, column_values(values))).encode()
                 so_far += len(cells)
                 check_growth(so_far, size)
                 yield cells

@@ -30,6 +30,7 @@ from core.profiles.phones import parse_phone
 
 # What no stored text holds: control characters and halves of surrogate pairs (they cannot be written as UTF-8).
 UNSTORABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+NO_DAY = "\0day "  # before the number of what was a day or time in a file, and is none: a text that no field takes
 BREAKING = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -80,7 +81,9 @@ def clean(field: Field, value: object, reading: Reading) -> Any:
 
 
 def clean_text(text: str) -> str | None:
-    """A text as it is stored; None when nothing is left of it. Raises BadValue (BAD_TEXT)."""
+    """A text as it is stored; None when nothing is left of it. Raises BadValue (BAD_TEXT, BAD_DATE)."""
+    if text.startswith(NO_DAY):
+        raise BadValue("BAD_DATE", f"holds a day or time out of the calendar: {text.removeprefix(NO_DAY)}")
     if UNSTORABLE.search(text):
         raise BadValue("BAD_TEXT", "holds a character that cannot be stored", "Take out control characters.")
     text = BREAKING.sub(" ", text.strip()).strip()

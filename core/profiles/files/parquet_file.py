@@ -9,6 +9,7 @@ from typing import Any
 
 from core.errors import Invalid
 from core.profiles.files.row_files import RowFile
+from core.profiles.values import NO_DAY
 
 ROWS = 2000  # decoded at once
 LARGEST_GROUP = 1 << 30  # bytes of a row group, unpacked
@@ -39,7 +40,7 @@ class ParquetFile(RowFile):
         numbers = count(1)
         try:
             for batch in self._file.iter_batches(batch_size=ROWS, use_threads=False):
-                columns = [_values(column) for column in batch.columns]
+                columns = [column_values(column) for column in batch.columns]
                 yield from zip(numbers, zip(*columns, strict=True), strict=False)
         except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
             raise _broken(error) from None
@@ -79,14 +80,24 @@ class ParquetFile(RowFile):
             )  # fmt: skip
 
 
-def _values(column: Any) -> list[Any]:
-    """The values of a column; of a kind that Python has no value for, as text."""
+def column_values(column: Any) -> list[Any]:
+    """The values of a column, an Arrow array; days and times out of the calendar as texts that no field takes."""
     import pyarrow as arrow
 
     if arrow.types.is_timestamp(column.type) and column.type.unit == "ns":
         column = column.cast(arrow.timestamp("us", column.type.tz), safe=False)
-    values: list[Any] = column.to_pylist()
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError):
+        values = [_value(one) for one in column]
     return values
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        return f"{NO_DAY}{getattr(scalar, 'value', 'within a list or structure')}"
 
 
 def _broken(error: BaseException) -> Invalid:

@@ -167,6 +167,14 @@ def test_what_unpacks_as_far_as_an_import_lets_it_is_searched(tmp_path: Path, mo
     assert not Search([ANN]).finds(path)
 
 
+def test_days_out_of_the_calendar_do_not_end_the_search(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    days = pyarrow.array([0, 2**30], pyarrow.date32())
+    for name in ("nobody", ANN.words[0]):
+        pyarrow.parquet.write_table(pyarrow.table({"day": days, "name": ["x", name]}), path)
+        assert Search([ANN]).finds(path) is (name != "nobody")
+
+
 def test_values_that_repeat_in_parquet_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[int] = []
     monkeypatch.setattr(Search, "_in", lambda _, chunk, seen: searched.append(len(chunk)))

@@ -257,6 +257,17 @@ def test_values_of_workbooks_and_parquet_become_cells(path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_days_out_of_the_calendar_in_parquet_are_marked_wherever_they_stand(path: Path) -> None:
+    huge = pyarrow.array([0, 2**62], pyarrow.timestamp("us"))
+    path.write_bytes(as_parquet({
+        "time": huge, "lasting": pyarrow.array([1, 2**62], pyarrow.duration("s")),
+        "list": pyarrow.ListArray.from_arrays([0, 1, 2], huge), "map": pyarrow.StructArray.from_arrays([huge], ["k"]),
+    }))  # fmt: skip
+    first, second = rows_of(read_all(path, ImportOptions())[1])
+    assert first == ["1970-01-01", "0:00:01", '["1970-01-01"]', '{"k": "1970-01-01"}']
+    assert all(cell.startswith("\0") for cell in second)  # NUL: no field takes it
+
+
 def test_formulas_are_read_as_what_they_came_to(path: Path) -> None:
     out = io.BytesIO()
     with xlsxwriter.Workbook(out) as book:

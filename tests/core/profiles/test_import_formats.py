@@ -7,6 +7,7 @@ import gzip
 import json
 from typing import Any
 
+import pyarrow
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -28,7 +29,7 @@ from core.profiles.import_options import (
 from core.profiles.run_records import EmptyCells, ImportOptions, ImportRun, MatchKey, RunState
 from core.runtime import Runtime
 from tests.core.profiles.house import counts, get_import, import_people, people, read_file, read_rejects, ready_import
-from tests.core.profiles.test_file_formats import FORMATS, as_workbook, as_zip
+from tests.core.profiles.test_file_formats import FORMATS, as_parquet, as_workbook, as_zip
 
 
 @pytest.mark.parametrize("name", ["utf-16", "gzip", "zip", "json lines", "fixed width", "workbook", "parquet"])
@@ -426,3 +427,24 @@ async def test_any_rows_by_several_keys_are_each_counted_once(
         run = await import_people(runtime, data, key=keys[0], options=options)
         assert run.error is None
         assert run.rows == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("kind", "bad"),
+    [
+        (pyarrow.date32(), 2**30),
+        (pyarrow.date32(), 20_000_101),
+        (pyarrow.timestamp("us"), 2**62),
+        (pyarrow.timestamp("s"), -(2**52)),
+    ],
+)
+async def test_a_day_out_of_the_calendar_in_parquet_costs_its_row(runtime: Runtime, kind: pyarrow.DataType, bad: int) -> None:
+    emails = ["ann@mail.example", "bob@mail.example", "cy@mail.example"]
+    data = as_parquet({"email": emails, "birth_date": pyarrow.array([0, bad, None], kind)})
+
+    run = await import_people(runtime, data, key=MatchKey.EMAIL)
+
+    assert counts(run) == {"inserted": 2, "rejected": 1}
+    (reject,) = await read_rejects(runtime, run)
+    assert (reject["line"], reject["column"], reject["code"]) == ("2", "birth_date", "BAD_DATE")
+    assert await people(runtime, "email", "birth_date::text") == [(emails[0], "1970-01-01"), (emails[2], None)]
