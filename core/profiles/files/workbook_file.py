@@ -12,7 +12,7 @@ from core.errors import Invalid
 from core.profiles.files.archives import UNREADABLE
 from core.profiles.files.row_files import RowFile
 from core.profiles.files.sheet_rows import BadSheet, SheetRows
-from core.profiles.files.streams import Packed
+from core.profiles.files.streams import Packed, check_growth
 from core.profiles.import_options import FileShape
 
 LARGEST_PART = 1 << 24  # bytes of a part that is read as a whole
@@ -114,7 +114,8 @@ class WorkbookFile(RowFile):
 
 
 def _check_parts(path: Path) -> None:
-    """Nothing is unpacked before its size is known, and no part may declare entities."""
+    """Nothing is unpacked before its size is known, here and by `zipfile` no further, and no part may declare entities."""
+    size = path.stat().st_size
     with zipfile.ZipFile(path) as archive:
         for part in archive.infolist():
             limit = LARGEST_PART
@@ -129,6 +130,7 @@ def _check_parts(path: Path) -> None:
                     f"{part.filename[:80]!r} in the workbook unpacks to {part.file_size} bytes", code="UNPACKS_TOO_FAR",
                     path="file", hint="Save the sheet as CSV.",
                 )  # fmt: skip
+            check_growth(part.file_size, min(part.compress_size, size))  # it may claim more than there is
             try:
                 with archive.open(part) as file:
                     start = file.read(START)

@@ -305,6 +305,19 @@ def test_a_bomb_in_a_workbook_is_stopped_before_it_is_unpacked(path: Path, monke
     assert refused(path, as_workbook([["email"], *([f"person{n}@mail.example"] for n in range(100))])) == "UNPACKS_TOO_FAR"
 
 
+def test_parts_of_a_workbook_grow_no_further_than_packed_files(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "RATIO_FROM", 1 << 20)
+    source = zipfile.ZipFile(io.BytesIO(as_workbook([["a"], ["b"]])))
+    for grown in ("xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"):
+        entries = [(name, source.read(name) + b" " * (name == grown) * (2 << 20)) for name in source.namelist()]
+        assert refused(path, as_zip(*entries)) == "UNPACKS_TOO_FAR"
+
+    path.write_bytes(as_workbook([["a", "b", "c"], *([1, 1, True] for _ in range(20_000))]))
+    with zipfile.ZipFile(path) as archive:
+        assert max(part.file_size for part in archive.infolist()) > streams.RATIO_FROM
+    assert len(rows_of(read_all(path, ImportOptions(file=FileShape(sheet="People")))[1])) == 20_000
+
+
 def test_laughs_are_not_laughed(path: Path) -> None:
     laughs = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><worksheet>&b;</worksheet>'
     source = zipfile.ZipFile(io.BytesIO(as_workbook([["a"], ["b"]])))
