@@ -39,6 +39,7 @@ from core.profiles.store import exports as store
 from core.profiles.store import runs
 from core.profiles.store.runs import RunTable
 from core.profiles.team_fields import present_fields
+from core.profiles.titles import told_apart
 from core.runtime import Runtime
 
 log = get_logger(__name__)
@@ -97,7 +98,8 @@ class ProfileSource:
 
 async def open_profiles(conn: Connection, runtime: Runtime, run: ExportRun) -> ExportSource:
     """The one source of this room. Raises Conflict (FIELD_GONE)."""
-    return ProfileSource(runtime, run, known_fields(run.columns, (await present_fields(conn)).all))
+    fields = (await present_fields(conn)).all
+    return ProfileSource(runtime, run, told_apart(known_fields(run.columns, fields), fields))
 
 
 async def run_export(runtime: Runtime, export_id: int, open_source: OpenSource = open_profiles) -> None:

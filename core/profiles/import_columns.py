@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ from core.profiles.import_keys import ImportKey, find_keys
 from core.profiles.import_options import ColumnRule, FileFormat
 from core.profiles.run_records import ImportOptions, UnknownColumns
 from core.profiles.team_fields import Fields
+from core.profiles.titles import field_meant, known_titles, plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +119,12 @@ def plan_columns(header: Sequence[str], match_key: str, options: ImportOptions, 
     if options.expected_columns is not None:
         _check_expected(header, options.expected_columns)
     _check_present(header, (*mapping, *(rule.column for rule in options.columns)))
-    titles = _titles(fields)
+    titles = known_titles(fields.all)
     usable = usable_fields(fields, keys)
     found: list[tuple[int, Field]] = []
     names: dict[str, int] = {}
     for index, title in enumerate(header):
-        name = _name(index, title.strip(), mapping, options, titles, fields.noun)
+        name = _name(index, title.strip(), mapping, options, titles, fields)
         if name is None or name not in usable:
             continue  # what only the house sets: exports have it
         if name in names:
@@ -199,7 +199,7 @@ def _check_present(header: Sequence[str], names: Sequence[str]) -> None:
 
 
 def _name(
-    index: int, title: str, mapping: Mapping[str, str | None], options: ImportOptions, titles: Mapping[str, str], noun: str
+    index: int, title: str, mapping: Mapping[str, str | None], options: ImportOptions, titles: Mapping[str, str], fields: Fields
 ) -> str | None:
     """The field of a column; None to leave it out."""
     if title in mapping:
@@ -208,30 +208,15 @@ def _name(
         return None  # columns by position: those that nobody mapped
     if not title:
         raise _at(index, "EMPTY_COLUMN_NAME", "has no name", "Name it, or take the column out.")
-    name = title if title in titles.values() else titles.get(_plain(title))
+    name = field_meant(title, fields.all, titles)
     if name is not None or options.unknown_columns is UnknownColumns.IGNORE:
         return name
-    near = get_close_matches(_plain(title), titles, 1)
+    near = get_close_matches(plain(title), titles, 1)
     raise _at(
-        index, "UNKNOWN_COLUMN", f"{title[:80]!r} is not a field of a {noun}",
+        index, "UNKNOWN_COLUMN", f"{title[:80]!r} is not a field of a {fields.noun}",
         f"Did you mean {titles[near[0]]!r}?" if near else "Map it to a field or to null, or ignore unknown columns.",
     )  # fmt: skip
 
 
 def _at(index: int, code: str, message: str, hint: str) -> Invalid:
     return Invalid(f"column {index + 1} {message}", code=code, path=f"line 1, column {index + 1}", hint=hint)
-
-
-def _plain(title: str) -> str:
-    """A title without what people spell differently: `First Name`, `firstName` and `first_name` are the same."""
-    return re.sub(r"[\W_]+", "", title).lower()
-
-
-def _titles(fields: Fields) -> dict[str, str]:
-    """The names of fields by what a header may call them: a name before a label, ours before the team's."""
-    names = [(field.name, field.name) for field in fields.all.values()]
-    others = [(title, field.name) for field in fields.all.values() for title in (*field.aliases, field.label)]
-    found: dict[str, str] = {}
-    for title, name in (*names, *others):
-        found.setdefault(_plain(title), name)
-    return found

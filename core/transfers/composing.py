@@ -25,6 +25,7 @@ from core.profiles.fields import Field, FieldType
 from core.profiles.run_records import ExportRun
 from core.profiles.store import exports as profile_store
 from core.profiles.team_fields import present_fields
+from core.profiles.titles import told_apart
 from core.runtime import Runtime
 from core.targeting.audiences import get_audience
 from core.targeting.catalogue import Catalogue, Entity, Kind
@@ -59,6 +60,7 @@ class Dimension:
     entity: Entity
     catalogue: Catalogue
     stored: Mapping[str, Field]  # columns of its table
+    read: Mapping[str, Field]  # what a file of it may have when it comes back
     named: tuple[str, ...]  # what else it has: fields that only questions read
 
     @property
@@ -74,12 +76,14 @@ async def find_dimension(conn: Connection, name: str) -> Dimension:
     if entity is None:
         raise not_found("dimension", name[:80], "dimension")
     stored: Mapping[str, Field] = {}
+    read: Mapping[str, Field] = {}
     if name == "profile":
-        stored = (await present_fields(conn)).all
+        stored = read = (await present_fields(conn)).all
     elif entity.table == f"x_{name}":
-        stored = columns_of_sheet(await find_sheet(conn, name, "dimension"))
+        sheet = await find_sheet(conn, name, "dimension")
+        stored, read = columns_of_sheet(sheet), sheet.fields.all
     named = tuple(one for one in entity.fields if one not in stored and name != "profile")
-    return Dimension(entity=entity, catalogue=catalogue, stored=stored, named=named)
+    return Dimension(entity=entity, catalogue=catalogue, stored=stored, read=read, named=named)
 
 
 async def open_question(conn: Connection, dimension: Dimension, expression: Expression) -> CheckedExpression:
@@ -109,6 +113,8 @@ async def open_source(conn: Connection, runtime: Runtime, run: ExportRun) -> Exp
         question = await open_question(conn, dimension, read_stored(run.expression))
     computed = {name: one for name in run.columns if (one := await _computed(conn, dimension, run, name)) is not None}
     columns = [_column(dimension, run, name, f"c{number}", computed.get(name), now) for number, name in enumerate(run.columns)]
+    fields = told_apart([one for one, _ in columns], dimension.read)
+    columns = [(one, sql) for one, (_, sql) in zip(fields, columns, strict=True)]
     if not is_numbered(dimension.entity):
         return _Numbered(run, dimension, columns, question, now)
     source = _AtOnce if any(map(ranks_everybody, computed.values())) else _Ranges
