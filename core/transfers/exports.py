@@ -58,6 +58,8 @@ async def create_export(
             "an audience is of profiles", code="AUDIENCE_OF_PEOPLE", path="audience_id",
             hint="Ask with an expression: it may say member of 'name' of the profile that a row is linked to.",
         )  # fmt: skip
+    if columns is None:
+        _check_apart(computed, found)
     fields = found.columns if columns is None else columns
     chosen = (*fields, *(name for name in computed if name not in fields))
     _check_names(chosen, computed, found)
@@ -91,6 +93,16 @@ def _check_names(columns: Sequence[str], computed: Mapping[str, Expression], dim
         if name in seen:
             raise Invalid(f"the column {name!r} is named twice", code="DUPLICATE_FIELD", path=path)
         seen.add(name)
+
+
+def _check_apart(computed: Mapping[str, Expression], dimension: Dimension) -> None:
+    """Nobody chose which of the two goes out."""
+    for position, name in enumerate(computed):
+        if name in dimension.columns:
+            raise Invalid(
+                f"the column {name!r} is a field that goes out, too", code="DUPLICATE_FIELD", path=f"computed.{position}.name",
+                hint="Give it another name, or name the columns.",
+            )  # fmt: skip
 
 
 def _check_name(name: str, path: str) -> None:

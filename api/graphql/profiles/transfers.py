@@ -13,7 +13,7 @@ from api.context import Info
 from api.graphql.connections import Connection, Listing, by_id, requested_page
 from api.graphql.leaf import field, subscription
 from api.graphql.live import Watches
-from api.graphql.mutations import given, mutation
+from api.graphql.mutations import given, mutation, once
 from api.graphql.nodes import optional_id
 from api.graphql.profiles.transfer_inputs import (
     CreateExportInput,
@@ -252,7 +252,7 @@ class TransfersMutation:
             file_name=input.file_name,
             dimension=input.dimension,
             columns=input.columns,
-            computed={one.name: one.expression.parsed() for one in input.computed},
+            computed=once(((one.name, one.expression.parsed()) for one in input.computed), "computed"),
             audience_id=audience_id,
             expression=input.expression.parsed() if input.expression is not None else None,
             options=input.options.record() if input.options is not None else None,

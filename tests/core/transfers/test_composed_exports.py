@@ -283,6 +283,8 @@ async def test_what_goes_out_comes_back_unchanged(runtime: Runtime, data: Any, k
         ({"columns": []}, "NO_COLUMNS", "columns"),
         ({"columns": [Column(name="frist_name")]}, "UNKNOWN_FIELD", "columns.0"),
         ({"columns": [Column(name="id"), Column(name="id")]}, "DUPLICATE_FIELD", "columns.1"),
+        ({"computed": {"x": parse_text("id"), "email": parse_text("city")}}, "DUPLICATE_FIELD", "computed.1.name"),
+        ({"dimension": "purchase", "computed": {"amount": parse_text("amount")}}, "DUPLICATE_FIELD", "computed.0.name"),
         ({"columns": [computed("a\nb", "id")]}, "BAD_NAME", "computed.0.name"),
         ({"columns": [computed("ä" * 32, "id")]}, "BAD_NAME", "computed.0.name"),
         ({"columns": [computed("x", "nothing + 1")]}, "UNKNOWN_FIELD", None),
