@@ -99,7 +99,7 @@ async def test_columns_are_computed(house: House) -> None:
     assert wrong["code"] == "DIMENSION_NOT_FOUND"
     twice = [{"name": "x", "expression": {"text": "first_name"}}, {"name": "x", "expression": {"text": "last_name"}}]
     (wrong,) = await gql.refused(CREATE_EXPORT, input={"columns": ["x"], "computed": twice})
-    assert (wrong["code"], wrong["path"]) == ("REPEATED", "input.computed")
+    assert (wrong["code"], wrong["path"]) == ("REPEATED", "computed")
     messages = await gql.do(CREATE_EXPORT, input={"dimension": "message"})
     assert messages["export"]["dimension"] == "message"
     assert messages["export"]["columns"] == ["at", "state", "reason", "segment_code", "logged"]
