@@ -119,7 +119,7 @@ class FileOptions:
     @property
     def reading(self) -> ImportOptions:
         """As those want it who open files."""
-        return ImportOptions(delimiter=self.delimiter, file=self.file)
+        return ImportOptions(delimiter=self.delimiter, file=self.file, unescape_formulas=self.unescape_formulas)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from core.profiles.files.line_files import FixedWidthFile, JsonLinesFile
 from core.profiles.files.parquet_file import ParquetFile
 from core.profiles.files.streams import DecodedStream, PackedStream, PlainStream, Stream, TextStream, unpack_gzip
 from core.profiles.files.workbook_file import WorkbookFile
+from core.profiles.formulas import unescaped
 from core.profiles.import_options import FileFormat
 from core.profiles.run_records import ImportOptions, UnknownColumns
 
@@ -111,6 +112,9 @@ def _open_text(source: Stream, start: bytes, options: ImportOptions) -> PeopleFi
     if found is FileFormat.JSON_LINES:
         ignore = options.unknown_columns is UnknownColumns.IGNORE
         return JsonLinesFile(source, skip_lines=shape.skip_lines, ignore_others=ignore)
-    return CsvFile(
+    file = CsvFile(
         source, options.delimiter, quote=shape.quote, escape=shape.escape, header=shape.header, skip_lines=shape.skip_lines
     )
+    if options.unescape_formulas:
+        file.header = list(map(unescaped, file.header))
+    return file

@@ -19,6 +19,7 @@ from core.errors import Conflict
 from core.profiles.export_options import ExportFormat, ExportOptions, LineEnd, Titles
 from core.profiles.fields import Field, FieldType
 from core.profiles.files.cells import as_cell
+from core.profiles.formulas import escaped
 
 ROWS_OF_A_SHEET = 1_048_576  # with the titles
 LONGEST_TEXT = 32_767  # characters of a cell of a workbook
@@ -53,7 +54,7 @@ def open_writer(path: Path, fields: Sequence[Field], options: ExportOptions, nam
         line = io.StringIO()
         kind: Any = csv.QUOTE_ALL if options.quote_all else csv.QUOTE_MINIMAL
         writer = csv.writer(line, delimiter=options.delimiter, quotechar=options.quote, quoting=kind, lineterminator="\n")
-        writer.writerow(titles)
+        writer.writerow(map(escaped, titles) if options.escape_formulas else titles)
         text.write([line.getvalue().encode()])
     return text
 

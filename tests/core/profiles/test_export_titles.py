@@ -68,3 +68,24 @@ def test_columns_that_are_computed_stand_beside_fields() -> None:
     assert [one.label for one in told_apart([FIELDS["first_name"], *columns], FIELDS)] == [
         "first_name", "Email", "First name", "sum", "Sum",
     ]  # fmt: skip
+
+
+async def test_titles_that_a_spreadsheet_would_compute_are_escaped_as_cells_are(runtime: Runtime, db: Connection) -> None:
+    async with transaction(runtime.pool) as conn:
+        await publish_fields(conn, field("f1", label="=1+1"), field("f2", label="'@x"), field("f3", label="a=b"))
+    assert counts(await import_people(runtime, "external_id,f1,f2,f3\nA,1,2,3\n")) == {"inserted": 1}
+    columns = ["external_id", "f1", "f2", "f3"]
+
+    run = await export_people(runtime, columns=columns, options=ExportOptions(titles=Titles.LABELS))
+    written = await read_bytes(runtime, run.file_id)
+    assert written.decode().splitlines()[0] == "External id,'=1+1,''@x,a=b"
+    mapping = ImportOptions(mapping={"=1+1": "f1", "'@x": "f2", "a=b": None})
+    for options in (ImportOptions(), mapping):
+        assert counts(await import_people(runtime, written, options=options)) == {"unchanged": 1}
+
+    plain = ExportOptions(titles=Titles.LABELS, escape_formulas=False)
+    run = await export_people(runtime, columns=columns, options=plain)
+    written = await read_bytes(runtime, run.file_id)
+    assert written.decode().splitlines()[0] == "External id,=1+1,'@x,a=b"
+    reading = ImportOptions(mapping={"'@x": "f2"}, unescape_formulas=False)
+    assert counts(await import_people(runtime, written, options=reading)) == {"unchanged": 1}
