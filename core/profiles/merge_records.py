@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 
 class MergeRule(StrEnum):
     """Whose value of a field a merge keeps."""
@@ -21,12 +23,12 @@ class MergeRule(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRule:
-    """The rule for one field. `profile_id`: the other; needed where several are merged."""
+    """The rule for one field. `profile_id`: the other; needed where several are merged. `value`: None clears the field."""
 
     field: str
     rule: MergeRule
     profile_id: int | None = None
-    value: Any = None
+    value: Any = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

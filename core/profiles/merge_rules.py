@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from core.errors import Invalid
 from core.profiles.fields import Field, columns_of
 from core.profiles.merge_records import FieldRule, MergedField, MergePlan, MergeRule
@@ -36,7 +38,7 @@ class Person:
 
 
 def check_rules(plan: MergePlan, fields: Mapping[str, Field]) -> None:
-    """Raises Invalid: UNKNOWN_FIELD, DUPLICATE_RULE, RULE_NOT_ALLOWED, NO_OTHER."""
+    """Raises Invalid: UNKNOWN_FIELD, DUPLICATE_RULE, RULE_NOT_ALLOWED, NO_OTHER, NO_VALUE."""
     if plan.default is MergeRule.VALUE:
         raise _refused("default_rule", "one value cannot be that of every field", "Give values field by field.")
     if plan.default is MergeRule.OTHER and len(plan.other_ids) > 1:
@@ -51,6 +53,8 @@ def check_rules(plan: MergePlan, fields: Mapping[str, Field]) -> None:
             raise Invalid(f"{field.label} has two rules", code="DUPLICATE_RULE", path=path, hint="Leave one.")
         if field.leads_to is not None and rule.rule is MergeRule.VALUE:
             raise _refused(path, "a link takes no value here", "Merge, then set it.")
+        if rule.rule is MergeRule.VALUE and rule.value is msgspec.UNSET:
+            raise Invalid("which value is to stay?", code="NO_VALUE", path=path, hint="Give it; null clears the field.")
         if field.opt_out:
             raise _refused(path, "a refusal of any of them stays", "Merge, then lift it if the person asks for that.")
         if rule.rule is MergeRule.OTHER and rule.profile_id is None and len(plan.other_ids) > 1:

@@ -22,6 +22,7 @@ from core.db import Connection
 from core.errors import Conflict, Invalid
 from core.paging import Page, PageRequest, cut
 from core.profiles import team_rows
+from core.profiles.errors import FieldsInvalid
 from core.profiles.fields import Field, columns_of
 from core.profiles.merge_keys import Columns, given_up, take_out_lost, unique_columns
 from core.profiles.merge_records import Merge, MergePlan, MergePreview, MergeRule, Undone
@@ -48,8 +49,8 @@ async def merge_profiles(
 ) -> Merge:
     """Make the survivor stand for the others, and for all that were merged into them before.
 
-    Raises Invalid (NOBODY_ELSE, TOO_MANY, UNKNOWN_FIELD, DUPLICATE_RULE, RULE_NOT_ALLOWED, NO_OTHER), FieldsInvalid, NotFound
-    (PROFILE_NOT_FOUND), Conflict (ALREADY_MERGED, VALUE_TAKEN).
+    Raises Invalid (NOBODY_ELSE, TOO_MANY, UNKNOWN_FIELD, DUPLICATE_RULE, RULE_NOT_ALLOWED, NO_OTHER, NO_VALUE), FieldsInvalid,
+    NotFound (PROFILE_NOT_FOUND), Conflict (ALREADY_MERGED, VALUE_TAKEN).
     """
     require(actor, Permission.EDIT)
     _check(plan)
@@ -183,10 +184,10 @@ def _check(plan: MergePlan) -> None:
 
 def _person(rows: Mapping[int, Mapping[str, Any]], plan: MergePlan, n: int, profile_id: int) -> Person:
     row = rows.get(profile_id)
+    path = "survivor_id" if n == 0 else f"merged_ids.{n - 1}"
     if row is None:
-        raise not_found("profile", profile_id)
+        raise not_found("profile", profile_id, path)
     if row["merged_into"] is not None:
-        path = "survivor_id" if n == 0 else f"merged_ids.{n - 1}"
         raise Conflict(
             f"this profile is merged into profile {row['merged_into']} already", code="ALREADY_MERGED", path=path,
             hint="Name that profile in its place, or undo the merge first.",
@@ -202,8 +203,14 @@ async def _given(
     ours = {name: value for name, value in named.items() if fields[name].stored_as is None}
     team = {name: value for name, value in named.items() if name not in ours}
     country = survivor.columns["country"]
-    columns = clean_values(ours, now=now, country=country, default_country=default_country)
-    return columns | await team_rows.clean_new(conn, Extended.PROFILE, team)
+    try:
+        columns = clean_values(ours, now=now, country=country, default_country=default_country)
+        return columns | await team_rows.clean_new(conn, Extended.PROFILE, team)
+    except FieldsInvalid as error:
+        places = {rule.field: f"rules.{n}" for n, rule in enumerate(plan.rules)}
+        for problem in error.problems:
+            problem.path = places[(problem.path or "").rpartition(".")[2]]
+        raise FieldsInvalid(error.problems) from None
 
 
 def _columns(fields: Mapping[str, Field], keys: Sequence[Columns]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import strawberry
 
 from api.context import Info
@@ -144,7 +145,7 @@ class MergeFieldInput:
     profile_id: strawberry.ID | None = strawberry.field(
         default=None, description="With OTHER: whose; needed where several are merged."
     )
-    value: JSON | None = strawberry.field(default=None, description="With VALUE.")
+    value: JSON | None = strawberry.field(default=strawberry.UNSET, description="With VALUE; null clears the field.")
 
 
 @strawberry.input(description="Who becomes part of whom, and by which rules.")
@@ -160,7 +161,8 @@ class MergeInput:
         """As the operation takes it. Raises Invalid (BAD_ID)."""
         rules = [
             merge_records.FieldRule(
-                field=one.field, rule=one.rule, value=one.value,
+                field=one.field, rule=one.rule,
+                value=msgspec.UNSET if one.value is strawberry.UNSET else one.value,
                 profile_id=None
                 if one.profile_id is None
                 else from_global_id("Profile", one.profile_id, f"rules.{n}.profile_id"),

@@ -291,16 +291,23 @@ async def test_what_is_wrong_with_a_plan_is_told(conn: Connection) -> None:
         (plan(ann, bea, rules=(FieldRule(field="id", rule=MergeRule.FIRST),)), "UNKNOWN_FIELD", "rules.0"),
         (plan(ann, bea, rules=(FieldRule(field="city", rule=MergeRule.FIRST),) * 2), "DUPLICATE_RULE", "rules.1"),
         (plan(ann, bea, cat, rules=(FieldRule(field="city", rule=MergeRule.OTHER),)), "NO_OTHER", "rules.0"),
+        (plan(ann, bea, rules=(FieldRule(field="city", rule=MergeRule.VALUE),)), "NO_VALUE", "rules.0"),
         (plan(ann, bea, rules=(FieldRule(field="city", rule=MergeRule.OTHER, profile_id=cat.id),)), "NO_OTHER", "rules.0"),
     ]  # fmt: skip
     for bad, code, path in wrong:
         with pytest.raises(Invalid) as caught:
             await merging.merge_profiles(conn, SYSTEM, bad, now=LATER)
         assert (caught.value.code, caught.value.path) == (code, path)
-    with pytest.raises(NotFound):
-        await merge(conn, ann, gone)
-    with pytest.raises(FieldsInvalid):
-        await merge(conn, ann, bea, rules=(FieldRule(field="email", rule=MergeRule.VALUE, value="nobody"),))
+    for who, path in (((ann, bea, gone), "merged_ids.1"), ((gone, ann), "survivor_id")):
+        with pytest.raises(NotFound) as missing:
+            await merge(conn, *who)
+        assert missing.value.path == path
+    told = (("city", "Nice"), ("birth_date", "soon"), ("email", "nobody"))
+    rules = tuple(FieldRule(field=name, rule=MergeRule.VALUE, value=value) for name, value in told)
+    with pytest.raises(FieldsInvalid) as many:
+        await merge(conn, ann, bea, rules=rules)
+    assert [one.path for one in many.value.problems] == ["rules.1", "rules.2"]
+    assert many.value.path == "rules.1"
     with pytest.raises(Forbidden):
         await merging.merge_profiles(
             conn, Actor(name="token:9", permissions=frozenset({Permission.READ})), plan(ann, bea), now=LATER
