@@ -16,6 +16,7 @@ Entry = tuple[EntryForm, str]
 
 _HASH = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 _DIGITS = {EntryForm.SHA256: 64, EntryForm.MD5: 32}
+_WHOLE_DOMAIN = re.compile(r"\*?@.*|[^@\s]+\.[^@\s]+")  # `@mail.example`, `*.mail.example`, `mail.example`
 _DOMAINS = (EntryForm.DOMAIN, EntryForm.SUBDOMAINS)
 # Elsewhere what looks like a hash may be an address, such as the token of a device.
 _FOUND_OUT = frozenset({AddressKind.EMAIL, *KINDS_WITH_NUMBERS})
@@ -30,7 +31,7 @@ def read_entry(kind: SuppressionKind, text: str, form: EntryForm | None, region:
         return _domain(text, form, path)
     if form in _DOMAINS:
         raise Invalid("this list holds addresses, not domains", code="WRONG_FORM", path=path)
-    if kind is SuppressionKind.EMAIL and text.strip().startswith(("@", "*@")):
+    if kind is SuppressionKind.EMAIL and form in (None, EntryForm.PLAIN) and _WHOLE_DOMAIN.fullmatch(text.strip()):
         raise Invalid(
             f"{shown(text)} is a whole domain, and this list holds addresses", code="WRONG_FORM", path=path,
             hint="Put the domain on a list of the kind EMAIL_DOMAIN.",
