@@ -109,7 +109,12 @@ async def set_preferences(
     require(actor, Permission.PREFERENCES if person.by_own_link else Permission.EDIT)
     number = len(changes.opted_out) + len(changes.purposes) + len(changes.services)
     if not 1 <= number <= MOST_AT_ONCE:
-        raise Invalid(f"set 1 to {MOST_AT_ONCE} preferences, not {number}", code="TOO_MANY", path="changes")
+        raise Invalid(
+            f"set 1 to {MOST_AT_ONCE} preferences, not {number}",
+            code="TOO_MANY",
+            path="channels",
+            hint="Name channels, purposes or services.",
+        )
     act = _own(person, act)
     await check_act(conn, act, now)
     key = await _whole(conn, person)

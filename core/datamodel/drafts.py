@@ -134,7 +134,7 @@ def entity_of(model: Model, name: str) -> Entity:
         names = [one.name for one in model.entities]
         near = get_close_matches(name, names, 1)
         hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names[:20])}."
-        raise NotFound(f"there is no dataset {name[:80]!r}", code="DATASET_NOT_FOUND", path="entity", hint=hint)
+        raise NotFound(f"there is no dataset {name[:80]!r}", code="DATASET_NOT_FOUND", path="dataset", hint=hint)
     return found
 
 

@@ -28,7 +28,7 @@ def check_keys(model: Model) -> None:
             )  # fmt: skip
         if entity.keys and entity.name in FIELDS_ONLY:
             raise Invalid(
-                f"{entity.name} has no keys of teams", code="NO_KEYS", path="entity", hint="Add an index instead."
+                f"{entity.name} has no keys of teams", code="NO_KEYS", path="dataset", hint="Add an index instead."
             )  # fmt: skip
         columns = columns_of(entity)
         for one in _all(entity):

@@ -92,7 +92,7 @@ def _check_fixed(entity: Entity, link: Link, before: Link | None) -> None:
 
 
 def _check_ends(model: Model, entity: Entity, link: Link) -> None:
-    for path, name in (("entity", entity.name), ("target", link.target)):
+    for path, name in (("dataset", entity.name), ("target", link.target)):
         if name in FIELDS_ONLY:
             raise Invalid(
                 f"{name} has no links of teams", code="NO_LINKS", path=path,

@@ -182,9 +182,8 @@ def _check_expected(header: Sequence[str], expected: Sequence[str]) -> None:
     more = [title for title in found if title not in wanted]
     if missing or more:
         what = f"has no column {missing[0][:80]!r}" if missing else f"has a column {more[0][:80]!r}, which is not expected"
-        raise Invalid(
-            f"the file {what}", code="OTHER_COLUMNS", path="line 1", hint=f"Expected: {', '.join(wanted)[:500]}.",
-        )  # fmt: skip
+        hint = f"Expected: {', '.join(wanted)[:500]}." if wanted else "Name the columns, or leave `expectedColumns` out."
+        raise Invalid(f"the file {what}", code="OTHER_COLUMNS", path="line 1", hint=hint)
 
 
 def _check_present(header: Sequence[str], names: Sequence[str]) -> None:

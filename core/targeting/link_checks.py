@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from core.targeting.catalogue import CatalogueField, CatalogueLink, Entity, Kind
 from core.targeting.checked import Checker
-from core.targeting.errors import BAD_VALUE, SYNTAX, UNKNOWN_FIELD, WRONG_TYPE, ExpressionError, closest, shown
+from core.targeting.errors import BAD_VALUE, SYNTAX, TOO_LARGE, UNKNOWN_FIELD, WRONG_TYPE, ExpressionError, closest, shown
 from core.targeting.language import (
     MAX_LINKS,
     MAX_SEPARATOR,
@@ -236,7 +236,10 @@ def check_top(checker: Checker, node: Top, depth: int) -> None:
             found=f"a top of {checker.scope.entity.name}", expected="a top of rows that have a number of their own",
         )  # fmt: skip
     if not 1 <= node.size <= MAX_TOP:
-        raise too_large("a top has too many rows or none", node.place, f"{node.size} rows", MAX_TOP)
+        raise ExpressionError(
+            "a top has too many rows or none", code=TOO_LARGE, place=node.place, found=f"{node.size} rows",
+            expected=f"a number from 1 to {MAX_TOP}",
+        )  # fmt: skip
     with checker.about(Scope(entity=checker.scope.entity)):
         check_order(checker, node.by, depth)
         if node.where is not None:

@@ -20,7 +20,7 @@ _WORDS = {
     "RPAR": "a closing parenthesis",
     "LPAR": "an opening parenthesis",
     "COMMA": "a comma",
-    "COUNT": "a whole number",
+    "COUNT": "a whole number of at most 9 digits",
     "UNIT": "a unit of time",
     "DOT": "",
     "_WHEN": "when",

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import strawberry
 
+from api.errors import camel
 from api.graphql.consent.types import Confirmation, OptOutChannel, ServiceMode
 from api.graphql.nodes import optional_id
 from api.graphql.profiles.types import AddressKind
@@ -14,6 +15,9 @@ from api.graphql.team_fields import TEAM_VALUES
 from channels.contract import AddressKind as AddressKindEnum
 from core.consent import records
 from core.errors import Invalid
+
+# What a decision brings along stands in the input's `source`.
+IN_SOURCE = {name: f"source.{camel(name)}" for name in ("origin", "happened_at", "wording_id", "proof")}
 
 
 @strawberry.input(description="Where a decision comes from, and how it can be proved.")
@@ -35,8 +39,8 @@ class ConsentSourceInput:
         return records.Act(
             origin=self.origin,
             happened_at=self.happened_at,
-            wording_id=optional_id("ConsentWording", self.wording_id, "wording_id"),
-            proof=None if self.proof is None else json_object(self.proof, "proof"),
+            wording_id=optional_id("ConsentWording", self.wording_id, IN_SOURCE["wording_id"]),
+            proof=None if self.proof is None else json_object(self.proof, "source.proof"),
             by_person=self.by_person,
         )
 

@@ -10,6 +10,7 @@ import strawberry
 
 from api.context import Info
 from api.graphql.consent.inputs import (
+    IN_SOURCE,
     AddConsentWordingInput,
     ConfirmSubscriptionInput,
     CreatePurposeInput,
@@ -125,9 +126,10 @@ class ConsentMutation:
         """Subscribe many people to a service, each with a result of its own: one bad row never fails the others."""
         context = info.context
         wishes = await _wishes(info, input.service_id, input.profile_ids, input.expires_at)
-        done = await subscriptions.subscribe(
-            context.conn, context.actor, wishes, act_of(input.source), now=context.now, confirmed=input.confirmed
-        )
+        with paths_as(**IN_SOURCE):
+            done = await subscriptions.subscribe(
+                context.conn, context.actor, wishes, act_of(input.source), now=context.now, confirmed=input.confirmed
+            )
         return _results(input.profile_ids, done)
 
     @mutation(results=list[SubscriptionResult])
@@ -135,7 +137,8 @@ class ConsentMutation:
         """End many people's subscriptions to a service; as subscribeProfiles."""
         context = info.context
         wishes = await _wishes(info, input.service_id, input.profile_ids)
-        done = await subscriptions.unsubscribe(context.conn, context.actor, wishes, act_of(input.source), now=context.now)
+        with paths_as(**IN_SOURCE):
+            done = await subscriptions.unsubscribe(context.conn, context.actor, wishes, act_of(input.source), now=context.now)
         return _results(input.profile_ids, done)
 
     @mutation(results=list[DecisionResult])
@@ -146,7 +149,8 @@ class ConsentMutation:
         choices = [
             Choice(purpose_id=purpose.id, profile_id=one, granted=input.granted) for one in _profile_keys(input.profile_ids)
         ]
-        done = await purposes.decide(context.conn, context.actor, choices, act_of(input.source), now=context.now)
+        with paths_as(**IN_SOURCE):
+            done = await purposes.decide(context.conn, context.actor, choices, act_of(input.source), now=context.now)
         return [DecisionResult(profile_id=key, outcome=one.outcome) for key, one in zip(input.profile_ids, done, strict=True)]
 
     @mutation(results=list[PreferenceResult], preferences=Preferences)
@@ -167,12 +171,13 @@ class ConsentMutation:
             ),
         )
         act = act_of(input.source)
-        if input.dry_run:
-            tried = await preferences.try_preferences(
-                context.conn, context.actor, person, changes, act, now=context.now
-            )  # fmt: skip
-            return dict(zip(("results", "preferences"), tried, strict=True))
-        results = await preferences.set_preferences(context.conn, context.actor, person, changes, act, now=context.now)
+        with paths_as(**IN_SOURCE):
+            if input.dry_run:
+                tried = await preferences.try_preferences(
+                    context.conn, context.actor, person, changes, act, now=context.now
+                )  # fmt: skip
+                return dict(zip(("results", "preferences"), tried, strict=True))
+            results = await preferences.set_preferences(context.conn, context.actor, person, changes, act, now=context.now)
         after = await preferences.get_preferences(context.conn, context.actor, person, now=context.now)
         return {"results": results, "preferences": after}
 
@@ -182,9 +187,10 @@ class ConsentMutation:
         context = info.context
         person = await person_of(context, context.conn, input.person)
         key = from_global_id("Service", input.service_id, "service_id")
-        done = await preferences.confirm_subscription(
-            context.conn, context.actor, person, key, act_of(input.source), now=context.now
-        )
+        with paths_as(**IN_SOURCE):
+            done = await preferences.confirm_subscription(
+                context.conn, context.actor, person, key, act_of(input.source), now=context.now
+            )
         return preferences.PreferenceResult(service_id=key, outcome=done.outcome)
 
 

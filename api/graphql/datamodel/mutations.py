@@ -19,7 +19,7 @@ from api.graphql.datamodel.types import (
     SaveLinkInput,
 )
 from api.graphql.datamodel.uses import UNUSED
-from api.graphql.mutations import mutation
+from api.graphql.mutations import mutation, paths_as
 from core.datamodel import builds, drafts, hidden, keys, links, publication, repair
 from core.datamodel.records import Index, Key
 from core.ids import from_global_id
@@ -123,16 +123,18 @@ class DataModelMutation:
     @mutation(draft=DataModelDraft)
     async def discard_data_model_draft(self, info: Info, draft_version: int) -> Any:
         """Make the draft what is published."""
-        return await drafts.discard_draft(info.context.conn, info.context.actor, expected_version=draft_version)
+        with paths_as(expected_version="draft_version"):
+            return await drafts.discard_draft(info.context.conn, info.context.actor, expected_version=draft_version)
 
     @mutation(data_model=DataModel)
     async def publish_data_model(self, info: Info, draft_version: int) -> Any:
         """Make the draft the model that counts, as previewed: all of it or nothing. No value is lost by it."""
         context = info.context
         context.published()
-        return await publication.publish(
-            context.conn, context.actor, expected_version=draft_version, now=context.now, guard=UNUSED
-        )
+        with paths_as(expected_version="draft_version"):
+            return await publication.publish(
+                context.conn, context.actor, expected_version=draft_version, now=context.now, guard=UNUSED
+            )
 
     @mutation(data_model=DataModel)
     async def roll_back_data_model(self, info: Info, version: int) -> Any:

@@ -12,7 +12,7 @@ from api.context import Info, RequestContext
 from api.graphql.connections import Connection, Listing, by_id, requested_page
 from api.graphql.leaf import field, leaf, subscription
 from api.graphql.live import Watches
-from api.graphql.mutations import mutation
+from api.graphql.mutations import mutation, paths_as
 from api.graphql.nodes import Node, aligned, global_id, link, load_one, optional_id, record_of
 from api.graphql.profiles.suppression_types import SuppressionForm, SuppressionList, load_suppression_lists
 from api.graphql.profiles.transfer_types import RunError, RunState
@@ -199,14 +199,16 @@ class SuppressionTransfersMutation:
         """Read the uploaded file."""
         context = info.context
         key = from_global_id("SuppressionImport", id, "id")
-        return await transfers.start_import(context.conn, context.actor, key, context.now)
+        with paths_as(import_id="id"):
+            return await transfers.start_import(context.conn, context.actor, key, context.now)
 
     @mutation(suppression_import=SuppressionImport)
     async def cancel_suppression_import(self, info: Info, id: strawberry.ID) -> Any:
         """Stop an import; what was stored stays."""
         context = info.context
         key = from_global_id("SuppressionImport", id, "id")
-        return await transfers.cancel_import(context.conn, context.actor, key, context.now)
+        with paths_as(import_id="id"):
+            return await transfers.cancel_import(context.conn, context.actor, key, context.now)
 
     @mutation(download_url=str)
     async def create_suppression_rejects_download(self, info: Info, import_id: strawberry.ID) -> Any:
@@ -233,7 +235,8 @@ class SuppressionTransfersMutation:
         """Stop an export; nothing can be downloaded."""
         context = info.context
         key = from_global_id("SuppressionExport", id, "id")
-        return await transfers.cancel_export(context.conn, context.actor, key, context.now)
+        with paths_as(export_id="id"):
+            return await transfers.cancel_export(context.conn, context.actor, key, context.now)
 
     @mutation(download_url=str)
     async def create_suppression_export_download(self, info: Info, export_id: strawberry.ID) -> Any:

@@ -13,7 +13,7 @@ from api.context import Info
 from api.graphql.connections import Connection, Listing, by_id, requested_page
 from api.graphql.leaf import field, subscription
 from api.graphql.live import Watches
-from api.graphql.mutations import given, mutation, once
+from api.graphql.mutations import given, mutation, once, paths_as
 from api.graphql.nodes import optional_id
 from api.graphql.profiles.transfer_inputs import (
     CreateExportInput,
@@ -221,13 +221,15 @@ class TransfersMutation:
     async def start_import(self, info: Info, id: strawberry.ID) -> Any:
         """Read the uploaded file."""
         context = info.context
-        return await imports.start_import(context.conn, context.actor, from_global_id("Import", id, "id"), context.now)
+        with paths_as(import_id="id"):
+            return await imports.start_import(context.conn, context.actor, from_global_id("Import", id, "id"), context.now)
 
     @mutation(import_=Import)
     async def cancel_import(self, info: Info, id: strawberry.ID) -> Any:
         """Stop an import; what was stored stays."""
         context = info.context
-        return await imports.cancel_import(context.conn, context.actor, from_global_id("Import", id, "id"), context.now)
+        with paths_as(import_id="id"):
+            return await imports.cancel_import(context.conn, context.actor, from_global_id("Import", id, "id"), context.now)
 
     @mutation(download_url=str)
     async def create_rejects_download(self, info: Info, import_id: strawberry.ID) -> Any:
@@ -264,7 +266,8 @@ class TransfersMutation:
     async def cancel_export(self, info: Info, id: strawberry.ID) -> Any:
         """Stop an export; nothing can be downloaded."""
         context = info.context
-        return await exports.cancel_export(context.conn, context.actor, from_global_id("Export", id, "id"), context.now)
+        with paths_as(export_id="id"):
+            return await exports.cancel_export(context.conn, context.actor, from_global_id("Export", id, "id"), context.now)
 
     @mutation(download_url=str)
     async def create_export_download(self, info: Info, export_id: strawberry.ID) -> Any:

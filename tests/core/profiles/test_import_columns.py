@@ -55,6 +55,7 @@ def test_a_mapping_comes_before_the_names() -> None:
         (["email", "frist_name"], {}, "UNKNOWN_COLUMN", "line 1, column 2", "'first_name'"),
         (["email", "city", "City"], {}, "DUPLICATE_COLUMN", "line 1, column 3", "Rename"),
         (["email", "city", "Town"], {"mapping": {"Town": "city"}}, "DUPLICATE_COLUMN", "line 1, column 3", "Rename"),
+        (["email"], {"expected_columns": ()}, "OTHER_COLUMNS", "line 1", "leave `expectedColumns` out"),
         (["email", ""], {}, "EMPTY_COLUMN_NAME", "line 1, column 2", "Name it"),
         (["city"], {}, "NO_KEY_COLUMN", "line 1", "another key"),
         (["email"], {"mapping": {"email": None}}, "NO_KEY_COLUMN", "line 1", "another key"),

@@ -232,6 +232,16 @@ def test_what_is_refused(source: str, place: str, said: str, suggestion: str | N
     assert str(caught.value.place).endswith(place)
 
 
+def test_what_numbers_may_be_is_said() -> None:
+    for source, expected in (
+        ("top(0 by age)", "a number from 1 to 10000000"),
+        ("created_at > now - 1000000000 years", "a whole number of at most 9 digits"),
+    ):
+        with pytest.raises(ExpressionError) as caught:
+            checked(source)
+        assert caught.value.expected == expected
+
+
 def test_what_is_read_is_told() -> None:
     asked = checked("exists(purchases where amount > 3 and product.code = 'x') or country = 'FR' or last(visits.page) = 'y'")
 
