@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _MARKUP = (".xml", ".html", ".htm", ".xhtml", ".svg")
 # Each part ends at the next tag at the latest, so that a chunk of nothing but beginnings takes no longer than another.
 _NEXT_RUN = re.compile(
-    rb"</t>\s*</r>\s*<r\b[^<>]*>\s*(?:<rPr\b[^<>]*>(?:[^<]|<(?!/?(?:rPr|r|t)\b))*+</rPr>\s*|<rPr\b[^<>]*/>\s*)?<t\b[^<>]*>"
+    rb"</t>\s*</r>\s*<r\b[^<>]*>\s*(?:<rPr\b[^<>]*>[^<]*(?:<(?!/?(?:rPr|r|t)\b)[^<]*)*</rPr>\s*|<rPr\b[^<>]*/>\s*)?<t\b[^<>]*>"
 )
 _GZIP, _ZIP, _PARQUET = b"\x1f\x8b", b"PK", b"PAR1"
 _BROKEN = (

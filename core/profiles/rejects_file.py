@@ -28,7 +28,7 @@ from core.runtime import Runtime
 
 NAME = "rejects.csv"  # behind the name of the import's file
 LONGEST_SHOWN = 10_000  # characters of a text; the file has all of it
-_CELL = re.compile(r'(?:^|,)("(?:[^"]|"")*+"|[^,"]*+)')
+_CELL = re.compile(r'(?:^|,)("[^"]*(?:""[^"]*)*"|[^,"]*)')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

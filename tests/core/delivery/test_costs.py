@@ -9,13 +9,14 @@ import pytest
 
 from core.access import SYSTEM
 from core.db import Connection
-from core.delivery import lifecycle
+from core.delivery import costs, lifecycle
 from core.delivery.engine import Engine
 from core.delivery.records import DeliveryState
 from core.planning.computed_records import SendDates, SendingLog
 from core.planning.seed_records import ControlGroup, Extraction
 from core.runtime import Runtime
 from core.targeting import audiences, cost
+from core.targeting.cost import too_costly
 from core.targeting.parse import parse_text
 from core.targeting.records import AudienceDraft
 from tests.core.delivery.people import add_people, new_delivery, prepared
@@ -136,12 +137,20 @@ async def test_what_is_dear_only_together_is_refused_by_its_sum(
     engine: Engine, runtime: Runtime, db: Connection, people: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await people()
-    delivery_id = await new_delivery(runtime, db)
-    await set_part(db, runtime, delivery_id, ordered(MUCH))
-    costs = await refused(engine, runtime, db, delivery_id)
-    alone = float(costs["message"].split(" would cost ")[1].split(",")[0])
-    monkeypatch.setattr(cost, "MOST_COST", alone * 1.5)
-    await prepared(engine, runtime, db, delivery_id)
-    await set_part(db, runtime, delivery_id, SendingLog(segment_code=parse_text(f"to_text({MUCH})")))
+    told: list[float] = []
+
+    def telling(found: float, *args: Any, **more: Any) -> Any:
+        told.append(found)
+        return too_costly(found, *args, **more)
+
+    monkeypatch.setattr(costs, "too_costly", telling)
+    parts = (ordered(MUCH), SendingLog(segment_code=parse_text(f"to_text({MUCH})")))
+    for name, part in zip(("first", "second"), parts, strict=True):
+        delivery_id = await new_delivery(runtime, db, name=name)
+        await set_part(db, runtime, delivery_id, part)
+        await refused(engine, runtime, db, delivery_id)
+    monkeypatch.setattr(cost, "MOST_COST", max(told) * 1.1)  # either would do; nothing is prepared, which would change both
+
+    await set_part(db, runtime, delivery_id, parts[0])
     error = await refused(engine, runtime, db, delivery_id)
     assert error["message"].startswith("what is asked of each, most of all the ")
