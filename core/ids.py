@@ -20,7 +20,7 @@ def from_global_id(kind: str, text: str, path: str | None = None) -> int:
         padded = text + "=" * (-len(text) % 4)
         found, _, key = base64.urlsafe_b64decode(padded.encode("ascii")).decode().partition(":")
         number = int(key)
-        if found != kind or not 0 <= number < 2**63:
+        if found != kind or str(number) != key or not 0 <= number < 2**63:  # int reads `1_0` and digits of any script
             raise ValueError
     except (ValueError, binascii.Error, UnicodeError):
         raise Invalid(
