@@ -79,10 +79,11 @@ def _of_named(named: Mapping[str, CheckedExpression], population: Population) ->
 
 
 def _of_order(by: CheckedValue, population: Population) -> _Part:
-    def computing(profile: FromClause) -> ColumnElement[Any]:
-        return value(by, at=population.at, zone=population.zone, source=profile)
+    return _Part("control_group.by", "the control group's order", _AS_COLUMN, partial(_value, by, population))
 
-    return _Part("control_group.by", "the control group's order", _AS_COLUMN, computing)
+
+def _value(by: CheckedValue, population: Population, profile: FromClause) -> ColumnElement[Any]:
+    return value(by, at=population.at, zone=population.zone, source=profile)
 
 
 def _predicate(asked: CheckedExpression, population: Population, profile: FromClause) -> ColumnElement[Any]:
